@@ -1,0 +1,17 @@
+"""What every test shares: one torch thread, and the folder of real images where there is one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: the number of threads moves the last bits
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder `shared/data` beside the checkout; the test is skipped where there is none."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("real-data test: there is no folder ../shared/data beside the checkout")
+    return folder
