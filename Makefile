@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test slow lint format types budget check clean
+.PHONY: run test slow lint format types budget check
 
 run: $(VENV)/.run
 	$(BIN)/fedmed run
@@ -32,9 +32,6 @@ budget: $(VENV)/.test
 	$(BIN)/python benchmarks/code_budget.py
 
 check: lint types test slow
-
-clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 # torch comes first and exactly, so that no looser requirement picks another build of it
 $(VENV)/.run: pyproject.toml constraints.txt

@@ -1,0 +1,142 @@
+"""Imports go one way: each module imports strictly lower layers only, wherever in the file the import stands."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from importlib.util import resolve_name
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"errors"}),
+    frozenset({"config", "rng"}),
+    frozenset({"tasks", "models", "metrics"}),
+    frozenset({"data"}),
+    frozenset({"method"}),
+    frozenset({"client", "server"}),
+    frozenset({"flower", "engine"}),
+    frozenset({"results"}),
+    frozenset({"runner"}),
+    frozenset({"cli"}),
+)
+"""Modules and packages of fedmed, lowest first; fedmed itself (its version) lies below them all."""
+
+RANK = {unit: rank for rank, row in enumerate(LAYERS) for unit in row} | {"": -1}
+STRATEGIES_MAY_IMPORT = frozenset(unit for unit, rank in RANK.items() if rank <= RANK["method"])
+DATASETS_MAY_IMPORT = frozenset({"", "data", "rng", "errors"})
+
+Imports = dict[str, set[str]]
+"""Module -> the modules of fedmed that it imports, all by full dotted name."""
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """Every module of fedmed by its import name, strategies and datasets included."""
+    found = {}
+    for folder in ("fedmed", "strategies", "datasets"):
+        prefix = folder if folder == "fedmed" else f"fedmed.{folder}"
+        for path in sorted((root / folder).rglob("*.py")):
+            parts = path.relative_to(root / folder).with_suffix("").parts
+            found[".".join((prefix, *(p for p in parts if p != "__init__")))] = path
+    return found
+
+
+def imported(module: str, path: Path, known: frozenset[str]) -> Iterator[str]:
+    """Names of the modules of fedmed that the file imports, at its top or lazily."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module or ""
+            names = [inner if (inner := f"{base}.{alias.name}") in known else base for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name.partition(".")[0] == "fedmed")
+
+
+def graph(root: Path) -> Imports:
+    """Who imports whom among the modules of a checkout."""
+    found = modules(root)
+    known = frozenset(found) | {name.rpartition(".")[0] for name in found}
+    return {name: set(imported(name, path, known)) - {name} for name, path in found.items()}
+
+
+def unit(module: str) -> str:
+    """`fedmed.data.shift` -> `data`; fedmed itself -> the empty name."""
+    return ([*module.split("."), ""])[1]
+
+
+def allowed(importer: str, target: str) -> bool:
+    """Whether the layers permit this import."""
+    mine, theirs = unit(importer), unit(target)
+    if mine == "strategies":
+        return theirs in STRATEGIES_MAY_IMPORT
+    if mine == "datasets":
+        return theirs in DATASETS_MAY_IMPORT
+    return theirs in RANK and (mine == theirs or RANK[theirs] < RANK[mine])
+
+
+def violations(imports: Imports) -> list[str]:
+    """Every import that the layers forbid, as `importer -> imported`."""
+    return [f"{name} -> {t}" for name, targets in imports.items() for t in sorted(targets) if not allowed(name, t)]
+
+
+def test_every_module_has_a_layer() -> None:
+    units = {unit(name) for name in modules(ROOT)} - {"strategies", "datasets"}
+    assert units - set(RANK) == set(), "give the new module a row in LAYERS"
+
+
+def test_imports_go_to_lower_layers_only() -> None:
+    assert violations(graph(ROOT)) == []
+
+
+def test_no_import_cycle() -> None:
+    assert cycle(graph(ROOT)) == []
+
+
+def cycle(imports: Imports) -> list[str]:
+    """One cycle of imports as a list of modules; empty when there is none."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "found"),
+    [
+        ("fedmed/rng.py", "from fedmed.runner import run", ["fedmed.rng -> fedmed.runner"]),
+        ("fedmed/rng.py", "import fedmed.config", ["fedmed.rng -> fedmed.config"]),
+        ("fedmed/rng.py", "from fedmed import config", ["fedmed.rng -> fedmed.config"]),
+        ("fedmed/rng.py", "from . import config", ["fedmed.rng -> fedmed.config"]),
+        ("fedmed/rng.py", "def f():\n    from fedmed.method import Method", ["fedmed.rng -> fedmed.method"]),
+        ("fedmed/data/shift.py", "from ..method import Method", ["fedmed.data.shift -> fedmed.method"]),
+        ("fedmed/data/shift.py", "from .partition import split", []),
+        ("fedmed/engine/pool.py", "from fedmed.flower import records", ["fedmed.engine.pool -> fedmed.flower"]),
+        ("fedmed/engine/pool.py", "import fedmed.strategies.a", ["fedmed.engine.pool -> fedmed.strategies.a"]),
+        ("fedmed/runner.py", "from fedmed import strategies", ["fedmed.runner -> fedmed.strategies"]),
+        ("fedmed/method.py", "from fedmed import __version__\nimport torch", []),
+        ("strategies/a.py", "from fedmed.method import Method\nfrom fedmed.rng import generator", []),
+        ("strategies/a.py", "from fedmed.strategies.b import B", ["fedmed.strategies.a -> fedmed.strategies.b"]),
+        ("strategies/a.py", "from fedmed.client import train", ["fedmed.strategies.a -> fedmed.client"]),
+        ("datasets/a.py", "from fedmed.tasks import Task", ["fedmed.datasets.a -> fedmed.tasks"]),
+        ("datasets/a.py", "from fedmed.data.examples import Table", []),
+    ],
+)
+def test_a_forbidden_import_is_found(tmp_path: Path, path: str, source: str, found: list[str]) -> None:
+    for name in ("fedmed/__init__.py", "fedmed/config.py", "strategies/b.py", path):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / path).write_text(source)
+    assert violations(graph(tmp_path)) == found
+
+
+def test_a_cycle_is_found() -> None:
+    loop = {"fedmed.data.a": {"fedmed.data.b"}, "fedmed.data.b": {"fedmed.data.a"}}
+    assert set(cycle(loop)) == {"fedmed.data.a", "fedmed.data.b"}
