@@ -1,0 +1,71 @@
+"""Which arrays of an npz file belong together, by their names: splits, one table, or a pair per site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from fedmed.data.examples import TEST, TRAIN, VAL
+from fedmed.data.files import Archive
+from fedmed.errors import UserError, refuse
+
+SPLITS: Mapping[str, int] = {"train": TRAIN, "val": VAL, "test": TEST}
+COLUMNS = ("images", "labels", "masks", "has_mask", "sites", "patients", "splits")
+LAYOUTS = (
+    "MedMNIST's train_images, train_labels, val_images, ... (or _masks, _patients, _sites); "
+    "or images with labels or masks (and sites, patients, splits, has_mask); "
+    "or one pair <site>_images, <site>_labels (or _masks) per site"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Arrays that belong together row by row.
+
+    keys: the name of each column's array, among `COLUMNS`.
+    split: TRAIN, VAL or TEST for all rows; None where the names do not say.
+    site: site of all rows; None where the names do not say.
+    """
+
+    keys: Mapping[str, str]
+    split: int | None = None
+    site: str | None = None
+
+
+def parts_of(archive: Archive) -> tuple[Part, ...]:
+    """The parts of a file, in the order in which they were written; raises UserError where its names fit no layout."""
+    prefixes = [key.removesuffix("images") for key in archive.keys if key == "images" or key.endswith("_images")]
+    names = [prefix[:-1] for prefix in prefixes]
+    splits = [name for name in names if name in SPLITS]
+    if not names or ("" in names and len(names) > 1) or (splits and len(splits) < len(names)):
+        raise _wrong_keys(archive, LAYOUTS)
+    parts = tuple(_part(archive, prefix) for prefix in prefixes)
+    _refuse_strays(archive, parts)
+    return parts
+
+
+def _part(archive: Archive, prefix: str) -> Part:
+    name = prefix[:-1]
+    split = SPLITS.get(name)
+    site = name if name and split is None else None
+    told = {"splits": split is not None, "sites": site is not None}  # by the name of the part already
+    columns = [column for column in COLUMNS if prefix + column in archive.keys and not told.get(column)]
+    return Part({column: prefix + column for column in columns}, split, site)
+
+
+def _refuse_strays(archive: Archive, parts: Iterable[Part]) -> None:
+    """Refuses arrays that look meant for fedmed but belong to no part; other extra arrays are harmless."""
+    known = {key for part in parts for key in part.keys.values()}
+    for key in archive.keys:
+        if key in known:
+            continue
+        if key in COLUMNS or key.endswith(tuple(f"_{column}" for column in COLUMNS)):
+            raise _wrong_keys(archive, f"images beside {key}, in one of these layouts: {LAYOUTS}")
+        if close := get_close_matches(key, [*known, *COLUMNS], n=1, cutoff=0.75):
+            raise archive.fault(key, "a known name", "one that is not", f"Did you mean {close[0]}?")
+
+
+def _wrong_keys(archive: Archive, expected: str) -> UserError:
+    got = ", ".join(archive.keys) or "no array at all"
+    return refuse(f"{archive.option}: {archive.path}", expected, got, "Rename the arrays.")
