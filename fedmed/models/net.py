@@ -1,0 +1,92 @@
+"""The shape that every network takes, the contract of a model, and the scopes that name its parts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+
+class Net(nn.Module):
+    """forward(x) = head(features(x)).
+
+    features: (B, C, H, W) -> (B, D), or (B, D, H, W) for segmentation.
+    head: what `features` gives -> logits (B, K), or (B, K, H, W) for segmentation.
+    """
+
+    def __init__(self, features: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.features, self.head = features, head
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.features(x))
+        return logits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(ABC):
+    """A network to be built; each file in fedmed/models holds one subclass, whose fields are its options.
+
+    weights: file of weights to start from: safetensors, or a torch file of tensors (null: seeded random weights).
+    channels_last: memory layout of weights and images; changes speed and the last bits, not the method.
+    """
+
+    tasks: ClassVar[frozenset[str]]
+
+    weights: str | None = None
+    channels_last: bool = True
+
+    @property
+    def min_side(self) -> int:
+        """Smallest side of an image in pixels at which a step on a single image works; a multiple of `multiple`."""
+        return 1
+
+    @property
+    def multiple(self) -> int:
+        """What the side of an image must be a multiple of, in pixels."""
+        return 1
+
+    @abstractmethod
+    def build(self, channels: int, outputs: int, side: int) -> Net:
+        """A network for images (B, channels, side, side) with `outputs` logits; weights by torch's global generator."""
+
+
+def classifier(width: int, outputs: int, dropout: float = 0.0) -> nn.Module:
+    """A linear head on features (B, width), after dropout if there is any: logits (B, outputs)."""
+    linear = nn.Linear(width, outputs)
+    return nn.Sequential(OrderedDict(dropout=nn.Dropout(dropout), linear=linear)) if dropout else linear
+
+
+def scope(net: nn.Module, patterns: Iterable[str]) -> frozenset[str]:
+    """Names of the state-dict entries that the patterns choose.
+
+    A pattern is a glob over entry names (`head.*`), `@head` (the head), or `@norm` (every normalisation layer,
+    affine parameters and running statistics). A pattern may choose nothing: the caller decides whether that is a fault.
+    """
+    names = list(net.state_dict())
+    chosen: set[str] = set()
+    for pattern in patterns:
+        if pattern == "@norm":
+            chosen.update(n for prefix in _norm_prefixes(net) for n in names if n.startswith(prefix))
+        else:
+            glob = "head.*" if pattern == "@head" else pattern
+            chosen.update(n for n in names if fnmatchcase(n, glob))
+    return frozenset(chosen)
+
+
+_NORMS = (
+    nn.modules.batchnorm._NormBase,
+    nn.GroupNorm,
+    nn.LayerNorm,
+    nn.LocalResponseNorm,
+    nn.RMSNorm,
+)
+
+
+def _norm_prefixes(net: nn.Module) -> list[str]:
+    return [f"{name}." for name, module in net.named_modules() if isinstance(module, _NORMS)]

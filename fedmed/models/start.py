@@ -1,0 +1,125 @@
+"""The network a run starts from: checked against the images, built from the seed, filled from a file of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from fedmed.errors import Fault, UserError, near, refuse
+from fedmed.models.net import Model, Net
+from fedmed.rng import seeded
+
+LISTED = 6
+"""How many entries of a file of weights an error names."""
+
+
+def create(model: Model, *, channels: int, outputs: int, side: int, seed: int) -> Net:
+    """The network for images (B, channels, side, side) with `outputs` logits; equal for equal seeds.
+
+    Raises UserError where the images are too small for it or `model.weights` does not fit.
+    """
+    if faults := _side_faults(model, side):
+        raise UserError(*faults)
+    with seeded(seed, "weights"):
+        net = model.build(channels, outputs, side)
+    if model.channels_last:
+        # torch's annotations of Module.to leave this overload out for subclasses
+        net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if model.weights is not None:
+        _load(net, Path(model.weights))
+    return net
+
+
+def check(model: Model, task_kind: str, channels: int, side: int) -> list[Fault]:
+    """What speaks against this model for images (channels, side, side) and this kind of task, without building it."""
+    faults = _side_faults(model, side)
+    if task_kind not in model.tasks:
+        kinds = " or ".join(sorted(model.tasks))
+        faults.append(
+            Fault("model", f"a model for {task_kind}", f"{_name(model)} for {kinds}", "Choose another model.")
+        )
+    if channels < 1:
+        faults.append(Fault("model", "images of 1 channel or more", str(channels)))
+    if model.weights is not None and not Path(model.weights).is_file():
+        faults.append(_missing_file(Path(model.weights)))
+    return faults
+
+
+def _side_faults(model: Model, side: int) -> list[Fault]:
+    name = _name(model)
+    nearest = max(round(side / model.multiple) * model.multiple, model.min_side)
+    fix = f"Set dataset.resize={nearest}, or choose another model."
+    if side < model.min_side:
+        return [Fault("model", f"images of at least {model.min_side} pixels a side for {name}", str(side), fix)]
+    if side % model.multiple:
+        return [Fault("model", f"a side that is a multiple of {model.multiple} pixels for {name}", str(side), fix)]
+    return []
+
+
+def _name(model: Model) -> str:
+    return type(model).__module__.rpartition(".")[2]
+
+
+def _load(net: Net, path: Path) -> None:
+    """Copies the weights in a file into the net; a head for other classes stays as seeded."""
+    given, own = _read(path), net.state_dict()
+    if _other_head(given, own):
+        given = {name: value for name, value in given.items() if not name.startswith("head.")}
+        own = {name: value for name, value in own.items() if not name.startswith("head.")}
+    if faults := _entry_faults(given, own):
+        raise UserError(*faults)
+    net.load_state_dict(given, strict=False)
+
+
+def _other_head(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> bool:
+    """Whether the file has no head, or one with other shapes (a start from other classes)."""
+    heads = [name for name in given if name.startswith("head.")]
+    return not heads or any(name in own and given[name].shape != own[name].shape for name in heads)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise UserError(_missing_file(path))
+    try:
+        content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise refuse("model.weights", "a safetensors file, or a torch file of tensors", f"{path}: {reason}") from error
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise refuse("model.weights", "a mapping from entry names to tensors", f"a {type(content).__name__} in {path}")
+    return dict(content)
+
+
+def _entry_faults(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[Fault]:
+    """Entries that are missing, unknown or of another shape; at most LISTED of them, and how many more."""
+    faults = [_missing_entry(name, given, own) for name in own if name not in given]
+    faults += [
+        Fault("model.weights", "entries of the network only", name, near(name, own))
+        for name in given
+        if name not in own
+    ]
+    faults += [
+        Fault("model.weights", f"{name} of shape {list(own[name].shape)}", f"{list(value.shape)}")
+        for name, value in given.items()
+        if name in own and value.shape != own[name].shape
+    ]
+    if len(faults) > LISTED:
+        more = Fault("model.weights", "weights of this network", f"{len(faults) - LISTED} more entries that do not fit")
+        return [*faults[:LISTED], more]
+    return faults
+
+
+def _missing_entry(name: str, given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Fault:
+    unknown = [other for other in given if other not in own]
+    fix = near(name, unknown) if unknown else "Give a file of weights of the same model with the same options."
+    return Fault("model.weights", f"an entry {name}", "none", fix)
+
+
+def _missing_file(path: Path) -> Fault:
+    return Fault("model.weights", "a file", f"none at {path.absolute()}", "Check the path.")
