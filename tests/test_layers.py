@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"config", "rng"}),
-    frozenset({"tasks", "models", "metrics"}),
+    frozenset({"tasks", "models", "metrics", "optimizers"}),
     frozenset({"data"}),
     frozenset({"method"}),
     frozenset({"client", "server"}),
