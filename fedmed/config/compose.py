@@ -1,0 +1,164 @@
+"""Composition: from what a user writes to the checked config of every run, by Hydra; nothing is written on a fault."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra import initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from fedmed.config import grammar
+from fedmed.config.discovery import Catalogue, discover
+from fedmed.config.explain import culprit_of, explain, malformed
+from fedmed.config.schema import register
+from fedmed.config.validate import validate
+from fedmed.errors import Fault, UserError
+
+_FAILURES = (HydraException, OmegaConfBaseException, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run to be made: its checked config and its directory, not made yet."""
+
+    config: DictConfig
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the command line asks for: one job, or every job of a sweep.
+
+    overrides: as Hydra reads them.
+    """
+
+    catalogue: Catalogue
+    overrides: tuple[str, ...]
+    jobs: tuple[Job, ...]
+
+
+def compose(overrides: Sequence[str] = ()) -> DictConfig:
+    """The config of one run, checked; raises `UserError` with all faults."""
+    return plan(overrides).jobs[0].config
+
+
+def plan(arguments: Sequence[str], *, sweep: bool = False) -> Plan:
+    """Composes and checks every job before the first one starts; raises `UserError` with the faults of all."""
+    catalogue, faults = discover(), []
+    overrides = grammar.name_files(malformed(arguments, faults), catalogue, faults)
+    with _hydra(catalogue):
+        overrides = _rewrite(overrides, catalogue, faults, sweep=sweep)
+        alternatives = _expand(overrides) if sweep else [overrides]
+        jobs = [job for job in (_job(each, catalogue, faults) for each in alternatives) if job]
+    if faults:
+        raise UserError(*dict.fromkeys(faults))
+    return Plan(catalogue, tuple(overrides), tuple(jobs))
+
+
+def sweep(checked: Plan, task: Callable[[DictConfig, Path], Any]) -> None:
+    """Runs every job of a sweep with Hydra's sweeper and launcher; raises what the first failed job raised."""
+
+    def job(config: DictConfig) -> Any:
+        return task(_tidy(config), Path(HydraConfig.get().runtime.output_dir))
+
+    with _hydra(checked.catalogue) as app:
+        app.multirun("config", job, list(checked.overrides), with_log_configuration=True)
+
+
+def show(checked: Plan, *, part: str, package: str | None, resolve: bool) -> None:
+    """Prints a composed config as Hydra's `--cfg` does; part: job, hydra or all."""
+    with _hydra(checked.catalogue) as app:
+        app.show_cfg("config", list(checked.overrides), cfg_type=part, package=package, resolve=resolve)
+
+
+@contextmanager
+def _hydra(catalogue: Catalogue) -> Iterator[Any]:
+    register(catalogue)
+    with initialize_config_module("fedmed.configs", version_base="1.3", job_name="fedmed"):
+        yield GlobalHydra.instance().hydra
+
+
+def _rewrite(overrides: Sequence[str], catalogue: Catalogue, faults: list[Fault], *, sweep: bool) -> list[str]:
+    joined = grammar.join_members(overrides)
+    if "strategy" not in "".join(joined):
+        return joined
+    chosen = [tuple(map(_method_of, names)) for names in grammar.choices(joined, "strategy")]
+    faults += grammar.refuse_repeats(grammar.choices(joined, "strategy"), _method_of)
+    return grammar.name_members(joined, chosen or _default_members(joined), catalogue, faults, sweep=sweep)
+
+
+def _method_of(name: str) -> str:
+    """The method that an option of `strategy` sets: a preset's, or itself."""
+    found = GlobalHydra.instance().config_loader().repository.load_config(f"strategy/{name}")  # type: ignore[attr-defined]
+    return str(found.header.get("package") or name).rpartition(".")[2] if found else name
+
+
+def _default_members(overrides: Sequence[str]) -> list[grammar.Members]:
+    chosen = [override for override in overrides if grammar.key_of(override) == "experiment"]
+    try:
+        return [tuple(hydra.compose("config", chosen).strategy)]
+    except _FAILURES:
+        return []
+
+
+def _expand(overrides: Sequence[str]) -> list[list[str]]:
+    loader = GlobalHydra.instance().config_loader()
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
+    values = [
+        [f"{each.get_key_element()}={value}" for value in each.sweep_string_iterator()]
+        if each.is_discrete_sweep()
+        else [str(each.input_line)]
+        for each in parsed
+    ]
+    return [list(job) for job in itertools.product(*values)]
+
+
+def _job(overrides: Sequence[str], catalogue: Catalogue, faults: list[Fault]) -> Job | None:
+    """Composes a job; overrides that do not fit are explained and left out, so that the others are still checked."""
+    remaining, troubles = list(overrides), []
+    while True:
+        try:
+            composed = hydra.compose("config", remaining, return_hydra_config=True)
+            HydraConfig.instance().set_config(composed)
+            directory = Path(composed.hydra.run.dir)
+            break
+        except _FAILURES as error:
+            culprit = culprit_of(error, remaining)
+            troubles.append((culprit, error))
+            if culprit is None:
+                faults += explain(troubles, None, catalogue)
+                return None
+            dropped = f"{grammar.key_of(culprit)}."
+            remaining = [each for each in remaining if each != culprit and not grammar.key_of(each).startswith(dropped)]
+    with open_dict(composed):
+        del composed["hydra"]
+    config = _tidy(composed)
+    faults += [*explain(troubles, config, catalogue), *validate(config, catalogue)]
+    return Job(config, directory)
+
+
+def _tidy(config: DictConfig) -> DictConfig:
+    """Drops settings of methods that the job does not have, and makes the paths of the user's own code absolute."""
+    with open_dict(config):
+        for name in [name for name, node in (config.get("strategy") or {}).items() if "_target_" not in node]:
+            del config.strategy[name]
+    config.loss = config.loss and _absolute(config.loss)
+    config.metrics = [_absolute(text) for text in config.metrics]
+    OmegaConf.set_struct(config, True)
+    return config
+
+
+def _absolute(text: str) -> str:
+    path, _, name = text.rpartition(":")
+    return f"{Path(path).expanduser().resolve()}:{name}" if path else text

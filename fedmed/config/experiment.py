@@ -1,0 +1,79 @@
+"""The settings of a run that belong to no group of options, typed and with their bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """How clients minimise their loss; one setting for every method of a comparison.
+
+    name: sgd, adam or adamw.
+    lr: learning rate of the first round (> 0).
+    momentum: of sgd (0: none).
+    weight_decay: L2 penalty of sgd and adam, decoupled in adamw (0: none).
+    schedule: how the learning rate changes from round to round: constant, or cosine down to 0 after the last.
+    state: whether a client's momentum starts anew each round (reset) or stays with it (persist).
+    """
+
+    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: Annotated[float, Gt(0)] = 0.05
+    momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, Ge(0)] = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    state: Literal["reset", "persist"] = "reset"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Everything about a run except the options of its groups.
+
+    seed: of everything random, except where an option has a seed of its own.
+    clients: how many clients (null: 10, or one per site under partition=site).
+    rounds: how many rounds.
+    clients_per_round: how many clients train in a round, drawn at random (null: all).
+    epochs: passes over a client's images per round.
+    local_steps: optimizer steps per round, instead of epochs (null: epochs count).
+    batch_size: images per optimizer step.
+    clip_norm: longest gradient, as an L2 norm over all weights (null: never clipped).
+    client_test: fraction of a client's training images kept as its own test set.
+    eval_every: rounds between evaluations.
+    scopes: what is evaluated: test (global model, server's images), client (received model, client's own
+       images), adapted (the model right after local training).
+    metric: metric that decides the best round (null: the task's usual one).
+    patience: evaluations without a better round before the run stops (null: never).
+    loss: a loss of your own as path/to/file.py:function (null: the task's).
+    metrics: metrics of your own, each as path/to/file.py:function.
+    thorough: whether the last evaluation includes slow metrics (surface distances).
+    checkpoint_every: rounds between checkpoints.
+    resume: directory of a run to continue (null: a new run).
+    device: cpu, cuda or cuda:N.
+    torch_threads: threads of torch; part of the run, because it changes the last bits.
+    optimizer: name, lr, momentum, weight_decay, schedule, state.
+    """
+
+    seed: Annotated[int, Ge(0)] = 0
+    clients: Annotated[int, Ge(1)] | None = None
+    rounds: Annotated[int, Ge(1)] = 10
+    clients_per_round: Annotated[int, Ge(1)] | None = None
+    epochs: Annotated[int, Ge(1)] = 1
+    local_steps: Annotated[int, Ge(1)] | None = None
+    batch_size: Annotated[int, Ge(1)] = 32
+    clip_norm: Annotated[float, Gt(0)] | None = None
+    client_test: Annotated[float, Interval(ge=0, lt=1)] = 0.1
+    eval_every: Annotated[int, Ge(1)] = 1
+    scopes: tuple[Literal["test", "client", "adapted"], ...] = ("test", "client")
+    metric: str | None = None
+    patience: Annotated[int, Ge(1)] | None = None
+    loss: str | None = None
+    metrics: tuple[str, ...] = ()
+    thorough: bool = False
+    checkpoint_every: Annotated[int, Ge(1)] = 1
+    resume: str | None = None
+    device: str = "cpu"
+    torch_threads: Annotated[int, Ge(1)] = 1
+    optimizer: Optimizer = Optimizer()

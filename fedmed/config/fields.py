@@ -1,0 +1,156 @@
+"""Fields of options: their types, bounds and meanings, and what a value must be to fit."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import BaseMetadata, Ge, Gt, GroupedMetadata, Le, Lt
+
+REQUIRED = "???"
+"""The default of a field that has none (OmegaConf's mark for a missing value)."""
+
+Kind = Any
+"""A type annotation: int, float, str, bool, Literal, Annotated, a union with None, or a tuple of any length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One option of a class: what may be set, to what.
+
+    type: the annotation, constraints included. default: `REQUIRED` where there is none.
+    inherited: whether the base class declares it, so that every option of the group has it.
+    """
+
+    name: str
+    type: Kind
+    default: Any
+    meaning: str
+    inherited: bool = False
+
+    @property
+    def expected(self) -> str:
+        """What a value must be, such as `a number >= 0`."""
+        return expected(self.type)
+
+    @property
+    def default_text(self) -> str:
+        """The default as one would write it on the command line."""
+        return show(self.default)
+
+
+def show(value: object) -> str:
+    """A value as one would write it on the command line."""
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(show, value))}]"
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def read_docstring(text: str | None) -> tuple[str, dict[str, str]]:
+    """The first sentence of a class docstring, and the meaning of each field it lists."""
+    lines = inspect.cleandoc(text or "").splitlines()
+    meanings: dict[str, str] = {}
+    names: list[str] = []
+    for line in lines[1:]:
+        if start := re.match(r"(\w+(?:, \w+)*): (.+)", line):
+            names = start[1].split(", ")
+            meanings |= dict.fromkeys(names, start[2])
+        elif names and line.startswith("   "):
+            meanings |= {name: f"{meanings[name]} {line.strip()}" for name in names}
+        else:
+            names = []
+    return (lines[0] if lines else ""), meanings
+
+
+def fields_of(cls: type) -> tuple[Field, ...]:
+    """The fields of a dataclass that is imported already."""
+    hints = get_type_hints(cls, include_extras=True)
+    meanings = read_docstring(cls.__doc__)[1]
+    return tuple(Field(f.name, hints[f.name], f.default, meanings.get(f.name, "")) for f in dataclasses.fields(cls))
+
+
+def plain(kind: Kind) -> Any:
+    """The type for OmegaConf: no constraints, a Literal as the type of its values, a tuple as a list."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return plain(args[0])
+    if origin is Literal:
+        return type(args[0])
+    if origin is tuple:
+        return list[plain(args[0])]  # type: ignore[misc]
+    if origin in (Union, UnionType):
+        return Union[tuple(plain(arg) for arg in args)]  # noqa: UP007  (the members are known only here)
+    return kind
+
+
+_WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
+
+
+def expected(kind: Kind) -> str:
+    """What a value of this type must be, in words."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return f"{expected(args[0])} {' and '.join(f'{sign} {bound:g}' for sign, bound, _ in _bounds(args[1:]))}"
+    if origin is Literal:
+        return " or ".join(map(show, args)) if len(args) < 3 else f"one of {', '.join(map(show, args))}"
+    if origin is tuple:
+        return f"a list, each {expected(args[0])}"
+    if origin in (Union, UnionType):
+        return " or ".join(expected(arg) for arg in args)
+    return _WORDS.get(kind, str(kind))
+
+
+def fits(value: object, kind: Kind) -> bool:
+    """Whether a value has the type and keeps the bounds."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return fits(value, args[0]) and all(holds(value) for _, _, holds in _bounds(args[1:]))
+    if origin is Literal:
+        return value in args
+    if origin is tuple:
+        return isinstance(value, (list, tuple)) and all(fits(item, args[0]) for item in value)
+    if origin in (Union, UnionType):
+        return any(fits(value, arg) for arg in args)
+    if kind in (int, float):
+        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def _bounds(constraints: tuple[object, ...]) -> Iterator[tuple[str, Any, Any]]:
+    for constraint in constraints:
+        for part in constraint if isinstance(constraint, GroupedMetadata) else (constraint,):
+            yield _bound(part)
+
+
+def _bound(constraint: BaseMetadata | object) -> tuple[str, Any, Any]:
+    match constraint:
+        case Ge(bound):
+            return ">=", bound, lambda value: value >= bound
+        case Gt(bound):
+            return ">", bound, lambda value: value > bound
+        case Le(bound):
+            return "<=", bound, lambda value: value <= bound
+        case Lt(bound):
+            return "<", bound, lambda value: value < bound
+    raise TypeError(f"{constraint!r} is no bound; use Ge, Gt, Le, Lt or Interval.")
+
+
+def is_supported(kind: Kind) -> bool:
+    """Whether an annotation is of the forms that options may use; False for any other type or bound."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return is_supported(args[0]) and all(isinstance(c, (Ge, Gt, Le, Lt, GroupedMetadata)) for c in args[1:])
+    if origin is Literal:
+        return len({type(arg) for arg in args}) == 1
+    if origin is tuple:
+        return len(args) == 2 and args[1] is Ellipsis and is_supported(args[0])
+    if origin in (Union, UnionType):
+        return all(is_supported(arg) for arg in args)
+    return kind in _WORDS

@@ -1,0 +1,144 @@
+"""Options: one class in one file each, read from its source with `ast` and never imported.
+
+Reading is why `fedmed --help` and `fedmed list` answer at once (importing torch alone takes a second), and why a user's
+broken file cannot stop anybody else's run.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import annotated_types
+
+from fedmed.config.fields import REQUIRED, Field, is_supported, read_docstring
+
+_NAMES: dict[str, Any] = {
+    **{cls.__name__: cls for cls in (int, float, str, bool, tuple)},
+    **{name: vars(typing)[name] for name in ("Annotated", "Literal", "Optional", "Union")},
+    **{name: vars(annotated_types)[name] for name in ("Ge", "Gt", "Le", "Lt", "Interval")},
+}
+_NAMESPACE = {**_NAMES, "typing": SimpleNamespace(**_NAMES), "annotated_types": SimpleNamespace(**_NAMES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One choice of a group, such as `fedprox` of `strategy`.
+
+    target: what to build: `fedmed.strategies.fedprox.FedProx`, or `/path/to/file.py:Class` for a user's own file.
+    """
+
+    name: str
+    group: str
+    target: str
+    summary: str
+    fields: tuple[Field, ...]
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An option that cannot be used, and why."""
+
+    name: str
+    group: str
+    file: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What options of one group look like in a file.
+
+    base: name of the base class. inherited: the fields that the base class declares.
+    """
+
+    group: str
+    base: str
+    inherited: tuple[Field, ...] = ()
+
+
+def snake(name: str) -> str:
+    """`MissingLabels` as `missing_labels`, `IID` as `iid`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def read_base(files: Iterator[Path] | list[Path], base: str) -> tuple[Field, ...]:
+    """The fields that the base class of a group declares, from the first of the files that holds it."""
+    for file in files:
+        for node in _parse(file).body:
+            if isinstance(node, ast.ClassDef) and node.name == base:
+                return tuple(_fields(node, inherited=True))
+    return ()
+
+
+def read_classes(file: Path, source: Source) -> dict[str, ast.ClassDef]:
+    """The classes of a file that derive directly from the group's base; raises SyntaxError or OSError."""
+    return {
+        node.name: node
+        for node in _parse(file).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and source.base in map(_last, node.bases)
+    }
+
+
+def read_option(node: ast.ClassDef, source: Source, *, name: str, target: str, file: Path) -> Option:
+    """One option from its class; raises ValueError where a field is not of the forms that options may use."""
+    fields = {field.name: field for field in (*source.inherited, *_fields(node, inherited=False))}
+    summary = read_docstring(ast.get_docstring(node))[0]
+    return Option(name, source.group, target, summary, tuple(fields.values()), file)
+
+
+def defines(file: Path, name: str) -> bool:
+    """Whether a file defines a function or class of that name; raises SyntaxError or OSError."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return any(isinstance(node, kinds) and node.name == name for node in _parse(file).body)
+
+
+def _parse(file: Path) -> ast.Module:
+    try:
+        return ast.parse(file.read_bytes(), str(file))
+    except ValueError as error:  # null bytes
+        raise SyntaxError(str(error)) from error
+
+
+def _last(node: ast.expr) -> str:
+    return ast.unparse(node).rpartition(".")[2]
+
+
+def _fields(node: ast.ClassDef, *, inherited: bool) -> Iterator[Field]:
+    meanings = read_docstring(ast.get_docstring(node))[1]
+    for item in node.body:
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and not _is_class_variable(item):
+            name = item.target.id
+            where = f"{node.name}.{name} (line {item.lineno})"
+            yield Field(name, _type(item, where), _default(item, where), meanings.get(name, ""), inherited)
+
+
+def _is_class_variable(item: ast.AnnAssign) -> bool:
+    return "ClassVar" in ast.unparse(item.annotation)
+
+
+def _type(item: ast.AnnAssign, where: str) -> Any:
+    text = item.annotation.value if isinstance(item.annotation, ast.Constant) else ast.unparse(item.annotation)
+    try:
+        kind = eval(str(text), {"__builtins__": {}}, _NAMESPACE)
+    except Exception as error:
+        raise ValueError(f"{where}: the type {text} is not one that options may have ({error})") from error
+    if not is_supported(kind):
+        raise ValueError(f"{where}: the type {text} is not one that options may have")
+    return kind
+
+
+def _default(item: ast.AnnAssign, where: str) -> Any:
+    if item.value is None:
+        return REQUIRED
+    try:
+        return ast.literal_eval(item.value)
+    except ValueError as error:
+        raise ValueError(f"{where}: the default {ast.unparse(item.value)} is not a literal") from error

@@ -1,0 +1,53 @@
+"""The config as Hydra types it: one node per option, one for the settings, so that wrong types are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import field as default_of
+from dataclasses import make_dataclass
+from typing import Any
+from uuid import uuid4
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from fedmed.config.discovery import GROUPS, Catalogue
+from fedmed.config.fields import Field, plain
+from fedmed.config.validate import EXPERIMENT, OPTIMIZER
+
+
+def register(catalogue: Catalogue) -> None:
+    """Offers the settings and every option to Hydra, in place of those of an earlier catalogue."""
+    store = ConfigStore.instance()
+    store.store("schema", _settings())
+    for group, options in catalogue.options.items():
+        store.repo.pop(group, None)
+        for name, option in options.items():
+            columns = [("_target_", str, default_of(default=option.target)), *_columns(option.fields)]
+            package = f"strategy.{name}" if group == "strategy" else group
+            store.store(name, make_dataclass(option.target.rpartition(".")[2], columns), group=group, package=package)
+    OmegaConf.register_new_resolver("fedmed.members", _members, replace=True)
+    OmegaConf.register_new_resolver("fedmed.unique", lambda: uuid4().hex[:6], use_cache=True, replace=True)
+
+
+def _settings() -> type:
+    optimizer = make_dataclass("Optimizer", _columns(OPTIMIZER.values()))
+    settings = _columns(field for field in EXPERIMENT.values() if field.name != "optimizer")
+    groups = [(group, Any, default_of(default=MISSING)) for group in GROUPS]
+    nested = [("optimizer", optimizer, default_of(default_factory=optimizer))]
+    return make_dataclass("Experiment", [*settings, *nested, *groups])
+
+
+def _columns(fields: Iterable[Field]) -> list[tuple[str, Any, Any]]:
+    return [(field.name, plain(field.type), _default(field.default)) for field in fields]
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return default_of(default_factory=lambda: list(value))
+    return default_of(default=value)
+
+
+def _members(*, _root_: DictConfig) -> str:
+    """The methods of a config as one writes them, for names of run directories: `fedprox+fedbn`."""
+    return "+".join(str(name) for name, node in (_root_.strategy or {}).items() if "_target_" in node)

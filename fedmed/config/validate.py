@@ -1,0 +1,161 @@
+"""Everything that can be wrong in a composed config and can be seen before data is read, all faults together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, OmegaConf
+
+from fedmed.config.discovery import GROUPS, Catalogue, discover, read_given
+from fedmed.config.experiment import Experiment, Optimizer
+from fedmed.config.fields import REQUIRED, Field, fields_of, fits, show
+from fedmed.config.options import Option, defines
+from fedmed.errors import Fault, UserError, near
+
+EXPERIMENT = {field.name: field for field in fields_of(Experiment)}
+OPTIMIZER = {field.name: field for field in fields_of(Optimizer)}
+
+Values = Mapping[str, Any]
+
+
+class Section(NamedTuple):
+    """A part of the config: where it is (`strategy.fedprox`, empty for the top), its values, and what may be in it."""
+
+    where: str
+    values: Values
+    fields: Mapping[str, Field]
+
+    def key(self, name: str) -> str:
+        return f"{self.where}.{name}" if self.where else name
+
+
+def validate(config: DictConfig, catalogue: Catalogue | None = None) -> list[Fault]:
+    """Every fault of the config that can be found without reading data; empty where all is well."""
+    catalogue = catalogue or discover()
+    values: Any = OmegaConf.to_container(config, resolve=True)
+    faults = [fault for section in sections(values, catalogue) for fault in _check_section(section)]
+    wrong = {fault.where for fault in faults}
+    return faults + [f for f in (*_check_choices(values, catalogue), *_check_together(values)) if f.where not in wrong]
+
+
+def sections(values: Values, catalogue: Catalogue) -> Iterator[Section]:
+    """The parts of a config: its settings, its optimizer, and the chosen option of every group."""
+    yield Section("", {k: v for k, v in values.items() if k not in GROUPS and k != "optimizer"}, EXPERIMENT)
+    yield Section("optimizer", values.get("optimizer") or {}, OPTIMIZER)
+    for where, node in nodes(values):
+        if option := option_of(node, catalogue):
+            settings = {k: v for k, v in node.items() if k != "_target_"}
+            yield Section(where, settings, {field.name: field for field in option.fields})
+
+
+def nodes(values: Values) -> Iterator[tuple[str, Values]]:
+    """The chosen options with where they are: `dataset`, `strategy.fedprox`."""
+    for group in GROUPS:
+        node = values.get(group)
+        if group == "strategy" and isinstance(node, Mapping):
+            yield from ((f"strategy.{name}", member) for name, member in node.items() if isinstance(member, Mapping))
+        elif isinstance(node, Mapping):
+            yield group, node
+
+
+def option_of(node: Values, catalogue: Catalogue) -> Option | None:
+    """The option that a node of the config builds; None where there is none."""
+    target = str(node.get("_target_", ""))
+    if known := catalogue.of_target(target):
+        return known
+    for group in GROUPS.values() if ".py:" in target else ():
+        try:
+            return read_given(target, group)
+        except UserError:
+            continue
+    return None
+
+
+def _check_section(section: Section) -> Iterator[Fault]:
+    for name in section.values.keys() - section.fields.keys():
+        yield Fault(section.key(name), "an option that exists", show(section.values[name]), near(name, section.fields))
+    for name, field in section.fields.items():
+        value = section.values.get(name, field.default)
+        if name != "optimizer" and not fits(value, field.type):
+            yield bad_value(section.key(name), field, value)
+        elif value == REQUIRED:
+            yield Fault(section.key(name), field.expected, "nothing", f"Write {section.key(name)}=... ({field.meaning})")
+
+
+def bad_value(where: str, field: Field, value: object) -> Fault:
+    """The fault of a value that its field does not take."""
+    if value == REQUIRED:
+        return Fault(where, field.expected, "nothing", f"Write {where}=... ({field.meaning})")
+    hint = f"The default is {field.default_text}." if field.default != REQUIRED else ""
+    return Fault(where, field.expected, show(value), hint)
+
+
+def _check_choices(values: Values, catalogue: Catalogue) -> Iterator[Fault]:
+    for group in GROUPS:
+        if not values.get(group):
+            yield Fault(group, "a choice", "nothing", near("", catalogue.options[group]))
+    for where, node in nodes(values):
+        if option_of(node, catalogue) is None:
+            target = str(node.get("_target_", "nothing"))
+            yield Fault(f"{where}._target_", "an option that exists", target, "Put its file back, or choose another.")
+
+
+def _check_together(values: Values) -> Iterator[Fault]:
+    yield from _check_clients(values)
+    yield from _check_steps(values)
+    yield from _check_optimizer(values["optimizer"])
+    yield from _check_device(values["device"])
+    for where, text in (("loss", values["loss"]), *(("metrics", text) for text in values["metrics"])):
+        if text is not None:
+            yield from _check_function(where, text)
+
+
+def _check_clients(values: Values) -> Iterator[Fault]:
+    sampled, clients = values["clients_per_round"], values["clients"]
+    by_site = str((values.get("partition") or {}).get("_target_")).endswith(".SitePartition")
+    if clients is None and not by_site:
+        clients = 10
+    if isinstance(sampled, int) and isinstance(clients, int) and sampled > clients:
+        fix = f"Sample fewer, or set clients={sampled}."
+        yield Fault("clients_per_round", f"at most clients ({clients})", str(sampled), fix)
+
+
+def _check_steps(values: Values) -> Iterator[Fault]:
+    if values["local_steps"] is not None and values["epochs"] != EXPERIMENT["epochs"].default:
+        got = f"epochs={values['epochs']} and local_steps={values['local_steps']}"
+        yield Fault("local_steps", "epochs or local_steps, not both", got, "Leave one of them out.")
+    if values["patience"] is not None and not values["scopes"]:
+        yield Fault("patience", "at least one of scopes, to see a better round", "none", "Set scopes=[test].")
+
+
+def _check_optimizer(optimizer: Values) -> Iterator[Fault]:
+    if optimizer["name"] != "sgd" and optimizer["momentum"]:
+        got = f"{show(optimizer['momentum'])} with {optimizer['name']}"
+        yield Fault("optimizer.momentum", "0, as only sgd has momentum", got, "Set optimizer.name=sgd, or leave it out.")
+
+
+def _check_device(device: str) -> Iterator[Fault]:
+    found = re.fullmatch(r"cpu|cuda(?::(\d+))?", device)
+    if found is None:
+        yield Fault("device", "cpu, cuda or cuda:N", device, "The default is cpu.")
+    elif device != "cpu":
+        import torch  # takes a second, and only a GPU needs it here
+
+        if torch.cuda.device_count() <= int(found[1] or 0):
+            got = f"{device}, of {torch.cuda.device_count()} GPUs that torch can use"
+            yield Fault("device", "a device that exists", got, "Set device=cpu, or install a CUDA build of torch.")
+
+
+def _check_function(where: str, text: str) -> Iterator[Fault]:
+    path, _, name = text.rpartition(":")
+    try:
+        if not path.endswith(".py") or not defines(Path(path).expanduser(), name):
+            fix = f"Write {where}=path/to/file.py:function."
+            yield Fault(where, "path/to/file.py:function, defined in that file", text, fix)
+    except OSError as error:
+        yield Fault(where, "a file that exists", f"{path} ({error.strerror})", "Check the path.")
+    except SyntaxError as error:
+        yield Fault(where, "a file that parses", f"{error.msg} (line {error.lineno})", f"Mend {path}.")
