@@ -1,0 +1,244 @@
+"""Annotation problems: what each client's annotator gave, of labels that are known in truth.
+
+Missing labels are the problem of FedMLP (Sun et al., MICCAI 2024, arXiv 2406.18995), incomplete masks that of FedIA
+(Xiang et al., MICCAI 2024, arXiv 2407.02280).
+The true labels and the realised completeness are for audit and never reach a method.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import torch
+from annotated_types import Ge
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedmed.data.examples import Examples, Indices
+from fedmed.data.masks import Drawn, Mask, chosen, drop_objects, erode, move
+from fedmed.errors import Fault, UserError, refuse
+from fedmed.rng import numpy_generator
+from fedmed.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a client's annotator gave.
+
+    y, seen: as in `fedmed.data.examples.Examples`; y is 0 where not seen.
+    completeness: realised share of the true annotations that are given, in [0, 1]; for audit only.
+    """
+
+    y: Tensor
+    seen: Tensor | None
+    completeness: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotation(ABC):
+    """How the clients' images are annotated.
+
+    seed: seed of what is hidden or wrong (null: the run's seed).
+    """
+
+    tasks: ClassVar[frozenset[str]]
+
+    seed: int | None = None
+
+    def annotate(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[Given]:
+        """The labels that every client gets; its input stays as it is.
+
+        held: the true examples of every client. rows: their rows in the dataset, on which random choices depend, so
+        that they do not depend on the order of images. seed: the run's seed. Raises UserError for another task.
+        """
+        if task.kind not in self.tasks:
+            kinds = " or ".join(sorted(self.tasks))
+            raise refuse(
+                "annotation", f"a {kinds} task for {type(self).__name__}", task.kind, "Use annotation=complete."
+            )
+        return self.give(held, rows, task, seed if self.seed is None else self.seed)
+
+    @abstractmethod
+    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[Given]:
+        """What `annotate` returns, for one of `tasks` and with the seed that counts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompleteAnnotation(Annotation):
+    """Every label as the dataset has it."""
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"multiclass", "multilabel", "segmentation"})
+
+    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[Given]:
+        return [Given(client.y, client.seen, 1.0) for client in held]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingLabelsAnnotation(Annotation):
+    """Every client annotates only some of the findings, for all of its images (FedMLP's task heterogeneity).
+
+    scheme: missing (every finding keeps an annotator), one (client k annotates finding k modulo their number), or
+       random (findings drawn per client, so that some may be annotated nowhere).
+    missing: findings that each client does not annotate, for missing and random (0: none; null: half of them).
+    hidden: unseen (known to be missing, the loss skips them) or negative (wrongly counted as absent).
+    """
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"multilabel"})
+
+    scheme: Literal["missing", "one", "random"] = "missing"
+    missing: Annotated[int, Ge(0)] | None = None
+    hidden: Literal["unseen", "negative"] = "unseen"
+
+    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[Given]:
+        annotated = self._annotated(len(held), task.classes, numpy_generator(seed, "annotation"))
+        return [self._hide(client, torch.from_numpy(own)) for client, own in zip(held, annotated, strict=True)]
+
+    def _hide(self, client: Examples, own: Tensor) -> Given:
+        known = torch.ones_like(client.y, dtype=torch.bool) if client.seen is None else client.seen.expand_as(client.y)
+        seen = known & own  # (N, L)
+        completeness = _share(int(seen.sum()), int(known.sum()))
+        return Given(client.y * seen, seen if self.hidden == "unseen" else client.seen, completeness)
+
+    def _annotated(self, clients: int, findings: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Which client annotates which finding, (clients, findings)."""
+        missing = findings // 2 if self.missing is None else self.missing
+        own = 1 if self.scheme == "one" else findings - missing
+        if own < 1:
+            raise refuse("annotation.missing", f"at most {findings - 1} of {findings} findings", missing)
+        if self.scheme != "random" and clients * own < findings:
+            expected = f"{clients} clients that annotate {own} each to cover {findings} findings"
+            raise refuse(
+                "annotation", expected, f"{clients * own} at most", "Use more clients, or hide fewer findings."
+            )
+        annotated = np.zeros((clients, findings), bool)
+        if self.scheme == "one":
+            annotated[np.arange(clients), np.arange(clients) % findings] = True
+            return annotated
+        if self.scheme == "missing":  # deal every finding once, in turn, before the rest is drawn
+            turns = np.resize(rng.permutation(clients), findings)
+            annotated[turns, rng.permutation(findings)] = True
+        order = np.argsort(rng.random((clients, findings)) - annotated, axis=1)  # dealt findings first
+        np.put_along_axis(annotated, order[:, :own], True, axis=1)
+        return annotated
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncompleteMasksAnnotation(Annotation):
+    """Every client's masks lack some of the truth, to a degree of its own (FedIA's incomplete annotations).
+
+    completeness: share of the truth that each client annotates, one value for all or one per client (above 0 to 1,
+       1: complete; null: evenly from 0.4 to 1).
+    permute: whether the seed decides which client gets which value, so that no client always is the best.
+    problem: drop_objects (whole connected objects), drop_classes (a client leaves out whole classes), erode (objects
+       shrink to that share of their area), or shift (boundaries move until that share stays covered; adds false ones).
+    draw: exact (that share, rounded, at least one per image) or bernoulli (each kept with that probability); for drops.
+    connectivity: neighbours that make pixels one object, 4 or 8.
+    """
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"segmentation"})
+
+    completeness: tuple[float, ...] | None = None
+    permute: bool = True
+    problem: Literal["drop_objects", "drop_classes", "erode", "shift"] = "drop_objects"
+    draw: Literal["exact", "bernoulli"] = "exact"
+    connectivity: Literal[4, 8] = 4
+
+    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[Given]:
+        if self.problem == "drop_classes" and task.classes < 3:
+            raise refuse("annotation.problem", "at least 2 foreground classes to drop one", task.classes - 1)
+        usual = tuple(np.linspace(0.4, 1.0, len(held)).tolist())
+        shares = _per_client("annotation.completeness", self.completeness or usual, len(held))
+        if 0 in shares:
+            raise refuse("annotation.completeness", "values above 0", 0)
+        if self.permute:
+            shares = numpy_generator(seed, "annotation").permutation(shares).tolist()
+        return [
+            self._client(client, own, share, task, (seed, k))
+            for k, (client, own, share) in enumerate(zip(held, rows, shares, strict=True))
+        ]
+
+    def _client(self, client: Examples, rows: Indices, share: float, task: Task, key: tuple[int, int]) -> Given:
+        if share == 1:
+            return Given(client.y, client.seen, 1.0)
+        if self.problem == "drop_classes":
+            return self._drop_classes(client, share, task.classes, key)
+        drawn = list(self._draw(client.y.numpy(), rows, share, key))
+        y = torch.from_numpy(np.stack([one.mask for one in drawn])) if drawn else client.y
+        y = y if client.seen is None else y * client.seen
+        return Given(y, client.seen, _share(sum(one.given for one in drawn), sum(one.true for one in drawn)))
+
+    def _draw(self, masks: Mask, rows: Indices, share: float, key: tuple[int, int]) -> Iterator[Drawn]:
+        seed, client = key
+        for mask, row in zip(masks, rows.tolist(), strict=True):
+            rng = numpy_generator(seed, "annotation", client, row)
+            if self.problem == "erode":
+                yield erode(mask, share, self.connectivity, rng)
+            elif self.problem == "shift":
+                yield move(mask, share, rng)
+            else:
+                yield drop_objects(mask, share, self.draw == "exact", self.connectivity, rng)
+
+    def _drop_classes(self, client: Examples, share: float, classes: int, key: tuple[int, int]) -> Given:
+        kept = chosen(classes - 1, share, self.draw == "exact", numpy_generator(key[0], "annotation", key[1]))
+        table = torch.from_numpy(np.append(True, kept))
+        present = [int((client.y == value).flatten(1).any(1).sum()) for value in range(1, classes)]
+        return Given(client.y * table[client.y.long()], client.seen, _share(int(kept @ present), sum(present)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelNoiseAnnotation(Annotation):
+    """Some labels are wrong, at a rate of each client's own.
+
+    rate: probability that a label is wrong, one value for all or one per client (0 to 1, 0: none; null: 0.2).
+    kind: symmetric (any other class; in multi-label tasks each finding flips) or pairwise (the next class; Han et al.
+       2018, arXiv 1804.06872; multi-class only).
+    """
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"multiclass", "multilabel"})
+
+    rate: tuple[float, ...] | None = None
+    kind: Literal["symmetric", "pairwise"] = "symmetric"
+
+    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[Given]:
+        if self.kind == "pairwise" and task.kind == "multilabel":
+            raise refuse("annotation.kind", "symmetric for a multilabel task", self.kind)
+        rates = _per_client("annotation.rate", self.rate or (0.2,), len(held))
+        last = max((int(own.max(initial=-1)) for own in rows), default=-1)
+        shape = (last + 1, *held[0].y.shape[1:])  # one draw per row of the dataset, whoever holds it
+        draw = numpy_generator(seed, "annotation", "wrong").random(shape)
+        other = numpy_generator(seed, "annotation", "other").random(shape)
+        return [
+            self._confuse(client, torch.from_numpy(draw[own] < rate), torch.from_numpy(other[own]), task)
+            for client, own, rate in zip(held, rows, rates, strict=True)
+        ]
+
+    def _confuse(self, client: Examples, wrong: Tensor, other: Tensor, task: Task) -> Given:
+        known = torch.ones_like(wrong) if client.seen is None else client.seen.expand_as(wrong)
+        wrong = wrong & known
+        if task.kind == "multilabel":
+            false = 1 - client.y
+        else:
+            step = 1 if self.kind == "pairwise" else 1 + (other * (task.classes - 1)).long()
+            false = (client.y + step) % task.classes
+        y = torch.where(wrong, false, client.y)
+        return Given(y, client.seen, 1.0 - _share(int((y != client.y).sum()), int(known.sum()), empty=0.0))
+
+
+def _per_client(where: str, values: tuple[float, ...], clients: int) -> list[float]:
+    """One value per client, from one for all or one each; all in 0..1, else UserError."""
+    faults = []
+    if len(values) not in (1, clients):
+        faults.append(Fault(where, f"1 value or {clients}, one per client", str(len(values))))
+    faults += [Fault(where, "values from 0 to 1", str(value)) for value in values if not 0 <= value <= 1]
+    if faults:
+        raise UserError(*faults)
+    return list(values) * (clients if len(values) == 1 else 1)
+
+
+def _share(part: int, whole: int, empty: float = 1.0) -> float:
+    """The fraction, or `empty` when there is nothing to have a part of."""
+    return part / whole if whole else empty

@@ -1,0 +1,119 @@
+"""Incomplete masks: one mask as a hurried annotator would have drawn it, and how much of the truth it holds.
+
+Dropping whole objects is the problem of FedIA (Xiang et al., MICCAI 2024, arXiv 2407.02280).
+"""
+
+from __future__ import annotations
+
+from math import floor
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedmed.data.examples import Indices
+
+Mask = NDArray[Any]
+"""(H, W) class per pixel, 0 the background."""
+
+
+class Drawn(NamedTuple):
+    """A drawn mask, how many objects or pixels of the truth it holds, and how many the truth has."""
+
+    mask: Mask
+    given: int
+    true: int
+
+
+def chosen(count: int, share: float, exact: bool, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Which of `count` things are annotated, (count,).
+
+    exact: max(1, floor(share * count + 1/2)) of them, uniformly; else each with probability `share`.
+    """
+    if not exact:
+        return rng.random(count) < share
+    return rng.permutation(count) < max(1, floor(share * count + 0.5))
+
+
+def drop_objects(mask: Mask, share: float, exact: bool, connectivity: int, rng: np.random.Generator) -> Drawn:
+    """Keeps a share of the connected objects; the others become background."""
+    label, count = objects(mask, connectivity)
+    kept = chosen(count, share, exact, rng)
+    return Drawn(mask * np.append(False, kept)[label], int(kept.sum()), count)
+
+
+def erode(mask: Mask, share: float, connectivity: int, rng: np.random.Generator) -> Drawn:
+    """Shrinks every object from its boundary until `share` of its pixels, and at least one, remain."""
+    label, count = objects(mask, connectivity)
+    inside = np.flatnonzero(label)
+    depth = _depth(mask).ravel()[inside]
+    owner = label.ravel()[inside]
+    order = np.lexsort((rng.random(len(inside)), -depth, owner))
+    size = np.bincount(owner, minlength=count + 1)
+    rank = np.arange(len(inside)) - (np.cumsum(size) - size)[owner[order]]
+    keep = np.maximum(1, np.floor(share * size + 0.5))
+    drawn = np.zeros(mask.size, mask.dtype)
+    left = inside[order[rank < keep[owner[order]]]]
+    drawn[left] = mask.ravel()[left]
+    return Drawn(drawn.reshape(mask.shape), len(left), len(inside))
+
+
+def move(mask: Mask, share: float, rng: np.random.Generator) -> Drawn:
+    """Moves the boundaries by a smooth random field, just so far that about `share` of the foreground stays covered."""
+    from scipy.ndimage import gaussian_filter
+
+    true = int(np.count_nonzero(mask))
+    side = max(mask.shape)
+    rough = rng.standard_normal((2, *mask.shape))
+    field = gaussian_filter(rough, (0, side / 16, side / 16))
+    field /= np.sqrt((field**2).mean()) + 1e-12
+    near, far = 0.0, side / 4  # lengths of the displacement in pixels
+    for _ in range(12):
+        middle = (near + far) / 2
+        held = _overlap(mask, _displaced(mask, field * middle))
+        near, far = (middle, far) if held > share * true else (near, middle)
+    drawn = _displaced(mask, field * near)
+    return Drawn(drawn, _overlap(mask, drawn), true)
+
+
+def objects(mask: Mask, connectivity: int) -> tuple[Indices, int]:
+    """The number of the connected object of every pixel, (H, W), 0 outside, and how many objects there are.
+
+    connectivity: 4 or 8 neighbours; pixels of different classes are never one object.
+    """
+    from scipy.ndimage import generate_binary_structure, label
+
+    structure = generate_binary_structure(2, 1 if connectivity == 4 else 2)
+    numbers, count = np.zeros(mask.shape, np.int64), 0
+    for value in _classes(mask):
+        found, more = label(mask == value, structure)
+        numbers += np.where(found > 0, found + count, 0)
+        count += more
+    return numbers, count
+
+
+def _depth(mask: Mask) -> NDArray[np.float64]:
+    """Distance of every pixel to the nearest pixel of another class (pixels), (H, W)."""
+    from scipy.ndimage import distance_transform_edt
+
+    depth = np.zeros(mask.shape)
+    for value in _classes(mask):
+        depth += distance_transform_edt(mask == value)
+    return depth
+
+
+def _classes(mask: Mask) -> list[int]:
+    present: list[int] = np.flatnonzero(np.bincount(mask.ravel())).tolist()
+    return [value for value in present if value]
+
+
+def _displaced(mask: Mask, field: NDArray[np.float64]) -> Mask:
+    """The mask read at every pixel plus its displacement, nearest pixel, edges repeated."""
+    where = np.indices(mask.shape) + np.rint(field).astype(np.int64)
+    rows, columns = (np.clip(axis, 0, size - 1) for axis, size in zip(where, mask.shape, strict=True))
+    drawn: Mask = mask[rows, columns]
+    return drawn
+
+
+def _overlap(mask: Mask, drawn: Mask) -> int:
+    return int(np.count_nonzero((mask == drawn) & (mask > 0)))
