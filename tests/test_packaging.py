@@ -79,33 +79,32 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
+def build(kind: str, source: Path, out: Path) -> Path:
+    """The file that the build backend makes of a source tree; kind is sdist, wheel or editable."""
+    run(sys.executable, "-c", f"from setuptools import build_meta; build_meta.build_{kind}({str(out)!r})", cwd=source)
+    return next(out.glob("fedmed*"))
+
+
 @pytest.fixture(scope="module")
 def sdist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("sdist")
-    run(sys.executable, "-c", f"from setuptools import build_meta; build_meta.build_sdist({str(out)!r})", cwd=source)
-    return next(out.glob("*.tar.gz"))
-
-
-def build_wheel(what: Path, out: Path) -> Path:
-    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", out, what, cwd=out)
-    return next(out.glob("*.whl"))
+    return build("sdist", source, tmp_path_factory.mktemp("sdist"))
 
 
 @pytest.fixture(scope="module")
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from the sdist."""
-    return build_wheel(sdist, tmp_path_factory.mktemp("wheel"))
+    unpacked = tmp_path_factory.mktemp("unpacked")
+    shutil.unpack_archive(sdist, unpacked, filter="data")
+    return build("wheel", next(unpacked.iterdir()), tmp_path_factory.mktemp("wheel"))
 
 
-def environment(folder: Path, *what: str | Path) -> Path:
+def environment(folder: Path, what: Path) -> Path:
     """The `bin` folder of a new environment with `what` installed; the libraries are this environment's own."""
     venv.create(folder)
-    python = folder / "bin/python"
-    pip = (sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-build-isolation")
-    run(*pip, *what, cwd=folder)
+    run(sys.executable, "-m", "pip", "--python", folder / "bin/python", "install", "--no-deps", what, cwd=folder)
     site = next(folder.glob("lib/python3*/site-packages"))
     (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"])
-    return python.parent
+    return folder / "bin"
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +114,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def editable(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return environment(tmp_path_factory.mktemp("editable"), "-e", source)
+    return environment(tmp_path_factory.mktemp("editable"), build("editable", source, tmp_path_factory.mktemp("link")))
 
 
 @pytest.mark.slow
@@ -133,7 +132,7 @@ def test_the_wheel_holds_one_top_level_package_and_every_module(wheel: Path) -> 
 
 @pytest.mark.slow
 def test_the_wheel_of_the_tree_equals_the_wheel_of_the_sdist(source: Path, wheel: Path, tmp_path: Path) -> None:
-    direct = zipfile.ZipFile(build_wheel(source, tmp_path))
+    direct = zipfile.ZipFile(build("wheel", source, tmp_path))
     assert sorted(direct.namelist()) == sorted(zipfile.ZipFile(wheel).namelist())
 
 
