@@ -1,0 +1,174 @@
+"""Metrics of multi-class and multi-label classification.
+
+With two classes the one-vs-rest metrics are those of class 1. Probabilities that are not numbers make every metric but
+the loss undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import nan
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fedmed.metrics import ranking
+from fedmed.metrics.bootstrap import interval
+from fedmed.metrics.scores import Groups, Metric, Scores, Tally, check_known, mean
+from fedmed.tasks import Task
+
+BINS = 15
+"""Number of bins of equal width of the expected calibration error (Guo et al., ICML 2017, arXiv 1706.04599)."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """All outputs of an evaluation.
+
+    probabilities: (N, C) float64. truth: (N, C) bool. seen: (N, C) bool, which entries are annotated.
+    """
+
+    probabilities: Tensor
+    truth: Tensor
+    seen: Tensor
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def __getitem__(self, rows: Tensor) -> Outputs:
+        return Outputs(self.probabilities[rows], self.truth[rows], self.seen[rows])
+
+    @cached_property
+    def curve(self) -> ranking.Curve:
+        """The ranking of every class against the rest."""
+        return ranking.curve(self.probabilities, self.truth, self.seen)
+
+    @cached_property
+    def confusion(self) -> Tensor:
+        """(C, C) int64 counts, rows truth, columns the most probable class; of a multi-class task."""
+        classes = self.truth.shape[1]
+        truth, predicted = self.truth.byte().argmax(1), self.probabilities.argmax(1)
+        return (truth * classes + predicted).bincount(minlength=classes**2).view(classes, classes)
+
+
+def accuracy(o: Outputs) -> Tensor:
+    """Share of examples whose most probable class is the true one, ()."""
+    return o.confusion.diagonal().sum().double() / o.confusion.sum()
+
+
+def recall(o: Outputs) -> Tensor:
+    """Recall of every class that occurs, (C,); its mean is the balanced accuracy."""
+    return o.confusion.diagonal().double() / o.confusion.sum(1)
+
+
+def f1(o: Outputs) -> Tensor:
+    """F1 of every class that occurs, (C,)."""
+    truth, predicted = o.confusion.sum(1), o.confusion.sum(0)
+    return (2 * o.confusion.diagonal().double() / (truth + predicted)).where(truth > 0, nan)
+
+
+def top_calibration_error(o: Outputs) -> Tensor:
+    """Expected calibration error of the most probable class, ()."""
+    confidence, predicted = o.probabilities.max(1)
+    return _calibration_error(confidence, o.truth.gather(1, predicted.unsqueeze(1)).squeeze(1))
+
+
+def entry_calibration_error(o: Outputs) -> Tensor:
+    """Expected calibration error of every annotated finding, pooled, ()."""
+    return _calibration_error(o.probabilities[o.seen], o.truth[o.seen])
+
+
+def _calibration_error(p: Tensor, hit: Tensor) -> Tensor:
+    # ECE = sum over bins of |sum of (hit - p)| / N
+    bins = (p * BINS).ceil().long().sub(1).clamp(0, BINS - 1)
+    gaps = torch.zeros(BINS, dtype=p.dtype).index_add(0, bins, hit.to(p.dtype) - p)
+    return gaps.abs().sum() / len(p) if len(p) else torch.tensor(nan)
+
+
+def _one_vs_rest(values: Tensor) -> Tensor:
+    """Of two classes only class 1 counts."""
+    return torch.stack([torch.full_like(values[0], nan), values[1]]) if len(values) == 2 else values
+
+
+METRICS: dict[str, dict[str, Callable[[Outputs], Tensor]]] = {
+    "multiclass": {
+        "accuracy": accuracy,
+        "balanced_accuracy": recall,
+        "auc": lambda o: _one_vs_rest(ranking.auc(o.curve)),
+        "f1": f1,
+        "auprc": lambda o: _one_vs_rest(ranking.average_precision(o.curve)),
+        "sensitivity_at_specificity_95": lambda o: _one_vs_rest(ranking.sensitivity_at_specificity(o.curve, 95)),
+        "ece": top_calibration_error,
+    },
+    "multilabel": {
+        "auc": lambda o: ranking.auc(o.curve),
+        "map": lambda o: ranking.average_precision(o.curve),
+        "sensitivity_at_specificity_95": lambda o: ranking.sensitivity_at_specificity(o.curve, 95),
+        "ece": entry_calibration_error,
+    },
+}
+"""Kind of task -> metric -> its value (), or its values per class (C,); nan where undefined."""
+
+
+class ClassificationTally(Tally):
+    """Keeps all outputs: ranking metrics do not add up over batches."""
+
+    def __init__(self, task: Task, extra: Sequence[Metric]) -> None:
+        super().__init__(task)
+        self._extra = extra
+        self._metrics = METRICS[task.kind]
+        self._single = task.kind == "multiclass"
+        self._logits = [torch.zeros(0, task.outputs)]
+        self._y = [torch.zeros(0, dtype=torch.int64) if self._single else torch.zeros(0, task.classes)]
+        self._seen = [torch.zeros(self._y[0].shape, dtype=torch.bool)]
+
+    def add(self, logits: Tensor, y: Tensor, seen: Tensor | None) -> None:
+        self._add_loss(logits, y, seen)
+        self._logits.append(logits.detach().float().cpu())
+        self._y.append(y.cpu())
+        self._seen.append(torch.ones(y.shape, dtype=torch.bool) if seen is None else seen.expand_as(y).cpu())
+
+    def scores(self) -> Scores:
+        o = self._outputs()[0]
+        worth = _unless_nan(o)
+        parts = {name: metric(o) * worth for name, metric in self._metrics.items()}
+        detail = {"confusion": o.confusion.tolist()} if self._single else {}
+        own = {name: value * worth for name, value in self._own().items()}
+        return self._scores(parts, own, detail, len(o))
+
+    def interval(
+        self, metric: str, groups: Groups | None = None, *, seed: int, resamples: int = 1000, level: float = 0.95
+    ) -> tuple[float, float]:
+        check_known(metric, self._metrics)
+        o, rows = self._outputs()
+        worth = _unless_nan(o)
+        patients = rows.nonzero().squeeze(1) if groups is None else torch.as_tensor(groups)[rows]
+
+        def statistic(drawn: Tensor) -> float:
+            return mean(self._metrics[metric](o[drawn]) * worth)
+
+        return interval(statistic, patients, seed=seed, resamples=resamples, level=level)
+
+    def _outputs(self) -> tuple[Outputs, Tensor]:
+        """The outputs of the annotated examples, and which of all they are, (N,) bool."""
+        probabilities = self.task.probabilities(torch.cat(self._logits).double())
+        y, seen = torch.cat(self._y), torch.cat(self._seen)
+        if self._single:
+            y, seen = F.one_hot(y, self.task.classes), seen.unsqueeze(1).expand_as(probabilities)
+        rows = seen.any(1)
+        return Outputs(probabilities[rows], y[rows].bool(), seen[rows]), rows
+
+    def _own(self) -> dict[str, float]:
+        """The metrics of the user; undefined when nothing was added."""
+        y, seen = torch.cat(self._y), torch.cat(self._seen)
+        p = self.task.probabilities(torch.cat(self._logits))
+        mask = None if seen.all() else seen
+        return {metric.__name__: float(metric(p, y, mask)) if len(y) else nan for metric in self._extra}
+
+
+def _unless_nan(o: Outputs) -> float:
+    """1, or nan where a probability is not a number."""
+    return nan if o.probabilities.isnan().any() else 1.0

@@ -1,0 +1,121 @@
+"""What an evaluation gives, and the contract of what adds it up."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from math import isfinite, isnan, nan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedmed.errors import near, refuse
+from fedmed.tasks import Task
+
+Metric = Callable[[Tensor, Tensor, Tensor | None], float]
+"""A metric of the user: (probabilities, y, seen) of the whole evaluation -> its value; named by `__name__`."""
+
+Groups = Tensor | NDArray[np.int64]
+"""(N,) the patient of each example, in the order in which they were added."""
+
+HEADLINE = {"multiclass": "auc", "multilabel": "auc", "segmentation": "dice"}
+"""The metric to watch for each kind of task."""
+
+LOWER_IS_BETTER = frozenset({"loss", "ece", "hd95", "surface_distance"})
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether a rise of the metric is an improvement; true for every metric that fedmed does not know."""
+    return metric not in LOWER_IS_BETTER
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The metrics of one set of examples.
+
+    values: metric -> value; a metric that is undefined on these examples is absent. Only `loss` may be nan.
+    defined: metric -> on how many classes its mean rests, for those that are means over classes.
+    undefined: names of the metrics without a value.
+    detail: values per class (null where undefined, one entry per class) and the confusion matrix, ready for JSON.
+    examples: how many annotated examples it all rests on.
+    """
+
+    values: Mapping[str, float]
+    defined: Mapping[str, int]
+    undefined: tuple[str, ...]
+    detail: Mapping[str, list[Any]]
+    examples: int
+
+
+class Tally(ABC):
+    """Adds up one evaluation of one set of examples, batch by batch; call it under `torch.no_grad`."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._loss, self._entries = 0.0, 0
+
+    @abstractmethod
+    def add(self, logits: Tensor, y: Tensor, seen: Tensor | None) -> None:
+        """Takes in one batch; logits (B, C) or (B, C, H, W), y and seen as in `fedmed.data.examples.Examples`."""
+
+    @abstractmethod
+    def scores(self) -> Scores:
+        """The metrics of all that was added."""
+
+    @abstractmethod
+    def interval(
+        self, metric: str, groups: Groups | None = None, *, seed: int, resamples: int = 1000, level: float = 0.95
+    ) -> tuple[float, float]:
+        """Bootstrap confidence interval of a metric, by patient where `groups` is given; (nan, nan) where undefined.
+
+        Raises UserError for a metric that cannot be recomputed on a resample: the loss and the user's own.
+        """
+
+    @property
+    def loss(self) -> float:
+        """Mean of the batch losses, weighted by their annotated entries; nan when there is none."""
+        return self._loss / self._entries if self._entries else nan
+
+    def _add_loss(self, logits: Tensor, y: Tensor, seen: Tensor | None) -> None:
+        entries = y.numel() if seen is None else int(seen.expand_as(y).sum())
+        if entries:
+            self._loss += self.task.loss(logits, y, seen).item() * entries
+            self._entries += entries
+
+    def _scores(
+        self, parts: Mapping[str, Tensor], own: Mapping[str, float], detail: dict[str, list[Any]], examples: int
+    ) -> Scores:
+        """Scores from tensors: () a value, (C,) values per class; nan is undefined."""
+        values = {name: mean(part) for name, part in parts.items()} | dict(own)
+        undefined = tuple(name for name, value in values.items() if not isfinite(value))
+        if self._entries:
+            values = {"loss": self.loss, **values}
+        else:
+            undefined = ("loss", *undefined)
+        classwise = {name: part for name, part in parts.items() if part.dim()}
+        return Scores(
+            values={name: value for name, value in values.items() if name not in undefined},
+            defined={name: int((~part.isnan()).sum()) for name, part in classwise.items()},
+            undefined=undefined,
+            detail={f"{name}_per_class": nullable(part) for name, part in classwise.items()} | detail,
+            examples=examples,
+        )
+
+
+def mean(part: Tensor) -> float:
+    """Mean of the defined entries, nan when there is none."""
+    return float(part.nanmean())
+
+
+def nullable(part: Tensor) -> list[float | None]:
+    """The entries of a vector, None where undefined."""
+    return [None if isnan(value) else value for value in part.tolist()]
+
+
+def check_known(metric: str, known: Collection[str]) -> None:
+    """Refuses an interval of a metric that is not among `known`."""
+    if metric not in known:
+        raise refuse("metric", "one that can be recomputed on a resample", metric, near(metric, known))

@@ -1,0 +1,110 @@
+"""Metrics of segmentation: overlap from joint counts of true and predicted classes, distances between surfaces.
+
+Dice and IoU of a class are averaged over the images where the class is in the truth or in the prediction; an image with
+it in neither is undefined for it. Distances (pixels) need the class in both. `dice` and the others are the mean over
+the foreground classes (all but class 0) that are defined in some image. Pixels that are not annotated do not count;
+for distances they are background. Logits that are not numbers make every metric but the loss undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import nan
+
+import torch
+from torch import Tensor
+
+from fedmed.metrics.bootstrap import interval
+from fedmed.metrics.scores import Groups, Metric, Scores, Tally, check_known, mean
+from fedmed.tasks import Task
+
+
+class SegmentationTally(Tally):
+    """Keeps the joint counts of every image; whole label maps only for the user's own metrics."""
+
+    def __init__(self, task: Task, extra: Sequence[Metric], thorough: bool) -> None:
+        super().__init__(task)
+        self._extra, self._thorough = extra, thorough
+        self._counts = [torch.zeros(0, task.classes, task.classes, dtype=torch.int64)]
+        self._distances = [torch.zeros(0, 2, task.classes)]
+        self._maps: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._worth = 1.0
+
+    def add(self, logits: Tensor, y: Tensor, seen: Tensor | None) -> None:
+        self._add_loss(logits, y, seen)
+        self._worth = nan if logits.isnan().any() else self._worth
+        predicted = logits.argmax(1)  # (B, H, W)
+        mask = torch.ones_like(y, dtype=torch.bool) if seen is None else seen.expand_as(y)
+        self._counts.append(joint_counts(predicted, y, mask, self.task.classes).cpu())
+        if self._thorough:
+            self._distances.append(surface_distances(predicted * mask, y * mask, self.task.classes))
+        if self._extra:
+            self._maps.append((predicted.byte().cpu(), y.cpu(), mask.cpu()))
+
+    def scores(self) -> Scores:
+        parts, annotated = self._per_image()
+        images = {f"{name}_images_per_class": (~part.isnan()).sum(0).tolist() for name, part in parts.items()}
+        detail = {"confusion": torch.cat(self._counts).sum(0).tolist()} | images
+        averages = {name: part.nanmean(0) for name, part in parts.items()}
+        return self._scores(averages, self._own(), detail, int(annotated.sum()))
+
+    def interval(
+        self, metric: str, groups: Groups | None = None, *, seed: int, resamples: int = 1000, level: float = 0.95
+    ) -> tuple[float, float]:
+        parts, annotated = self._per_image()
+        check_known(metric, parts)
+        patients = annotated.nonzero().squeeze(1) if groups is None else torch.as_tensor(groups)[annotated]
+        values = parts[metric]
+
+        def statistic(drawn: Tensor) -> float:
+            return mean(values[drawn].nanmean(0))
+
+        return interval(statistic, patients, seed=seed, resamples=resamples, level=level)
+
+    def _per_image(self) -> tuple[dict[str, Tensor], Tensor]:
+        """Metric -> value per annotated image and class (M, C), nan where undefined; which images those are, (N,)."""
+        counts = torch.cat(self._counts)
+        annotated = counts.sum((1, 2)) > 0
+        counts = counts[annotated]
+        overlap = counts.diagonal(dim1=1, dim2=2).double()  # (M, C)
+        sizes = counts.sum(1) + counts.sum(2)
+        parts = {"dice": 2 * overlap / sizes, "iou": overlap / (sizes - overlap)}
+        if self._thorough:
+            distances = torch.cat(self._distances)[annotated].double()
+            parts |= {"hd95": distances[:, 0], "surface_distance": distances[:, 1]}
+        background = torch.tensor([nan] + [1.0] * (self.task.classes - 1))
+        return {name: part * background * self._worth for name, part in parts.items()}, annotated
+
+    def _own(self) -> dict[str, float]:
+        """The metrics of the user; they get the predicted label maps (N, H, W) uint8 in place of probabilities."""
+        if not self._maps:
+            return dict.fromkeys((metric.__name__ for metric in self._extra), nan)
+        predicted, y, seen = (torch.cat(maps) for maps in zip(*self._maps, strict=True))
+        mask = None if seen.all() else seen
+        return {metric.__name__: float(metric(predicted, y, mask)) * self._worth for metric in self._extra}
+
+
+def joint_counts(predicted: Tensor, y: Tensor, mask: Tensor, classes: int) -> Tensor:
+    """Pixels of every image by true (rows) and predicted class, (B, C, C) int64; all arguments (B, H, W)."""
+    image = torch.arange(len(y), device=y.device).view(-1, 1, 1)
+    cell = (image * classes + y) * classes + predicted
+    return cell[mask].bincount(minlength=len(y) * classes**2).view(len(y), classes, classes)
+
+
+def surface_distances(predicted: Tensor, y: Tensor, classes: int) -> Tensor:
+    """95th percentile Hausdorff and average symmetric surface distance by MONAI, (B, 2, C) in pixels.
+
+    predicted, y: label maps (B, H, W). nan for the background and for a class that either map lacks.
+    """
+    from monai.metrics.hausdorff_distance import compute_hausdorff_distance
+    from monai.metrics.surface_distance import compute_average_surface_distance
+
+    found = torch.full((len(y), 2, classes), nan)
+    for c in range(1, classes):
+        p, t = (predicted == c).cpu(), (y == c).cpu()
+        both = p.flatten(1).any(1) & t.flatten(1).any(1)
+        if both.any():
+            pair = p[both].unsqueeze(1), t[both].unsqueeze(1)
+            found[both, 0, c] = compute_hausdorff_distance(*pair, include_background=True, percentile=95)[:, 0]
+            found[both, 1, c] = compute_average_surface_distance(*pair, include_background=True, symmetric=True)[:, 0]
+    return found

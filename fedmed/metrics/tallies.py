@@ -1,0 +1,31 @@
+"""The tally that fits a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fedmed.errors import refuse
+from fedmed.metrics.classification import METRICS, ClassificationTally
+from fedmed.metrics.scores import Metric, Tally
+from fedmed.metrics.segmentation import SegmentationTally
+from fedmed.tasks import Task
+
+SEGMENTATION = ("dice", "iou", "hd95", "surface_distance")
+
+
+def tally(task: Task, *, extra: Sequence[Metric] = (), thorough: bool = False) -> Tally:
+    """An empty tally for one evaluation of one set of examples.
+
+    extra: the user's own metrics, (probabilities, y, seen) -> float, called once by `scores` on all outputs; for
+       segmentation predicted label maps (N, H, W) uint8 take the place of probabilities.
+    thorough: segmentation: also the surface distances, which are slow.
+    Raises UserError where two metrics have one name.
+    """
+    names = ["loss", *METRICS.get(task.kind, SEGMENTATION)]
+    for metric in extra:
+        if metric.__name__ in names:
+            raise refuse("metrics", "a name of its own for every metric", metric.__name__, "Rename the function.")
+        names.append(metric.__name__)
+    if task.kind == "segmentation":
+        return SegmentationTally(task, extra, thorough)
+    return ClassificationTally(task, extra)
