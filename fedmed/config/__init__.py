@@ -1,1 +1,1 @@
-"""What a run is made of: typed settings, options found in source files, composition, and every check before data is read."""
+"""What a run is made of: settings and options, how they are found, composed and checked before data is read."""

@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fedmed.config import grammar
 from fedmed.config.discovery import Catalogue, discover
-from fedmed.config.explain import culprit_of, explain, malformed
+from fedmed.config.explain import Trouble, culprit_of, explain, malformed
 from fedmed.config.schema import register
 from fedmed.config.validate import validate
 from fedmed.errors import Fault, UserError
@@ -55,7 +55,8 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
 
 def plan(arguments: Sequence[str], *, sweep: bool = False) -> Plan:
     """Composes and checks every job before the first one starts; raises `UserError` with the faults of all."""
-    catalogue, faults = discover(), []
+    catalogue = discover()
+    faults: list[Fault] = []
     overrides = grammar.name_files(malformed(arguments, faults), catalogue, faults)
     with _hydra(catalogue):
         overrides = _rewrite(overrides, catalogue, faults, sweep=sweep)
@@ -126,7 +127,8 @@ def _expand(overrides: Sequence[str]) -> list[list[str]]:
 
 def _job(overrides: Sequence[str], catalogue: Catalogue, faults: list[Fault]) -> Job | None:
     """Composes a job; overrides that do not fit are explained and left out, so that the others are still checked."""
-    remaining, troubles = list(overrides), []
+    remaining = list(overrides)
+    troubles: list[Trouble] = []
     while True:
         try:
             composed = hydra.compose("config", remaining, return_hydra_config=True)

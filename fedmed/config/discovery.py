@@ -188,7 +188,9 @@ def _read_file(file: Path, source: Source, *, by_file: bool, module: str = "") -
         yield Broken(file.stem, source.group, file, reason)
         return
     if by_file and len(classes) > 1:
-        yield Broken(file.stem, source.group, file, f"{len(classes)} classes ({', '.join(classes)}); one file, one option")
+        yield Broken(
+            file.stem, source.group, file, f"{len(classes)} classes ({', '.join(classes)}); one file, one option"
+        )
         return
     for cls, node in classes.items():
         name = _word(file.stem) if by_file else snake(cls.removesuffix(source.base))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from fedmed.config.discovery import GROUPS, Catalogue
@@ -24,6 +25,9 @@ def malformed(overrides: Sequence[str], faults: list[Fault]) -> list[str]:
     """The overrides that Hydra can parse; a fault for each of the others."""
     parser, good = OverridesParser.create(), []
     for override in overrides:
+        if key_of(override) in GROUPS and value_of(override) in ("", "null", "[]"):
+            faults.append(Fault(override, "a choice", "none", f"See fedmed list {GROUPS[key_of(override)].plural}."))
+            continue
         if not re.match(r"~[\w./@]+|[+]{0,2}[\w./@]+=", override):
             faults.append(Fault(f"'{override}'", "option=value", override, "See fedmed run --help."))
             continue
@@ -32,7 +36,7 @@ def malformed(overrides: Sequence[str], faults: list[Fault]) -> list[str]:
             good.append(override)
         except HydraException as error:
             got = str(error).splitlines()[0]
-            faults.append(Fault(key_of(override), "a value that parses", got, f"Quote it: \"{_quoted(override)}\"."))
+            faults.append(Fault(key_of(override), "a value that parses", got, f'Quote it: "{_quoted(override)}".'))
     return good
 
 
@@ -44,8 +48,7 @@ def culprit_of(error: Exception, overrides: Sequence[str]) -> str | None:
         group = str(error.missing_cfg_file).rpartition("/")[0]
         return _last(o for o in overrides if key_of(o) == group)
     text = str(error)
-    named = (o for o in overrides if text.endswith(f" {o}") or f"'{o}'" in text or f"'{key_of(o)}'" in text)
-    return _last(named) or _last(o for o in overrides if key_of(o) in GROUPS and value_of(o) in ("", "null"))
+    return _last(o for o in overrides if text.endswith(f" {o}") or f"'{o}'" in text or f"'{key_of(o)}'" in text)
 
 
 def explain(troubles: Sequence[Trouble], config: DictConfig | None, catalogue: Catalogue) -> list[Fault]:
@@ -68,6 +71,8 @@ def _explain(override: str | None, error: Exception, parts: Sequence[Section], c
     if "Ambiguous value" in first or "requires --multirun" in first:
         return [_several(key, value)]
     section, name = _section(key, parts)
+    if key == "optimizer":
+        return [Fault(key, "its options one by one", value, "Write optimizer.lr=0.1, for instance.")]
     if section and name in section.fields:
         return [bad_value(key, section.fields[name], value)]
     return [_unknown_key(key, value, section, parts)]
@@ -107,10 +112,13 @@ def _unknown_key(key: str, value: str, section: Section | None, parts: Sequence[
     if alike := [part.key(name) for part in parts if name in part.fields]:
         return Fault(key, "an option that exists", value, f"Did you mean {' or '.join(alike)}?")
     if section is None and key.startswith("strategy.") and key.count(".") > 1:
-        method, chosen = key.split(".")[1], [p.where.partition(".")[2] for p in parts if p.where.startswith("strategy.")]
-        return Fault(key, f"an option of a chosen method ({', '.join(chosen)})", method, f"Add strategy={method}.")
+        chosen = ", ".join(part.where.partition(".")[2] for part in parts if part.where.startswith("strategy."))
+        method = key.split(".")[1]
+        return Fault(key, f"an option of a chosen method ({chosen})", method, f"Add strategy={method}.")
     if section is None or not section.where:
-        return Fault(key, "an option that exists", value, near(key, [part.key(n) for part in parts for n in part.fields]))
+        every = [part.key(n) for part in parts for n in part.fields]
+        close = get_close_matches(key, every, n=3)
+        return Fault(key, "an option that exists", value, near(key, close or ["those of fedmed run --help"]))
     return Fault(key, f"an option of {section.where}", value, near(name, section.fields))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from annotated_types import BaseMetadata, Ge, Gt, GroupedMetadata, Le, Lt
+from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt
 
 REQUIRED = "???"
 """The default of a field that has none (OmegaConf's mark for a missing value)."""
@@ -76,9 +76,13 @@ def fields_of(cls: type) -> tuple[Field, ...]:
     return tuple(Field(f.name, hints[f.name], f.default, meanings.get(f.name, "")) for f in dataclasses.fields(cls))
 
 
+def _form(kind: Kind) -> tuple[Any, tuple[Any, ...]]:
+    return get_origin(kind), get_args(kind)
+
+
 def plain(kind: Kind) -> Any:
     """The type for OmegaConf: no constraints, a Literal as the type of its values, a tuple as a list."""
-    origin, args = get_origin(kind), get_args(kind)
+    origin, args = _form(kind)
     if origin is Annotated:
         return plain(args[0])
     if origin is Literal:
@@ -95,7 +99,7 @@ _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or 
 
 def expected(kind: Kind) -> str:
     """What a value of this type must be, in words."""
-    origin, args = get_origin(kind), get_args(kind)
+    origin, args = _form(kind)
     if origin is Annotated:
         return f"{expected(args[0])} {' and '.join(f'{sign} {bound:g}' for sign, bound, _ in _bounds(args[1:]))}"
     if origin is Literal:
@@ -109,7 +113,7 @@ def expected(kind: Kind) -> str:
 
 def fits(value: object, kind: Kind) -> bool:
     """Whether a value has the type and keeps the bounds."""
-    origin, args = get_origin(kind), get_args(kind)
+    origin, args = _form(kind)
     if origin is Annotated:
         return fits(value, args[0]) and all(holds(value) for _, _, holds in _bounds(args[1:]))
     if origin is Literal:
@@ -129,7 +133,7 @@ def _bounds(constraints: tuple[object, ...]) -> Iterator[tuple[str, Any, Any]]:
             yield _bound(part)
 
 
-def _bound(constraint: BaseMetadata | object) -> tuple[str, Any, Any]:
+def _bound(constraint: object) -> tuple[str, Any, Any]:
     match constraint:
         case Ge(bound):
             return ">=", bound, lambda value: value >= bound
@@ -144,7 +148,7 @@ def _bound(constraint: BaseMetadata | object) -> tuple[str, Any, Any]:
 
 def is_supported(kind: Kind) -> bool:
     """Whether an annotation is of the forms that options may use; False for any other type or bound."""
-    origin, args = get_origin(kind), get_args(kind)
+    origin, args = _form(kind)
     if origin is Annotated:
         return is_supported(args[0]) and all(isinstance(c, (Ge, Gt, Le, Lt, GroupedMetadata)) for c in args[1:])
     if origin is Literal:

@@ -125,9 +125,10 @@ def _is_class_variable(item: ast.AnnAssign) -> bool:
 
 
 def _type(item: ast.AnnAssign, where: str) -> Any:
-    text = item.annotation.value if isinstance(item.annotation, ast.Constant) else ast.unparse(item.annotation)
+    quoted = isinstance(item.annotation, ast.Constant) and isinstance(item.annotation.value, str)
+    text = ast.literal_eval(item.annotation) if quoted else ast.unparse(item.annotation)
     try:
-        kind = eval(str(text), {"__builtins__": {}}, _NAMESPACE)
+        kind = eval(text, {"__builtins__": {}}, _NAMESPACE)
     except Exception as error:
         raise ValueError(f"{where}: the type {text} is not one that options may have ({error})") from error
     if not is_supported(kind):

@@ -13,7 +13,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from fedmed.config.discovery import GROUPS, Catalogue
 from fedmed.config.fields import Field, plain
-from fedmed.config.validate import EXPERIMENT, OPTIMIZER
+from fedmed.config.validate import OPTIMIZER, SETTINGS
 
 
 def register(catalogue: Catalogue) -> None:
@@ -32,7 +32,7 @@ def register(catalogue: Catalogue) -> None:
 
 def _settings() -> type:
     optimizer = make_dataclass("Optimizer", _columns(OPTIMIZER.values()))
-    settings = _columns(field for field in EXPERIMENT.values() if field.name != "optimizer")
+    settings = _columns(SETTINGS.values())
     groups = [(group, Any, default_of(default=MISSING)) for group in GROUPS]
     nested = [("optimizer", optimizer, default_of(default_factory=optimizer))]
     return make_dataclass("Experiment", [*settings, *nested, *groups])
@@ -50,4 +50,5 @@ def _default(value: Any) -> Any:
 
 def _members(*, _root_: DictConfig) -> str:
     """The methods of a config as one writes them, for names of run directories: `fedprox+fedbn`."""
-    return "+".join(str(name) for name, node in (_root_.strategy or {}).items() if "_target_" in node)
+    strategy = {} if OmegaConf.is_missing(_root_, "strategy") else _root_.get("strategy") or {}
+    return "+".join(str(name) for name, node in strategy.items() if "_target_" in node)

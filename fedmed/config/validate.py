@@ -15,7 +15,7 @@ from fedmed.config.fields import REQUIRED, Field, fields_of, fits, show
 from fedmed.config.options import Option, defines
 from fedmed.errors import Fault, UserError, near
 
-EXPERIMENT = {field.name: field for field in fields_of(Experiment)}
+SETTINGS = {field.name: field for field in fields_of(Experiment) if field.name != "optimizer"}
 OPTIMIZER = {field.name: field for field in fields_of(Optimizer)}
 
 Values = Mapping[str, Any]
@@ -43,7 +43,7 @@ def validate(config: DictConfig, catalogue: Catalogue | None = None) -> list[Fau
 
 def sections(values: Values, catalogue: Catalogue) -> Iterator[Section]:
     """The parts of a config: its settings, its optimizer, and the chosen option of every group."""
-    yield Section("", {k: v for k, v in values.items() if k not in GROUPS and k != "optimizer"}, EXPERIMENT)
+    yield Section("", {k: v for k, v in values.items() if k not in GROUPS and k != "optimizer"}, SETTINGS)
     yield Section("optimizer", values.get("optimizer") or {}, OPTIMIZER)
     for where, node in nodes(values):
         if option := option_of(node, catalogue):
@@ -75,21 +75,19 @@ def option_of(node: Values, catalogue: Catalogue) -> Option | None:
 
 
 def _check_section(section: Section) -> Iterator[Fault]:
-    for name in section.values.keys() - section.fields.keys():
+    for name in sorted(section.values.keys() - section.fields.keys()):
         yield Fault(section.key(name), "an option that exists", show(section.values[name]), near(name, section.fields))
     for name, field in section.fields.items():
         value = section.values.get(name, field.default)
-        if name != "optimizer" and not fits(value, field.type):
+        if value == REQUIRED or not fits(value, field.type):
             yield bad_value(section.key(name), field, value)
-        elif value == REQUIRED:
-            yield Fault(section.key(name), field.expected, "nothing", f"Write {section.key(name)}=... ({field.meaning})")
 
 
 def bad_value(where: str, field: Field, value: object) -> Fault:
     """The fault of a value that its field does not take."""
     if value == REQUIRED:
         return Fault(where, field.expected, "nothing", f"Write {where}=... ({field.meaning})")
-    hint = f"The default is {field.default_text}." if field.default != REQUIRED else ""
+    hint = "" if field.default == REQUIRED else f"The default is {field.default_text}."
     return Fault(where, field.expected, show(value), hint)
 
 
@@ -124,7 +122,7 @@ def _check_clients(values: Values) -> Iterator[Fault]:
 
 
 def _check_steps(values: Values) -> Iterator[Fault]:
-    if values["local_steps"] is not None and values["epochs"] != EXPERIMENT["epochs"].default:
+    if values["local_steps"] is not None and values["epochs"] != SETTINGS["epochs"].default:
         got = f"epochs={values['epochs']} and local_steps={values['local_steps']}"
         yield Fault("local_steps", "epochs or local_steps, not both", got, "Leave one of them out.")
     if values["patience"] is not None and not values["scopes"]:
@@ -134,7 +132,7 @@ def _check_steps(values: Values) -> Iterator[Fault]:
 def _check_optimizer(optimizer: Values) -> Iterator[Fault]:
     if optimizer["name"] != "sgd" and optimizer["momentum"]:
         got = f"{show(optimizer['momentum'])} with {optimizer['name']}"
-        yield Fault("optimizer.momentum", "0, as only sgd has momentum", got, "Set optimizer.name=sgd, or leave it out.")
+        yield Fault("optimizer.momentum", "0, as only sgd has momentum", got, "Set optimizer.name=sgd.")
 
 
 def _check_device(device: str) -> Iterator[Fault]:

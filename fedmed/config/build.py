@@ -1,0 +1,73 @@
+"""From the nodes of a config to the objects they describe."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import fields
+from hashlib import blake2b
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from fedmed.config.experiment import Experiment, Optimizer
+from fedmed.errors import refuse
+
+
+def build(node: DictConfig | Mapping[str, Any]) -> Any:
+    """The option that a node describes: `_target_` called with the other entries, lists as tuples."""
+    values = _values(node)
+    return resolve(values.pop("_target_"))(**values)
+
+
+def settings(config: DictConfig | Mapping[str, Any]) -> Experiment:
+    """Everything of a config that is not an option of a group."""
+    values = _values(config)
+    optimizer = Optimizer(**values["optimizer"])
+    names = {field.name for field in fields(Experiment)} - {"optimizer"}
+    return Experiment(**{name: values[name] for name in names if name in values}, optimizer=optimizer)
+
+
+def resolve(target: str) -> Any:
+    """What `package.module.name` or `path/to/file.py:name` names; imports its module, a file only once.
+
+    Raises `UserError` where a file does not exist or has no such name.
+    """
+    if ".py:" not in target:
+        module, _, name = target.rpartition(".")
+        return vars(importlib.import_module(module))[name]
+    path, _, name = target.rpartition(":")
+    file = Path(path).expanduser().resolve()
+    if not file.is_file():
+        raise refuse(target, "a file that exists", file, "Check the path.")
+    found = vars(_import_file(file))
+    if name not in found:
+        raise refuse(target, f"{name}, defined in {file.name}", "no such name", "Check the name after the colon.")
+    return found[name]
+
+
+def _values(node: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    container: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in container.items()}
+
+
+def _import_file(file: Path) -> ModuleType:
+    """Imports a file under a name of its own that ends in its stem, so that its instances can be pickled."""
+    name = f"fedmed.user.x{blake2b(str(file).encode(), digest_size=6).hexdigest()}.{file.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise refuse(str(file), "a Python file", file.suffix, "Check the path.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
