@@ -1,0 +1,84 @@
+"""Augmentation: another view of a training batch, made in one batched step; masks move with their images."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import radians
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from annotated_types import Ge, Interval
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment(ABC):
+    """How training batches are varied."""
+
+    @abstractmethod
+    def apply(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Varied images and their labels; the inputs stay as they are.
+
+        x: (B, C, H, W) float. y: labels; masks (B, H, W) move with the images, others come back as they are.
+        generator: on the processor (CPU); the only source of randomness.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoneAugment(Augment):
+    """Every image as it is."""
+
+    def apply(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return x, y
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardAugment(Augment):
+    """Random mirroring, rotation, translation, scaling, brightness and noise, drawn for every image.
+
+    flip: whether half of the images are mirrored left to right.
+    rotate: largest rotation (degrees, 0 to 180, 0: none).
+    translate: largest translation along each axis (share of the side, 0 to 1, 0: none).
+    scale: largest change of size (share of the size, 0 to below 1, 0: none).
+    brightness: largest constant that is added or subtracted (unit of the images, at least 0, 0: none).
+    noise: deviation of the Gaussian noise (unit of the images, at least 0, 0: none).
+    """
+
+    flip: bool = True
+    rotate: Annotated[float, Interval(ge=0, le=180)] = 10.0
+    translate: Annotated[float, Interval(ge=0, le=1)] = 0.05
+    scale: Annotated[float, Interval(ge=0, lt=1)] = 0.05
+    brightness: Annotated[float, Ge(0)] = 0.1
+    noise: Annotated[float, Ge(0)] = 0.0
+
+    def apply(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        draw = torch.rand(len(x), 6, generator=generator) * 2 - 1  # (B, 6), -1..1
+        if self.flip or self.rotate or self.translate or self.scale:
+            x, y = self._moved(x, y, draw[:, :5])
+        if self.brightness:
+            x = x + self.brightness * draw[:, 5].view(-1, 1, 1, 1).to(x)
+        if self.noise:
+            x = x + self.noise * torch.randn(x.shape, generator=generator).to(x)
+        return x, y
+
+    def _moved(self, x: Tensor, y: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
+        affine = self._affine(draw, x.shape[2] / x.shape[3]).to(x)
+        grid = F.affine_grid(affine, list(x.shape), align_corners=False)  # (B, H, W, 2)
+        moved = F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+        if y.ndim != 3:
+            return moved, y
+        mask = y.unsqueeze(1).to(x.dtype)
+        mask = F.grid_sample(mask, grid, mode="nearest", padding_mode="reflection", align_corners=False)
+        return moved, mask.squeeze(1).to(y.dtype)
+
+    def _affine(self, draw: Tensor, aspect: float) -> Tensor:
+        """Where every pixel comes from, (B, 2, 3), in coordinates -1..1; aspect: height over width."""
+        mirror, turn, size, right, down = draw.unbind(1)
+        sign = torch.where(mirror < 0, -1.0, 1.0) if self.flip else torch.ones_like(mirror)
+        angle, factor = turn * radians(self.rotate), 1 + size * self.scale
+        cos, sin = angle.cos() / factor, angle.sin() / factor
+        across = torch.stack([sign * cos, sign * -sin * aspect, 2 * self.translate * right], 1)
+        along = torch.stack([sin / aspect, cos, 2 * self.translate * down], 1)
+        return torch.stack([across, along], 1)

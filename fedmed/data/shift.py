@@ -1,0 +1,141 @@
+"""Site shift: how images of one scanner or laboratory differ from another's; shapes and labels stay as they are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import ceil
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from annotated_types import Interval
+from torch import Tensor
+
+from fedmed.errors import refuse
+from fedmed.rng import generator
+
+CHUNK = 256
+"""Images in work at a time, which bounds the memory for their float copies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift(ABC):
+    """How the images of the domains (clients or sites) differ.
+
+    by: whether every client or every site is a domain of its own.
+    seed: seed of the domains' properties (null: the run's seed).
+    """
+
+    by: Literal["client", "site"] = "client"
+    seed: int | None = None
+
+    @abstractmethod
+    def apply(self, x: Tensor, domain: int, seed: int) -> Tensor:
+        """The images as the domain would have taken them; its input stays as it is.
+
+        x: (N, C, H, W), uint8, or float in 0..1; the result has the same type and range. domain: number of the client
+        or site, whose properties depend on no other domain. seed: the run's seed. UserError for other values.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoneShift(Shift):
+    """No difference beyond the one that the images have."""
+
+    def apply(self, x: Tensor, domain: int, seed: int) -> Tensor:
+        return x
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScannerShift(Shift):
+    """Every domain has its own gamma, bias field, blur, gain, offset and Rician noise, and for RGB its own colours.
+
+    strength: how far the domains may differ (0 to 1, 0: not at all).
+    """
+
+    strength: Annotated[float, Interval(ge=0, le=1)] = 0.5
+
+    def apply(self, x: Tensor, domain: int, seed: int) -> Tensor:
+        if self.strength == 0:
+            return x
+        if x.is_floating_point() and len(x) and not 0 <= x.min() <= x.max() <= 1:
+            values = f"{x.min():.3g} to {x.max():.3g}"
+            raise refuse("shift", "images of uint8, or of float from 0 to 1", values, "Rescale the images.")
+        rng = generator(seed if self.seed is None else self.seed, "shift", domain)
+        scanner = Scanner.draw(self.strength, x.shape[1], rng)
+        return torch.cat([_as(scanner.take(_unit(part), rng), x.dtype) for part in torch.split(x, CHUNK)])
+
+
+@dataclass(frozen=True, slots=True)
+class Scanner:
+    """The properties of one domain.
+
+    gamma: exponent of the grey values. gain, offset: of the intensity, the range being 0..1.
+    colour: (C, C) mixing of the channels, rows summing to the white balance.
+    bias: (1, 1, 4, 4) coarse sensitivity over the image, -1..1. bias_depth: its largest loss of intensity.
+    blur: deviation (share of the side). noise: deviation of the Rician noise.
+    """
+
+    gamma: float
+    gain: float
+    offset: float
+    colour: Tensor
+    bias: Tensor
+    bias_depth: float
+    blur: float
+    noise: float
+
+    @classmethod
+    def draw(cls, strength: float, channels: int, rng: torch.Generator) -> Scanner:
+        """Properties between none (strength 0) and as far as images of different scanners are apart (strength 1)."""
+        gamma, gain, offset, blur, noise, depth = torch.rand(6, generator=rng).tolist()
+        bias = torch.rand(1, 1, 4, 4, generator=rng) * 2 - 1
+        return cls(
+            gamma=2.0 ** (strength * (2 * gamma - 1)),
+            gain=1 + strength * (0.4 * gain - 0.3),
+            offset=0.1 * strength * (offset - 0.5),
+            colour=_colour(strength, channels, rng),
+            bias=bias,
+            bias_depth=strength * (0.2 + 0.4 * depth),
+            blur=0.02 * strength * blur,
+            noise=0.06 * strength * noise,
+        )
+
+    def take(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """The images (N, C, H, W) in 0..1 as this scanner takes them, in 0..1."""
+        field = F.interpolate(self.bias, x.shape[2:], mode="bicubic", align_corners=True).clamp(-1, 1)
+        x = torch.einsum("dc,nchw->ndhw", self.colour, x).clamp(0, 1) ** self.gamma
+        x = x * (1 - self.bias_depth * (1 - field) / 2) * self.gain + self.offset
+        x = _blurred(x, self.blur * max(x.shape[2:])).clamp(0, 1)  # below 0 the Rician step would fold values over
+        real, imaginary = torch.randn(2, *x.shape, generator=rng) * self.noise
+        return torch.hypot(x + real, imaginary).clamp(0, 1)
+
+
+def _colour(strength: float, channels: int, rng: torch.Generator) -> Tensor:
+    """Mixing of the channels (C, C) that would keep greys grey, times a white balance; identity unless RGB."""
+    if channels != 3:
+        return torch.eye(channels)
+    mixing = torch.rand(3, 3, generator=rng) - 0.5
+    balance = 1 - 0.25 * strength * torch.rand(3, 1, generator=rng)
+    return balance * (torch.eye(3) + 0.8 * strength * (mixing - mixing.mean(1, keepdim=True)))
+
+
+def _blurred(x: Tensor, sigma: float) -> Tensor:
+    """A Gaussian blur of deviation `sigma` (pixels), edges repeated."""
+    reach = min(ceil(3 * sigma), *(side - 1 for side in x.shape[2:]))
+    if reach < 1:
+        return x
+    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).expand(x.shape[1], 1, 1, -1)
+    padded = F.pad(x, (reach,) * 4, mode="replicate")
+    rows = F.conv2d(padded, kernel, groups=x.shape[1])
+    return F.conv2d(rows, kernel.transpose(2, 3), groups=x.shape[1])
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x.float() if x.is_floating_point() else x.float() / 255
+
+
+def _as(x: Tensor, dtype: torch.dtype) -> Tensor:
+    return x.to(dtype) if dtype.is_floating_point else (x * 255).round().to(dtype)

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from fedmed.data.shift import CHUNK, NoneShift, Scanner, ScannerShift, _blurred
+from fedmed.errors import UserError
+
+NEUTRAL = Scanner(1.0, 1.0, 0.0, torch.eye(1), torch.ones(1, 1, 4, 4), 0.0, 0.0, 0.0)
+
+
+def smooth(channels: int = 1, count: int = 3, side: int = 32) -> Tensor:
+    """Images (N, C, H, W) in 0..1 with discs on black."""
+    axis = torch.linspace(-1, 1, side)
+    distance = (axis[:, None] ** 2 + axis**2).sqrt()
+    images = [torch.sigmoid((0.4 + 0.1 * k - distance) * 10) * 0.8 for k in range(count)]
+    return torch.stack(images)[:, None].repeat(1, channels, 1, 1)
+
+
+def eight_bit(x: Tensor) -> Tensor:
+    return (x * 255).round().to(torch.uint8)
+
+
+def test_none_is_the_image_itself() -> None:
+    x = smooth()
+    assert NoneShift().apply(x, 3, 0) is x
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_strength_zero_changes_no_bit(channels: int) -> None:
+    for x in (smooth(channels), eight_bit(smooth(channels))):
+        assert torch.equal(ScannerShift(strength=0.0).apply(x, 0, 0), x)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("eight", [True, False])
+def test_type_range_and_input_are_kept(channels: int, eight: bool) -> None:
+    x = eight_bit(smooth(channels)) if eight else smooth(channels)
+    before = x.clone()
+    shifted = ScannerShift(strength=1.0).apply(x, 0, 0)
+    assert torch.equal(x, before)
+    assert (shifted.dtype, shifted.shape) == (x.dtype, x.shape)
+    assert 0 <= shifted.min() <= shifted.max() <= (255 if eight else 1)
+    assert not torch.equal(shifted, x)
+
+
+def test_seed_and_domain_alone_decide() -> None:
+    x, shift = eight_bit(smooth(3)), ScannerShift()
+    first = shift.apply(x, 1, 0)
+    shift.apply(x, 0, 0)
+    assert torch.equal(shift.apply(x, 1, 0), first)
+    assert not torch.equal(shift.apply(x, 2, 0), first)
+    assert not torch.equal(shift.apply(x, 1, 1), first)
+    assert torch.equal(ScannerShift(seed=0).apply(x, 1, 9), first)
+
+
+def test_images_of_a_domain_have_noise_of_their_own() -> None:
+    same = smooth(count=1).expand(4, 1, 32, 32)
+    shifted = ScannerShift(strength=1.0).apply(same, 0, 0)
+    assert not torch.equal(shifted[0], shifted[1])
+    assert (shifted[0] - shifted[1]).abs().mean() < 0.1
+
+
+def test_an_image_does_not_depend_on_what_comes_after_it() -> None:
+    x = torch.rand(CHUNK + 5, 1, 8, 8)
+    whole = ScannerShift().apply(x, 0, 0)
+    assert torch.equal(ScannerShift().apply(x[:CHUNK], 0, 0), whole[:CHUNK])
+
+
+def test_no_domain_is_saturated_and_all_differ() -> None:
+    x = smooth(3)
+    shifted = torch.stack([ScannerShift(strength=1.0).apply(x, domain, 0) for domain in range(40)])
+    assert (shifted >= 1).float().mean((1, 2, 3, 4)).max() < 0.02
+    assert all(0.02 < image.mean() < 0.8 for image in shifted)
+    means = shifted.mean((1, 3, 4))  # (domains, channels)
+    assert torch.pdist(means).min() > 0
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_more_strength_moves_images_further(channels: int) -> None:
+    x = smooth(channels)
+
+    def distance(strength: float) -> float:
+        moved = [(ScannerShift(strength=strength).apply(x, domain, 0) - x).abs().mean() for domain in range(10)]
+        return float(np.mean(moved))
+
+    assert 0 < distance(0.01) < 0.01 < distance(0.3) < distance(0.6) < distance(1.0)
+
+
+def test_a_scanner_without_properties_changes_nothing() -> None:
+    x = smooth()
+    assert torch.allclose(NEUTRAL.take(x, torch.Generator()), x)
+
+
+def test_rgb_domains_have_colours_of_their_own() -> None:
+    shifted = ScannerShift().apply(smooth(3), 0, 0)
+    assert shifted.mean((0, 2, 3)).std() > 0.005
+
+
+def test_rician_noise_lifts_black_by_its_mean() -> None:
+    noisy = Scanner(1.0, 1.0, 0.0, torch.eye(1), torch.ones(1, 1, 4, 4), 0.0, 0.0, 0.05)
+    black = noisy.take(torch.zeros(20, 1, 32, 32), torch.Generator().manual_seed(0))
+    assert black.mean() == pytest.approx(0.05 * np.sqrt(np.pi / 2), rel=0.02)  # the mean of a Rayleigh distribution
+
+
+def test_blur_keeps_the_mean_and_has_its_width() -> None:
+    point = torch.zeros(1, 2, 31, 31)
+    point[..., 15, 15] = 1
+    blurred = _blurred(point, 2.0)
+    offsets = torch.arange(-15, 16).float()
+    assert torch.allclose(blurred.sum((2, 3)), torch.ones(1, 2))
+    assert (blurred[0, 1].sum(0) * offsets**2).sum().sqrt() == pytest.approx(2.0, rel=0.05)
+
+
+def test_a_single_pixel_or_no_image_at_all() -> None:
+    shift = ScannerShift(strength=1.0)
+    assert shift.apply(torch.full((2, 1, 1, 1), 0.5), 0, 0).shape == (2, 1, 1, 1)
+    assert shift.apply(torch.zeros(0, 3, 8, 8, dtype=torch.uint8), 0, 0).shape == (0, 3, 8, 8)
+
+
+@pytest.mark.parametrize("value", [-0.5, 1.5, float("nan")])
+def test_values_outside_the_range_are_refused(value: float) -> None:
+    with pytest.raises(UserError, match="float from 0 to 1"):
+        ScannerShift().apply(torch.full((2, 1, 4, 4), value), 0, 0)
