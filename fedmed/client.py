@@ -1,0 +1,278 @@
+"""One client's round: from a job (what arrives) to an outcome (what leaves), on one resident net and optimizer."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from fedmed import rng
+from fedmed.config.experiment import Optimizer
+from fedmed.data.augment import Augment
+from fedmed.data.batches import batches, spans
+from fedmed.data.examples import Examples
+from fedmed.errors import UserError, refuse
+from fedmed.method import Batch, Chain, Payload, Scope, Session, State
+from fedmed.metrics import Scores, tally
+from fedmed.models.net import Net, scope
+from fedmed.optimizers import Memory, learning_rate, make_optimizer, recall, remember
+from fedmed.tasks import Task
+
+LOCAL, OPTIMIZER = "@local", "@optimizer"
+"""Names in a client's state that are the engine's own; a member's name never begins with @."""
+
+
+class Share(Protocol):
+    """What one client holds."""
+
+    @property
+    def train(self) -> Examples: ...
+    @property
+    def val(self) -> Examples: ...
+    @property
+    def test(self) -> Examples: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """How every client trains.
+
+    epochs: passes over the client's images; steps: optimizer steps instead of passes, or None.
+    clip_norm: largest gradient norm, or None.
+    """
+
+    optimizer: Optimizer
+    epochs: int = 1
+    steps: int | None = None
+    batch_size: int = 32
+    clip_norm: float | None = None
+    augment: Augment | None = None
+    metrics: Sequence[Callable[..., float]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a client needs for a round besides its data. `state` is only read: the outcome carries the new one."""
+
+    client: int
+    round: int
+    rounds: int
+    shared: Payload
+    inbox: Mapping[str, Payload] = field(default_factory=dict)
+    state: Mapping[str, dict[str, State]] = field(default_factory=dict)
+    adapted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a client's round gave.
+
+    weights: the shared weights after training: the resident net's own tensors, good until its next job.
+    payloads: what each member reports. adapted: scores on the client's test images right after training.
+    """
+
+    examples: int
+    loss: float
+    weights: Payload
+    payloads: Mapping[str, Payload]
+    state: dict[str, dict[str, State]]
+    adapted: Scores | None = None
+
+
+class Trainer:
+    """Runs clients' rounds one after another on one resident net.
+
+    net: with its initial weights; the local part of a client that never trained starts from these.
+    normalise: stored pixels (B, C, H, W) -> float batch.
+    """
+
+    def __init__(
+        self,
+        *,
+        net: Net,
+        chain: Chain,
+        task: Task,
+        training: Training,
+        share: Callable[[int], Share],
+        normalise: Callable[[Tensor], Tensor],
+        seed: int,
+        channels_last: bool = False,
+    ) -> None:
+        self.net, self.chain, self.task, self.training = net, chain, task, training
+        self._share, self._normalise, self._seed, self._channels_last = share, normalise, seed, channels_last
+        self._weights = dict(net.state_dict())
+        self.local = scope(net, chain.local)
+        self._initial = {name: self._weights[name].clone() for name in sorted(self.local)}
+        self._optimizer = make_optimizer(training.optimizer, net.parameters())
+        self._own: Payload = self._initial
+        self._spares: list[Net] = []
+        self._spares_used = 0
+        self._stage = ""
+
+    @property
+    def shared(self) -> dict[str, Tensor]:
+        """The resident net's shared tensors, by state-dict name."""
+        return {name: tensor for name, tensor in self._weights.items() if name not in self.local}
+
+    def train(self, job: Job) -> Outcome:
+        """Local training from the job's weights; errors name the client, the round and the stage."""
+        with self._named(job):
+            session = self._receive(job)
+            loss = self._train(session, job.state.get(OPTIMIZER, {}))
+            self._stage = "report"
+            payloads = self.chain.report(session)
+            test = self._share(job.client).test
+            return Outcome(
+                examples=len(session.train),
+                loss=loss,
+                weights=self.shared,
+                payloads=payloads,
+                state=self._memory(session),
+                adapted=self.score(test, "adapted", session) if job.adapted and len(test) else None,
+            )
+
+    def evaluate(self, job: Job, *, thorough: bool = False) -> dict[str, Scores]:
+        """Scores of the received model, with the client's own local part, on the client's `val` and `test` images."""
+        with self._named(job):
+            session, share = self._receive(job), self._share(job.client)
+            held = {"val": share.val, "test": share.test}
+            return {n: self.score(e, "client", session, thorough=thorough) for n, e in held.items() if len(e)}
+
+    def score(
+        self, examples: Examples, scope: Scope, session: Session | None = None, *, thorough: bool = False
+    ) -> Scores:
+        """Scores of the resident net as it stands."""
+        self._stage = f"evaluate ({scope})"
+        self.net.eval()
+        result = tally(self.task, extra=self.training.metrics, thorough=thorough)
+        with torch.no_grad():
+            for rows in spans(examples):
+                part = examples[rows]
+                result.add(
+                    self.chain.predict(self.net, self._layout(self._normalise(part.x)), scope, session),
+                    part.y,
+                    part.seen,
+                )
+        return result.scores()
+
+    def _memory(self, session: Session) -> dict[str, dict[str, State]]:
+        """What the client keeps until its next round."""
+        state = {name: memory for name, memory in session.state.items() if memory}
+        if self.local:
+            state[LOCAL] = {name: self._weights[name].clone() for name in self._initial}
+        if self.training.optimizer.state == "persist":
+            state[OPTIMIZER] = remember(self._optimizer)
+        return state
+
+    def load(self, shared: Payload) -> None:
+        """Puts shared weights into the resident net."""
+        _copy(shared, self._weights)
+
+    def _receive(self, job: Job) -> Session:
+        """The resident net with the job's weights and the client's own; the session that its methods see."""
+        self._stage, self._spares_used = "receive", 0
+        self._own = job.state.get(LOCAL, self._initial)
+        self.load({**self._own, **job.shared})
+        return Session(
+            id=job.client,
+            round=job.round,
+            rounds=job.rounds,
+            seed=self._seed,
+            task=self.task,
+            model=self.net,
+            anchor=job.shared,
+            train=self._share(job.client).train,
+            inbox=job.inbox,
+            state={name: _unshared(memory) for name, memory in job.state.items() if not name.startswith("@")},
+            spare=self._spare,
+            lr=learning_rate(self.training.optimizer, job.round, job.rounds),
+        )
+
+    def _train(self, session: Session, memory: Memory) -> float:
+        """Local training; the mean loss over the images seen."""
+        chosen, rows = self.training, len(session.train)
+        recall(self._optimizer, memory)
+        self._optimizer.param_groups[0]["lr"] = session.lr
+        rng.seed_dropout(self._seed, session.round, session.id)
+        order = rng.generator(self._seed, "batches", session.round, session.id)
+        views = rng.generator(self._seed, "augment", session.round, session.id)
+        self.net.train()
+        self._stage = "prepare"
+        self.chain.prepare(session)
+        self._stage = "training"
+        losses, sizes = [], []
+        for index in batches(rows, chosen.batch_size, order, epochs=chosen.epochs, steps=chosen.steps):
+            losses.append(self._step(session, index, views))
+            sizes.append(len(index))
+        return self._mean(losses, sizes, session)
+
+    def _step(self, session: Session, index: Tensor, views: torch.Generator) -> Tensor:
+        """One optimizer step on the rows `index`; the detached loss."""
+        batch = self._batch(session.train, index, views)
+        loss = self.chain.loss(session, batch)
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.chain.correct(session)
+        if self.training.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.net.parameters(), self.training.clip_norm)
+        self._optimizer.step()
+        session.step += 1
+        return loss.detach()
+
+    def _batch(self, train: Examples, index: Tensor, views: torch.Generator) -> Batch:
+        part = train[index]
+        x, y = self._normalise(part.x), part.y
+        if self.training.augment is not None:
+            x, y = self.training.augment.apply(x, y, views)
+        x = self._layout(x)
+        features = self.net.features(x)
+        return Batch(x, y, part.seen, index, features, self.net.head(features))
+
+    def _layout(self, x: Tensor) -> Tensor:
+        return x.contiguous(memory_format=torch.channels_last) if self._channels_last else x
+
+    def _mean(self, losses: Sequence[Tensor], sizes: Sequence[int], session: Session) -> float:
+        mean = float(torch.stack(losses).double() @ torch.tensor(sizes, dtype=torch.float64)) / sum(sizes)
+        if math.isfinite(mean):
+            return mean
+        fix = "Training diverged: lower optimizer.lr, or set clip_norm."
+        raise refuse(f"client {session.id}, round {session.round}", "a finite training loss", mean, fix)
+
+    def _spare(self, weights: Payload) -> Net:
+        """A frozen net in eval mode: the received weights (local part included) with `weights` on top."""
+        if self._spares_used == len(self._spares):
+            self._spares.append(copy.deepcopy(self.net).requires_grad_(False).eval())
+        spare = self._spares[self._spares_used]
+        self._spares_used += 1
+        _copy({**self._own, **weights}, spare.state_dict())
+        return spare
+
+    @contextmanager
+    def _named(self, job: Job) -> Iterator[None]:
+        """Errors inside the block say which client, round, stage and strategy they come from."""
+        try:
+            with torch.enable_grad():
+                yield
+        except UserError:
+            raise
+        except Exception as error:
+            where = f"client {job.client}, round {job.round}, stage {self._stage}, strategy {self.chain}"
+            error.add_note(f"fedmed: in {where}")
+            raise
+
+
+def _copy(source: Payload, target: Mapping[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, tensor in source.items():
+            target[name].copy_(tensor)
+
+
+def _unshared(memory: dict[str, State]) -> dict[str, State]:
+    """A copy of nested dicts, so that a round that fails leaves the memory as it was; tensors are shared."""
+    return {key: _unshared(value) if isinstance(value, dict) else value for key, value in memory.items()}

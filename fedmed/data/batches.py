@@ -1,0 +1,33 @@
+"""Which rows make a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count, islice
+
+import torch
+from torch import Tensor
+
+from fedmed.data.examples import Examples
+
+
+def batches(rows: int, size: int, generator: torch.Generator, *, epochs: int, steps: int | None) -> Iterator[Tensor]:
+    """Row indices (B,) of every optimizer step: `epochs` shuffled passes, or exactly `steps` steps over as many as it takes.
+
+    The last batch of a pass may be smaller; a last batch of a single row joins the one before it (BatchNorm needs two).
+    """
+    passes = range(epochs) if steps is None else count()
+    return islice((index for _ in passes for index in _one_pass(rows, size, generator)), steps)
+
+
+def _one_pass(rows: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    order = torch.randperm(rows, generator=generator)
+    if rows > size and rows % size == 1:
+        return order.split([size] * (rows // size - 1) + [size + 1])
+    return order.split(size)
+
+
+def spans(examples: Examples, pixels: int = 2**18) -> Iterator[slice]:
+    """Slices that cover the examples in evaluation batches of 16 to 256 images, fewer for larger images."""
+    rows = max(16, min(256, pixels // examples.x[0, 0].numel()))
+    return (slice(start, start + rows) for start in range(0, len(examples), rows))

@@ -1,0 +1,90 @@
+"""Examples, tables of examples, and the contract of a dataset."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from annotated_types import Ge, Interval
+from numpy.typing import NDArray
+from torch import Tensor
+
+TRAIN, VAL, TEST, UNUSED = 0, 1, 2, -1
+"""The values of `Table.split`."""
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Images with labels, as one client (or the server) holds them.
+
+    x: images (N, C, H, W), uint8 in 0..255 or float32.
+    y: labels, zero where not annotated: multi-class (N,) int64; multi-label (N, L) float32 in {0, 1};
+       segmentation (N, H, W) uint8.
+    seen: bool, broadcastable to y: which entries are annotated; None when all of them are (the fast path).
+    """
+
+    x: Tensor
+    y: Tensor
+    seen: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: slice | Tensor) -> Examples:
+        """The chosen rows; a slice shares memory, an index tensor copies."""
+        return Examples(self.x[index], self.y[index], None if self.seen is None else self.seen[index])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A whole dataset in memory, one row per image, with what is known about every row.
+
+    examples: all N images with their true labels.
+    task: multiclass, multilabel or segmentation.
+    classes: number of classes, findings, or mask values (background included).
+    split: (N,) TRAIN, VAL or TEST per row; None when the file has none (fedmed then draws a seeded one).
+    site, patient: (N,) int64 per row, or None when unknown.
+    class_names, site_names: in order of their number; empty when unknown.
+    """
+
+    examples: Examples
+    task: Literal["multiclass", "multilabel", "segmentation"]
+    classes: int
+    split: NDArray[np.int8] | None = None
+    site: Indices | None = None
+    patient: Indices | None = None
+    class_names: tuple[str, ...] = ()
+    site_names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(ABC):
+    """Where images come from; each file in datasets/ holds one subclass, whose fields are its options.
+
+    resize: side in pixels to which images and masks are resized (null: as they are).
+    normalise: none (uint8 scaled to 0..1), dataset (mean and deviation of the training images), or image (of each image).
+    imbalance_factor: long tail: largest over smallest class count among training images (1: as they are).
+    held_out_site: site number whose images no client trains on; they form the test set (null: none).
+    val: fraction of images for validation where the file names none.
+    test: fraction of images for the server's test set where the file names none.
+    split_seed: seed of that division, apart from the run's seed, so that the test set stays while seeds vary.
+    """
+
+    resize: Annotated[int, Ge(4)] | None = None
+    normalise: Literal["none", "dataset", "image"] = "none"
+    imbalance_factor: Annotated[float, Ge(1)] = 1.0
+    held_out_site: Annotated[int, Ge(0)] | None = None
+    val: Annotated[float, Interval(ge=0, lt=1)] = 0.1
+    test: Annotated[float, Interval(ge=0, lt=1)] = 0.2
+    split_seed: int = 0
+
+    @abstractmethod
+    def load(self) -> Table:
+        """Reads or makes the images; raises `fedmed.errors.UserError` where the data is not usable."""

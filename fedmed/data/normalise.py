@@ -1,0 +1,63 @@
+"""From stored pixels to what a net takes: float32, scaled, and standardised if asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+_FLAT = 1e-6
+"""Deviations below this count as 1: a constant channel or image is only centred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Normalise:
+    """Callable on a batch (B, C, H, W), uint8 or float32, that returns a new or the same float32 batch.
+
+    by: none, dataset, or image. scale, offset: per channel (C, 1, 1), for none and dataset.
+    """
+
+    by: Literal["none", "dataset", "image"] = "none"
+    scale: Tensor | None = None
+    offset: Tensor | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.by == "image":
+            return _standardise(x.float())
+        if self.scale is None:
+            return x.float()
+        out = x * self.scale  # uint8 * float32 is float32, in one pass
+        return out if self.offset is None else out.add_(self.offset)
+
+
+def normaliser(by: Literal["none", "dataset", "image"], train: Sequence[Tensor]) -> Normalise:
+    """A `Normalise` with statistics of the training images, each (N, C, H, W), only; uint8 is scaled to 0..1 first."""
+    unit = 1 / 255 if train[0].dtype == torch.uint8 else 1.0
+    if by == "image":
+        return Normalise(by)
+    if by == "none":
+        return Normalise(by, torch.tensor(unit)) if unit != 1 else Normalise(by)
+    mean, deviation = _moments(train)
+    deviation = torch.where(deviation * unit < _FLAT, 1 / unit, deviation)
+    return Normalise(by, (1 / deviation).float(), (-mean / deviation).float())
+
+
+def _moments(train: Sequence[Tensor], rows: int = 4096) -> tuple[Tensor, Tensor]:
+    """Mean and deviation per channel (C, 1, 1) float64, in chunks so that no float copy of the dataset is made."""
+    total, squares, count = torch.zeros(()).double(), torch.zeros(()).double(), 0
+    for values in (chunk.double() for part in train for chunk in part.split(rows)):
+        total = total + values.sum((0, 2, 3))
+        squares = squares + values.square().sum((0, 2, 3))
+        count += values.numel() // values.shape[1]
+    mean = total / count
+    deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
+    return mean[:, None, None], deviation[:, None, None]
+
+
+def _standardise(x: Tensor) -> Tensor:
+    mean = x.mean((1, 2, 3), keepdim=True)
+    deviation = x.std((1, 2, 3), keepdim=True, correction=0)
+    return (x - mean) / torch.where(deviation < _FLAT, torch.ones_like(deviation), deviation)

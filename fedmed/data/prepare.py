@@ -1,0 +1,102 @@
+"""From a dataset as loaded to a table ready to be shared out: resized, split, with its long tail and held-out site."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedmed.data.examples import TEST, TRAIN, UNUSED, Dataset, Examples, Table
+from fedmed.data.splits import draw_splits
+from fedmed.errors import refuse
+from fedmed.rng import numpy_generator
+
+
+def prepare(dataset: Dataset) -> Table:
+    """Loads the dataset and applies its common options; raises UserError where the data does not allow them."""
+    table = _resized(dataset.load(), dataset.resize)
+    split = draw_splits(
+        table.split,
+        val=dataset.val,
+        test=dataset.test,
+        seed=dataset.split_seed,
+        stratum=_stratum(table),
+        patient=table.patient,
+        rows=len(table),
+    )
+    if dataset.held_out_site is not None:
+        split = _held_out(table, split, dataset.held_out_site)
+    if dataset.imbalance_factor != 1:
+        split = _long_tail(table, split, dataset.imbalance_factor, dataset.split_seed)
+    return replace(table, split=split)
+
+
+def presence(examples: Examples, task: str, classes: int) -> NDArray[np.bool_]:
+    """Which classes each image shows (N, C): its class, its findings, or the values in its mask."""
+    y = examples.y
+    if task == "multiclass":
+        return np.eye(classes, dtype=np.bool_)[y.numpy()]
+    if task == "multilabel":
+        return y.numpy().astype(np.bool_)
+    shown = [torch.stack([(part == c).flatten(1).any(1) for c in range(classes)], 1) for part in y.split(512)]
+    return np.asarray(torch.cat(shown).numpy(), np.bool_)
+
+
+def _stratum(table: Table) -> NDArray[np.int64] | None:
+    """What the parts of a drawn split keep in proportion: classes, else sites."""
+    return table.examples.y.numpy() if table.task == "multiclass" else table.site
+
+
+def _resized(table: Table, side: int | None) -> Table:
+    examples = table.examples
+    height, width = examples.x.shape[-2:]
+    if side is None and height != width:
+        raise refuse("dataset.resize", "square images", f"{height} x {width} pixels", "Set dataset.resize to a side.")
+    if side is None or (height, width) == (side, side):
+        return table
+    masks = table.task == "segmentation"
+    y = _scaled(examples.y[:, None], side, "nearest-exact")[:, 0] if masks else examples.y
+    return replace(table, examples=Examples(_scaled(examples.x, side, "bilinear"), y, examples.seen))
+
+
+def _scaled(x: Tensor, side: int, mode: str) -> Tensor:
+    smooth = {"antialias": True, "align_corners": False} if mode == "bilinear" else {}
+    parts = [F.interpolate(part.float(), (side, side), mode=mode, **smooth) for part in x.split(512)]  # type: ignore[arg-type]
+    if x.is_floating_point():
+        return torch.cat(parts)
+    return torch.cat([part.round().clamp(0, 255).to(x.dtype) for part in parts])
+
+
+def _held_out(table: Table, split: NDArray[np.int8], site: int) -> NDArray[np.int8]:
+    """The site's images become the test set; other sites' test images are left out."""
+    sites = set() if table.site is None else set(table.site.tolist())
+    if site not in sites or table.site is None:
+        known = f"one of the sites {sorted(sites)}" if sites else "null, as the dataset names no sites"
+        raise refuse("dataset.held_out_site", known, site)
+    out = np.where(split == TEST, UNUSED, split).astype(np.int8)
+    out[table.site == site] = TEST
+    if not (out == TRAIN).any():
+        raise refuse("dataset.held_out_site", "training images at other sites", "none", "Hold out another site.")
+    return out
+
+
+def _long_tail(table: Table, split: NDArray[np.int8], factor: float, seed: int) -> NDArray[np.int8]:
+    """Leaves out training images so that class counts fall geometrically, the largest `factor` times the smallest.
+
+    After Cui, Jia, Lin, Song, Belongie: Class-Balanced Loss. CVPR 2019, arXiv 1901.05555. Classes by falling count.
+    """
+    if table.task != "multiclass" or table.classes < 2:
+        raise refuse("dataset.imbalance_factor", "1 (a long tail needs single-label classes)", factor)
+    labels, out = table.examples.y.numpy(), split.copy()
+    counts = np.bincount(labels[split == TRAIN], minlength=table.classes)
+    order = np.argsort(-counts, kind="stable")
+    for rank, label in enumerate(order):
+        wanted = max(1, int(counts[order[0]] * factor ** (-rank / (table.classes - 1)) + 0.5))
+        rows = np.flatnonzero((labels == label) & (split == TRAIN))
+        surplus = max(0, len(rows) - wanted)
+        out[numpy_generator(seed, "long tail", int(label)).permutation(rows)[:surplus]] = UNUSED
+    return out

@@ -1,0 +1,212 @@
+"""The world of a run: who holds which images, with which labels, seen through which scanner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedmed import rng
+from fedmed.data.annotation import Annotation, Given
+from fedmed.data.examples import TEST, TRAIN, VAL, Dataset, Examples, Indices, Table
+from fedmed.data.normalise import Normalise, normaliser
+from fedmed.data.partition import Partition, Pool, divide
+from fedmed.data.prepare import prepare, presence
+from fedmed.data.shift import NoneShift, Shift
+from fedmed.data.splits import draw_splits
+from fedmed.errors import refuse
+from fedmed.tasks import TASKS, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one client holds: training and validation images as annotated, test images with true labels."""
+
+    train: Examples
+    val: Examples
+    test: Examples
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What is known about one client and never reaches a method.
+
+    shown: how many of its training images show each class in truth (C,). completeness: see `Given`.
+    annotated: share of its training entries that are annotated, per finding (C,), or for all classes alike (1,).
+    site: the site of all its images, or None.
+    """
+
+    shown: NDArray[np.int64]
+    completeness: float
+    annotated: NDArray[np.float64]
+    site: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Everything a run knows about its data.
+
+    shares: by client. test: the server's test images; test_patient: whose they are (N,), or None.
+    rows: each client's rows in the dataset, training and validation. fingerprint: of all images and labels.
+    """
+
+    task: Task
+    shares: Sequence[Share]
+    test: Examples
+    test_patient: Indices | None
+    normalise: Normalise
+    audit: Sequence[Audit]
+    rows: Sequence[Indices]
+    site_names: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return int(self.test.x.shape[1])
+
+    @property
+    def side(self) -> int:
+        """Side of the images in pixels."""
+        return int(self.test.x.shape[-1])
+
+
+def build_world(
+    dataset: Dataset,
+    *,
+    partition: Partition,
+    annotation: Annotation,
+    shift: Shift,
+    clients: int | None,
+    client_test: float,
+    seed: int,
+) -> World:
+    """Loads the images and gives every client its own; raises UserError where data and options do not fit.
+
+    clients: how many (None: what the partition makes of the data). client_test: share of a client's training images
+    that it keeps for testing. seed: the run's.
+    """
+    table = prepare(dataset)
+    task = TASKS[table.task](classes=table.classes, names=table.class_names)
+    shown = presence(table.examples, table.task, table.classes)
+    held = _hold(table, shown, partition, clients, client_test, seed)
+    test = np.flatnonzero(_split(table) == TEST)
+    examples = table.examples[torch.from_numpy(np.concatenate([*(rows for h in held for rows in h), test]))]
+    _shift(examples.x, _domains(table, held, test, shift), shift, seed)
+    shares, whole, rest = _share_out(examples, held)
+    given = annotation.annotate(whole, [h.given for h in held], task, seed)
+    shares = [_as_given(share, g) for share, g in zip(shares, given, strict=True)]
+    return World(
+        task=task,
+        shares=shares,
+        test=rest,
+        test_patient=None if table.patient is None else table.patient[test],
+        normalise=normaliser(dataset.normalise, [share.train.x for share in shares]),
+        audit=[_audit(*each, table, shown) for each in zip(held, shares, given, strict=True)],
+        rows=[np.concatenate(h) for h in held],
+        site_names=table.site_names,
+        fingerprint=_fingerprint(table),
+    )
+
+
+class _Held(NamedTuple):
+    """One client's rows in the table."""
+
+    train: Indices
+    val: Indices
+    test: Indices
+
+    @property
+    def given(self) -> Indices:
+        return np.concatenate([self.train, self.val])
+
+
+def _split(table: Table) -> NDArray[np.int8]:
+    if table.split is None:
+        raise ValueError("the table has not been prepared")
+    return table.split
+
+
+def _hold(
+    table: Table, shown: NDArray[np.bool_], partition: Partition, clients: int | None, client_test: float, seed: int
+) -> list[_Held]:
+    """The partition of all training and validation rows, and each client's own test rows out of its training rows."""
+    split = _split(table)
+    rows = np.flatnonzero((split == TRAIN) | (split == VAL))
+    labels = {"multiclass": table.examples.y.numpy(), "multilabel": shown, "segmentation": shown[:, 1:]}[table.task]
+    pool = Pool(labels, split == TRAIN, table.site, table.patient)[rows]
+    parts = [rows[part] for part in divide(partition, pool, clients, seed)]
+    return [_own_test(table, part, client_test, rng.seed_of(seed, "client test", i)) for i, part in enumerate(parts)]
+
+
+def _own_test(table: Table, rows: Indices, client_test: float, seed: int) -> _Held:
+    split = _split(table)[rows]
+    if client_test:
+        patient = None if table.patient is None else table.patient[rows]
+        split = draw_splits(split, val=0, test=client_test, seed=seed, stratum=None, patient=patient)
+    return _Held(rows[split == TRAIN], rows[split == VAL], rows[split == TEST])
+
+
+def _domains(table: Table, held: Sequence[_Held], test: Indices, shift: Shift) -> Indices:
+    """The domain of every row in order of client; the server's test images take turns where clients are the domains."""
+    if isinstance(shift, NoneShift):
+        return np.empty(0, np.int64)
+    if shift.by == "client":
+        own = [np.full(sum(map(len, h)), client) for client, h in enumerate(held)]
+        return np.concatenate([*own, np.arange(len(test)) % len(held)])
+    if table.site is None:
+        raise refuse("shift.by", "client, as the dataset names no sites", "site")
+    return table.site[np.concatenate([*(rows for h in held for rows in h), test])]
+
+
+def _shift(x: Tensor, domains: Indices, shift: Shift, seed: int) -> None:
+    """Shifts the images of every domain in place."""
+    for domain in np.unique(domains):
+        rows = torch.from_numpy(np.flatnonzero(domains == domain))
+        x[rows] = shift.apply(x[rows], int(domain), seed)
+
+
+def _share_out(examples: Examples, held: Sequence[_Held]) -> tuple[list[Share], list[Examples], Examples]:
+    """Every client's slices, its training and validation slice as one, and what is left for the server: no copies."""
+    shares, whole, start = [], [], 0
+    for h in held:
+        train, val, test = (start + int(end) for end in np.cumsum([len(rows) for rows in h]))
+        shares.append(Share(examples[start:train], examples[train:val], examples[val:test]))
+        whole.append(examples[start:val])
+        start = test
+    return shares, whole, examples[start:]
+
+
+def _as_given(share: Share, given: Given) -> Share:
+    """The share with the labels that its annotator gave."""
+    n = len(share.train)
+    seen = given.seen
+    train = Examples(share.train.x, given.y[:n], None if seen is None else seen[:n])
+    return Share(train, Examples(share.val.x, given.y[n:], None if seen is None else seen[n:]), share.test)
+
+
+def _audit(held: _Held, share: Share, given: Given, table: Table, shown: NDArray[np.bool_]) -> Audit:
+    seen = share.train.seen
+    if seen is None:
+        annotated = np.ones(1)
+    else:
+        annotated = (
+            seen.double().flatten(1).mean(0).numpy() if table.task == "multilabel" else np.array([seen.double().mean()])
+        )
+    sites = set() if table.site is None else set(table.site[held.train].tolist())
+    return Audit(shown[held.train].sum(0), given.completeness, annotated, sites.pop() if len(sites) == 1 else None)
+
+
+def _fingerprint(table: Table) -> str:
+    """A digest of every image and label, to tell whether two runs saw the same data."""
+    digest = blake2b(digest_size=16)
+    for tensor in (table.examples.x, table.examples.y):
+        digest.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
+        digest.update(np.ascontiguousarray(tensor.numpy()).data)
+    return digest.hexdigest()

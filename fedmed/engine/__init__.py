@@ -1,0 +1,1 @@
+"""Where clients' rounds run; one file per engine, found by its file name."""

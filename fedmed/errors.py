@@ -1,0 +1,49 @@
+"""Errors that a user can act on, all in one sentence form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with what the user gave.
+
+    where: the option, file or place, as the user would write it (`clients_per_round`, `dataset.path`).
+    expected: what would be right there.
+    got: what was found.
+    fix: what to do about it, as a full sentence; may be empty.
+    """
+
+    where: str
+    expected: str
+    got: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: expected {self.expected}, got {self.got}. {self.fix}".rstrip()
+
+
+class UserError(Exception):
+    """Faults in the configuration, the data or the command; the command line prints them and exits with 2."""
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = faults
+
+    def __reduce__(self) -> tuple[type[UserError], tuple[Fault, ...]]:
+        return type(self), self.faults
+
+
+def refuse(where: str, expected: str, got: object, fix: str = "") -> UserError:
+    """The UserError of a single fault, ready to raise."""
+    return UserError(Fault(where, expected, str(got), fix))
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """A sentence that names the nearest of `names` to a mistyped `name`, or lists them all."""
+    known = sorted(names)
+    close = get_close_matches(name, known, n=3, cutoff=0.6)
+    return f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(known)}."

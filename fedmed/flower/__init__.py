@@ -1,0 +1,18 @@
+"""fedmed's methods as Flower apps: `client_app` and `strategy` also serve in a Flower project of your own."""
+
+from fedmed.flower.client_app import app_of, client_app
+from fedmed.flower.grid import LocalGrid
+from fedmed.flower.identity import identify
+from fedmed.flower.strategy import ClientError, MethodStrategy, Progress, RoundResult, strategy
+
+__all__ = [
+    "ClientError",
+    "LocalGrid",
+    "MethodStrategy",
+    "Progress",
+    "RoundResult",
+    "app_of",
+    "client_app",
+    "identify",
+    "strategy",
+]

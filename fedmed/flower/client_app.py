@@ -1,0 +1,79 @@
+"""The ClientApp: Flower's messages to one client's round, and back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from flwr.app import Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+from torch import Tensor
+
+from fedmed.client import Share, Trainer, Training
+from fedmed.flower.records import save_memory
+from fedmed.flower.wire import METRICS, answer, client_id, flat, read_job
+from fedmed.method import Chain, Method, chain
+from fedmed.models.net import Net
+from fedmed.tasks import Task
+
+
+def client_app(
+    method: Method | Chain,
+    *,
+    net: Net,
+    task: Task,
+    training: Training,
+    share: Callable[[int], Share],
+    normalise: Callable[[Tensor], Tensor] = Tensor.float,
+    seed: int = 0,
+    channels_last: bool = False,
+) -> ClientApp:
+    """A Flower ClientApp that runs a method's client half.
+
+    share: the images of a client, by the partition-id of its Flower node.
+    It answers train, evaluate, and query.roster; state is kept in the context's state.
+    """
+    return app_of(
+        Trainer(
+            net=net,
+            chain=chain(method),
+            task=task,
+            training=training,
+            share=share,
+            normalise=normalise,
+            seed=seed,
+            channels_last=channels_last,
+        )
+    )
+
+
+def app_of(trainer: Trainer) -> ClientApp:
+    """The ClientApp of a trainer."""
+    app = ClientApp()
+
+    @app.train()  # type: ignore[untyped-decorator]
+    def train(message: Message, context: Context) -> Message:
+        started = time.perf_counter()
+        outcome = trainer.train(read_job(message, context))
+        if outcome.state:
+            save_memory(outcome.state, context.state)
+        return Message(answer(client_id(context), outcome, time.perf_counter() - started), reply_to=message)
+
+    @app.evaluate()  # type: ignore[untyped-decorator]
+    def evaluate(message: Message, context: Context) -> Message:
+        job = read_job(message, context)
+        values: dict[str, Any] = {"partition-id": job.client, "num-examples": 0}
+        with torch.no_grad():
+            for name, scores in trainer.evaluate(job).items():
+                values.update(flat(name, scores))
+                values[f"{name}.num-examples"] = scores.examples
+        values["num-examples"] = values.get("test.num-examples", 0)
+        return Message(RecordDict({METRICS: MetricRecord(values)}), reply_to=message)
+
+    @app.query("roster")  # type: ignore[untyped-decorator]
+    def roster(message: Message, context: Context) -> Message:
+        return Message(RecordDict({METRICS: MetricRecord({"partition-id": client_id(context)})}), reply_to=message)
+
+    return app

@@ -1,0 +1,259 @@
+"""The Strategy: a method's server half under Flower's own contract, with per-client results and a say after each round."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+from flwr.serverapp.strategy import Result, Strategy
+from torch import Tensor
+
+from fedmed.flower.grid import LocalGrid
+from fedmed.flower.identity import identify
+from fedmed.flower.records import pack, unpack
+from fedmed.flower.wire import METRICS, Reply, ask, count_bytes, read_reply
+from fedmed.method import Chain, Method, Payload, Server, chain
+from fedmed.server import Aggregation, AverageServerOptimizer, ServerOptimizer, sample
+
+Row = dict[str, float | int]
+
+
+class ClientError(RuntimeError):
+    """A client answered with an error; the message names all that did, with their reasons."""
+
+
+@dataclass(slots=True)
+class RoundResult:
+    """What one round gave.
+
+    shared: the new shared weights. clients: a row per client that trained. evaluated: a row per client that was
+    evaluated. seconds: by stage. down, up: bytes of all training messages.
+    """
+
+    round: int
+    shared: Payload
+    clients: list[Row]
+    seconds: dict[str, float]
+    down: int
+    up: int
+    evaluated: list[Row] = field(default_factory=list)
+    server: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """Where a run stands on the server: all that a resumed run needs besides the weights and the clients' memory."""
+
+    round: int = 0
+    inbox: dict[str, Payload] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+class MethodStrategy(Strategy):
+    """Flower's Strategy for a method or a chain; see `strategy`."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        *,
+        parameters: frozenset[str] | None,
+        seed: int,
+        clients_per_round: int | None,
+        optimizer: ServerOptimizer,
+        evaluates: Callable[[int], bool],
+        adapted: bool,
+        after_round: Callable[[RoundResult], bool],
+        progress: Progress,
+    ) -> None:
+        identify()
+        self._chain, self._parameters, self._seed = chain, parameters, seed
+        self._count, self._optimizer, self._after = clients_per_round, optimizer, after_round
+        self._evaluates, self._adapted = evaluates, adapted
+        self.progress = progress
+        self._nodes: dict[int, int] = {}
+        self._rounds = 0
+        self._shared: dict[str, Tensor] = {}
+        self._result = RoundResult(0, {}, [], {}, 0, 0)
+
+    def summary(self) -> None:
+        """Says nothing: whoever starts the strategy reports."""
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """One message for every client of the round, in order of client number."""
+        self._meet(grid)
+        self._shared = unpack(arrays)
+        chosen = sample(sorted(self._nodes), self._count, seed=self._seed, round=server_round)
+        down = count_bytes(self._shared) + sum(map(count_bytes, self.progress.inbox.values()))
+        self._result = RoundResult(server_round, {}, [], {}, down * len(chosen), 0)
+        return self._messages("train", chosen, server_round, arrays, config)
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """The new shared weights; `ClientError` if any client failed, `ValueError` if none answered."""
+        server = Server(
+            round=server_round,
+            rounds=max(self._rounds, server_round),
+            seed=self._seed,
+            clients=tuple(sorted(self._nodes)),
+            shared=self._shared,
+            state=self.progress.state,
+        )
+        names = frozenset(self._shared) if self._parameters is None else self._parameters
+        aggregation = Aggregation(self._chain, server, self._optimizer, names)
+        for message in replies:
+            reply = read_reply(_checked(message))
+            self._note(reply)
+            aggregation.add(reply.report, reply.payloads)
+        if not self._result.clients:
+            raise ValueError(f"round {server_round}: no client answered, so there is nothing to average")
+        began = time.perf_counter()
+        shared, self.progress.inbox = aggregation.finish()
+        self.progress.round = server_round
+        self._result.shared, self._result.seconds["aggregate"] = shared, time.perf_counter() - began
+        return pack(shared), MetricRecord({"loss": mean_loss(self._result.clients)})
+
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """One message for every client, in the rounds that evaluate."""
+        if not self._evaluates(server_round):
+            return []
+        return self._messages("evaluate", sorted(self._nodes), server_round, arrays, config)
+
+    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
+        """Keeps a row per client; the mean over clients of every metric that is defined for some."""
+        rows = [_row(_checked(message)) for message in replies]
+        self._result.evaluated = sorted(rows, key=lambda row: row["client"])
+        names = sorted({n for row in rows for n in row if n.split(".")[0] in ("val", "test") and "num-" not in n})
+        values = {n: [row[n] for row in rows if n in row] for n in names}
+        return MetricRecord({n: sum(v) / len(v) for n, v in values.items()}) if values else None
+
+    def start(
+        self,
+        grid: Grid,
+        initial_arrays: ArrayRecord,
+        num_rounds: int = 3,
+        timeout: float = 3600,
+        train_config: ConfigRecord | None = None,
+        evaluate_config: ConfigRecord | None = None,
+        evaluate_fn: Callable[[int, ArrayRecord], MetricRecord | None] | None = None,
+    ) -> Result:
+        """Runs the rounds after `progress.round` up to `num_rounds`, or until `after_round` says to stop."""
+        self._rounds = num_rounds
+        result, arrays = Result(arrays=initial_arrays), initial_arrays
+        train_config, evaluate_config = train_config or ConfigRecord(), evaluate_config or ConfigRecord()
+        for round in range(self.progress.round + 1, num_rounds + 1):
+            began = time.perf_counter()
+            messages = self.configure_train(round, arrays, train_config, grid)
+            new, metrics = self.aggregate_train(round, _exchange(grid, messages, timeout))
+            result.arrays = arrays = new or arrays
+            result.train_metrics_clientapp[round] = metrics or MetricRecord()
+            self._result.seconds["train"] = time.perf_counter() - began - self._result.seconds["aggregate"]
+            began = time.perf_counter()
+            self._evaluate(round, arrays, evaluate_config, grid, timeout, result)
+            if evaluate_fn and self._evaluates(round) and (scores := evaluate_fn(round, arrays)):
+                result.evaluate_metrics_serverapp[round] = scores
+                self._result.server = {n: float(v) for n, v in scores.items()}  # type: ignore[arg-type]
+            self._result.seconds["evaluate"] = time.perf_counter() - began
+            if self._after(self._result):
+                break
+        return result
+
+    def _evaluate(
+        self, round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid, timeout: float, result: Result
+    ) -> None:
+        if messages := list(self.configure_evaluate(round, arrays, config, grid)):
+            metrics = self.aggregate_evaluate(round, _exchange(grid, messages, timeout))
+            result.evaluate_metrics_clientapp[round] = metrics or MetricRecord()
+
+    def _meet(self, grid: Grid) -> None:
+        """Asks every node once which client it is: node ids are random in Flower's runtimes."""
+        if self._nodes:
+            return
+        nodes = sorted(grid.get_node_ids())
+        asked = [Message(RecordDict(), node, "query.roster") for node in nodes]
+        for reply in grid.send_and_receive(asked):
+            metrics = _checked(reply).content.metric_records[METRICS]
+            self._nodes[int(metrics["partition-id"])] = reply.metadata.src_node_id  # type: ignore[arg-type]
+
+    def _messages(
+        self, kind: str, clients: Sequence[int], round: int, arrays: ArrayRecord, config: ConfigRecord
+    ) -> list[Message]:
+        numbers = {"server-round": round, "num-rounds": max(self._rounds, round)}
+        adapted = {"adapted": self._adapted and self._evaluates(round)} if kind == "train" else {}
+        inbox = {member: pack(payload) for member, payload in self.progress.inbox.items()}
+        content = ask(arrays, inbox, {**config, **numbers, **adapted})
+        return [Message(content, self._nodes[c], kind, group_id=str(round)) for c in clients]
+
+    def _note(self, reply: Reply) -> None:
+        """Keeps the client's row and counts its bytes."""
+        report = reply.report
+        up = count_bytes(report.weights) + sum(map(count_bytes, reply.payloads.values()))
+        self._result.up += up
+        row: Row = {"client": report.client, "examples": report.examples, "loss": report.loss}
+        row |= {"seconds": reply.seconds, "bytes.up": up, **reply.adapted}
+        self._result.clients.append(row)
+
+
+def strategy(
+    method: Method | Chain,
+    *,
+    seed: int = 0,
+    clients_per_round: int | None = None,
+    optimizer: ServerOptimizer | None = None,
+    parameters: frozenset[str] | None = None,
+    evaluates: Callable[[int], bool] = lambda round: True,
+    adapted: bool = False,
+    after_round: Callable[[RoundResult], bool] = lambda result: False,
+    progress: Progress | None = None,
+) -> MethodStrategy:
+    """A Flower Strategy that runs a method's server half, for `strategy(...).start(grid, arrays, num_rounds)`.
+
+    clients_per_round: how many clients train in a round (None: all). parameters: names of the trainable entries, which
+    the server optimizer steps (None: all). evaluates: in which rounds clients are evaluated. adapted: whether clients
+    also score themselves right after training then. after_round: sees each round's result; True ends the run.
+    progress: where to go on from.
+    """
+    return MethodStrategy(
+        chain(method),
+        parameters=parameters,
+        seed=seed,
+        clients_per_round=clients_per_round,
+        optimizer=optimizer or AverageServerOptimizer(),
+        evaluates=evaluates,
+        adapted=adapted,
+        after_round=after_round,
+        progress=progress or Progress(),
+    )
+
+
+def mean_loss(rows: Sequence[Row]) -> float:
+    """Mean training loss over the images of all clients that trained."""
+    return sum(r["loss"] * r["examples"] for r in rows) / sum(r["examples"] for r in rows)
+
+
+def _exchange(grid: Grid, messages: Iterable[Message], timeout: float) -> Iterable[Message]:
+    """Replies in order of client number: lent one by one by a local grid, gathered from any other."""
+    if isinstance(grid, LocalGrid):
+        return grid.stream(messages)
+    replies = list(grid.send_and_receive(messages, timeout=timeout))
+    return sorted(map(_checked, replies), key=lambda m: m.content.metric_records[METRICS]["partition-id"])
+
+
+def _checked(message: Message) -> Message:
+    if message.has_error():
+        raise ClientError(f"node {message.metadata.src_node_id}: {message.error.reason}")
+    return message
+
+
+def _row(message: Message) -> Row:
+    metrics = dict(message.content.metric_records[METRICS])
+    client, examples = metrics.pop("partition-id"), metrics.pop("num-examples")
+    return {"client": client, "examples": examples, **metrics}  # type: ignore[dict-item]

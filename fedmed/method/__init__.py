@@ -1,0 +1,20 @@
+"""The contract of a method, and `chain`, which makes one method of several."""
+
+from fedmed.method.chain import Chain, chain
+from fedmed.method.contract import Method, Setup
+from fedmed.method.views import Batch, Client, Payload, Report, Scope, Server, Session, State
+
+__all__ = [
+    "Batch",
+    "Chain",
+    "Client",
+    "Method",
+    "Payload",
+    "Report",
+    "Scope",
+    "Server",
+    "Session",
+    "Setup",
+    "State",
+    "chain",
+]

@@ -1,0 +1,123 @@
+"""`chain`: several methods as one, after Optax's chain for gradient transformations.
+
+Laws (tested): FedAvg is neutral; chaining is associative; a neutral member changes no bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from fedmed.errors import Fault, UserError
+from fedmed.method.contract import HOOKS, Method, Setup
+from fedmed.method.views import Batch, Payload, Report, Scope, Server, Session
+from fedmed.models.net import Net
+
+SLOTS = ("loss", "weights", "predict")
+"""Hooks that at most one member may override: their results cannot be added up."""
+
+
+class Chain:
+    """Methods by name, in order: each has a memory, inbox and random numbers of its own.
+
+    Penalties add up; corrections and updates run in order; what stays local is the union.
+    Raises `UserError` when two members override the same slot.
+    """
+
+    def __init__(self, members: Mapping[str, Method]) -> None:
+        self.members = dict(members)
+        self._having = {hook: [n for n, m in self.members.items() if _overrides(m, hook)] for hook in HOOKS}
+        if clashes := [_clash(slot, self._having[slot]) for slot in SLOTS if len(self._having[slot]) > 1]:
+            raise UserError(*clashes)
+        self._slot = {slot: next(iter(self._having[slot]), next(iter(self.members))) for slot in SLOTS}
+
+    def __str__(self) -> str:
+        return "+".join(self.members)
+
+    def has(self, hook: str) -> bool:
+        """Whether any member overrides the hook."""
+        return bool(self._having[hook])
+
+    def _each(self, hook: str) -> Iterator[tuple[str, Method]]:
+        return ((name, self.members[name]) for name in self._having[hook])
+
+    @property
+    def local(self) -> tuple[str, ...]:
+        """The patterns of all members that say what stays on the client."""
+        return tuple(dict.fromkeys(pattern for m in self.members.values() for pattern in m.local))
+
+    def check(self, setup: Setup) -> list[Fault]:
+        return [fault for _, method in self._each("check") for fault in method.check(setup)]
+
+    def prepare(self, session: Session) -> None:
+        for name, method in self._each("prepare"):
+            method.prepare(session.view(name))
+
+    def loss(self, session: Session, batch: Batch) -> Tensor:
+        """The supervised term plus every penalty, scalar."""
+        name = self._slot["loss"]
+        total = self.members[name].loss(session.view(name), batch)
+        for name, method in self._each("penalty"):
+            total = total + method.penalty(session.view(name), batch)
+        return total
+
+    def correct(self, session: Session) -> None:
+        for name, method in self._each("correct"):
+            method.correct(session.view(name))
+
+    def report(self, session: Session) -> dict[str, Payload]:
+        """What each member sends, by its name."""
+        return {name: method.report(session.view(name)) for name, method in self._each("report")}
+
+    def predict(self, net: Net, x: Tensor, scope: Scope, session: Session | None) -> Tensor:
+        name = self._slot["predict"]
+        return self.members[name].predict(net, x, scope, session and session.view(name))
+
+    def weights(self, server: Server, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]]) -> Tensor:
+        name = self._slot["weights"]
+        return self.members[name].weights(server.view(name), _of(name, reports, payloads))
+
+    def update(self, server: Server, old: Payload, mean: Payload) -> Payload:
+        for name, method in self._each("update"):
+            mean = method.update(server.view(name), old, mean)
+        return mean
+
+    def combine(
+        self, server: Server, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]]
+    ) -> dict[str, Payload]:
+        """What each member sends down next round, by its name."""
+        return {n: m.combine(server.view(n), _of(n, reports, payloads)) for n, m in self._each("combine")}
+
+
+def chain(*methods: Method | Chain) -> Chain:
+    """One method of several; a member is named by the file that defines it.
+
+    Raises `UserError` when a method is given twice, or when two override the same slot.
+    """
+    members: dict[str, Method] = {}
+    for given in methods or (Method(),):
+        for name, method in given.members.items() if isinstance(given, Chain) else [(name_of(given), given)]:
+            if name in members:
+                raise UserError(Fault("strategy", "every method once", f"{name} twice", "Leave one of them out."))
+            members[name] = method
+    return Chain(members)
+
+
+def name_of(method: Method) -> str:
+    """The name of the file that defines the method: `fedprox` for strategies/fedprox.py."""
+    return type(method).__module__.rpartition(".")[2]
+
+
+def _overrides(method: Method, hook: str) -> bool:
+    return getattr(type(method), hook) is not getattr(Method, hook)
+
+
+def _clash(slot: str, names: Sequence[str]) -> Fault:
+    both = " and ".join(names)
+    return Fault("strategy", f"at most one method that overrides {slot}", both, "Run them apart, or leave one out.")
+
+
+def _of(name: str, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]]) -> list[Report]:
+    return [replace(r, payload=p.get(name, {})) for r, p in zip(reports, payloads, strict=True)]

@@ -1,0 +1,88 @@
+"""The contract of a method: one frozen dataclass in one file, both halves (what clients do, what the server does)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import torch
+from torch import Tensor
+
+from fedmed.config.experiment import Optimizer
+from fedmed.errors import Fault
+from fedmed.method.views import Batch, Client, Payload, Report, Scope, Server
+from fedmed.models.net import Net
+from fedmed.tasks import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a run is made of, for a method to accept or refuse before anything runs."""
+
+    task: Task
+    net: Net
+    optimizer: Optimizer
+    rounds: int
+    clients: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A federated method; left alone it is FedAvg. Fields are hyper-parameters, overrides are the idea.
+
+    local: what stays on the client: globs over weight names (head.*), or @head, or @norm; [*] shares nothing.
+    """
+
+    local: tuple[str, ...] = ()
+
+    def __init_subclass__(cls) -> None:
+        """Refuses a public method that is not a hook: a misspelled hook would silently do nothing."""
+        for name, value in vars(cls).items():
+            if callable(value) and not name.startswith("_") and name not in HOOKS:
+                close = get_close_matches(name, HOOKS, n=1, cutoff=0.3)
+                hint = f" Did you mean {close[0]}?" if close else ""
+                raise TypeError(f"{cls.__name__}.{name} is not a hook of Method.{hint} (Hooks: {', '.join(HOOKS)}.)")
+
+    def check(self, setup: Setup) -> Sequence[Fault]:
+        """What this method cannot work with: a task, net or optimizer that it is not defined for."""
+        return ()
+
+    def prepare(self, client: Client) -> None:
+        """Runs before local training: statistics, teachers, warm-up by `client.round`."""
+
+    def loss(self, client: Client, batch: Batch) -> Tensor:
+        """The supervised term, scalar; the task's loss over annotated entries unless overridden."""
+        return client.task.loss(batch.logits, batch.y, batch.seen)
+
+    def penalty(self, client: Client, batch: Batch) -> Tensor | float:
+        """What is added to the loss, scalar."""
+        return 0.0
+
+    def correct(self, client: Client) -> None:
+        """Changes gradients after the backward pass, before clipping."""
+
+    def report(self, client: Client) -> Payload:
+        """What the client sends after training, besides its shared weights."""
+        return {}
+
+    def predict(self, net: Net, x: Tensor, scope: Scope, client: Client | None) -> Tensor:
+        """Logits for evaluation; `client` is None for the global model on the server."""
+        return net(x)  # type: ignore[no-any-return]
+
+    def weights(self, server: Server, reports: Sequence[Report]) -> Tensor:
+        """How much each report counts in the mean, unnormalised (K,) float64; its training images unless overridden."""
+        return torch.tensor([r.examples for r in reports], dtype=torch.float64)
+
+    def update(self, server: Server, old: Payload, mean: Payload) -> Payload:
+        """The new shared weights from the old ones and the average."""
+        return mean
+
+    def combine(self, server: Server, reports: Sequence[Report]) -> Payload:
+        """What every client finds in its inbox next round."""
+        return {}
+
+
+HOOKS: tuple[str, ...] = tuple(
+    name for name, value in vars(Method).items() if callable(value) and not name.startswith("_")
+)

@@ -1,0 +1,223 @@
+"""What a method sees: the client and the server of one round, a batch, a report. No clean labels, no test data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from fedmed import rng
+from fedmed.data.examples import Examples
+from fedmed.models.net import Net
+from fedmed.tasks import Task
+
+Payload = Mapping[str, Tensor]
+"""Named tensors, any number, any shape: all that ever crosses between client and server."""
+
+State = Any
+"""A tensor, a number, a string, or a dict of these by name: all that a client's or server's memory may hold."""
+
+Scope = Literal["test", "client", "adapted"]
+"""What is evaluated: the global model (test), the received model at a client, the model right after local training."""
+
+
+class Shared(NamedTuple):
+    """A trainable, shared parameter: its state-dict name, the parameter, and its value as the round began."""
+
+    name: str
+    weight: nn.Parameter
+    anchor: Tensor
+
+
+@dataclass(slots=True)
+class Batch:
+    """One batch, with the one forward pass that the engine made.
+
+    x: images as the net takes them (B, C, H, W) float. y, seen: labels, see `Examples`.
+    index: rows of the client's training images (B,) int64.
+    features: (B, D), or (B, D, H, W) for segmentation. logits: (B, K), or (B, K, H, W).
+    cache: for members of a chain that share work on this batch.
+    """
+
+    x: Tensor
+    y: Tensor
+    seen: Tensor | None
+    index: Tensor
+    features: Tensor
+    logits: Tensor
+    cache: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One client's round as the engine keeps it; the members of a chain see it through `Client`.
+
+    anchor: the shared weights as the round began, detached, read-only.
+    inbox, state: by member's name. spare: gives a frozen copy of the net, in eval mode, with some weights replaced.
+    """
+
+    id: int
+    round: int
+    rounds: int
+    seed: int
+    task: Task
+    model: Net
+    anchor: Payload
+    train: Examples
+    inbox: Mapping[str, Payload]
+    state: dict[str, dict[str, State]]
+    spare: Callable[[Payload], Net]
+    step: int = 0
+    lr: float = 0.0
+    views: dict[str, Client] = field(default_factory=dict)
+    _received: Net | None = None
+    _shared: list[Shared] | None = None
+
+    def view(self, member: str) -> Client:
+        """The round as one member of the chain sees it, with a memory, an inbox and random numbers of its own."""
+        if member not in self.views:
+            self.views[member] = Client(self, member)
+        return self.views[member]
+
+    @property
+    def received(self) -> Net:
+        if self._received is None:
+            self._received = self.spare(self.anchor)
+        return self._received
+
+    @property
+    def shared(self) -> list[Shared]:
+        if self._shared is None:
+            named, anchor = self.model.named_parameters(), self.anchor
+            self._shared = [Shared(n, p, anchor[n]) for n, p in named if n in anchor and p.requires_grad]
+        return self._shared
+
+
+class Client:
+    """A client's round as a method sees it.
+
+    state: survives rounds, workers and restarts, and never leaves the client: tensors, numbers, strings, nested dicts.
+    inbox: what the method's `combine` returned last round; empty in round 1.
+    scratch: for this round only.
+    """
+
+    __slots__ = ("_rng", "_session", "inbox", "name", "scratch", "state")
+
+    def __init__(self, session: Session, name: str) -> None:
+        self._session = session
+        self.name = name
+        self.state: dict[str, State] = session.state.setdefault(name, {})
+        self.inbox: Payload = session.inbox.get(name, {})
+        self.scratch: dict[str, Any] = {}
+        self._rng: torch.Generator | None = None
+
+    @property
+    def id(self) -> int:
+        """The client's number, from 0."""
+        return self._session.id
+
+    @property
+    def round(self) -> int:
+        """The round's number, from 1."""
+        return self._session.round
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds the run has."""
+        return self._session.rounds
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done so far this round."""
+        return self._session.step
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of this round."""
+        return self._session.lr
+
+    @property
+    def task(self) -> Task:
+        """What the labels mean."""
+        return self._session.task
+
+    @property
+    def model(self) -> Net:
+        """The net in training."""
+        return self._session.model
+
+    @property
+    def anchor(self) -> Payload:
+        """The shared weights as the round began, by state-dict name; detached, read-only."""
+        return self._session.anchor
+
+    @property
+    def shared(self) -> list[Shared]:
+        """Every trainable parameter that is shared, beside its value in `anchor`."""
+        return self._session.shared
+
+    @property
+    def train(self) -> Examples:
+        """The client's training images with the labels it was given."""
+        return self._session.train
+
+    @property
+    def received(self) -> Net:
+        """The model as the round began (with this client's own local part), frozen, in eval mode."""
+        return self._session.received
+
+    def frozen(self, weights: Payload) -> Net:
+        """The received model with `weights` (by state-dict name) in place of its own; frozen, in eval mode."""
+        return self._session.spare({**self.anchor, **weights})
+
+    @property
+    def rng(self) -> torch.Generator:
+        """Random numbers of this (run, method, round, client); batch order and dropout have streams of their own."""
+        if self._rng is None:
+            s = self._session
+            self._rng = rng.generator(s.seed, "method", self.name, s.round, s.id)
+        return self._rng
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one client sent.
+
+    examples: training images. loss: mean training loss.
+    payload: what the method's `report` returned. weights: the client's shared weights after training.
+    """
+
+    client: int
+    examples: int
+    loss: float
+    payload: Payload
+    weights: Payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """The server's round as a method sees it.
+
+    clients: ids of all clients, sampled or not. shared: the shared weights as the round began.
+    state: survives rounds and restarts.
+    """
+
+    round: int
+    rounds: int
+    seed: int
+    clients: tuple[int, ...]
+    shared: Payload
+    state: dict[str, State]
+    name: str = ""
+
+    @property
+    def rng(self) -> torch.Generator:
+        """Random numbers of this (run, method, round), from the start at every access."""
+        return rng.generator(self.seed, "server", self.name, self.round)
+
+    def view(self, member: str) -> Server:
+        """The round as one member of the chain sees it, with a memory of its own."""
+        return replace(self, name=member, state=self.state.setdefault(member, {}))

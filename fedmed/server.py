@@ -1,0 +1,111 @@
+"""The server's round: whom to ask, how to average what comes back, and how to step to the new shared weights."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import torch
+from annotated_types import Gt
+from torch import Tensor
+
+from fedmed import rng
+from fedmed.method import Chain, Payload, Report, Server
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerOptimizer(ABC):
+    """How the server moves from the old shared weights to the average."""
+
+    @abstractmethod
+    def step(self, old: Payload, mean: Payload, parameters: frozenset[str]) -> Payload:
+        """The new shared weights; entries outside `parameters` (BatchNorm buffers) are the plain mean."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AverageServerOptimizer(ServerOptimizer):
+    """The average itself, or a step of length lr towards it.
+
+    lr: step length (> 0; 1 takes the average).
+    """
+
+    lr: Annotated[float, Gt(0)] = 1.0
+
+    def step(self, old: Payload, mean: Payload, parameters: frozenset[str]) -> Payload:
+        if self.lr == 1:
+            return mean
+        # w + lr (mean - w)
+        return {n: torch.lerp(old[n], new, self.lr) if n in parameters else new for n, new in mean.items()}
+
+
+def sample(clients: Sequence[int], count: int | None, *, seed: int, round: int) -> list[int]:
+    """The clients of a round, in order of their number: all of them, or `count` drawn without replacement."""
+    if count is None or count >= len(clients):
+        return sorted(clients)
+    drawn = rng.numpy_generator(seed, "sample", round).choice(len(clients), count, replace=False)
+    return sorted(clients[i] for i in drawn)
+
+
+class Mean:
+    """A weighted mean of named tensors that holds one sum, whatever the number of terms.
+
+    sum_k w_k t_k over the terms in the order they are added, then divided by sum_k w_k; integer tensors: the maximum.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._total = 0.0
+
+    def add(self, tensors: Payload, weight: float) -> None:
+        """Adds a term; `tensors` may be overwritten by the caller afterwards."""
+        if not self._sums:
+            self._sums = {n: torch.zeros_like(t) if t.is_floating_point() else t.clone() for n, t in tensors.items()}
+        for name, total in self._sums.items():
+            if total.is_floating_point():
+                total.add_(tensors[name], alpha=weight)
+            else:
+                torch.maximum(total, tensors[name], out=total)
+        self._total += weight
+
+    def result(self) -> dict[str, Tensor]:
+        """The mean so far; the sums are used up. Raises `ZeroDivisionError` when all weights are 0."""
+        if not self._total:
+            raise ZeroDivisionError("the weights of all clients' models are 0")
+        return {n: t.div_(self._total) if t.is_floating_point() else t for n, t in self._sums.items()}
+
+
+class Aggregation:
+    """One round's replies, in order of client number, on their way to new shared weights and the next inbox.
+
+    Models are summed as they come; only a method that overrides `weights` has them held until all are in.
+    """
+
+    def __init__(self, chain: Chain, server: Server, optimizer: ServerOptimizer, parameters: frozenset[str]) -> None:
+        self._chain, self._server, self._optimizer, self._parameters = chain, server, optimizer, parameters
+        self._streams = not chain.has("weights")
+        self._mean = Mean()
+        self._reports: list[Report] = []
+        self._payloads: list[Mapping[str, Payload]] = []
+
+    def add(self, report: Report, payloads: Mapping[str, Payload]) -> None:
+        """Takes one client's reply; its weights may be overwritten by the caller afterwards."""
+        if self._streams:
+            self._mean.add(report.weights, float(report.examples))
+            report = replace(report, weights={})
+        else:
+            report = replace(report, weights={n: t.clone() for n, t in report.weights.items()})
+        self._reports.append(report)
+        self._payloads.append(payloads)
+
+    def finish(self) -> tuple[Payload, dict[str, Payload]]:
+        """The new shared weights, and what every client finds in its inbox next round, by member."""
+        if not self._streams:
+            weights = self._chain.weights(self._server, self._reports, self._payloads).tolist()
+            for report, weight in zip(self._reports, weights, strict=True):
+                self._mean.add(report.weights, weight)
+        old = self._server.shared
+        mean = self._chain.update(self._server, old, self._mean.result())
+        inbox = self._chain.combine(self._server, self._reports, self._payloads)
+        return self._optimizer.step(old, mean, self._parameters), {n: p for n, p in inbox.items() if p}
