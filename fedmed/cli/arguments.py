@@ -1,0 +1,25 @@
+"""Parsing of arguments with errors in the project's form."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import NoReturn
+
+from fedmed.errors import refuse
+
+
+class Parser(ArgumentParser):
+    """An argument parser whose errors are a `UserError`."""
+
+    def __init__(self, command: str, description: str, *, add_help: bool = True) -> None:
+        super().__init__(
+            f"fedmed {command}",
+            description=description,
+            formatter_class=RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            add_help=add_help,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raises `UserError` with what argparse found."""
+        raise refuse(self.prog, "the arguments that it takes", message, f"See {self.prog} --help.")

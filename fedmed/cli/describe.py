@@ -1,0 +1,37 @@
+"""`fedmed describe`: who holds how many of what, as a table and a picture, before anyone trains."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from fedmed.cli.arguments import Parser
+from fedmed.config import compose
+
+
+def main(arguments: list[str]) -> int:
+    """Prints the federation that the overrides make; `--png` also draws it."""
+    parser = Parser("describe", "Shows who holds how many of what. Takes the options of fedmed run.")
+    parser.add_argument("overrides", nargs="*", metavar="OPTION=VALUE")
+    parser.add_argument("--png", type=Path, metavar="FILE", help="also draw it into this file")
+    given = parser.parse_intermixed_args(arguments)
+    config = compose.compose(given.overrides)
+
+    from fedmed import runner
+    from fedmed.results.picture import picture_table, picture_text
+
+    picture = runner.describe(config)
+    width = max(80, shutil.get_terminal_size().columns)
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(picture_table(picture, width))
+    else:
+        print(picture_text(picture, width))
+    if given.png:
+        from fedmed.results.picture_plot import picture_png
+
+        picture_png(picture, given.png)
+        print(f"wrote {given.png}")
+    return 0

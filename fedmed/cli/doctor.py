@@ -1,0 +1,68 @@
+"""`fedmed doctor`: what is installed, where things go, and what does not work."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from fedmed import __version__
+from fedmed.cli.arguments import Parser
+from fedmed.config.discovery import GROUPS, PACKAGE, discover, user_folders
+
+PACKAGES = ("torch", "flwr", "monai", "hydra-core", "numpy", "scipy", "safetensors", "matplotlib", "rich")
+"""What every installation has."""
+
+OPTIONAL = {"tensorboard": "reading runs in TensorBoard", "ray": "Flower's simulation on Ray"}
+"""What only some uses need, and which."""
+
+
+def main(arguments: list[str]) -> int:
+    """Prints the state of this installation; returns 1 when something that fedmed needs is missing."""
+    Parser("doctor", "Shows versions, devices and folders, and what does not work.").parse_args(arguments)
+    missing = [name for name in PACKAGES if _version(name) is None]
+    lines = [
+        ("fedmed", f"{__version__} in {PACKAGE}"),
+        ("python", f"{platform.python_version()} on {platform.platform()}"),
+    ]
+    lines += [(name, _version(name) or "MISSING; install fedmed again") for name in PACKAGES]
+    lines += [(name, _version(name) or f"not installed; only for {use}") for name, use in OPTIONAL.items()]
+    lines += [*_torch(), *_folders(), *_options()] if "torch" not in missing else [*_folders(), *_options()]
+    for name, text in lines:
+        print(f"{name:<13}{text}")
+    return 1 if missing else 0
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _torch() -> Iterator[tuple[str, str]]:
+    import torch
+
+    yield "processors", f"{os.cpu_count()}, and torch uses {torch.get_num_threads()} threads outside runs"
+    count = torch.cuda.device_count()
+    names = ", ".join(torch.cuda.get_device_name(i) for i in range(count))
+    yield "devices", f"cpu, {names}" if count else "cpu (torch finds no GPU)"
+
+
+def _folders() -> Iterator[tuple[str, str]]:
+    runs = Path(os.environ.get("FEDMED_RUNS", "runs")).resolve()
+    there = next(folder for folder in (runs, *runs.parents) if folder.exists())
+    yield "runs", f"{runs}{'' if os.access(there, os.W_OK) else ' (CANNOT BE WRITTEN)'}"
+    for group in GROUPS.values():
+        for folder in user_folders(group) if group.user else ():
+            if folder.is_dir():
+                yield group.plural, f"also from {folder}"
+
+
+def _options() -> Iterator[tuple[str, str]]:
+    catalogue = discover()
+    yield "options", ", ".join(f"{len(found)} {GROUPS[group].plural}" for group, found in catalogue.options.items())
+    for broken in (each for found in catalogue.broken.values() for each in found.values()):
+        yield "BROKEN", f"{broken.group}={broken.name}: {broken.reason} ({broken.file})"

@@ -1,0 +1,104 @@
+"""`fedmed list`: every option that a run can choose, one line each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import NamedTuple
+
+from fedmed.cli.arguments import Parser
+from fedmed.config.discovery import GROUPS, Catalogue, Group, discover
+from fedmed.config.fields import Field
+from fedmed.config.options import Option
+from fedmed.errors import near, refuse
+
+
+class Line(NamedTuple):
+    """One option: its name, its own options with their defaults, and what it is."""
+
+    name: str
+    options: str
+    summary: str
+
+
+def main(arguments: list[str]) -> int:
+    """Lists the options of one group, or the names of all."""
+    kinds = {**{group.plural: group for group in GROUPS.values()}, "experiments": None}
+    parser = Parser("list", f"Lists what a run can choose: {', '.join(kinds)}.")
+    parser.add_argument("kind", nargs="?", help="what to list; without it, the names of all")
+    kind, catalogue = parser.parse_args(arguments).kind, discover()
+    singular = {group.name: group for group in GROUPS.values()}
+    if kind is None:
+        _show([Line(each, "", ", ".join(_names(each, group, catalogue))) for each, group in kinds.items()])
+    elif kind in ("experiments", "experiment"):
+        _show(_yaml_lines("experiment"))
+    elif group := {**kinds, **singular}.get(kind):
+        _show([*map(_line, catalogue.options[group.name].values()), *_yaml_lines(group.name)])
+        _show_rest(group, catalogue)
+    else:
+        raise refuse("fedmed list", f"one of {', '.join(kinds)}", kind, near(kind, kinds))
+    return 0
+
+
+def _names(kind: str, group: Group | None, catalogue: Catalogue) -> Iterable[str]:
+    return catalogue.options[group.name] if group else (line.name for line in _yaml_lines(kind.removesuffix("s")))
+
+
+def _line(option: Option) -> Line:
+    return Line(option.name, _options(f for f in option.fields if not f.inherited), option.summary)
+
+
+def _options(fields: Iterable[Field]) -> str:
+    return " ".join(f"{field.name}={field.default_text}" for field in fields)
+
+
+def _yaml_lines(folder: str) -> list[Line]:
+    """The experiments or presets among fedmed's configs, each described by its first comment."""
+    place = files("fedmed.configs") / folder
+    found = sorted(place.iterdir(), key=lambda file: file.name) if place.is_dir() else []
+    return [
+        Line(file.name.removesuffix(".yaml"), "", _comment(file.read_text(encoding="utf-8")))
+        for file in found
+        if file.name.endswith(".yaml")
+    ]
+
+
+def _comment(text: str) -> str:
+    comments = [line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#")]
+    return next((comment for comment in comments if not comment.startswith("@")), "")
+
+
+def _show(lines: list[Line]) -> None:
+    if sys.stdout.isatty():
+        _show_table(lines)
+        return
+    name = max((len(line.name) for line in lines), default=0)
+    options = max((len(line.options) for line in lines), default=0)
+    for line in lines:
+        middle = f"{line.options:<{options}}  " if options else ""
+        print(f"{line.name:<{name}}  {middle}{line.summary}".rstrip())
+
+
+def _show_table(lines: list[Line]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    for line in lines:
+        described = Text(line.summary)
+        if line.options:
+            described = Text(line.options, style="cyan").append("\n").append(line.summary, style="default")
+        table.add_row(Text(line.name), described)
+    Console().print(table)
+
+
+def _show_rest(group: Group, catalogue: Catalogue) -> None:
+    """The options that every choice has, and a warning for each that cannot be used."""
+    options = catalogue.options[group.name].values()
+    if inherited := {field.name: field for option in options for field in option.fields if field.inherited}:
+        print(f"\nEvery {group.name} also has: {_options(inherited.values())}")
+    for broken in catalogue.broken[group.name].values():
+        print(f"warning: {broken.name} cannot be used: {broken.reason} ({broken.file})", file=sys.stderr)

@@ -1,0 +1,80 @@
+"""The `fedmed` command: finds the sub-command, and turns what the user can mend into exit code 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+from fedmed import __version__
+from fedmed.errors import UserError, near, refuse
+
+COMMANDS = {
+    "run": "run an experiment, or a sweep of them",
+    "describe": "show who holds how many of what, before anyone trains",
+    "list": "strategies, datasets, models and every other option",
+    "new": "write a new method that runs at once",
+    "export": "write a run's trained model to one file",
+    "predict": "use a run's trained model on images",
+    "doctor": "show versions, devices and folders, and what does not work",
+}
+
+QUIET = {
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+}
+"""Environment of a process that asks nothing of the network."""
+
+USAGE = """\
+fedmed {version}: federated-learning simulation for medical imaging
+
+usage: fedmed COMMAND ...
+
+{commands}
+
+  fedmed run                                   synthetic images, ten clients, FedAvg
+  fedmed run strategy=fedprox strategy.mu=0.1  another method, with one of its options
+  fedmed run --help                            every option of a run
+  fedmed COMMAND --help                        the options of any other command"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code: 0; 2 for what the user can mend; 130 when interrupted."""
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    command, *rest = sys.argv[1:] if arguments is None else arguments or ["--help"]
+    try:
+        return _dispatch(command, rest)
+    except UserError as error:
+        for fault in error.faults:
+            print(f"fedmed: error: {fault}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("fedmed: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `fedmed list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _dispatch(command: str, arguments: list[str]) -> int:
+    if command in ("--help", "-h", "help"):
+        print(_usage())
+        return 0
+    if command in ("--version", "-V"):
+        print(f"fedmed {__version__}")
+        return 0
+    if command not in COMMANDS:
+        run = " To run an experiment, write fedmed run first." if "=" in command else ""
+        raise refuse("command", f"one of {', '.join(COMMANDS)}", command, near(command, COMMANDS) + run)
+    module: Any = import_module(f"fedmed.cli.{command}")
+    entry: Callable[[list[str]], int] = module.main
+    return entry(arguments)
+
+
+def _usage() -> str:
+    lines = (f"  {name:<10}{meaning}" for name, meaning in COMMANDS.items())
+    return USAGE.format(version=__version__, commands="\n".join(lines))

@@ -1,0 +1,122 @@
+"""`fedmed run`: one experiment or a sweep; checked in full before anything is written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from fedmed.cli.arguments import Parser
+from fedmed.cli.help import run_help
+from fedmed.config import compose
+from fedmed.config.compose import Plan
+from fedmed.config.grammar import key_of, value_of
+
+Final = Mapping[str, Any]
+
+
+def main(arguments: list[str]) -> int:
+    """Runs what the overrides ask for; see `fedmed run --help`."""
+    given = _parser().parse_intermixed_args(arguments)
+    if given.help:
+        print(run_help())
+        return 0
+    output = Output(json=given.json, quiet=given.quiet)
+    resumed = [value_of(o) for o in given.overrides if key_of(o) == "resume" and value_of(o) != "null"]
+    if resumed and not given.cfg:
+        return _resume(Path(resumed[-1]), [o for o in given.overrides if key_of(o) != "resume"], output)
+    checked = compose.plan(given.overrides, sweep=given.multirun)
+    if given.cfg:
+        compose.show(checked, part=given.cfg, package=given.package, resolve=given.resolve)
+        return 0
+    return _sweep(checked, output) if given.multirun else _run(checked, output)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a run's words go: with `json` only its final metrics to standard output, one line per run."""
+
+    json: bool
+    quiet: bool
+
+    def show(self) -> Any:
+        """The view of a run in progress."""
+        from fedmed.results.progress import make_show
+
+        return make_show(quiet=self.quiet)
+
+    def final(self, final: Final) -> None:
+        """The result of a run that ended."""
+        from fedmed.results import json_text, summary
+
+        if self.json:
+            print(json_text.dumps(final), flush=True)
+        elif not sys.stdout.isatty():
+            print(summary.final_text(final), flush=True)
+        else:
+            from rich.console import Console
+
+            Console().print(summary.final_table(final))
+
+
+def _parser() -> Parser:
+    parser = Parser("run", "Runs an experiment.", add_help=False)
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("-q", "--quiet", action="store_true")
+    parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
+    parser.add_argument("-p", "--package")
+    parser.add_argument("--resolve", action="store_true")
+    return parser
+
+
+def _run(checked: Plan, output: Output) -> int:
+    job = checked.jobs[0]
+    return _guard(output, job.directory, lambda runner, show: runner.run(job.config, job.directory, show=show))
+
+
+def _resume(directory: Path, overrides: list[str], output: Output) -> int:
+    return _guard(output, directory, lambda runner, show: runner.resume(directory, overrides=overrides, show=show))
+
+
+def _sweep(checked: Plan, output: Output) -> int:
+    count = len(checked.jobs)
+    started: list[Path] = []
+
+    def task(config: DictConfig, directory: Path) -> None:
+        started.append(directory)
+        if not output.quiet:
+            print(f"run {len(started)} of {count}: {_short(directory)}", file=sys.stderr, flush=True)
+        code = _guard(output, directory, lambda runner, show: runner.run(config, directory, show=show))
+        if code:
+            raise KeyboardInterrupt
+
+    compose.sweep(checked, task)
+    return 0
+
+
+def _guard(output: Output, directory: Path, work: Any) -> int:
+    """Does the work, shows its result, and says how to go on when it is interrupted."""
+    from fedmed import runner
+
+    try:
+        with redirect_stdout(sys.stderr):
+            final = work(runner, output.show())
+    except KeyboardInterrupt:
+        if directory.exists():
+            print(f"\nInterrupted. Continue with: fedmed run resume={_short(directory)}", file=sys.stderr)
+        return 130
+    output.final(final)
+    return 0
+
+
+def _short(path: Path) -> Path:
+    """The path from the current directory where it lies inside."""
+    return path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path
