@@ -1,0 +1,1 @@
+"""Hydra's configs; imported as fedmed.configs."""

@@ -1,0 +1,1 @@
+"""Whole experiments: `fedmed run experiment=smoke`."""

@@ -1,0 +1,1 @@
+"""Presets of methods: `fedmed run strategy=<file>`; the methods themselves are in strategies/."""

@@ -37,7 +37,7 @@ class {title}(Method):
     strength: Annotated[float, Ge(0)] = 0.001
 
     def penalty(self, client: Client, batch: Batch) -> Tensor:
-        """strength * mean(logits^2), scalar."""
+        """The mean squared logit of the batch, times strength; scalar."""
         return self.strength * batch.logits.square().mean()  # (B, K) -> ()
 '''
 
@@ -46,8 +46,8 @@ def main(arguments: list[str]) -> int:
     """Writes strategies/NAME.py and says how to run it."""
     parser = Parser("new", "Writes a small method that runs at once, to be changed into your own.")
     parser.add_argument("name", help="its name, such as my_method")
-    parser.add_argument("--dir", type=Path, help="folder to write to (default: fedmed's own strategies/ in a checkout, "
-                        "else ./strategies)")  # fmt: skip
+    where = "folder to write to (default: fedmed's own strategies/ in a checkout, else ./strategies)"
+    parser.add_argument("--dir", type=Path, help=where)
     given = parser.parse_args(arguments)
     _check_name(given.name)
     folder: Path = given.dir or _folder()

@@ -1,0 +1,20 @@
+"""`fedmed export`: a run's trained model as one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fedmed.cli.arguments import Parser
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the model of a run directory."""
+    parser = Parser("export", "Writes the trained model of a run to one file.")
+    parser.add_argument("directory", type=Path, metavar="DIR", help="run directory")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it (default: into the run directory)")
+    given = parser.parse_args(arguments)
+
+    from fedmed import runner
+
+    print(f"wrote {runner.export(given.directory, given.out)}")
+    return 0
