@@ -1,0 +1,1 @@
+"""What a run shows and leaves behind: directory, checkpoints, progress, final table, picture of the federation."""

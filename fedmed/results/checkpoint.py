@@ -1,0 +1,116 @@
+"""Checkpoints that survive a kill at any moment: one commit per round, made valid by replacing one manifest last.
+
+New files take new names, so that the previous commit stays whole until the manifest is replaced; files that the
+manifest does not name are removed after the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from fedmed.results.files import sync_folder, write_atomically, write_synced
+from fedmed.results.manifest import Manifest, read_file, read_manifest, write_manifest
+from fedmed.results.tensors import pack_state, pack_weights, read_weights, unpack_state
+
+BEST = "best.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """All that a run needs to go on as if it had never stopped.
+
+    round: rounds done.
+    shared: entries of the global model's state dict; loaded contiguous, in the same order, bits and dtypes as saved.
+    server: nested dicts and lists of tensors, numbers, strings, booleans, None.
+    clients: the same per client id; saving takes those that changed since the last commit, loading gives all.
+    progress: what JSON can hold (the best round so far, ...); NaN becomes None.
+    """
+
+    round: int
+    shared: Mapping[str, Tensor]
+    server: dict[str, Any] = field(default_factory=dict)
+    clients: Mapping[int, dict[str, Any]] = field(default_factory=dict)
+    progress: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> None:
+    """Commits the checkpoint; raises ValueError unless its round is later than the committed one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    last = read_manifest(folder) or Manifest()
+    if checkpoint.round <= last.round:
+        raise ValueError(f"round {checkpoint.round} comes after round {last.round}, which is already committed")
+    manifest = _write_files(folder, checkpoint, last)
+    sync_folder(folder)
+    write_manifest(folder, manifest)
+    _remove_unnamed(folder, manifest)
+
+
+def load(folder: Path) -> Checkpoint | None:
+    """The last commit, with the latest state of every client; None where nothing was ever committed.
+
+    Raises UserError naming the file that is damaged or missing.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return None
+    read_file(folder, manifest, manifest.model)
+    return Checkpoint(
+        round=manifest.round,
+        shared=read_weights(folder / manifest.model)[0],
+        server=_read_state(folder, manifest, manifest.server),
+        clients={int(id): _read_state(folder, manifest, name) for id, name in manifest.clients.items()},
+        progress=manifest.progress,
+    )
+
+
+def load_client(folder: Path, id: int) -> dict[str, Any]:
+    """The latest committed state of one client; empty when it has none."""
+    manifest = read_manifest(folder) or Manifest()
+    name = manifest.clients.get(str(id))
+    return _read_state(folder, manifest, name) if name else {}
+
+
+def save_best(folder: Path, round: int, weights: Mapping[str, Tensor]) -> None:
+    """Keeps the weights of the best round so far, in place of those of an earlier one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / BEST, pack_weights(weights, {"round": str(round)}))
+
+
+def load_best(folder: Path) -> tuple[int, dict[str, Tensor]] | None:
+    """The best round and its weights; None when none was kept."""
+    if not (folder / BEST).exists():
+        return None
+    weights, notes = read_weights(folder / BEST)
+    return int(notes["round"]), weights
+
+
+def _write_files(folder: Path, checkpoint: Checkpoint, last: Manifest) -> Manifest:
+    """Writes the new files; the manifest names them beside the files of the clients that did not change."""
+    round = checkpoint.round
+    model, server = f"model_{round}.safetensors", f"server_{round}.pt"
+    new = {
+        model: write_synced(folder / model, pack_weights(checkpoint.shared)),
+        server: write_synced(folder / server, pack_state(checkpoint.server, "server")),
+    }
+    clients = dict(last.clients)
+    for id, state in checkpoint.clients.items():
+        name = clients[str(id)] = f"client_{id}_{round}.pt"
+        new[name] = write_synced(folder / name, pack_state(state, f"client {id}"))
+    files = new | {name: last.files[name] for name in clients.values() if name not in new}
+    return Manifest(round=round, model=model, server=server, clients=clients, files=files, progress=checkpoint.progress)
+
+
+def _remove_unnamed(folder: Path, manifest: Manifest) -> None:
+    for pattern in ("model_*.safetensors", "server_*.pt", "client_*.pt"):
+        for path in folder.glob(pattern):
+            if path.name not in manifest.files:
+                path.unlink()
+
+
+def _read_state(folder: Path, manifest: Manifest, name: str) -> dict[str, Any]:
+    return unpack_state(read_file(folder, manifest, name), folder / name)

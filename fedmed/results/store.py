@@ -1,0 +1,135 @@
+"""A run's directory: its configuration, environment, rows, and final result, readable after a kill at any moment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from fedmed.errors import refuse
+from fedmed.results.files import write_atomically
+from fedmed.results.json_text import dumps, parse
+
+FORMAT = 1
+"""Version of the layout of a run directory."""
+
+Kind = Literal["rounds", "clients", "audit"]
+KINDS: tuple[Kind, ...] = ("rounds", "clients", "audit")
+
+
+class RunDirectory:
+    """One run on disk.
+
+    `config.yaml` resolved configuration; `run.json` format, identity, time, status; `environment.json`;
+    `rounds.jsonl`, `clients.jsonl`, `audit.jsonl` one JSON object per row; `final.json`; `checkpoints/`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def create(cls, path: Path, *, config_yaml: str, identity: str, environment: Mapping[str, object]) -> RunDirectory:
+        """A new run at `path`; raises UserError where a run is already there or the folder cannot be made.
+
+        identity: hash of what makes this run this run; resuming compares it.
+        """
+        run = cls(path)
+        taken = ["run.json", "final.json", *(f"{kind}.jsonl" for kind in KINDS)]
+        if any((run.path / name).exists() for name in taken):
+            fix = f"Continue it with resume={path}, or choose another folder with hydra.run.dir=."
+            raise refuse("hydra.run.dir", "a folder without a run", f"{path}, which holds one", fix)
+        _make_folder(run.path)
+        write_atomically(run.path / "config.yaml", config_yaml)
+        run._write("environment.json", environment)
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        run._write("run.json", {"format": FORMAT, "identity": identity, "created": created, "status": "running"})
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """The run at `path`; raises UserError where there is none, or one of a later format."""
+        run = cls(path)
+        if not (run.path / "run.json").is_file():
+            raise refuse("resume", "a run directory (a folder with run.json)", path, "Check the path.")
+        found = run._read("run.json").get("format")
+        if found != FORMAT:
+            raise refuse(f"{path}/run.json", f"format {FORMAT}", found, "Use the version of fedmed that wrote it.")
+        return run
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints, for `fedmed.results.checkpoint`."""
+        return self.path / "checkpoints"
+
+    @property
+    def identity(self) -> str:
+        """The hash that `create` was given."""
+        return str(self._read("run.json")["identity"])
+
+    @property
+    def status(self) -> Literal["running", "finished"]:
+        """`running` also when the run was killed."""
+        return "finished" if self._read("run.json")["status"] == "finished" else "running"
+
+    @property
+    def config_yaml(self) -> str:
+        """The resolved configuration, as `create` was given it."""
+        return (self.path / "config.yaml").read_text()
+
+    def append(self, kind: Kind, rows: Iterable[Mapping[str, object]]) -> None:
+        """Adds rows in one write; NaN and infinity become null, numpy numbers become numbers."""
+        lines = "".join(dumps(row) + "\n" for row in rows)
+        with self._rows(kind).open("a+b") as file:
+            _cut_torn_line(file)
+            file.write(lines.encode())
+
+    def rows(self, kind: Kind) -> list[dict[str, Any]]:
+        """All rows so far; a last line cut short by a kill is left out."""
+        path = self._rows(kind)
+        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+        return [parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+
+    def truncate(self, after_round: int) -> None:
+        """Drops the rows of rounds later than `after_round`."""
+        for kind in KINDS:
+            if self._rows(kind).exists():
+                kept = [row for row in self.rows(kind) if row["round"] <= after_round]
+                write_atomically(self._rows(kind), "".join(dumps(row) + "\n" for row in kept))
+
+    def finish(self, final: Mapping[str, object]) -> None:
+        """Stores the final result and marks the run as finished."""
+        self._write("final.json", final)
+        self._write("run.json", self._read("run.json") | {"status": "finished"})
+
+    def final(self) -> dict[str, Any] | None:
+        """The final result; None while there is none."""
+        return self._read("final.json") if (self.path / "final.json").exists() else None
+
+    def _rows(self, kind: Kind) -> Path:
+        return self.path / f"{kind}.jsonl"
+
+    def _write(self, name: str, value: Mapping[str, object]) -> None:
+        write_atomically(self.path / name, dumps(value, indent=2) + "\n")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        return parse((self.path / name).read_bytes(), str(self.path / name))
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise refuse("hydra.run.dir", "a folder that can be made", f"{path} ({reason})", "Choose another.") from error
+
+
+def _cut_torn_line(file: IO[bytes]) -> None:
+    """Drops what a killed process left of its last line, so that the next row starts on a line of its own."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - 1, 0))
+    if file.read(1) in (b"", b"\n"):
+        return
+    file.seek(0)
+    file.truncate(file.read().rfind(b"\n") + 1)

@@ -1,0 +1,119 @@
+"""The result of a run: flat final metrics from its rows, and the table that ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from fedmed.metrics import higher_is_better
+from fedmed.results.grid import Grid
+from fedmed.results.text import number, size, span
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+Row = Mapping[str, Any]
+Final = dict[str, float | int | str | None]
+
+SCOPES = ("test.", "val.", "client.", "adapted.")
+"""What the names of evaluation results begin with."""
+
+COLUMNS = {
+    "test": "test.",
+    "mean client": "client.mean.",
+    "worst client": "client.worst.",
+    "mean adapted": "adapted.mean.",
+    "worst adapted": "adapted.worst.",
+}
+"""Columns of the final table, and what the names of their metrics begin with."""
+
+
+def summarise(rounds: Sequence[Row], clients: Sequence[Row], *, metric: str, seconds: float, directory: Path) -> Final:
+    """The final metrics, flat.
+
+    rounds: rows with `round`, `loss`, `seconds`, `bytes.up`, `bytes.down`, and after an evaluation `test.<metric>`,
+        `val.<metric>`, `client.mean.<metric>`, `client.worst.<metric>`, `adapted.mean.<metric>`, ...
+    clients: rows with `round`, `client`, and after an evaluation `client.<metric>`.
+    metric: the metric (`auc`) that chooses the best round (by validation) and the worst client. seconds: of the run.
+    """
+    last = next((row for row in reversed(rounds) if _evaluation(row)), {})
+    return {
+        **_evaluation(last),
+        "client.worst.id": _worst_client(clients, last.get("round"), metric),
+        **_best(rounds, metric),
+        "bytes.up": sum(row.get("bytes.up") or 0 for row in rounds),
+        "bytes.down": sum(row.get("bytes.down") or 0 for row in rounds),
+        "rounds": rounds[-1]["round"] if rounds else 0,
+        "seconds": seconds,
+        "seconds.per_round": median(row["seconds"] for row in rounds) if rounds else None,
+        "directory": str(directory),
+    }
+
+
+def best_round(rounds: Sequence[Row], metric: str) -> Row | None:
+    """The first row with the best `val.<metric>`; None where no round has one."""
+    name = f"val.{metric}"
+    rated = [row for row in rounds if _defined(row.get(name))]
+    best = max if higher_is_better(metric) else min
+    return best(rated, key=lambda row: float(row[name])) if rated else None
+
+
+def final_table(final: Mapping[str, Any]) -> RenderableType:
+    """The result for a rich console; the run directory stands alone on the last line, never wrapped."""
+    return _grid(final).rich()
+
+
+def final_text(final: Mapping[str, Any]) -> str:
+    """The result as plain text, without a line end."""
+    return _grid(final).text()
+
+
+def _evaluation(row: Row) -> Row:
+    found = {name: value for name, value in row.items() if name.startswith(SCOPES)}
+    return found if any(map(_defined, found.values())) else {}
+
+
+def _best(rounds: Sequence[Row], metric: str) -> Final:
+    row = best_round(rounds, metric)
+    if row is None:
+        return {"best.round": None}
+    return {"best.round": row["round"], **{f"best.{name}": value for name, value in _evaluation(row).items()}}
+
+
+def _worst_client(clients: Sequence[Row], round: int | None, metric: str) -> int | None:
+    name = f"client.{metric}"
+    rated = [row for row in clients if row["round"] == round and _defined(row.get(name))]
+    worst = min if higher_is_better(metric) else max
+    return int(worst(rated, key=lambda row: float(row[name]))["client"]) if rated else None
+
+
+def _defined(value: float | None) -> bool:
+    return value is not None and isfinite(value)
+
+
+def _grid(final: Mapping[str, Any]) -> Grid:
+    """Metrics as rows and scopes as columns; values per class (`dice.2`) and intervals stay out."""
+    columns = {
+        title: {name.removeprefix(prefix): value for name, value in final.items() if name.startswith(prefix)}
+        for title, prefix in (COLUMNS | {"best test": "best.test."}).items()
+    }
+    columns = {title: values for title, values in columns.items() if any(map(_defined, values.values()))}
+    names = dict.fromkeys(name for values in columns.values() for name in values if "." not in name and name != "id")
+    rows = [[name, *(number(values.get(name)) for values in columns.values())] for name in names]
+    return Grid(header=["", *columns], rows=rows, below=["", *_notes(final)])
+
+
+def _notes(final: Mapping[str, Any]) -> list[str]:
+    """What does not fit the table: rounds, the worst client, traffic, time, and the directory."""
+    facts = [f"rounds {final['rounds']}"]
+    if final["best.round"] is not None:
+        facts.append(f"best round {final['best.round']} (by validation)")
+    if final["client.worst.id"] is not None:
+        facts.append(f"worst client {final['client.worst.id']}")
+    costs = [f"up {size(final['bytes.up'])}", f"down {size(final['bytes.down'])}", span(final["seconds"])]
+    if final["seconds.per_round"] is not None:
+        costs.append(f"{span(final['seconds.per_round'])} per round")
+    return [" · ".join(facts), " · ".join(costs), str(final["directory"])]

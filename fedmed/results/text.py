@@ -1,0 +1,57 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+
+def number(value: float | int | None) -> str:
+    """A metric's value with three decimals (one from 10 on); `-` where it is not defined."""
+    if value is None or not isfinite(value):
+        return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
+
+
+def size(bytes: float) -> str:
+    """Bytes in decimal units: `66.2 MB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if bytes < 1000:
+            return f"{bytes:.0f} B" if unit == "B" else f"{bytes:.1f} {unit}"
+        bytes /= 1000
+    return f"{bytes:.1f} TB"
+
+
+def span(seconds: float) -> str:
+    """A time that was measured: `43 ms`, `1.24 s`, `24.1 s`, `2:05 min`, `1:02:05 h`."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+    return f"{clock(seconds)} {'min' if seconds < 3599.5 else 'h'}"
+
+
+def clock(seconds: float) -> str:
+    """A time on a clock: `0:19`, `2:05`, `1:02:05`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def count(value: int, noun: str) -> str:
+    """`1 client`, `10 clients`."""
+    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """A share of 1 as `63 %`; `-` where it is not defined."""
+    return f"{100 * share:.0f} %" if isfinite(share) else "-"
+
+
+def short(value: float) -> str:
+    """A count in at most five characters: `9999`, `12.3k`, `123k`, `1.2M`."""
+    if value < 1e4:
+        return f"{value:.0f}"
+    scaled, unit = (value / 1e3, "k") if value < 1e6 else (value / 1e6, "M")
+    return f"{scaled:.1f}{unit}" if scaled < 100 else f"{scaled:.0f}{unit}"
