@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -97,28 +97,28 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _entry_faults(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[Fault]:
-    """Entries that are missing, unknown or of another shape; at most LISTED of them, and how many more."""
-    faults = [_missing_entry(name, given, own) for name in own if name not in given]
+    """Entries that are missing, unknown or of another shape: the first LISTED of them, and how many more."""
+    missing = [name for name in own if name not in given]
+    unknown = [name for name in given if name not in own]
+    other = [name for name in given if name in own and given[name].shape != own[name].shape]
+    named = [*missing, *unknown, *other][:LISTED]
+    faults = [Fault("model.weights", f"an entry {n}", "none", _near(n, unknown)) for n in named if n in missing]
+    faults += [Fault("model.weights", "entries of the network only", n, _near(n, own)) for n in named if n in unknown]
     faults += [
-        Fault("model.weights", "entries of the network only", name, near(name, own))
-        for name in given
-        if name not in own
+        Fault("model.weights", f"{n} of shape {list(own[n].shape)}", str(list(given[n].shape)))
+        for n in named
+        if n in other
     ]
-    faults += [
-        Fault("model.weights", f"{name} of shape {list(own[name].shape)}", f"{list(value.shape)}")
-        for name, value in given.items()
-        if name in own and value.shape != own[name].shape
-    ]
-    if len(faults) > LISTED:
-        more = Fault("model.weights", "weights of this network", f"{len(faults) - LISTED} more entries that do not fit")
-        return [*faults[:LISTED], more]
+    if more := len(missing) + len(unknown) + len(other) - len(named):
+        faults.append(Fault("model.weights", "weights of this network", f"{more} more entries that do not fit"))
     return faults
 
 
-def _missing_entry(name: str, given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Fault:
-    unknown = [other for other in given if other not in own]
-    fix = near(name, unknown) if unknown else "Give a file of weights of the same model with the same options."
-    return Fault("model.weights", f"an entry {name}", "none", fix)
+def _near(name: str, names: Iterable[str]) -> str:
+    """The near misses, but never the whole list of a network's entries."""
+    sentence = near(name, names)
+    same = "Give weights of the same model with the same options."
+    return sentence if sentence.startswith("Did you mean") else same
 
 
 def _missing_file(path: Path) -> Fault:
