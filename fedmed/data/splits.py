@@ -80,7 +80,7 @@ def _codes(column: Column) -> Indices:
 
 def _apportion(quota: NDArray[np.floating[Any]], rng: np.random.Generator) -> Indices:
     """Whole numbers near the quota with the nearest sum: largest remainders first, ties seeded."""
-    whole = np.floor(quota + 1e-9).astype(np.int64)
+    whole: Indices = np.floor(quota + 1e-9).astype(np.int64)
     missing = round(float(quota.sum())) - int(whole.sum())
     order = np.lexsort((rng.random(len(quota)), -np.round(quota - whole, 9)))
     whole[order[: max(missing, 0)]] += 1

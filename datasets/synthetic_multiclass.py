@@ -1,0 +1,86 @@
+"""Synthetic lesions in tissue, one class per image; each class is a point in a space of looks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Ge, Interval
+from torch import Generator, Tensor
+
+from fedmed.data.examples import Dataset, Table
+from fedmed.data.painting import grating, paint_table, smooth_field, soft, spread_points, star, uniform
+from fedmed.rng import generator
+
+KEY = "synthetic_multiclass"
+LOOKS = torch.tensor(
+    [
+        [2.0, 5.0],  # lobes of the outline
+        [0.05, 0.4],  # depth of the lobes, share of the radius
+        [1.0, 3.0],  # stripes per half-image
+        [0.0, math.pi],  # angle of the stripes
+        [-0.28, 0.5],  # brightness above the tissue
+        [0.25, 0.75],  # radius, half-images
+    ]
+)
+"""Each look's value at 0 and at 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticMulticlass(Dataset):
+    """Synthetic lesions of several classes, which differ in outline, texture, brightness and size.
+
+    images: training and validation images of all sites together (a tenth is for validation).
+    test_images: test images of all sites together.
+    side: image side in pixels.
+    classes: number of classes.
+    sites: number of sites; each has images of its own (1: none told apart).
+    separation: distance between the classes' looks (0: no difference, 1: the whole range).
+    jitter: spread within a class, on the scale of separation (0: none).
+    noise: deviation of the pixel noise, brightness 0 to 1 (0: none).
+    seed: seed of the classes and the images.
+    normalise: as for every dataset, but by the training images unless asked otherwise.
+    """
+
+    images: Annotated[int, Ge(1)] = 2000
+    test_images: Annotated[int, Ge(1)] = 500
+    side: Annotated[int, Ge(8)] = 28
+    classes: Annotated[int, Ge(2)] = 6
+    sites: Annotated[int, Ge(1)] = 1
+    separation: Annotated[float, Interval(ge=0, le=1)] = 1.0
+    jitter: Annotated[float, Ge(0)] = 0.05
+    noise: Annotated[float, Ge(0)] = 0.05
+    seed: int = 0
+    normalise: Literal["none", "dataset", "image"] = "dataset"
+
+    def load(self) -> Table:
+        """Paints all images; the same bits for the same options."""
+        ranks = spread_points(self.classes, len(LOOKS), generator(self.seed, KEY, "classes"))
+        points = 0.5 + self.separation * (ranks - 0.5)  # (classes, looks)
+        return paint_table(
+            lambda n, rng: self._paint(n, rng, points),
+            task="multiclass",
+            class_names=tuple(f"class {number}" for number in range(self.classes)),
+            images=self.images,
+            test_images=self.test_images,
+            sites=self.sites,
+            seed=self.seed,
+            key=KEY,
+        )
+
+    def _paint(self, n: int, rng: Generator, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (n, side, side) and classes (n,)."""
+        y = torch.randint(self.classes, (n,), generator=rng)
+        looks = points[y] + self.jitter * torch.randn(n, len(LOOKS), generator=rng)
+        lobes, amplitude, frequency, angle, contrast, radius = (LOOKS[:, 0] + looks * (LOOKS[:, 1] - LOOKS[:, 0])).T
+        turn = uniform(rng, 0, 2 * math.pi, n)
+        number = torch.arange(2, 6)  # an outline between 2 and 3 lobes is a mixture of both
+        share = amplitude[:, None] * torch.exp(-((lobes[:, None] - number) ** 2))  # (n, 4)
+        waves = torch.polar(share.clamp(min=0), number * turn[:, None])
+        depth = star(self.side, 0.08 * torch.randn(n, 2, generator=rng), radius, waves)
+        stripes = grating(self.side, frequency, angle, uniform(rng, 0, 2 * math.pi, n))
+        tissue = 0.38 + 0.05 * smooth_field(n, self.side, 5, rng)
+        lesion = soft(depth, 0.05) * (contrast[:, None, None] + 0.12 * stripes)
+        return tissue + lesion + self.noise * torch.randn(n, self.side, self.side, generator=rng), y
