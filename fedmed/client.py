@@ -19,7 +19,7 @@ from fedmed.data.batches import batches, spans
 from fedmed.data.examples import Examples
 from fedmed.errors import UserError, refuse
 from fedmed.method import Batch, Chain, Payload, Scope, Session, State
-from fedmed.metrics import Scores, tally
+from fedmed.metrics import Scores, Tally, tally
 from fedmed.models.net import Net, scope
 from fedmed.optimizers import Memory, learning_rate, make_optimizer, recall, remember
 from fedmed.tasks import Task
@@ -137,17 +137,21 @@ class Trainer:
                 adapted=self.score(test, "adapted", session) if job.adapted and len(test) else None,
             )
 
-    def evaluate(self, job: Job, *, thorough: bool = False) -> dict[str, Scores]:
+    def evaluate(self, job: Job) -> dict[str, Scores]:
         """Scores of the received model, with the client's own local part, on the client's `val` and `test` images."""
         with self._named(job):
             session, share = self._receive(job), self._share(job.client)
             held = {"val": share.val, "test": share.test}
-            return {n: self.score(e, "client", session, thorough=thorough) for n, e in held.items() if len(e)}
+            return {n: self.score(e, "client", session) for n, e in held.items() if len(e)}
 
-    def score(
-        self, examples: Examples, scope: Scope, session: Session | None = None, *, thorough: bool = False
-    ) -> Scores:
+    def score(self, examples: Examples, scope: Scope, session: Session | None = None) -> Scores:
         """Scores of the resident net as it stands."""
+        return self.assess(examples, scope, session).scores()
+
+    def assess(
+        self, examples: Examples, scope: Scope, session: Session | None = None, *, thorough: bool = False
+    ) -> Tally:
+        """The tally of the resident net's predictions; thorough: with slow surface metrics."""
         self._stage = f"evaluate ({scope})"
         self.net.eval()
         result = tally(self.task, extra=self.training.metrics, thorough=thorough)
@@ -159,7 +163,7 @@ class Trainer:
                     part.y,
                     part.seen,
                 )
-        return result.scores()
+        return result
 
     def _memory(self, session: Session) -> dict[str, dict[str, State]]:
         """What the client keeps until its next round."""
@@ -217,7 +221,7 @@ class Trainer:
         batch = self._batch(session.train, index, views)
         loss = self.chain.loss(session, batch)
         self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.chain.correct(session)
         if self.training.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.net.parameters(), self.training.clip_norm)
@@ -238,7 +242,7 @@ class Trainer:
         return x.contiguous(memory_format=torch.channels_last) if self._channels_last else x
 
     def _mean(self, losses: Sequence[Tensor], sizes: Sequence[int], session: Session) -> float:
-        mean = float(torch.stack(losses).double() @ torch.tensor(sizes, dtype=torch.float64)) / sum(sizes)
+        mean = float(torch.stack(list(losses)).double() @ torch.tensor(sizes, dtype=torch.float64)) / sum(sizes)
         if math.isfinite(mean):
             return mean
         fix = "Training diverged: lower optimizer.lr, or set clip_norm."

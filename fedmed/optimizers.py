@@ -16,7 +16,7 @@ def make_optimizer(settings: Optimizer, parameters: Iterable[nn.Parameter]) -> t
     trainable, decay = [p for p in parameters if p.requires_grad], settings.weight_decay
     if settings.name == "sgd":
         return torch.optim.SGD(trainable, lr=settings.lr, momentum=settings.momentum, weight_decay=decay)
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.name]
+    kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
     return kind(trainable, lr=settings.lr, weight_decay=decay)
 
 

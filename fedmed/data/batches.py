@@ -22,9 +22,9 @@ def batches(rows: int, size: int, generator: torch.Generator, *, epochs: int, st
 
 def _one_pass(rows: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
     order = torch.randperm(rows, generator=generator)
-    if rows > size and rows % size == 1:
-        return order.split([size] * (rows // size - 1) + [size + 1])
-    return order.split(size)
+    joined = rows > size and rows % size == 1
+    parts: tuple[Tensor, ...] = order.split([size] * (rows // size - 1) + [size + 1] if joined else size)
+    return parts
 
 
 def spans(examples: Examples, pixels: int = 2**18) -> Iterator[slice]:

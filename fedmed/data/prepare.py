@@ -39,7 +39,8 @@ def presence(examples: Examples, task: str, classes: int) -> NDArray[np.bool_]:
     """Which classes each image shows (N, C): its class, its findings, or the values in its mask."""
     y = examples.y
     if task == "multiclass":
-        return np.eye(classes, dtype=np.bool_)[y.numpy()]
+        classes_of_rows: NDArray[np.bool_] = y.numpy()[:, None] == np.arange(classes)
+        return classes_of_rows
     if task == "multilabel":
         return y.numpy().astype(np.bool_)
     shown = [torch.stack([(part == c).flatten(1).any(1) for c in range(classes)], 1) for part in y.split(512)]
@@ -65,7 +66,7 @@ def _resized(table: Table, side: int | None) -> Table:
 
 def _scaled(x: Tensor, side: int, mode: str) -> Tensor:
     smooth = {"antialias": True, "align_corners": False} if mode == "bilinear" else {}
-    parts = [F.interpolate(part.float(), (side, side), mode=mode, **smooth) for part in x.split(512)]  # type: ignore[arg-type]
+    parts = [F.interpolate(part.float(), (side, side), mode=mode, **smooth) for part in x.split(512)]
     if x.is_floating_point():
         return torch.cat(parts)
     return torch.cat([part.round().clamp(0, 255).to(x.dtype) for part in parts])

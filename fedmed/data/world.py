@@ -162,7 +162,7 @@ def _domains(table: Table, held: Sequence[_Held], test: Indices, shift: Shift) -
         return np.concatenate([*own, np.arange(len(test)) % len(held)])
     if table.site is None:
         raise refuse("shift.by", "client, as the dataset names no sites", "site")
-    return table.site[np.concatenate([*(rows for h in held for rows in h), test])]
+    return np.asarray(table.site[np.concatenate([*(rows for h in held for rows in h), test])], np.int64)
 
 
 def _shift(x: Tensor, domains: Indices, shift: Shift, seed: int) -> None:

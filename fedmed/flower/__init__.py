@@ -3,7 +3,11 @@
 from fedmed.flower.client_app import app_of, client_app
 from fedmed.flower.grid import LocalGrid
 from fedmed.flower.identity import identify
-from fedmed.flower.strategy import ClientError, MethodStrategy, Progress, RoundResult, strategy
+from fedmed.flower.rounds import Progress, RoundResult
+from fedmed.flower.strategy import ClientError, MethodStrategy
+
+strategy = MethodStrategy
+"""`strategy(method, ...)`: the Strategy of a method; the companion of `client_app(method, ...)`."""
 
 __all__ = [
     "ClientError",

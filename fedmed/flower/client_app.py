@@ -53,7 +53,7 @@ def app_of(trainer: Trainer) -> ClientApp:
     """The ClientApp of a trainer."""
     app = ClientApp()
 
-    @app.train()  # type: ignore[untyped-decorator]
+    @app.train()
     def train(message: Message, context: Context) -> Message:
         started = time.perf_counter()
         outcome = trainer.train(read_job(message, context))
@@ -61,7 +61,7 @@ def app_of(trainer: Trainer) -> ClientApp:
             save_memory(outcome.state, context.state)
         return Message(answer(client_id(context), outcome, time.perf_counter() - started), reply_to=message)
 
-    @app.evaluate()  # type: ignore[untyped-decorator]
+    @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:
         job = read_job(message, context)
         values: dict[str, Any] = {"partition-id": job.client, "num-examples": 0}
@@ -72,7 +72,7 @@ def app_of(trainer: Trainer) -> ClientApp:
         values["num-examples"] = values.get("test.num-examples", 0)
         return Message(RecordDict({METRICS: MetricRecord(values)}), reply_to=message)
 
-    @app.query("roster")  # type: ignore[untyped-decorator]
+    @app.query("roster")
     def roster(message: Message, context: Context) -> Message:
         return Message(RecordDict({METRICS: MetricRecord({"partition-id": client_id(context)})}), reply_to=message)
 

@@ -1,11 +1,9 @@
-"""The Strategy: a method's server half under Flower's own contract, with per-client results and a say after each round."""
+"""The Strategy: a method's server half under Flower's own contract, with a row per client and a say after rounds."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
@@ -15,65 +13,50 @@ from torch import Tensor
 from fedmed.flower.grid import LocalGrid
 from fedmed.flower.identity import identify
 from fedmed.flower.records import pack, unpack
+from fedmed.flower.rounds import Progress, RoundResult, Row, mean_loss
 from fedmed.flower.wire import METRICS, Reply, ask, count_bytes, read_reply
-from fedmed.method import Chain, Method, Payload, Server, chain
+from fedmed.method import Chain, Method, Server, chain
 from fedmed.server import Aggregation, AverageServerOptimizer, ServerOptimizer, sample
-
-Row = dict[str, float | int]
 
 
 class ClientError(RuntimeError):
     """A client answered with an error; the message names all that did, with their reasons."""
 
 
-@dataclass(slots=True)
-class RoundResult:
-    """What one round gave.
-
-    shared: the new shared weights. clients: a row per client that trained. evaluated: a row per client that was
-    evaluated. seconds: by stage. down, up: bytes of all training messages.
-    """
-
-    round: int
-    shared: Payload
-    clients: list[Row]
-    seconds: dict[str, float]
-    down: int
-    up: int
-    evaluated: list[Row] = field(default_factory=list)
-    server: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(slots=True, kw_only=True)
-class Progress:
-    """Where a run stands on the server: all that a resumed run needs besides the weights and the clients' memory."""
-
-    round: int = 0
-    inbox: dict[str, Payload] = field(default_factory=dict)
-    state: dict[str, Any] = field(default_factory=dict)
-
-
 class MethodStrategy(Strategy):
-    """Flower's Strategy for a method or a chain; see `strategy`."""
+    """A method's (or a chain's) server half, for `strategy(method, ...).start(grid, arrays, num_rounds)`.
+
+    seed: of sampling and of the method's random numbers.
+    clients_per_round: how many clients train in a round (None: all).
+    optimizer: how to step from the old weights to the mean (None: take the mean).
+    parameters: names of the trainable entries, which the optimizer steps (None: all).
+    evaluates: in which rounds anything is evaluated.
+    evaluate_clients: whether clients score the received model in those rounds.
+    adapted: whether they also score themselves right after training.
+    after_round: sees each round's result; True ends the run.
+    progress: where to go on from.
+    """
 
     def __init__(
         self,
-        chain: Chain,
+        method: Method | Chain,
         *,
-        parameters: frozenset[str] | None,
-        seed: int,
-        clients_per_round: int | None,
-        optimizer: ServerOptimizer,
-        evaluates: Callable[[int], bool],
-        adapted: bool,
-        after_round: Callable[[RoundResult], bool],
-        progress: Progress,
+        seed: int = 0,
+        clients_per_round: int | None = None,
+        optimizer: ServerOptimizer | None = None,
+        parameters: frozenset[str] | None = None,
+        evaluates: Callable[[int], bool] = lambda round: True,
+        evaluate_clients: bool = True,
+        adapted: bool = False,
+        after_round: Callable[[RoundResult], bool] = lambda result: False,
+        progress: Progress | None = None,
     ) -> None:
         identify()
-        self._chain, self._parameters, self._seed = chain, parameters, seed
-        self._count, self._optimizer, self._after = clients_per_round, optimizer, after_round
-        self._evaluates, self._adapted = evaluates, adapted
-        self.progress = progress
+        self._chain, self._parameters, self._seed = chain(method), parameters, seed
+        self._count, self._after = clients_per_round, after_round
+        self._optimizer = optimizer or AverageServerOptimizer()
+        self._evaluates, self._evaluate_clients, self._adapted = evaluates, evaluate_clients, adapted
+        self.progress = progress or Progress()
         self._nodes: dict[int, int] = {}
         self._rounds = 0
         self._shared: dict[str, Tensor] = {}
@@ -123,7 +106,7 @@ class MethodStrategy(Strategy):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """One message for every client, in the rounds that evaluate."""
-        if not self._evaluates(server_round):
+        if not (self._evaluate_clients and self._evaluates(server_round)):
             return []
         return self._messages("evaluate", sorted(self._nodes), server_round, arrays, config)
 
@@ -200,43 +183,6 @@ class MethodStrategy(Strategy):
         row: Row = {"client": report.client, "examples": report.examples, "loss": report.loss}
         row |= {"seconds": reply.seconds, "bytes.up": up, **reply.adapted}
         self._result.clients.append(row)
-
-
-def strategy(
-    method: Method | Chain,
-    *,
-    seed: int = 0,
-    clients_per_round: int | None = None,
-    optimizer: ServerOptimizer | None = None,
-    parameters: frozenset[str] | None = None,
-    evaluates: Callable[[int], bool] = lambda round: True,
-    adapted: bool = False,
-    after_round: Callable[[RoundResult], bool] = lambda result: False,
-    progress: Progress | None = None,
-) -> MethodStrategy:
-    """A Flower Strategy that runs a method's server half, for `strategy(...).start(grid, arrays, num_rounds)`.
-
-    clients_per_round: how many clients train in a round (None: all). parameters: names of the trainable entries, which
-    the server optimizer steps (None: all). evaluates: in which rounds clients are evaluated. adapted: whether clients
-    also score themselves right after training then. after_round: sees each round's result; True ends the run.
-    progress: where to go on from.
-    """
-    return MethodStrategy(
-        chain(method),
-        parameters=parameters,
-        seed=seed,
-        clients_per_round=clients_per_round,
-        optimizer=optimizer or AverageServerOptimizer(),
-        evaluates=evaluates,
-        adapted=adapted,
-        after_round=after_round,
-        progress=progress or Progress(),
-    )
-
-
-def mean_loss(rows: Sequence[Row]) -> float:
-    """Mean training loss over the images of all clients that trained."""
-    return sum(r["loss"] * r["examples"] for r in rows) / sum(r["examples"] for r in rows)
 
 
 def _exchange(grid: Grid, messages: Iterable[Message], timeout: float) -> Iterable[Message]:

@@ -73,7 +73,7 @@ class Chain:
 
     def predict(self, net: Net, x: Tensor, scope: Scope, session: Session | None) -> Tensor:
         name = self._slot["predict"]
-        return self.members[name].predict(net, x, scope, session and session.view(name))
+        return self.members[name].predict(net, x, scope, None if session is None else session.view(name))
 
     def weights(self, server: Server, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]]) -> Tensor:
         name = self._slot["weights"]

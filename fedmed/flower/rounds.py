@@ -1,0 +1,43 @@
+"""What a round gave, and where a run stands on the server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fedmed.method import Payload
+
+Row = dict[str, float | int]
+
+
+@dataclass(slots=True)
+class RoundResult:
+    """What one round gave.
+
+    shared: the new shared weights. clients: a row per client that trained. evaluated: a row per client that was
+    evaluated. seconds: by stage. down, up: bytes of all training messages.
+    """
+
+    round: int
+    shared: Payload
+    clients: list[Row]
+    seconds: dict[str, float]
+    down: int
+    up: int
+    evaluated: list[Row] = field(default_factory=list)
+    server: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """Where a run stands on the server: all that a resumed run needs besides the weights and the clients' memory."""
+
+    round: int = 0
+    inbox: dict[str, Payload] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+def mean_loss(rows: Sequence[Row]) -> float:
+    """Mean training loss over the images of all clients that trained."""
+    return sum(r["loss"] * r["examples"] for r in rows) / sum(r["examples"] for r in rows)

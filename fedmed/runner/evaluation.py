@@ -1,0 +1,40 @@
+"""The last word on a run: the final global model on the server's test images, with intervals and details."""
+
+from __future__ import annotations
+
+import json
+
+import torch
+
+from fedmed.results import checkpoint
+from fedmed.results.files import write_atomically
+from fedmed.results.store import RunDirectory
+from fedmed.results.summary import Final
+from fedmed.runner.parts import Parts
+
+
+def evaluate_finally(parts: Parts, kept: RunDirectory) -> Final:
+    """Slow metrics if the run is thorough, a 95 % bootstrap interval of the main metric; details go to evaluation.json.
+
+    Intervals are by patient where patients are known. Nothing where part of the net is local.
+    """
+    world, saved = parts.world, checkpoint.load(kept.checkpoints)
+    if saved is None or parts.trainer.local or not len(world.test) or "test" not in parts.settings.scopes:
+        return {}
+    parts.trainer.load(saved.shared)
+    tally = parts.trainer.assess(world.test, "test", thorough=parts.settings.thorough)
+    scores = tally.scores()
+    out: Final = {f"test.{name}": value for name, value in scores.values.items()}
+    if parts.metric in scores.values and parts.metric not in ("loss", *_own(parts)):
+        groups = None if world.test_patient is None else torch.from_numpy(world.test_patient)
+        low, high = tally.interval(parts.metric, groups, seed=parts.settings.seed)
+        out |= {f"test.{parts.metric}.low": low, f"test.{parts.metric}.high": high}
+    details = {"defined": dict(scores.defined), "undefined": list(scores.undefined), **scores.detail}
+    content = {"test": {"values": dict(scores.values), "examples": scores.examples, **details}}
+    write_atomically(kept.path / "evaluation.json", json.dumps(content, indent=2) + "\n")
+    return out
+
+
+def _own(parts: Parts) -> list[str]:
+    """Names of the user's metrics, which have no interval."""
+    return [metric.__name__ for metric in parts.trainer.training.metrics]

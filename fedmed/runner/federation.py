@@ -1,0 +1,47 @@
+"""The federation of a config, as a picture, before anyone trains."""
+
+from __future__ import annotations
+
+import numpy as np
+from omegaconf import DictConfig
+
+from fedmed.data.world import World
+from fedmed.results.picture import FederationPicture
+from fedmed.runner.parts import load_world
+
+
+def describe(config: DictConfig) -> FederationPicture:
+    """Who holds how many of what under the config; trains nothing."""
+    return picture(load_world(config), _title(config))
+
+
+def picture(world: World, title: str) -> FederationPicture:
+    """The picture of a world."""
+    clients = [str(i) for i in range(len(world.shares))]
+    names = world.task.names or tuple(map(str, range(world.task.classes)))
+    sites = [_site(world, audit.site) for audit in world.audit]
+    completeness = np.array([audit.completeness for audit in world.audit])
+    classes = (len(clients), world.task.classes)
+    annotated = np.array([np.broadcast_to(audit.annotated, classes[1:]) for audit in world.audit])
+    return FederationPicture(
+        title=title,
+        counts=np.array([audit.shown for audit in world.audit]),
+        images=np.array([[len(s.train), len(s.val), len(s.test)] for s in world.shares]),
+        annotated=None if (annotated == 1).all() else annotated,
+        completeness=None if (completeness == 1).all() else completeness,
+        class_names=names,
+        client_names=clients,
+        site_names=[site or "" for site in sites] if any(sites) else None,
+        server_test=len(world.test),
+    )
+
+
+def _site(world: World, site: int | None) -> str | None:
+    if site is None:
+        return None
+    return world.site_names[site] if site < len(world.site_names) else f"site {site}"
+
+
+def _title(config: DictConfig) -> str:
+    parts = (config.dataset, config.partition, config.annotation)
+    return " · ".join(str(part._target_).rpartition(".")[2] for part in parts)

@@ -1,0 +1,189 @@
+"""A run from its first round, or from its last checkpoint, to its final result."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from flwr.app import ArrayRecord, Context, MetricRecord, RecordDict
+from omegaconf import DictConfig, OmegaConf
+
+from fedmed.errors import refuse
+from fedmed.flower import LocalGrid, Progress, RoundResult, app_of, strategy
+from fedmed.flower.records import load_memory, pack, save_memory, unpack
+from fedmed.flower.server_app import server_app
+from fedmed.flower.wire import flat
+from fedmed.results import checkpoint
+from fedmed.results.checkpoint import Checkpoint
+from fedmed.results.environment import environment
+from fedmed.results.progress import Show
+from fedmed.results.store import RunDirectory
+from fedmed.results.summary import Final, best_round, summarise
+from fedmed.runner.card import write_card
+from fedmed.runner.evaluation import evaluate_finally
+from fedmed.runner.parts import Parts, build_parts
+from fedmed.runner.rows import client_rows, round_row
+
+
+def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
+    """Runs an experiment from the start; its directory is made only when everything has been checked."""
+    with _prepared(config) as parts:
+        kept = RunDirectory.create(
+            directory, config_yaml=_yaml(config), identity=parts.identity, environment=environment()
+        )
+        write_card(directory, parts)
+        return _Run(parts, kept, show).go(None)
+
+
+def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
+    """Continues a run bitwise from its last checkpoint; a finished one gives its result again.
+
+    Raises `UserError` where an override, the data or the code of fedmed's options differ from those of the run.
+    """
+    kept = RunDirectory.open(directory)
+    config = _stored(kept, overrides)
+    if (final := kept.final()) is not None and kept.status == "finished":
+        show.note(f"{directory} is finished; this is its result")
+        return final
+    with _prepared(config) as parts:
+        if parts.identity != kept.identity:
+            fix = "The images or the options behind it have changed; start a new run."
+            raise refuse("resume", f"the run {kept.identity[:8]}", parts.identity[:8], fix)
+        return _Run(parts, kept, show).go(checkpoint.load(kept.checkpoints))
+
+
+class _Run:
+    """A run under way: what happens around its rounds."""
+
+    def __init__(self, parts: Parts, kept: RunDirectory, show: Show) -> None:
+        self._parts, self._kept, self._show = parts, kept, show
+        self._rows: list[dict[str, Any]] = []
+        self._touched: set[int] = set()
+        self._progress = Progress()
+        self._grid: LocalGrid = parts.engine.grid(app_of(parts.trainer), len(parts.world.shares))
+
+    def go(self, saved: Checkpoint | None) -> Final:
+        """All rounds that are left, then the final evaluation."""
+        parts, chosen = self._parts, self._parts.settings
+        shared = self._restore(saved) if saved else {n: t.clone() for n, t in parts.trainer.shared.items()}
+        self._kept.truncate(self._progress.round)
+        self._rows = self._kept.rows("rounds")
+        plan = strategy(
+            parts.chain,
+            seed=chosen.seed,
+            clients_per_round=chosen.clients_per_round,
+            optimizer=parts.server,
+            parameters=frozenset(name for name, _ in parts.net.named_parameters()) & shared.keys(),
+            evaluates=self._evaluates,
+            evaluate_clients="client" in chosen.scopes,
+            adapted="adapted" in chosen.scopes,
+            after_round=self._after,
+            progress=self._progress,
+        )
+        rounds = self._progress.round if self._out_of_patience() else chosen.rounds
+        with self._show:
+            self._show.start(rounds=rounds, done=self._progress.round, metric=parts.metric)
+            server_app(plan, pack(shared), rounds, self._score)(self._grid, Context(1, 0, {}, RecordDict(), {}))
+        return self._finish()
+
+    def _evaluates(self, round: int) -> bool:
+        chosen = self._parts.settings
+        return bool(round % chosen.eval_every == 0 or round == chosen.rounds)
+
+    def _score(self, round: int, arrays: ArrayRecord) -> MetricRecord | None:
+        """Scores of the global model on the server's test images; None where part of the net is local."""
+        trainer, test = self._parts.trainer, self._parts.world.test
+        if "test" not in self._parts.settings.scopes or trainer.local or not len(test):
+            return None
+        trainer.load(unpack(arrays))
+        return MetricRecord(dict(flat("test", trainer.score(test, "test"))))
+
+    def _after(self, result: RoundResult) -> bool:
+        """Keeps what the round gave; whether the run has run out of patience."""
+        row = round_row(result)
+        self._rows.append(row)
+        self._kept.append("rounds", [row])
+        self._kept.append("clients", client_rows(result))
+        self._touched.update(int(client["client"]) for client in result.clients)
+        best = best_round(self._rows, self._parts.metric)
+        if best is not None and best["round"] == result.round:
+            checkpoint.save_best(self._kept.checkpoints, result.round, result.shared)
+        stop = self._out_of_patience()
+        chosen = self._parts.settings
+        if stop or result.round % chosen.checkpoint_every == 0 or result.round == chosen.rounds:
+            self._commit(result)
+        self._show.round(row)
+        return stop
+
+    def _out_of_patience(self) -> bool:
+        patience, best = self._parts.settings.patience, best_round(self._rows, self._parts.metric)
+        if patience is None or best is None:
+            return False
+        name = f"val.{self._parts.metric}"
+        return sum(row["round"] > best["round"] and row.get(name) is not None for row in self._rows) >= patience
+
+    def _commit(self, result: RoundResult) -> None:
+        clients = {client: load_memory(self._grid.memory(client)) for client in sorted(self._touched)}
+        saved = Checkpoint(
+            round=result.round,
+            shared=result.shared,
+            server={"state": self._progress.state, "inbox": self._progress.inbox},
+            clients={client: memory for client, memory in clients.items() if memory},
+        )
+        checkpoint.save(self._kept.checkpoints, saved)
+        self._touched.clear()
+
+    def _restore(self, saved: Checkpoint) -> Mapping[str, torch.Tensor]:
+        self._progress.round = saved.round
+        self._progress.state, self._progress.inbox = saved.server["state"], saved.server["inbox"]
+        for client, memory in saved.clients.items():
+            save_memory(memory, self._grid.memory(client))
+        return saved.shared
+
+    def _finish(self) -> Final:
+        clients = self._kept.rows("clients")
+        final = summarise(
+            self._rows,
+            clients,
+            metric=self._parts.metric,
+            seconds=sum(row["seconds"] for row in self._rows),
+            directory=self._kept.path,
+        )
+        final |= evaluate_finally(self._parts, self._kept)
+        self._kept.finish(final)
+        return final
+
+
+@contextmanager
+def _prepared(config: DictConfig) -> Iterator[Parts]:
+    """The parts of a run; inside the block torch has the run's number of threads and random numbers of its own."""
+    logging.getLogger("flwr").setLevel(logging.WARNING)
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.set_num_threads(config.torch_threads)
+        try:
+            yield build_parts(config)
+        finally:
+            torch.set_num_threads(threads)
+
+
+def _stored(kept: RunDirectory, overrides: list[str]) -> DictConfig:
+    """The run's own config; an override may only repeat it."""
+    config = OmegaConf.create(kept.config_yaml)
+    for override in overrides:
+        key, _, value = override.partition("=")
+        stored, given = OmegaConf.select(config, key), OmegaConf.create(f"value: {value}").value
+        if isinstance(stored, DictConfig) or stored != given:
+            fix = "A resumed run keeps its configuration: leave the option out, or start a new run."
+            raise refuse(key, f"{stored} as in {kept.path}", value, fix)
+    if not isinstance(config, DictConfig):
+        raise refuse("resume", "a mapping in config.yaml", kept.path, "Start a new run.")
+    return config
+
+
+def _yaml(config: DictConfig) -> str:
+    return OmegaConf.to_yaml(config, resolve=True)

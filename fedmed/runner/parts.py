@@ -1,0 +1,138 @@
+"""The parts of an experiment, built from its config and checked against each other before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from fedmed.client import Trainer, Training
+from fedmed.config.build import build, resolve, settings
+from fedmed.config.experiment import Experiment
+from fedmed.data.augment import Augment, NoneAugment
+from fedmed.data.world import World, build_world
+from fedmed.engine.base import Engine
+from fedmed.errors import Fault, UserError
+from fedmed.method import Chain, Setup
+from fedmed.metrics import HEADLINE
+from fedmed.models.net import Model, Net, scope
+from fedmed.models.start import check, create
+from fedmed.server import ServerOptimizer
+from fedmed.tasks import Task
+
+UNIDENTIFIED = ("resume", "device", "engine", "checkpoint_every")
+"""Settings that change no result, and so not the identity of a run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything that a run is made of."""
+
+    settings: Experiment
+    world: World
+    task: Task
+    chain: Chain
+    model: Model
+    net: Net
+    trainer: Trainer
+    engine: Engine
+    server: ServerOptimizer
+    metric: str
+    identity: str
+
+
+def build_parts(config: DictConfig) -> Parts:
+    """Loads the data and builds everything else; raises `UserError` with every fault found."""
+    chosen, chain = settings(config), build_chain(config)
+    world = load_world(config)
+    task = replace(world.task, entrywise=resolve(chosen.loss)) if chosen.loss else world.task
+    model: Model = build(config.model)
+    if faults := [*check(model, task.kind, world.channels, world.side), *_client_faults(chosen, world)]:
+        raise UserError(*faults)
+    net = create(model, channels=world.channels, outputs=task.outputs, side=world.side, seed=chosen.seed)
+    setup = Setup(task=task, net=net, optimizer=chosen.optimizer, rounds=chosen.rounds, clients=len(world.shares))
+    if faults := [*chain.check(setup), *_local_faults(chain, net)]:
+        raise UserError(*faults)
+    return Parts(
+        settings=chosen,
+        world=world,
+        task=task,
+        chain=chain,
+        model=model,
+        net=net,
+        trainer=_trainer(config, chosen, world, task, chain, model, net),
+        engine=build(config.engine),
+        server=build(config.server),
+        metric=chosen.metric or HEADLINE[task.kind],
+        identity=_identity(config, world),
+    )
+
+
+def build_chain(config: DictConfig) -> Chain:
+    """The method of a config: its members by the names of their options, in order."""
+    return Chain({str(name): build(node) for name, node in config.strategy.items()})
+
+
+def load_world(config: DictConfig) -> World:
+    """The world of a config."""
+    chosen = settings(config)
+    return build_world(
+        build(config.dataset),
+        partition=build(config.partition),
+        annotation=build(config.annotation),
+        shift=build(config.shift),
+        clients=chosen.clients,
+        client_test=chosen.client_test,
+        seed=chosen.seed,
+    )
+
+
+def _trainer(
+    config: DictConfig, chosen: Experiment, world: World, task: Task, chain: Chain, model: Model, net: Net
+) -> Trainer:
+    augment: Augment = build(config.augment)
+    training = Training(
+        optimizer=chosen.optimizer,
+        epochs=chosen.epochs,
+        steps=chosen.local_steps,
+        batch_size=chosen.batch_size,
+        clip_norm=chosen.clip_norm,
+        augment=None if isinstance(augment, NoneAugment) else augment,
+        metrics=[resolve(name) for name in chosen.metrics],
+    )
+    return Trainer(
+        net=net,
+        chain=chain,
+        task=task,
+        training=training,
+        share=world.shares.__getitem__,
+        normalise=world.normalise,
+        seed=chosen.seed,
+        channels_last=model.channels_last,
+    )
+
+
+def _client_faults(chosen: Experiment, world: World) -> Iterator[Fault]:
+    clients, wanted = len(world.shares), chosen.clients_per_round
+    if wanted is not None and wanted > clients:
+        fix = "Lower it, or ask for more clients."
+        yield Fault("clients_per_round", f"at most {clients}, the number of clients", str(wanted), fix)
+
+
+def _local_faults(chain: Chain, net: Net) -> Iterator[Fault]:
+    for name, method in chain.members.items():
+        for pattern in method.local:
+            if not scope(net, [pattern]):
+                entries = ", ".join(list(net.state_dict())[:4])
+                fix = f"The model's weights begin with {entries}; model.norm=batch adds normalisation to small_cnn."
+                yield Fault(f"strategy.{name}.local", "patterns that match weights of the model", pattern, fix)
+
+
+def _identity(config: DictConfig, world: World) -> str:
+    """A digest of all that can change the result: the config without `UNIDENTIFIED`, and the data."""
+    container: Any = OmegaConf.to_container(config, resolve=True)
+    kept = {name: value for name, value in container.items() if name not in UNIDENTIFIED}
+    return blake2b(repr((sorted(kept.items()), world.fingerprint)).encode(), digest_size=16).hexdigest()

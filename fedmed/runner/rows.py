@@ -1,0 +1,63 @@
+"""From a round's result to the rows that are kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
+
+from fedmed.flower.rounds import RoundResult, Row, mean_loss
+from fedmed.metrics import higher_is_better
+
+
+def round_row(result: RoundResult) -> Row:
+    """One row for the round: losses, cost, and after an evaluation every metric of every scope."""
+    row: Row = {"round": result.round, "loss": mean_loss(result.clients), "clients": len(result.clients)}
+    row |= {"bytes.up": result.up, "bytes.down": result.down, "seconds": sum(result.seconds.values())}
+    row |= {f"seconds.{stage}": seconds for stage, seconds in result.seconds.items()}
+    row |= result.server
+    row |= _over_clients(result.evaluated, "test", "client") | _weighted(result.evaluated, "val")
+    return row | _over_clients(result.clients, "adapted", "adapted")
+
+
+def client_rows(result: RoundResult) -> list[Row]:
+    """One row per client that trained or was evaluated; its own test metrics are named `client.<metric>`."""
+    rows: dict[float | int, Row] = {row["client"]: {"round": result.round, **row} for row in result.clients}
+    for evaluated in result.evaluated:
+        row = rows.setdefault(evaluated["client"], {"round": result.round, "client": evaluated["client"]})
+        row |= {_renamed(name): value for name, value in evaluated.items() if "." in name}
+    return [rows[client] for client in sorted(rows)]
+
+
+def _renamed(name: str) -> str:
+    return f"client.{name.removeprefix('test.')}" if name.startswith("test.") else name
+
+
+def _over_clients(rows: Sequence[Row], prefix: str, scope: str) -> Row:
+    """`<scope>.mean.<metric>` and `<scope>.worst.<metric>` over the clients for which the metric is defined."""
+    out: Row = {}
+    for metric in _metrics(rows, prefix):
+        values = [row[f"{prefix}.{metric}"] for row in rows if _defined(row, f"{prefix}.{metric}")]
+        if values:
+            out[f"{scope}.mean.{metric}"] = sum(values) / len(values)
+            out[f"{scope}.worst.{metric}"] = (min if higher_is_better(metric) else max)(values)
+    return out
+
+
+def _weighted(rows: Sequence[Row], prefix: str) -> Row:
+    """Mean over the clients for which a metric is defined, weighted by their annotated images."""
+    out: Row = {}
+    for metric in _metrics(rows, prefix):
+        name = f"{prefix}.{metric}"
+        pairs = [(row[name], row[f"{prefix}.num-examples"]) for row in rows if _defined(row, name)]
+        if total := sum(weight for _, weight in pairs):
+            out[name] = sum(value * weight for value, weight in pairs) / total
+    return out
+
+
+def _metrics(rows: Iterable[Mapping[str, float | int]], prefix: str) -> list[str]:
+    names = dict.fromkeys(name for row in rows for name in row if name.startswith(f"{prefix}."))
+    return [name.removeprefix(f"{prefix}.") for name in names if not name.endswith("num-examples")]
+
+
+def _defined(row: Mapping[str, float | int], name: str) -> bool:
+    return name in row and isfinite(row[name])

@@ -1,0 +1,91 @@
+"""Using a trained model: as a file of weights, and on images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from fedmed.config.build import build
+from fedmed.data.batches import spans
+from fedmed.data.columns import read_pixels
+from fedmed.data.examples import Examples
+from fedmed.data.files import open_npz
+from fedmed.errors import refuse
+from fedmed.models.net import Net
+from fedmed.models.start import create
+from fedmed.results import checkpoint
+from fedmed.results.files import write_atomically
+from fedmed.results.store import RunDirectory
+from fedmed.results.tensors import pack_weights
+from fedmed.runner.card import read_card
+
+KEYS = ("images", "test_images")
+"""Where an npz file of images to predict may keep them, the first that is there."""
+
+
+def export(directory: Path, out: Path | None = None, *, best: bool = False) -> Path:
+    """Writes the global model's shared weights as safetensors, to start from with model.weights=; the path written.
+
+    out: None for weights.safetensors in the run directory. best: of the best round by validation, not the last.
+    """
+    out = out or directory / "weights.safetensors"
+    write_atomically(out, pack_weights(_weights(RunDirectory.open(directory), best=best)))
+    return out
+
+
+def predict(directory: Path, images: Path, out: Path | None = None, *, best: bool = False) -> Path:
+    """Writes the global model's probabilities and predictions for images as npz; the path written.
+
+    images: npz with `images` (N, H, W) or (N, H, W, C) of the size that the model was trained on.
+    out: None for predictions.npz in the run directory. Raises `UserError` where model or images do not fit.
+    """
+    kept = RunDirectory.open(directory)
+    card, task, normalise = read_card(directory)
+    x = _read_images(images, card)
+    net = _net(kept, card, task.outputs, best=best)
+    with torch.no_grad():
+        parts = [task.probabilities(net(normalise(x[rows]))) for rows in spans(Examples(x, x))]
+    probabilities = torch.cat(parts)
+    prediction = probabilities > 0.5 if task.kind == "multilabel" else probabilities.argmax(1)
+    out = out or directory / "predictions.npz"
+    partial = out.with_name(f"{out.name}.partial.npz")
+    np.savez_compressed(partial, probabilities=probabilities.numpy(), prediction=prediction.numpy().astype(np.uint8))
+    partial.replace(out)
+    return out
+
+
+def _weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
+    if best and (found := checkpoint.load_best(kept.checkpoints)):
+        return found[1]
+    saved = checkpoint.load(kept.checkpoints)
+    if saved is None:
+        raise refuse(str(kept.path), "a run with a checkpoint", "none", f"Run it: fedmed run resume={kept.path}")
+    return dict(saved.shared)
+
+
+def _net(kept: RunDirectory, card: dict[str, Any], outputs: int, *, best: bool) -> Net:
+    config = OmegaConf.create(kept.config_yaml)
+    net = create(build(config.model), channels=card["channels"], outputs=outputs, side=card["side"], seed=0)
+    weights = _weights(kept, best=best)
+    if missing := [name for name in net.state_dict() if name not in weights]:
+        fix = f"{missing[0]} and others stayed on the clients."
+        raise refuse(str(kept.path), "a run with one global model", "a personalised one", fix)
+    net.load_state_dict(weights)
+    return net.eval()
+
+
+def _read_images(path: Path, card: dict[str, Any]) -> Tensor:
+    with open_npz(path, "images") as archive:
+        key = next((key for key in KEYS if key in archive.keys), None)
+        if key is None:
+            raise archive.fault("images", "an array named images", ", ".join(archive.keys), "Rename the array.")
+        x = torch.from_numpy(np.ascontiguousarray(read_pixels(archive, key)))
+        expected, got = [card["channels"], card["side"], card["side"], card["pixels"]], [*x.shape[1:], str(x.dtype)[6:]]
+        if got != expected:
+            raise archive.fault(key, f"images (C, H, W) {expected} as in training", got, "Resize or convert them.")
+    return x
