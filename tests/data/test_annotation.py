@@ -242,6 +242,21 @@ def test_clients_get_every_degree_in_an_order_that_the_seed_decides() -> None:
     assert ranks(IncompleteMasksAnnotation(problem="erode"), 0) != ranks(IncompleteMasksAnnotation(problem="erode"), 1)
 
 
+def test_equal_masks_of_a_client_lose_different_objects() -> None:
+    held, rows = a_world(ORGANS, clients=1)
+    alike = Examples(held[0].x, held[0].y[:1].repeat(12, 1, 1))
+    given = IncompleteMasksAnnotation(completeness=(0.5,)).annotate([alike], rows, ORGANS, 0)
+    assert len(given[0].y.unique(dim=0)) > 6
+
+
+def test_moved_boundaries_stay_out_of_unseen_pixels() -> None:
+    held, rows = a_world(ORGANS, clients=1)
+    seen = torch.arange(20) < 10  # the left half of every image
+    half = Examples(held[0].x, held[0].y * seen, seen.expand(12, 20, 20))
+    given = IncompleteMasksAnnotation(problem="shift", completeness=(0.5,)).annotate([half], rows, ORGANS, 0)
+    assert not given[0].y[..., 10:].any()
+
+
 def test_an_image_of_one_client_does_not_depend_on_its_other_images() -> None:
     held, rows = a_world(ORGANS)
     annotation = IncompleteMasksAnnotation(completeness=(0.5,))

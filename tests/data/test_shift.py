@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -29,7 +31,7 @@ def test_none_is_the_image_itself() -> None:
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_strength_zero_changes_no_bit(channels: int) -> None:
     for x in (smooth(channels), eight_bit(smooth(channels))):
-        assert torch.equal(ScannerShift(strength=0.0).apply(x, 0, 0), x)
+        assert ScannerShift(strength=0.0).apply(x, 0, 0) is x
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
@@ -90,6 +92,22 @@ def test_more_strength_moves_images_further(channels: int) -> None:
 def test_a_scanner_without_properties_changes_nothing() -> None:
     x = smooth()
     assert torch.allclose(NEUTRAL.take(x, torch.Generator()), x)
+
+
+def test_properties_vary_between_domains_within_bounds_that_strength_sets() -> None:
+    def drawn(strength: float) -> np.ndarray:
+        scanners = [Scanner.draw(strength, 1, torch.Generator().manual_seed(k)) for k in range(200)]
+        return np.array([[np.log2(s.gamma), s.gain - 1, s.offset, s.bias_depth, s.blur, s.noise] for s in scanners])
+
+    full = drawn(1.0)
+    assert full.max(0) == pytest.approx([1, 0.1, 0.05, 0.6, 0.02, 0.06], rel=0.1)
+    assert full.min(0) == pytest.approx([-1, -0.3, -0.05, 0.2, 0, 0], rel=0.1, abs=1e-3)
+    assert drawn(0.25) == pytest.approx(full / 4)
+
+
+def test_what_the_offset_takes_below_black_is_black() -> None:
+    dark = replace(NEUTRAL, offset=-0.3)
+    assert not dark.take(torch.zeros(1, 1, 8, 8), torch.Generator()).any()
 
 
 def test_rgb_domains_have_colours_of_their_own() -> None:
