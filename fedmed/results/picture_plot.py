@@ -67,10 +67,13 @@ class _View:
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
-    """A column of the figure: its width in inches, and what draws it given its axes (above, rows, foot)."""
+    """A column of the figure: its width in inches, what draws it given its axes (above, rows, foot), and whether
+    class names stand below it.
+    """
 
     width: float
     draw: Callable[[Axes, Axes, Axes], None]
+    named: bool = False
 
 
 def _view(picture: FederationPicture) -> _View:
@@ -117,10 +120,10 @@ def _panels(view: _View) -> list[_Panel]:
     picture, classes = view.picture, len(view.classes)
     cell = min(max(0.46, min(view.longest + 0.1, 3.6 / classes, 1.2)), 9.2 / classes)
     heat = max(cell * classes, 1.9)
-    panels = [_Panel(heat, partial(_draw_counts, view, heat)), _Panel(2.2, partial(_draw_sizes, view))]
+    panels = [_Panel(heat, partial(_draw_counts, view, heat), True), _Panel(2.2, partial(_draw_sizes, view))]
     if picture.annotated is not None:
         narrow = max(0.7 * heat, 1.9)
-        panels.append(_Panel(narrow, partial(_draw_annotated, view, narrow, picture.annotated)))
+        panels.append(_Panel(narrow, partial(_draw_annotated, view, narrow, picture.annotated), True))
     if picture.completeness is not None:
         panels.append(_Panel(1.2, partial(_draw_completeness, view, picture.completeness)))
     return panels
@@ -147,8 +150,8 @@ def _draw_sizes(view: _View, above: Axes, rows: Axes, foot: Axes) -> None:
     ends = np.pad(view.picture.images[view.order].cumsum(1), ((0, 0), (1, 0))).astype(float)
     for split, color in enumerate(SPLITS.values()):
         parts.bars(rows, ends[:, split], ends[:, split + 1], color, joined=view.wide)
-    parts.bar_axis(rows, 1.02 * max(ends.max(), 1))
-    rows.xaxis.set_major_formatter(lambda value, _: short(value))
+    most = max(ends.max(), 1)
+    parts.bar_axis(rows, 1.02 * most, parts.round_ticks(most), short)
     parts.legend(above, SPLITS, width=2.2)
     parts.heading(above, "images per client")
     above.axis("off")
@@ -175,7 +178,7 @@ def _draw_completeness(view: _View, shares: Values, above: Axes, rows: Axes, foo
     zeros = np.zeros(len(values))
     parts.bars(rows, zeros, zeros + 1, parts.EMPTY, joined=view.wide)
     parts.bars(rows, zeros, np.nan_to_num(values), ANNOTATED, joined=view.wide)
-    parts.bar_axis(rows, 1, {0: "0", 0.5: "50", 1: "100"})
+    parts.bar_axis(rows, 1, (0, 0.5, 1), lambda share: f"{100 * share:.0f}")
     parts.heading(above, "completeness in %")
     above.axis("off")
     foot.axis("off")
@@ -225,5 +228,5 @@ def _foot(view: _View, panels: Sequence[_Panel]) -> float:
 
 def _names(view: _View, panels: Sequence[_Panel]) -> float:
     """Room for the class names below the rows."""
-    turned = any(_turned(view, panel.width) for panel in (panels[0], *panels[2:3]))
+    turned = any(_turned(view, panel.width) for panel in panels if panel.named)
     return 0.2 + 0.65 * view.longest if turned else 0.2

@@ -17,9 +17,12 @@ Values = NDArray[np.float64]
 
 INK, FAINT, RULE, EMPTY = "#222222", "#6b6b6b", "#d9d9d9", "#f2f2f2"
 
+SMOOTHED = 300
+"""From this many rows on, neighbouring rows may share a pixel and are blended."""
+
 
 def heat(rows: Axes, values: Values, colors: str, scale: Normalize) -> AxesImage:
-    """Cells (clients, classes) coloured by value, pale where NaN; many rows are smoothed downwards only."""
+    """Cells (clients, classes) coloured by value, pale where NaN; many rows are blended downwards, never sideways."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
@@ -27,7 +30,14 @@ def heat(rows: Axes, values: Values, colors: str, scale: Normalize) -> AxesImage
     palette = ListedColormap(colormaps[colors](np.linspace(0.1, 0.95, 256)))
     rows.set_facecolor(EMPTY)
     extent = (-0.5, classes - 0.5, clients - 0.5, -0.5)
-    image = rows.imshow(np.repeat(values, 64, axis=1), cmap=palette, norm=scale, aspect="auto", extent=extent)
+    image = rows.imshow(
+        np.repeat(values, 64, axis=1),
+        cmap=palette,
+        norm=scale,
+        aspect="auto",
+        extent=extent,
+        interpolation=None if clients > SMOOTHED else "nearest",
+    )
     rows.vlines(np.arange(classes - 1) + 0.5, -0.5, clients - 0.5, color="white", linewidth=1.5)
     rows.set_yticks([])
     return image
@@ -63,17 +73,19 @@ def bars(ax: Axes, start: Values, end: Values, color: str, *, joined: bool) -> N
     ax.set_ylim(clients - 0.5, -0.5)
 
 
-def bar_axis(ax: Axes, end: float, ticks: Mapping[float, str] | None = None) -> None:
+def bar_axis(ax: Axes, end: float, ticks: Sequence[float], text: Callable[[float], str]) -> None:
     """The axis below bars that reach from 0 to `end`."""
-    from matplotlib.ticker import MaxNLocator
-
     ax.set(xlim=(0, end), yticks=[])
-    if ticks is None:
-        ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
-    else:
-        ax.set_xticks(list(ticks), list(ticks.values()))
+    ax.set_xticks(ticks, [text(tick) for tick in ticks])
     ax.grid(axis="x", color=RULE, linewidth=0.6)
     ax.set_axisbelow(True)
+
+
+def round_ticks(end: float) -> list[float]:
+    """About four round whole numbers from 0 to `end`."""
+    from matplotlib.ticker import MaxNLocator
+
+    return [float(tick) for tick in MaxNLocator(3, integer=True).tick_values(0, end) if tick <= end]
 
 
 def totals(above: Axes, values: NDArray[np.int64], like: Axes, text: Callable[[float], str] | None) -> None:

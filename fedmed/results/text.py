@@ -50,8 +50,9 @@ def percent(share: float) -> str:
 
 
 def short(value: float) -> str:
-    """A count in at most five characters: `9999`, `12.3k`, `123k`, `1.2M`."""
+    """A count in at most five characters: `9999`, `12.3k`, `20k`, `1.2M`."""
     if value < 1e4:
         return f"{value:.0f}"
     scaled, unit = (value / 1e3, "k") if value < 1e6 else (value / 1e6, "M")
-    return f"{scaled:.1f}{unit}" if scaled < 100 else f"{scaled:.0f}{unit}"
+    digits = f"{scaled:.1f}" if scaled < 100 else f"{scaled:.0f}"
+    return digits.removesuffix(".0") + unit
