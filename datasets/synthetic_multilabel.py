@@ -116,7 +116,7 @@ class SyntheticMultilabel(Dataset):
         """Findings (n, L) in {0, 1}: a Gaussian copula with three common causes."""
         common = torch.randn(n, 3, generator=rng) @ atlas.loadings.T
         own = torch.randn(n, self.findings, generator=rng)
-        latent = self.correlation**0.5 * common + (1 - self.correlation) ** 0.5 * own  # variance 1
+        latent: Tensor = self.correlation**0.5 * common + (1 - self.correlation) ** 0.5 * own  # variance 1
         return (latent > atlas.threshold).float()
 
 

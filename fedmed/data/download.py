@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
@@ -48,7 +48,8 @@ def fetch(url: str, target: Path, *, option: str, md5: str | None, opener: Opene
     except (OSError, HTTPException, EOFError) as error:
         raise missing(url, target, option=option, md5=md5, got=f"no download ({error})") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def missing(url: str, target: Path, *, option: str, md5: str | None, got: str) -> UserError:

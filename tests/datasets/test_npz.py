@@ -1,0 +1,352 @@
+import numpy as np
+import pytest
+import torch
+from fedmed.datasets.npz import Npz
+
+from fedmed.errors import UserError
+
+RNG = np.random.default_rng(0)
+
+
+def grey(n=6, side=8):
+    return RNG.integers(0, 256, (n, side, side), dtype=np.uint8)
+
+
+def labels(n=6, classes=3):
+    return np.arange(n, dtype=np.uint8)[:, None] % classes
+
+
+@pytest.fixture
+def load(tmp_path):
+    def from_arrays(options=None, /, **arrays):
+        np.savez(tmp_path / "own.npz", **arrays)
+        return Npz(path=str(tmp_path / "own.npz"), **(options or {})).load()
+
+    return from_arrays
+
+
+@pytest.fixture
+def refused(load):
+    def because(match, options=None, /, **arrays):
+        with pytest.raises(UserError, match=match) as caught:
+            load(options, **arrays)
+        assert "own.npz" in str(caught.value) or "dataset." in str(caught.value)
+        return str(caught.value)
+
+    return because
+
+
+# Layouts
+
+
+def test_six_medmnist_arrays(load):
+    arrays = {f"{split}_images": grey(n) for split, n in (("train", 6), ("val", 2), ("test", 3))}
+    arrays |= {f"{split}_labels": labels(n) for split, n in (("train", 6), ("val", 2), ("test", 3))}
+    table = load(**arrays)
+    assert (table.task, table.classes) == ("multiclass", 3)
+    assert table.split.tolist() == [0] * 6 + [1] * 2 + [2] * 3
+    assert table.split.dtype == np.int8
+    assert table.examples.x.shape == (11, 1, 8, 8)
+    assert table.examples.x.is_contiguous()
+    assert torch.equal(table.examples.x[6:8, 0], torch.from_numpy(arrays["val_images"]))
+    assert table.examples.y.dtype == torch.int64
+    assert table.examples.y.tolist() == [0, 1, 2, 0, 1, 2, 0, 1, 0, 1, 2]
+    assert table.examples.seen is None
+    assert table.site is None
+
+
+def test_a_missing_split_stays_missing(load):
+    table = load(train_images=grey(), train_labels=labels(), test_images=grey(), test_labels=labels())
+    assert sorted(set(table.split)) == [0, 2]
+
+
+def test_one_table_without_splits(load):
+    assert load(images=grey(), labels=labels()).split is None
+
+
+def test_one_table_with_splits_sites_and_patients(load):
+    table = load(
+        images=grey(),
+        labels=labels()[:, 0],
+        splits=np.array([0, 0, 1, 1, 2, 2]),
+        sites=np.array(["Ulm", "Bonn", "Ulm", "Bonn", "Ulm", "Bonn"]),
+        patients=np.array([70, 9, 70, 12, 9, 9]),
+    )
+    assert table.split.tolist() == [0, 0, 1, 1, 2, 2]
+    assert (table.site.tolist(), table.site_names) == ([1, 0, 1, 0, 1, 0], ("Bonn", "Ulm"))
+    assert table.patient.tolist() == [2, 0, 2, 1, 0, 0]
+    assert table.site.dtype == table.patient.dtype == np.int64
+
+
+def test_site_numbers_with_gaps_are_closed_and_kept_as_names(load):
+    table = load(images=grey(), labels=labels(), sites=np.array([7, 3, 7, 3, 20, 3], np.uint8))
+    assert (table.site.tolist(), table.site_names) == ([1, 0, 1, 0, 2, 0], ("3", "7", "20"))
+
+
+def test_a_pair_per_site_in_order_of_appearance(load):
+    table = load(west_images=grey(2), west_labels=labels(2), east_wing_images=grey(3), east_wing_labels=labels(3))
+    assert (table.site.tolist(), table.site_names) == ([0, 0, 1, 1, 1], ("west", "east_wing"))
+    assert table.split is None
+
+
+def test_a_patient_in_two_parts_is_one_patient(load):
+    arrays = {"train_images": grey(2), "train_labels": labels(2), "train_patients": np.array([5, 8])}
+    arrays |= {"test_images": grey(2), "test_labels": labels(2), "test_patients": np.array([8, 2])}
+    assert load(**arrays).patient.tolist() == [1, 2, 2, 0]
+
+
+def test_a_relative_path_starts_at_the_current_folder(tmp_path, monkeypatch):
+    np.savez(tmp_path / "here.npz", images=grey(), labels=labels())
+    monkeypatch.chdir(tmp_path)
+    assert len(Npz(path="here.npz").load()) == 6
+
+
+# Pixels
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floating_point_pixels_become_float32_unscaled(load, dtype):
+    images = RNG.normal(size=(6, 8, 8)).astype(dtype)
+    x = load(images=images, labels=labels()).examples.x
+    assert x.dtype == torch.float32
+    assert np.array_equal(x[:, 0].numpy(), images.astype(np.float32))
+
+
+def test_colour_and_one_channel_go_first_and_lie_contiguous(load):
+    colour = RNG.integers(0, 256, (6, 8, 9, 3), dtype=np.uint8)
+    x = load(images=colour, labels=labels()).examples.x
+    assert x.is_contiguous()
+    assert np.array_equal(x.numpy(), colour.transpose(0, 3, 1, 2))
+    assert load(images=colour[..., :1], labels=labels()).examples.x.shape == (6, 1, 8, 9)
+
+
+def test_other_integers_are_taken_where_they_fit(load, refused):
+    images = grey().astype(np.int64)
+    assert load(images=images, labels=labels()).examples.x.dtype == torch.uint8
+    refused(
+        "images: expected uint8.*int64 from 0 to 4095.*Scale",
+        images=np.full((6, 8, 8), [4095] + 7 * [0]),
+        labels=labels(),
+    )
+
+
+# Labels
+
+
+def test_two_values_are_two_classes(load):
+    table = load(images=grey(), labels=labels(classes=2).astype(bool))
+    assert (table.task, table.classes) == ("multiclass", 2)
+
+
+def test_several_columns_are_findings(load):
+    y = RNG.integers(0, 2, (6, 4))
+    table = load(images=grey(), labels=y)
+    assert (table.task, table.classes) == ("multilabel", 4)
+    assert table.examples.y.dtype == torch.float32
+    assert np.array_equal(table.examples.y.numpy(), y)
+
+
+def test_one_column_is_one_finding_if_asked(load):
+    table = load({"task": "multilabel"}, images=grey(), labels=labels(classes=2))
+    assert (table.task, table.classes, tuple(table.examples.y.shape)) == ("multilabel", 1, (6, 1))
+
+
+# Masks
+
+
+def test_masks_of_several_classes(load):
+    masks = RNG.integers(0, 4, (6, 8, 8), dtype=np.int64)
+    masks[0, 0, 0] = 3
+    table = load(images=grey(), masks=masks)
+    assert (table.task, table.classes) == ("segmentation", 4)
+    assert table.examples.y.dtype == torch.uint8
+    assert np.array_equal(table.examples.y.numpy(), masks)
+
+
+@pytest.mark.parametrize("form", [lambda m: m * 255, lambda m: m.astype(bool), lambda m: m[..., None] * 1.0])
+def test_binary_masks_of_every_form_become_0_and_1(load, form):
+    masks = RNG.integers(0, 2, (4, 8, 8), dtype=np.uint8)
+    masks[:2] = 0  # the parts are judged together: one of them is empty
+    arrays = {
+        "train_images": grey(2),
+        "train_masks": form(masks[:2]),
+        "test_images": grey(2),
+        "test_masks": form(masks[2:]),
+    }
+    table = load(**arrays)
+    assert table.classes == 2
+    assert np.array_equal(table.examples.y.numpy(), masks)
+
+
+def test_rows_without_a_mask_are_not_annotated_rather_than_empty(load):
+    masks = np.ones((6, 8, 8), np.float32)
+    masks[3:] = np.nan
+    has = np.array([True, True, False, False, False, False])
+    examples = load(images=grey(), masks=masks, has_mask=np.array([1, 1, 1, 0, 0, 0])).examples
+    assert examples.seen.tolist() == [[[True]]] * 3 + [[[False]]] * 3
+    assert examples.y[:3].all()
+    assert not examples.y[3:].any()
+    assert load(images=grey(), masks=masks, has_mask=has).examples.seen.sum() == 2
+    assert load(images=grey(), masks=np.eye(8, dtype=int)[None].repeat(6, 0), has_mask=np.ones(6)).examples.seen is None
+
+
+def test_labels_come_first_and_either_can_be_asked_for(load):
+    arrays = {"images": grey(), "labels": labels(), "masks": grey() % 5}
+    assert load(**arrays).task == "multiclass"
+    assert load({"target": "masks"}, **arrays).task == "segmentation"
+    assert load({"task": "segmentation"}, **arrays).task == "segmentation"
+
+
+# Faults
+
+
+def test_the_path_must_be_given():
+    with pytest.raises(UserError, match=r"dataset\.path: expected an npz file, got nothing"):
+        Npz().load()
+
+
+def test_unknown_names_are_listed_beside_the_three_layouts(refused):
+    said = refused("got pictures, y", pictures=grey(), y=labels())
+    assert "train_images" in said
+    assert "<site>_images" in said
+    refused("got train_images, images", train_images=grey(), images=grey())
+    refused("got train_images, ulm_images", train_images=grey(), ulm_images=grey())
+
+
+def test_columns_without_images_and_mistyped_columns_are_refused_others_ignored(load, refused):
+    refused("images beside val_labels", train_images=grey(), train_labels=labels(), val_labels=labels())
+    refused("images beside train_splits", train_images=grey(), train_labels=labels(), train_splits=labels())
+    refused("site: .*Did you mean sites", images=grey(), labels=labels(), site=labels())
+    assert len(load(images=grey(), labels=labels(), comment=np.array("from 2019"))) == 6
+
+
+def test_a_target_that_is_missing_is_named(refused):
+    refused("labels: expected labels beside images, got only images", images=grey())
+    refused("masks: expected masks beside images", {"target": "masks"}, images=grey(), labels=labels())
+    refused("val_labels", train_images=grey(), train_labels=labels(), val_images=grey())
+
+
+def test_target_and_task_must_agree(refused):
+    refused(
+        "masks for dataset.task=segmentation",
+        {"task": "segmentation", "target": "labels"},
+        images=grey(),
+        labels=labels(),
+    )
+    refused(
+        "labels for dataset.task=multiclass", {"task": "multiclass", "target": "masks"}, images=grey(), masks=grey() % 2
+    )
+    refused("one class per image", {"task": "multiclass"}, images=grey(), labels=np.eye(6))
+
+
+@pytest.mark.parametrize(
+    ("bad", "match"),
+    [
+        (np.array([0, 1, -1, 0, 1, 2]), "labels: expected whole numbers from 0, got -1"),
+        (np.array([0, 1, 0.5, 0, 1, 2]), r"got 0\.5"),
+        (np.array([0, 1, np.nan, 0, 1, 2]), "got nan"),
+        (np.array(list("abcabc")), "type <U1"),
+        (np.zeros((6, 8, 8), int), "are called masks"),
+        (np.full((6, 3), 2), "labels 0 or 1, got values up to 2"),
+        (np.zeros(6), "at least two classes"),
+        (np.zeros(5), "one row per image, got 5 for 6 in images"),
+        (np.array(3), "got a single number"),
+        (np.array([object()] * 6), "Python objects"),
+    ],
+)
+def test_labels_that_make_no_sense_are_refused(refused, bad, match):
+    refused(match, images=grey(), labels=bad)
+
+
+@pytest.mark.parametrize(
+    ("bad", "match"),
+    [
+        (np.full((6, 8, 8), np.nan), "finite pixels, got NaN.* in 6 images, first in image 0"),
+        (np.full((6, 8, 8), 1e300), "beyond float32"),
+        (np.zeros((0, 8, 8)), "at least one image"),
+        (np.zeros((6, 0, 8)), "at least one image"),
+        (np.zeros((6, 3, 8, 8)), r"shape \(6, 3, 8, 8\).*channels last"),
+        (np.zeros((6, 64)), "grey or RGB"),
+        (np.zeros((6, 8, 8), bool), "got bool"),
+        (np.zeros((6, 8, 8), complex), "got complex128"),
+        (np.full((6, 8, 8), -1), "int64 from -1 to -1"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_images_that_make_no_sense_are_refused(refused, bad, match):
+    refused(match, images=bad, labels=labels(len(bad)))
+
+
+@pytest.mark.parametrize(
+    ("bad", "match"),
+    [
+        (np.zeros((6, 4, 4), int), r"masks: expected masks of \(8, 8\) pixels like the images, got \(4, 4\)"),
+        (np.zeros((6, 8, 8, 3), int), r"got \(8, 8, 3\)"),
+        (np.zeros((6, 8, 8), int), "at least two classes"),
+        (np.full((6, 8, 8), 300), "values up to 300.*instance numbers"),
+        (np.full((6, 8, 8), -1), "got -1"),
+        (np.full((6, 8, 8), 0.3), r"got 0\.3"),
+        (np.full((6, 8, 8), [0, 1, 2, 255] * 2), "255 among others.*void"),
+    ],
+)
+def test_masks_that_make_no_sense_are_refused(refused, bad, match):
+    refused(match, images=grey(), masks=bad)
+
+
+def test_parts_must_be_alike_and_have_the_same_columns(refused):
+    train = {"train_images": grey(), "train_labels": labels()}
+    refused("val_images: expected images .* as in train_images", **train, val_images=grey(side=9), val_labels=labels())
+    refused("uint8 as in train_images, got .* float32", **train, val_images=grey() / 2.0, val_labels=labels())
+    refused(
+        "val_patients: expected patients for val_images",
+        **train,
+        train_patients=labels(),
+        val_images=grey(),
+        val_labels=labels(),
+    )
+    refused("val_labels: expected 1 labels per image", **train, val_images=grey(), val_labels=np.eye(6))
+
+
+def test_there_must_be_something_to_train_on(refused):
+    refused("images to train on", test_images=grey(), test_labels=labels())
+    refused("images to train on", images=grey(), labels=labels(), splits=np.full(6, 2))
+    refused(r"splits: expected 0 \(train\)", images=grey(), labels=labels(), splits=np.full(6, 3))
+
+
+# Real files
+
+
+FILES = {
+    "breast_us/breast_us_128": ("multiclass", 3, (780, 1, 128, 128)),
+    "breastmnist/breastmnist": ("multiclass", 2, (780, 1, 28, 28)),
+    "digits/digits": ("multiclass", 10, (11797, 1, 28, 28)),
+    "mednist/mednist": ("multiclass", 6, (12000, 1, 28, 28)),
+    "mednist/mednist_64": ("multiclass", 6, (6000, 1, 64, 64)),
+    "nihchest/nihchest_64": ("multilabel", 14, (1000, 1, 64, 64)),
+    "nuclei/nuclei_128": ("segmentation", 2, (637, 3, 128, 128)),
+    "wbc/wbc_64": ("multiclass", 5, (741, 3, 64, 64)),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_real_files_load(shared_data, name):
+    table = Npz(path=str(shared_data / f"{name}.npz")).load()
+    assert (table.task, table.classes, tuple(table.examples.x.shape)) == FILES[name]
+    assert (table.split is None) == (name.split("/")[0] in ("digits", "nuclei", "wbc"))
+
+
+def test_every_real_file_is_listed(shared_data):
+    assert {str(path.relative_to(shared_data).with_suffix("")) for path in shared_data.glob("*/*.npz")} == set(FILES)
+
+
+def test_masks_of_two_of_three_laboratories(shared_data):
+    table = Npz(path=str(shared_data / "wbc/wbc_64.npz"), target="masks").load()
+    assert (table.task, table.classes) == ("segmentation", 3)
+    assert np.array_equal(table.examples.seen.flatten().numpy(), table.site < 2)
+
+
+def test_patients_of_the_chest_images(shared_data):
+    table = Npz(path=str(shared_data / "nihchest/nihchest_64.npz")).load()
+    assert len(set(table.patient)) == 264
+    train, test = (set(table.patient[table.split == part]) for part in (0, 2))
+    assert not train & test
