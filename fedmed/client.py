@@ -242,7 +242,8 @@ class Trainer:
         return x.contiguous(memory_format=torch.channels_last) if self._channels_last else x
 
     def _mean(self, losses: Sequence[Tensor], sizes: Sequence[int], session: Session) -> float:
-        mean = float(torch.stack(list(losses)).double() @ torch.tensor(sizes, dtype=torch.float64)) / sum(sizes)
+        values = torch.stack(list(losses)).tolist()
+        mean = sum(loss * size for loss, size in zip(values, sizes, strict=True)) / sum(sizes)
         if math.isfinite(mean):
             return mean
         fix = "Training diverged: lower optimizer.lr, or set clip_norm."

@@ -11,17 +11,21 @@ from fedmed.config import compose
 
 
 def main(arguments: list[str]) -> int:
-    """Prints the federation that the overrides make; `--png` also draws it."""
+    """Prints the federation that the overrides make, and draws it."""
     parser = Parser("describe", "Shows who holds how many of what. Takes the options of fedmed run.")
     parser.add_argument("overrides", nargs="*", metavar="OPTION=VALUE")
-    parser.add_argument("--png", type=Path, metavar="FILE", help="also draw it into this file")
+    parser.add_argument("--png", type=Path, metavar="FILE", default="federation.png", help="where to draw it")
+    parser.add_argument("--no-png", dest="png", action="store_const", const=None, help="only the table")
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE", help="keep the division, for partition=file partition.path=FILE"
+    )
     given = parser.parse_intermixed_args(arguments)
     config = compose.compose(given.overrides)
 
     from fedmed import runner
     from fedmed.results.picture import picture_table, picture_text
 
-    picture = runner.describe(config)
+    picture = runner.describe(config, given.save)
     width = max(80, shutil.get_terminal_size().columns)
     if sys.stdout.isatty():
         from rich.console import Console
@@ -34,4 +38,6 @@ def main(arguments: list[str]) -> int:
 
         picture_png(picture, given.png)
         print(f"wrote {given.png}")
+    if given.save:
+        print(f"wrote {given.save}: use it with partition=file partition.path={given.save}")
     return 0

@@ -12,7 +12,7 @@ from fedmed.data.examples import Examples
 
 
 def batches(rows: int, size: int, generator: torch.Generator, *, epochs: int, steps: int | None) -> Iterator[Tensor]:
-    """Row indices (B,) of every optimizer step: `epochs` shuffled passes, or exactly `steps` steps over as many as it takes.
+    """Row indices (B,) of every optimizer step: `epochs` shuffled passes, or exactly `steps` steps over as many passes.
 
     The last batch of a pass may be smaller; a last batch of a single row joins the one before it (BatchNorm needs two).
     """

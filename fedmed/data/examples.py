@@ -69,7 +69,8 @@ class Dataset(ABC):
     """Where images come from; each file in datasets/ holds one subclass, whose fields are its options.
 
     resize: side in pixels to which images and masks are resized (null: as they are).
-    normalise: none (uint8 scaled to 0..1), dataset (mean and deviation of the training images), or image (of each image).
+    normalise: none (uint8 scaled to 0..1), dataset (mean and deviation of the training images), or image (of each
+       image).
     imbalance_factor: long tail: largest over smallest class count among training images (1: as they are).
     held_out_site: site number whose images no client trains on; they form the test set (null: none).
     val: fraction of images for validation where the file names none.

@@ -53,7 +53,8 @@ class World:
     """Everything a run knows about its data.
 
     shares: by client. test: the server's test images; test_patient: whose they are (N,), or None.
-    rows: each client's rows in the dataset, training and validation. fingerprint: of all images and labels.
+    parts: each client's rows among all training and validation images, as a partition file keeps them.
+    fingerprint: of all images and labels.
     """
 
     task: Task
@@ -62,7 +63,7 @@ class World:
     test_patient: Indices | None
     normalise: Normalise
     audit: Sequence[Audit]
-    rows: Sequence[Indices]
+    parts: Sequence[Indices]
     site_names: tuple[str, ...]
     fingerprint: str
 
@@ -95,7 +96,7 @@ def build_world(
     table = prepare(dataset)
     task = TASKS[table.task](classes=table.classes, names=table.class_names)
     shown = presence(table.examples, table.task, table.classes)
-    held = _hold(table, shown, partition, clients, client_test, seed)
+    held, parts = _hold(table, shown, partition, clients, client_test, seed)
     test = np.flatnonzero(_split(table) == TEST)
     examples = table.examples[torch.from_numpy(np.concatenate([*(rows for h in held for rows in h), test]))]
     _shift(examples.x, _domains(table, held, test, shift), shift, seed)
@@ -109,7 +110,7 @@ def build_world(
         test_patient=None if table.patient is None else table.patient[test],
         normalise=normaliser(dataset.normalise, [share.train.x for share in shares]),
         audit=[_audit(*each, table, shown) for each in zip(held, shares, given, strict=True)],
-        rows=[np.concatenate(h) for h in held],
+        parts=parts,
         site_names=table.site_names,
         fingerprint=_fingerprint(table),
     )
@@ -135,14 +136,15 @@ def _split(table: Table) -> NDArray[np.int8]:
 
 def _hold(
     table: Table, shown: NDArray[np.bool_], partition: Partition, clients: int | None, client_test: float, seed: int
-) -> list[_Held]:
-    """The partition of all training and validation rows, and each client's own test rows out of its training rows."""
+) -> tuple[list[_Held], list[Indices]]:
+    """Each client's rows, its own test rows taken out of its training rows; and the partition they come from."""
     split = _split(table)
     rows = np.flatnonzero((split == TRAIN) | (split == VAL))
     labels = {"multiclass": table.examples.y.numpy(), "multilabel": shown, "segmentation": shown[:, 1:]}[table.task]
     pool = Pool(labels, split == TRAIN, table.site, table.patient)[rows]
-    parts = [rows[part] for part in divide(partition, pool, clients, seed)]
-    return [_own_test(table, part, client_test, rng.seed_of(seed, "client test", i)) for i, part in enumerate(parts)]
+    parts = divide(partition, pool, clients, seed)
+    seeds = [rng.seed_of(seed, "client test", client) for client in range(len(parts))]
+    return [_own_test(table, rows[p], client_test, s) for p, s in zip(parts, seeds, strict=True)], parts
 
 
 def _own_test(table: Table, rows: Indices, client_test: float, seed: int) -> _Held:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 from omegaconf import DictConfig
 
+from fedmed.config.options import snake
+from fedmed.data import partition_file as partition_files
 from fedmed.data.world import World
 from fedmed.results.picture import FederationPicture
 from fedmed.runner.parts import load_world
 
 
-def describe(config: DictConfig) -> FederationPicture:
-    """Who holds how many of what under the config; trains nothing."""
-    return picture(load_world(config), _title(config))
+def describe(config: DictConfig, partition_file: Path | None = None) -> FederationPicture:
+    """Who holds how many of what under the config; trains nothing.
+
+    partition_file: where to keep the division, for partition=file partition.path=; None for nowhere.
+    """
+    world = load_world(config)
+    if partition_file is not None:
+        partition_files.save(partition_file, world.parts)
+    return picture(world, _title(config))
 
 
 def picture(world: World, title: str) -> FederationPicture:
@@ -43,5 +54,10 @@ def _site(world: World, site: int | None) -> str | None:
 
 
 def _title(config: DictConfig) -> str:
-    parts = (config.dataset, config.partition, config.annotation)
-    return " · ".join(str(part._target_).rpartition(".")[2] for part in parts)
+    return " · ".join(_option(config, group) for group in ("dataset", "partition", "annotation"))
+
+
+def _option(config: DictConfig, group: str) -> str:
+    """The option's name as one writes it: `dirichlet` for DirichletPartition."""
+    name = re.split(r"[.:]", str(config[group]._target_))[-1]
+    return snake(name.removesuffix(group.capitalize()))

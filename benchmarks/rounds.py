@@ -1,0 +1,137 @@
+"""Seconds per round against the bare loop, alternating in one process: fedmed in process, both memory layouts.
+
+    python benchmarks/rounds.py [--workloads ABC] [--repeats 7] [--rounds 8] [--strategies fedavg,scaffold] [--json FILE]
+
+The ratio to the channels_last loop shows the engine's own cost apart from the layout's gain. Framework cost is
+(fedmed - channels_last compute alone) per client and round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from bare_loop import BATCH, CLASSES, LR, WORKLOADS, Data, OnRound, Workload, bare_loop, make_data, measure
+
+from fedmed.config.experiment import Optimizer
+from fedmed.client import Training
+from fedmed.data.examples import Examples
+from fedmed.data.world import Share
+from fedmed.engine.inprocess import InProcessGrid
+from fedmed.flower import client_app, strategy
+from fedmed.flower.records import pack
+from fedmed.method import Method
+from fedmed.models.small_cnn import SmallCnn
+from fedmed.models.start import create
+from fedmed.tasks import MultiClass
+
+METHODS = {"fedavg": "FedAvg", "fedprox": "FedProx", "scaffold": "Scaffold", "moon": "Moon"}
+
+
+def fedmed_rounds(
+    workload: Workload, rounds: int, on_round: OnRound, data: Data, *, method: Method, channels_last: bool = True
+) -> None:
+    """The workload through ClientApp, ServerApp messages and the in-process grid."""
+    shares = [Share(Examples(x, y), Examples(x[:0], y[:0]), Examples(x[:0], y[:0])) for x, y in data]
+    net = create(SmallCnn(channels_last=channels_last), channels=1, outputs=CLASSES, side=28, seed=0)
+    app = client_app(
+        method,
+        net=net,
+        task=MultiClass(classes=CLASSES),
+        training=Training(optimizer=Optimizer(lr=LR), batch_size=BATCH),
+        share=shares.__getitem__,
+        channels_last=channels_last,
+    )
+
+    def after_round(result: object) -> bool:
+        on_round()
+        return False
+
+    server = strategy(
+        method, clients_per_round=workload.per_round, evaluates=lambda round: False, after_round=after_round
+    )
+    initial = pack({name: tensor.clone() for name, tensor in net.state_dict().items()})
+    server.start(InProcessGrid(app, workload.clients), initial, rounds)
+
+
+def compute_only(workload: Workload, rounds: int, on_round: OnRound, data: Data) -> None:
+    """The training steps of a round on fedmed's net in channels_last, with no exchange of weights at all."""
+    net = create(SmallCnn(), channels=1, outputs=CLASSES, side=28, seed=0)
+    optimizer = torch.optim.SGD(net.parameters(), lr=LR)
+    for _ in range(rounds):
+        for x, y in data[: workload.per_round]:
+            for index in torch.randperm(len(x)).split(BATCH):
+                optimizer.zero_grad()
+                loss = F.cross_entropy(net(x[index].contiguous(memory_format=torch.channels_last)), y[index])
+                loss.backward()
+                optimizer.step()
+        on_round()
+
+
+def main() -> None:
+    """Prints one line per workload and variant."""
+    given = _arguments()
+    torch.set_num_threads(1)
+    table = {name: _workload(name, given) for name in given.workloads}
+    for name, figures in table.items():
+        print(f"\n{name}: {WORKLOADS[name]}")
+        for variant, (seconds, ratio, ratio_last, cost) in figures.items():
+            extra = f"  framework {cost:.2f} ms per client" if variant.startswith("fedmed") else ""
+            print(f"  {variant:28} {seconds:.4f} s  {ratio:.2f} x bare  {ratio_last:.2f} x bare channels_last{extra}")
+    if given.json:
+        Path(given.json).write_text(json.dumps(table, indent=2) + "\n")
+
+
+def _workload(name: str, given: argparse.Namespace) -> dict[str, tuple[float, float, float, float]]:
+    """Median seconds, median ratio to both bare loops pair by pair, and framework cost in ms, by variant."""
+    workload = WORKLOADS[name]
+    data = make_data(workload.clients, workload.images)
+    variants: dict[str, Callable[..., object]] = {
+        "bare": bare_loop,
+        "bare channels_last": partial(bare_loop, channels_last=True),
+        "compute only": compute_only,
+    }
+    for method in given.strategies.split(","):
+        made = vars(import_module(f"fedmed.strategies.{method}"))[METHODS[method]]()
+        variants[f"fedmed {method}"] = partial(fedmed_rounds, method=made)
+    variants["fedmed fedavg, default layout"] = partial(
+        fedmed_rounds, method=import_module("fedmed.strategies.fedavg").FedAvg(), channels_last=False
+    )
+    times: dict[str, list[float]] = {variant: [] for variant in variants}
+    for _ in range(given.repeats):
+        for variant, run in variants.items():
+            times[variant].append(measure(lambda n, tick, run=run: run(workload, n, tick, data), given.rounds))
+    return {variant: _figures(times, variant, workload) for variant in variants}
+
+
+def _figures(times: dict[str, list[float]], variant: str, workload: Workload) -> tuple[float, float, float, float]:
+    def against(other: str) -> float:
+        return median(a / b for a, b in zip(times[variant], times[other], strict=True))
+
+    cost = median(a - b for a, b in zip(times[variant], times["compute only"], strict=True))
+    return median(times[variant]), against("bare"), against("bare channels_last"), 1000 * cost / workload.per_round
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workloads", default="ABC")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--strategies", default="fedavg,scaffold")
+    parser.add_argument("--json")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
