@@ -11,10 +11,13 @@ def main(arguments: list[str]) -> int:
     """Writes the model of a run directory."""
     parser = Parser("export", "Writes the trained model of a run to one file.")
     parser.add_argument("directory", type=Path, metavar="DIR", help="run directory")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it (default: into the run directory)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to write it (default: weights.safetensors in the run directory)"
+    )
+    parser.add_argument("--best", action="store_true", help="the model of the best round by validation, not the last")
     given = parser.parse_args(arguments)
 
     from fedmed import runner
 
-    print(f"wrote {runner.export(given.directory, given.out)}")
+    print(f"wrote {runner.export(given.directory, given.out, best=given.best)}")
     return 0

@@ -11,11 +11,14 @@ def main(arguments: list[str]) -> int:
     """Writes what the model of a run directory predicts for images."""
     parser = Parser("predict", "Uses the trained model of a run on images.")
     parser.add_argument("directory", type=Path, metavar="DIR", help="run directory")
-    parser.add_argument("images", type=Path, metavar="IMAGES", help="npz or npy file of images")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write (default: beside the images)")
+    parser.add_argument("images", type=Path, metavar="IMAGES", help="npz file with an array named images")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to write it (default: predictions.npz in the run directory)"
+    )
+    parser.add_argument("--best", action="store_true", help="the model of the best round by validation, not the last")
     given = parser.parse_args(arguments)
 
     from fedmed import runner
 
-    print(f"wrote {runner.predict(given.directory, given.images, given.out)}")
+    print(f"wrote {runner.predict(given.directory, given.images, given.out, best=given.best)}")
     return 0

@@ -92,25 +92,23 @@ def _hydra(catalogue: Catalogue) -> Iterator[Any]:
 
 def _rewrite(overrides: Sequence[str], catalogue: Catalogue, faults: list[Fault], *, sweep: bool) -> list[str]:
     joined = grammar.join_members(overrides)
-    if "strategy" not in "".join(joined):
+    given = grammar.choices(joined, "strategy")
+    if not any(o.lstrip("+~").startswith("strategy.") for o in joined) and all(len(names) == 1 for names in given):
         return joined
-    chosen = [tuple(map(_method_of, names)) for names in grammar.choices(joined, "strategy")]
-    faults += grammar.refuse_repeats(grammar.choices(joined, "strategy"), _method_of)
-    return grammar.name_members(joined, chosen or _default_members(joined), catalogue, faults, sweep=sweep)
+    places = [o for o in joined if grammar.key_of(o) in ("experiment", "hydra.searchpath")]
+    named = {name for names in given for name in names} - catalogue.options["strategy"].keys()
+    presets = {name: methods[0] for name in named if (methods := _methods([*places, f"strategy=[{name}]"]))}
+    faults += grammar.refuse_repeats(given, presets)
+    chosen = [tuple(presets.get(name, name) for name in names) for names in given] or [_methods(places)]
+    return grammar.name_members(joined, chosen, catalogue, faults, sweep=sweep)
 
 
-def _method_of(name: str) -> str:
-    """The method that an option of `strategy` sets: a preset's, or itself."""
-    found = GlobalHydra.instance().config_loader().repository.load_config(f"strategy/{name}")  # type: ignore[attr-defined]
-    return str(found.header.get("package") or name).rpartition(".")[2] if found else name
-
-
-def _default_members(overrides: Sequence[str]) -> list[grammar.Members]:
-    chosen = [override for override in overrides if grammar.key_of(override) == "experiment"]
+def _methods(overrides: Sequence[str]) -> grammar.Members:
+    """The methods that some overrides choose, which may be presets; none where the overrides do not compose."""
     try:
-        return [tuple(hydra.compose("config", chosen).strategy)]
+        return tuple(map(str, hydra.compose("config", list(overrides)).strategy))
     except _FAILURES:
-        return []
+        return ()
 
 
 def _expand(overrides: Sequence[str]) -> list[list[str]]:

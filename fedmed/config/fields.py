@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt
+from annotated_types import Ge, Gt, Interval, Le, Lt
 
 REQUIRED = "???"
 """The default of a field that has none (OmegaConf's mark for a missing value)."""
@@ -129,7 +129,7 @@ def fits(value: object, kind: Kind) -> bool:
 
 def _bounds(constraints: tuple[object, ...]) -> Iterator[tuple[str, Any, Any]]:
     for constraint in constraints:
-        for part in constraint if isinstance(constraint, GroupedMetadata) else (constraint,):
+        for part in constraint if isinstance(constraint, Interval) else (constraint,):
             yield _bound(part)
 
 
@@ -150,7 +150,7 @@ def is_supported(kind: Kind) -> bool:
     """Whether an annotation is of the forms that options may use; False for any other type or bound."""
     origin, args = _form(kind)
     if origin is Annotated:
-        return is_supported(args[0]) and all(isinstance(c, (Ge, Gt, Le, Lt, GroupedMetadata)) for c in args[1:])
+        return is_supported(args[0]) and all(isinstance(c, (Ge, Gt, Le, Lt, Interval)) for c in args[1:])
     if origin is Literal:
         return len({type(arg) for arg in args}) == 1
     if origin is tuple:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 from fedmed.config.discovery import GROUPS, Catalogue, Group, read_given
 from fedmed.errors import Fault, UserError
@@ -58,9 +58,12 @@ def join_members(overrides: Sequence[str]) -> list[str]:
     return [f"strategy={_brackets(value_of(o))}" if o.startswith("strategy=") else o for o in overrides]
 
 
-def refuse_repeats(alternatives: Sequence[Members], method_of: Callable[[str], str]) -> list[Fault]:
-    """A fault for every method that is given twice in one run, be it as a preset: Hydra would merge them silently."""
-    return [fault for names in alternatives for fault in _repeats(names, [method_of(name) for name in names])]
+def refuse_repeats(alternatives: Sequence[Members], presets: Mapping[str, str]) -> list[Fault]:
+    """A fault for every method that is given twice in one run: Hydra would merge the two silently.
+
+    presets: the method of each preset, which counts as that method.
+    """
+    return [fault for names in alternatives for fault in _repeats(names, [presets.get(name, name) for name in names])]
 
 
 def name_members(
@@ -139,7 +142,8 @@ def _name_member(
     if is_short(override, catalogue):
         if len(alternatives) == 1 and len(alternatives[0]) == 1 and not sweep:
             return override.replace("strategy.", f"strategy.{alternatives[0][0]}.", 1)
-        faults.append(_unclear(parts[1], alternatives, sweep))
+        if any(alternatives):  # else the choice itself is at fault
+            faults.append(_unclear(parts[1], alternatives, sweep))
         return None
     if parts[0] == "strategy" and len(parts) > 2 and not override.startswith(("+", "~")):
         having = [parts[1] in names for names in alternatives]

@@ -11,6 +11,7 @@ import re
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -101,6 +102,12 @@ def defines(file: Path, name: str) -> bool:
 
 
 def _parse(file: Path) -> ast.Module:
+    """The syntax tree of a file, parsed once for each version of the file."""
+    return _parse_version(file, file.stat().st_mtime_ns)
+
+
+@cache
+def _parse_version(file: Path, changed: int) -> ast.Module:
     try:
         return ast.parse(file.read_bytes(), str(file))
     except ValueError as error:  # null bytes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import field as default_of
 from dataclasses import make_dataclass
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from fedmed.config.discovery import GROUPS, Catalogue
 from fedmed.config.fields import Field, plain
+from fedmed.config.options import Option
 from fedmed.config.validate import OPTIMIZER, SETTINGS
 
 
@@ -23,13 +25,19 @@ def register(catalogue: Catalogue) -> None:
     for group, options in catalogue.options.items():
         store.repo.pop(group, None)
         for name, option in options.items():
-            columns = [("_target_", str, default_of(default=option.target)), *_columns(option.fields)]
             package = f"strategy.{name}" if group == "strategy" else group
-            store.store(name, make_dataclass(option.target.rpartition(".")[2], columns), group=group, package=package)
+            store.store(name, _node(option), group=group, package=package)
     OmegaConf.register_new_resolver("fedmed.members", _members, replace=True)
     OmegaConf.register_new_resolver("fedmed.unique", lambda: uuid4().hex[:6], use_cache=True, replace=True)
 
 
+@cache
+def _node(option: Option) -> type:
+    columns = [("_target_", str, default_of(default=option.target)), *_columns(option.fields)]
+    return make_dataclass(option.name, columns)
+
+
+@cache
 def _settings() -> type:
     optimizer = make_dataclass("Optimizer", _columns(OPTIMIZER.values()))
     settings = _columns(SETTINGS.values())

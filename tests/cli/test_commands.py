@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fedmed import runner
+from fedmed.cli import new
+from fedmed.cli.main import main
+from fedmed.config.build import build
+from fedmed.config.compose import compose
+from fedmed.config.discovery import GROUPS, PACKAGE, discover
+from fedmed.results.picture import FederationPicture
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FEDMED_PATH", raising=False)
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    """What a command prints to standard output, or to standard error where it fails."""
+    assert main(list(arguments)) == code
+    captured = capsys.readouterr()
+    return captured.err if code else captured.out
+
+
+@pytest.mark.parametrize("group", GROUPS.values(), ids=list(GROUPS))
+def test_list_has_one_line_per_option(group: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = said(capsys, "list", group.plural).splitlines()
+    for option in discover().options[group.name].values():
+        [line] = [line for line in lines if line.split()[:1] == [option.name]]
+        assert line.endswith(option.summary)
+        assert [f.name for f in option.fields if not f.inherited and f"{f.name}={f.default_text}" not in line] == []
+
+
+def test_list_names_experiments_and_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "smoke " in said(capsys, "list", "experiments")
+    overview = said(capsys, "list")
+    assert [group.plural for group in GROUPS.values() if group.plural not in overview] == []
+    assert "Did you mean strategies" in said(capsys, "list", "strategie", code=2)
+
+
+def test_list_warns_of_a_broken_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies/bad.py").write_text("class Bad(Method:\n")
+    assert main(["list", "strategies"]) == 0
+    captured = capsys.readouterr()
+    assert "fedavg" in captured.out
+    assert "warning: bad cannot be used" in captured.err
+
+
+def test_list_on_a_terminal_fits_it(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", said(capsys, "list", "datasets"))
+    assert max(len(line) for line in shown.partition("\nEvery")[0].splitlines()) == 80
+
+
+def test_a_new_method_is_one_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "fedmed run strategy=my_method" in said(capsys, "new", "my_method")
+    assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*.py")] == [Path("strategies/my_method.py")]
+    made = build(compose(["strategy=my_method", "strategy.strength=0.5"]).strategy.my_method)
+    assert (type(made).__name__, made.strength) == ("MyMethod", 0.5)
+    assert "a name that is free" in said(capsys, "new", "my_method", code=2)
+
+
+def test_a_new_method_elsewhere_is_named_by_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "strategy=elsewhere/mine.py" in said(capsys, "new", "mine", "--dir", "elsewhere")
+    assert "mine" in compose(["strategy=elsewhere/mine.py"]).strategy
+    assert "does not exist yet" in said(capsys, "new", "mine", "--dir", "elsewhere", code=2)
+
+
+@pytest.mark.parametrize("name", ["MyMethod", "2nd", "a-b", "../a", "class", "fedprox", ""])
+def test_a_new_method_needs_a_name_that_is_free(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "fedmed new" in said(capsys, "new", name, code=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_inside_a_checkout_a_new_method_joins_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    if (PACKAGE / "strategies").is_dir():
+        pytest.skip("fedmed is installed, not a checkout")
+    monkeypatch.chdir(PACKAGE / "data")
+    assert new._folder() == PACKAGE.parent / "strategies"
+    monkeypatch.chdir(PACKAGE.parent)
+    assert new._folder() == Path("strategies")
+
+
+def test_doctor_names_versions_and_what_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies/bad.py").write_text("class Bad(Method:\n")
+    text = said(capsys, "doctor")
+    assert "torch" in text
+    assert "strategy=bad" in text
+    assert str(tmp_path / "runs") in text
+
+
+def test_describe_prints_and_draws_the_federation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def describe(config: Any) -> FederationPicture:
+        asked.append(config)
+        counts = np.array([[3, 1], [0, 4]])
+        names = ["one", "other"]
+        return FederationPicture("Title", counts, counts.repeat(2, 1)[:, :3], None, None, names, names, None, 5)
+
+    monkeypatch.setattr(runner, "describe", describe)
+    assert "Title" in said(capsys, "describe", "clients=2", "--png", "picture.png")
+    assert asked[0].clients == 2
+    assert (tmp_path / "picture.png").stat().st_size > 1000
+    assert "rounds" in said(capsys, "describe", "rounds=0", code=2)
+
+
+@pytest.mark.parametrize("command", ["export", "predict"])
+def test_using_a_model_says_what_was_written(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def use(*paths: Path | None, best: bool) -> Path:
+        asked.append((*paths, best))
+        return Path("there")
+
+    monkeypatch.setattr(runner, command, use)
+    images = ["images.npz"] if command == "predict" else []
+    assert said(capsys, command, "run", *images, "--out", "there", "--best") == "wrote there\n"
+    assert asked == [(Path("run"), *map(Path, images), Path("there"), True)]

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fedmed import runner
+from fedmed.cli.main import main
+from fedmed.config.validate import SETTINGS
+from fedmed.errors import refuse
+
+FINAL = {"test.auc": 0.75, "client.worst.id": 1, "best.round": None, "bytes.up": 10, "bytes.down": 10, "rounds": 1}
+FINAL |= {"seconds": 2.0, "seconds.per_round": None}
+
+Calls = list[tuple[Any, Path]]
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """The runs that the command makes, in an empty folder; nothing is trained."""
+    made: Calls = []
+
+    def run(config: Any, directory: Path, *, show: Any) -> dict[str, Any]:
+        print("a word on standard output")
+        show.note("a note")
+        made.append((config, directory))
+        return {**FINAL, "directory": str(directory)}
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FEDMED_RUNS", raising=False)
+    monkeypatch.setattr(runner, "run", run)
+    return made
+
+
+def test_a_run_gets_its_config_and_directory_and_shows_its_result(
+    calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "strategy=fedprox", "strategy.mu=0.1", "hydra.run.dir=here"]) == 0
+    (config, directory) = calls[0]
+    assert (config.strategy.fedprox.mu, directory) == (0.1, Path("here"))
+    assert "0.750" in capsys.readouterr().out
+
+
+def test_json_leaves_one_object_on_standard_output(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["test.auc"] == 0.75
+    assert "a word on standard output" in said.err
+    assert "a note" in said.err
+
+
+def test_quiet_keeps_notes_back(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--json", "--quiet"]) == 0
+    assert "a note" not in capsys.readouterr().err
+
+
+def test_a_sweep_runs_every_job_wherever_the_flag_stands(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "experiment=smoke", "--multirun", "strategy=fedavg,fedprox", "--json", "seed=0,1"]) == 0
+    assert [(list(config.strategy), config.seed) for config, _ in calls] == [
+        ([name], seed) for name in ("fedavg", "fedprox") for seed in (0, 1)
+    ]
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["directory"] for line in lines] == [str(directory) for _, directory in calls]
+
+
+@pytest.mark.parametrize("flags", [[], ["--multirun"], ["--cfg", "job"]])
+def test_faults_exit_with_2_and_write_nothing(
+    flags: list[str], calls: Calls, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", *flags, "strategy=fedproxx", "rounds=0"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.startswith("fedmed: error: ") for line in lines] == [True, True]
+    assert (calls, list(tmp_path.iterdir())) == ([], [])
+
+
+@pytest.mark.parametrize("flags", [[], ["--multirun"]])
+def test_what_the_run_refuses_exits_with_2(
+    flags: list[str], calls: Calls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(config: Any, directory: Path, *, show: Any) -> dict[str, Any]:
+        raise refuse("dataset.path", "a file that exists", "x.npz")
+
+    monkeypatch.setattr(runner, "run", run)
+    assert main(["run", *flags]) == 2
+    assert "dataset.path" in capsys.readouterr().err
+
+
+def test_other_errors_come_out(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "run", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["run"])
+
+
+@pytest.mark.parametrize("flags", [[], ["--multirun"]])
+def test_an_interrupted_run_says_how_to_go_on(
+    flags: list[str], calls: Calls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(config: Any, directory: Path, *, show: Any) -> dict[str, Any]:
+        directory.mkdir(parents=True, exist_ok=True)
+        calls.append((config, directory))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run", run)
+    assert main(["run", "seed=1", *flags]) == 130
+    assert len(calls) == 1
+    assert f"fedmed run resume={Path(calls[0][1]).resolve().relative_to(Path.cwd())}" in capsys.readouterr().err
+
+
+def test_resume_passes_the_other_overrides_on(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    resumed: list[Any] = []
+
+    def resume(directory: Path, *, overrides: list[str], show: Any) -> dict[str, Any]:
+        resumed.append((directory, overrides))
+        return {**FINAL, "directory": str(directory)}
+
+    monkeypatch.setattr(runner, "resume", resume)
+    assert main(["run", "resume=there", "rounds=3"]) == 0
+    assert (resumed, calls) == ([(Path("there"), ["rounds=3"])], [])
+
+
+def test_cfg_prints_the_config_and_runs_nothing(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--cfg", "job", "strategy=fedprox", "strategy.mu=0.25"]) == 0
+    said = capsys.readouterr().out
+    assert "mu: 0.25" in said
+    assert "hydra:" not in said
+    assert calls == []
+
+
+def test_help_names_every_setting(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["run", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert [name for name in SETTINGS if f"\n  {name}=" not in said] == []
+    assert "fedavg, fedbn" in said
+    assert max(map(len, said.splitlines())) <= 90
+
+
+def test_an_unknown_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--jsn"]) == 2
+    assert "--jsn" in capsys.readouterr().err

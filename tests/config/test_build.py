@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from pathlib import Path
+
+import pytest
+
+from fedmed.config.build import build, resolve, settings
+from fedmed.config.compose import compose
+from fedmed.config.discovery import GROUPS
+from fedmed.config.experiment import Experiment, Optimizer
+from fedmed.errors import UserError
+
+
+def test_the_defaults_build() -> None:
+    config = compose()
+    built = [build(config[group]) for group in GROUPS if group != "strategy"]
+    assert type(built[0]).__module__ == "fedmed.datasets.synthetic_multiclass"
+    assert settings(config) == Experiment()
+
+
+def test_settings_take_values_and_lists_become_tuples() -> None:
+    made = settings(compose(["rounds=3", "scopes=[adapted]", "optimizer.lr=0.5"]))
+    assert (made.rounds, made.scopes, made.optimizer) == (3, ("adapted",), Optimizer(lr=0.5))
+
+
+def test_an_option_is_built_from_its_node() -> None:
+    node = compose(["strategy=fedprox", "strategy.mu=3", "strategy.local=['@norm','@head']"]).strategy.fedprox
+    made = build(node)
+    assert (made.mu, made.local) == (3.0, ("@norm", "@head"))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.mu = 1
+
+
+def test_an_option_from_a_file_is_imported_once_and_can_be_pickled(home: Path, method: str) -> None:
+    file = home / "mine.py"
+    file.write_text(method)
+    made = build(compose(["strategy=mine.py", "strategy.needed=x"]).strategy.mine)
+    assert made.needed == "x"
+    assert pickle.loads(pickle.dumps(made)) == made
+    assert type(made) is resolve(f"{file}:Mine")
+    assert type(made).__module__.rpartition(".")[2] == "mine"
+
+
+def test_a_function_comes_from_a_file(home: Path) -> None:
+    (home / "own.py").write_text("def twice(x): return 2 * x\n")
+    assert resolve("own.py:twice")(2) == 4
+    with pytest.raises(UserError, match="gone, defined in own"):
+        resolve("own.py:gone")
+    with pytest.raises(UserError, match="a file that exists"):
+        resolve("gone.py:twice")
+
+
+def test_a_file_that_fails_is_not_kept(home: Path) -> None:
+    (home / "own.py").write_text("raise ZeroDivisionError\n")
+    with pytest.raises(ZeroDivisionError):
+        resolve("own.py:twice")
+    (home / "own.py").write_text("def twice(x): return 2 * x\n")
+    assert resolve("own.py:twice")(2) == 4
