@@ -13,6 +13,14 @@ def test_content_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_a_reader_that_has_the_old_file_open_keeps_it_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_atomically(path, "old")
+    with path.open() as reader:
+        write_atomically(path, "new")
+        assert reader.read() == "old"
+
+
 def test_an_error_while_writing_leaves_the_old_content_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     write_atomically(path, "old")
