@@ -74,7 +74,7 @@ def client_labels(picture: FederationPicture) -> list[str]:
     """Client names, with the site where it says more."""
     sites = picture.site_names or picture.client_names
     pairs = zip(picture.client_names, sites, strict=True)
-    return [name if site == name else f"{name} · {site}" for name, site in pairs]
+    return [name if site in ("", name) else f"{name} · {site}" for name, site in pairs]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -42,6 +43,7 @@ def test_every_client_is_a_row_and_the_last_row_is_the_total() -> None:
 def test_sites_stand_beside_the_names_unless_they_say_the_same() -> None:
     assert client_labels(picture(2, 2, sites=True)) == ["0 · site 0", "1 · site 1"]
     assert client_labels(picture(2, 2)) == ["0", "1"]
+    assert client_labels(replace(picture(2, 2), site_names=["", "1"])) == ["0", "1"]
 
 
 def test_many_classes_get_numbers_with_a_key() -> None:
