@@ -75,16 +75,17 @@ def test_masks_are_the_union_of_the_painted_shapes(dataset, monkeypatch):
     _, y = mask(dataset, 20, torch.Generator().manual_seed(0), dataset._atlas())
     body, *shapes = painted
     assert len(shapes) == (dataset.lesions or dataset.organs)
-    expected = torch.zeros_like(y)
+    unions = [torch.zeros_like(y)]  # of the first 0, 1, 2, ... shapes
     for number, depth in enumerate(shapes, start=1):
-        expected[depth >= 0] = 1 if dataset.lesions else number
-    expected[body < 0] = 0
-    if dataset.lesions:  # shapes beyond an image's number of lesions are not painted
-        assert (y <= expected).all()
-        assert (y[:, :].flatten(1).any(1)).all()
-        assert (y < expected).any()
-    else:
-        assert torch.equal(y, expected)
+        value = 1 if dataset.lesions else number
+        unions.append(unions[-1].masked_fill((depth >= 0) & (body >= 0), value))
+    if not dataset.lesions:
+        assert torch.equal(y, unions[-1])
+        return
+    same = torch.stack([(union == y).flatten(1).all(1) for union in unions])  # (lesions + 1, 20)
+    assert same[1:].any(0).all()
+    assert same[1].any()
+    assert not same[0].any()
 
 
 @pytest.mark.parametrize("dataset", [SMALL, LESIONS])
