@@ -1,0 +1,57 @@
+"""The rows of the conformance suite: every file of strategies/, on every toy task that it accepts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from fedmed.errors import Fault
+from fedmed.method import Method, Setup, chain
+from tests.toys import TOYS, TRAINING, Toy
+
+NEUTRAL: dict[str, dict[str, Any]] = {
+    "fedavg": {},
+    "fedbn": {"local": ()},
+    "fedper": {"local": ()},
+    "fedprox": {"mu": 0.0},
+    "moon": {"mu": 0.0},
+}
+"""The fields with which a strategy is FedAvg, for those that can be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A strategy with its defaults, on a toy."""
+
+    name: str
+    kind: type[Method]
+    task: str
+
+    @property
+    def method(self) -> Method:
+        return self.kind()
+
+    @property
+    def toy(self) -> Toy:
+        return TOYS[self.task]
+
+    def refusals(self) -> list[Fault]:
+        toy = self.toy
+        setup = Setup(task=toy.task, net=toy.net(), optimizer=TRAINING.optimizer, rounds=4, clients=len(toy.shares))
+        return chain(self.method).check(setup)
+
+
+def discover() -> dict[str, type[Method]]:
+    """Every strategy by the name of its file."""
+    folder = Path(__file__).resolve().parents[2] / "strategies"
+    return {path.stem: load(path.stem) for path in sorted(folder.glob("[!_]*.py"))}
+
+
+def load(name: str) -> type[Method]:
+    """The one method that a file of strategies/ defines."""
+    module = import_module(f"fedmed.strategies.{name}")
+    found = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Method)]
+    (kind,) = [cls for cls in found if cls.__module__ == module.__name__]
+    return kind

@@ -1,0 +1,15 @@
+"""Every strategy learns a toy within a few rounds, and the toys ask for more than one local step."""
+
+from fedmed.method import Method
+from tests.conformance.cases import Case
+from tests.toys import TRAINING, federate
+
+
+def test_the_loss_falls(case: Case, method: Method) -> None:
+    ended = federate(case.toy, method, rounds=6, evaluate_clients=True, evaluates=lambda round: round in (1, 6))
+    first, last = (sum(row["test.loss"] for row in ended.results[round - 1].evaluated) for round in (1, 6))
+    assert last < 0.8 * first
+
+
+def test_clients_do_several_local_steps(case: Case) -> None:
+    assert min(len(share.train) for share in case.toy.shares) >= 2 * TRAINING.batch_size
