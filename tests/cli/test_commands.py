@@ -104,16 +104,18 @@ def test_describe_prints_and_draws_the_federation(
 ) -> None:
     asked: list[Any] = []
 
-    def describe(config: Any) -> FederationPicture:
-        asked.append(config)
+    def describe(config: Any, save: Path | None) -> FederationPicture:
+        asked.append((config.clients, save))
         counts = np.array([[3, 1], [0, 4]])
         names = ["one", "other"]
         return FederationPicture("Title", counts, counts.repeat(2, 1)[:, :3], None, None, names, names, None, 5)
 
     monkeypatch.setattr(runner, "describe", describe)
-    assert "Title" in said(capsys, "describe", "clients=2", "--png", "picture.png")
-    assert asked[0].clients == 2
+    assert "Title" in said(capsys, "describe", "clients=2", "--png", "picture.png", "--save", "split.json")
     assert (tmp_path / "picture.png").stat().st_size > 1000
+    assert "Title" in said(capsys, "describe", "--no-png")
+    assert asked == [(2, Path("split.json")), (None, None)]
+    assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
     assert "rounds" in said(capsys, "describe", "rounds=0", code=2)
 
 
