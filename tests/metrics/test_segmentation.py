@@ -114,18 +114,19 @@ def test_distances_are_those_of_shifted_squares() -> None:
     truth = square(4, 4)
     exact, shifted = (filled(square(4, left), truth.byte(), thorough=True).scores().values for left in (4, 9))
     assert (exact["hd95"], exact["surface_distance"]) == (0, 0)
-    # 20 edge pixels each way: the far side is 5 away, the near side 0, top and bottom rows 5 minus their column
     assert shifted["hd95"] == 5
     assert 0 < shifted["surface_distance"] < 5
 
 
-def test_distances_need_the_class_on_both_sides_and_are_otherwise_skipped() -> None:
-    predicted = torch.cat([square(4, 4), torch.zeros(1, 24, 24, dtype=torch.int64)])
-    y = torch.cat([square(4, 6), square(4, 4)]).byte()
+def test_distances_need_the_class_on_both_sides_and_are_otherwise_skipped(recwarn: pytest.WarningsRecorder) -> None:
+    empty = torch.zeros(1, 24, 24, dtype=torch.int64)
+    predicted = torch.cat([square(4, 4), empty, square(4, 4)])
+    y = torch.cat([square(4, 6), square(4, 4), empty]).byte()
     scores = filled(predicted, y, thorough=True).scores()
     assert scores.values["hd95"] == 2
+    assert not [w for w in recwarn if "may result in nan/inf" in str(w.message)]
     assert scores.detail["hd95_images_per_class"] == [0, 1, 0, 0]
-    assert scores.detail["dice_images_per_class"] == [0, 2, 0, 0]
+    assert scores.detail["dice_images_per_class"] == [0, 3, 0, 0]
     assert "hd95" not in filled(predicted, y).scores().values
 
 
