@@ -1,0 +1,194 @@
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+import torch
+from fedmed.strategies.fedper import FedPer
+from fedmed.strategies.moon import Moon
+from torch import Tensor
+
+from fedmed.client import Trainer
+from fedmed.method import Batch, Chain, Client, Method, Payload, Server, Session, chain
+from fedmed.models.net import Net
+from tests.toys import TOYS, job_of, same, trainer_of
+
+TOY = TOYS["multiclass"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peek(Method):
+    """Shows the client's round to a test."""
+
+    shown: list[Any] = field(default_factory=list)
+
+    def prepare(self, client: Client) -> None:
+        self.shown.append(client)
+
+
+def test_a_client_is_the_same_view_all_round_and_another_one_for_each_member() -> None:
+    session = _session()
+    one = session.view("one")
+    one.scratch["note"] = 1
+    assert session.view("one") is one
+    assert session.view("two").scratch == {}
+
+
+def test_memory_of_one_member_is_hidden_from_another() -> None:
+    session = _session(state={"one": {"kept": 3}}, inbox={"two": {"mail": torch.ones(1)}})
+    assert session.view("one").state == {"kept": 3}
+    assert session.view("two").state == {}
+    assert session.view("one").inbox == {}
+    assert list(session.view("two").inbox) == ["mail"]
+    session.view("two").state["kept"] = 4
+    assert session.state == {"one": {"kept": 3}, "two": {"kept": 4}}
+
+
+def test_shared_are_the_trainable_parameters_that_are_not_local_beside_their_anchor() -> None:
+    trainer = trainer_of(TOY, FedPer(local=("@head", "features.norm.*")))
+    trainer.net.get_parameter("features.conv.bias").requires_grad_(False)
+    session = trainer._receive(job_of(trainer))
+    assert [name for name, _, _ in session.shared] == ["features.conv.weight"]
+    (one,) = session.shared
+    assert one.weight is trainer.net.get_parameter(one.name)
+    assert torch.equal(one.anchor, one.weight)
+    assert not one.anchor.requires_grad
+    assert one.anchor.data_ptr() != one.weight.data_ptr()
+
+
+def test_the_received_model_is_frozen_in_eval_mode_and_as_received_after_training() -> None:
+    peek = Peek()
+    trainer = trainer_of(TOY, peek)
+    job = job_of(trainer)
+    trainer.train(job)
+    received = peek.shown[0].received
+    assert_frozen(received, trainer.net)
+    assert same(dict(received.state_dict()), dict(job.shared))
+    assert not same(dict(received.state_dict()), dict(trainer.net.state_dict()))
+    received(TOY.shares[0].train.x)
+    assert same(dict(received.state_dict()), dict(job.shared)), "a forward pass moved its statistics"
+
+
+def test_frozen_models_keep_the_own_local_part_unless_given_another() -> None:
+    trainer = trainer_of(TOY, FedPer())
+    own = {name: torch.full_like(trainer.net.state_dict()[name], 2.0) for name in ("head.weight", "head.bias")}
+    session = trainer._receive(job_of(trainer, state={"@local": own}))
+    client = session.view("fedper")
+    assert same({n: t for n, t in client.received.state_dict().items() if n in own}, own)
+    other = {"head.bias": torch.full((3,), 5.0), "features.conv.bias": torch.full((4,), 7.0)}
+    frozen = client.frozen(other)
+    assert_frozen(frozen, trainer.net)
+    entries = frozen.state_dict()
+    assert same({n: entries[n] for n in other}, other)
+    assert torch.equal(entries["head.weight"], own["head.weight"])
+    assert torch.equal(entries["features.conv.weight"], session.anchor["features.conv.weight"])
+
+
+def test_received_is_made_once_a_round_and_frozen_models_are_apart() -> None:
+    trainer = trainer_of(TOY, Method())
+    client = trainer._receive(job_of(trainer)).view("any")
+    received = client.received
+    frozen = client.frozen({"head.bias": torch.full((3,), 9.0)})
+    assert client.received is received
+    assert frozen is not received
+    assert not same(received.state_dict()["head.bias"], frozen.state_dict()["head.bias"])
+
+
+def test_spare_nets_are_made_once_and_reused_in_later_rounds() -> None:
+    trainer = trainer_of(TOY, Method())
+    first = _two_spares(trainer, 0)
+    second = _two_spares(trainer, 1)
+    assert [id(net) for net in first] == [id(net) for net in second]
+    assert len(trainer._spares) == 2
+
+
+def test_the_view_tells_round_step_and_learning_rate() -> None:
+    session = _session()
+    client = session.view("one")
+    assert (client.id, client.round, client.rounds, client.step) == (1, 2, 5, 0)
+    session.step, session.lr = 3, 0.25
+    assert (client.step, client.lr) == (3, 0.25)
+    assert client.task is TOY.task
+    assert client.train is TOY.shares[1].train
+
+
+def test_what_a_client_is_shown_cannot_be_replaced() -> None:
+    client = _session().view("one")
+    with pytest.raises(AttributeError):
+        client.model = TOY.net()  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        client.forgotten = 1  # type: ignore[attr-defined]
+
+
+def test_server_memory_is_by_member_and_its_random_numbers_by_member_and_round() -> None:
+    server = Server(round=1, rounds=3, seed=0, clients=(0, 1), shared={}, state={})
+    one, two = server.view("one"), server.view("two")
+    one.state["kept"] = 1
+    assert two.state == {}
+    assert server.state == {"one": {"kept": 1}, "two": {}}
+    draws = [torch.rand(1, generator=s.rng).item() for s in (one, one, two, replace(one, round=2))]
+    assert draws[0] == draws[1]
+    assert len(set(draws)) == 3
+
+
+def test_batches_carry_the_one_forward_pass() -> None:
+    counted: list[Batch] = []
+
+    class Look(Method):
+        def penalty(self, client: Client, batch: Batch) -> float:
+            counted.append(batch)
+            return 0.0
+
+    passes: list[Tensor] = []
+    trainer = trainer_of(TOY, Chain({"look": Look(), "peek": Peek()}))
+    trainer.net.features.register_forward_hook(lambda *args: passes.append(args[2]))
+    trainer.train(job_of(trainer))
+    assert len(passes) == len(counted) == 3
+    assert all(batch.features is seen for batch, seen in zip(counted, passes, strict=True))
+    train = TOY.shares[0].train
+    assert sorted(torch.cat([batch.index for batch in counted]).tolist()) == list(range(len(train)))
+    assert all(torch.equal(batch.x, train.x[batch.index]) for batch in counted)
+    assert all(torch.equal(batch.y, train.y[batch.index]) for batch in counted)
+
+
+def assert_frozen(net: Net, trained: Net) -> None:
+    assert not net.training
+    assert not any(module.training for module in net.modules())
+    assert not any(p.requires_grad for p in net.parameters())
+    theirs = {t.data_ptr() for t in trained.state_dict().values()}
+    assert not theirs & {t.data_ptr() for t in net.state_dict().values()}
+
+
+def _session(state: Any = None, inbox: Any = None) -> Session:
+    net = TOY.net()
+    anchor: Payload = {name: t.clone() for name, t in net.state_dict().items()}
+    return Session(
+        id=1,
+        round=2,
+        rounds=5,
+        seed=0,
+        task=TOY.task,
+        model=net,
+        anchor=anchor,
+        train=TOY.shares[1].train,
+        inbox=inbox or {},
+        state=state or {},
+        spare=lambda weights: net,
+    )
+
+
+def _two_spares(trainer: Trainer, client: int) -> list[Net]:
+    view = trainer._receive(job_of(trainer, client=client)).view("any")
+    return [view.received, view.frozen({})]
+
+
+def test_fedper_and_moon_in_one_chain_restore_the_own_head() -> None:
+    peek = Peek()
+    trainer = trainer_of(TOY, chain(FedPer(), Moon(), peek))
+    first = trainer.train(job_of(trainer))
+    own = {name: tensor.clone() for name, tensor in first.state["@local"].items()}
+    trainer.train(job_of(trainer, client=1))
+    trainer.train(job_of(trainer, round=2, state=first.state))
+    received = peek.shown[-1].received
+    assert same({name: received.state_dict()[name] for name in own}, own)
+    previous = peek.shown[-1]._session.views["moon"].scratch["previous"]
+    assert same(dict(previous.state_dict()), dict(first.state["moon"]["previous"]))
