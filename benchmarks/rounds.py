@@ -1,6 +1,6 @@
 """Seconds per round against the bare loop, alternating in one process: fedmed in process, both memory layouts.
 
-    python benchmarks/rounds.py [--workloads ABC] [--repeats 7] [--rounds 8] [--strategies fedavg,scaffold] [--json FILE]
+    python benchmarks/rounds.py [--workloads ABC] [--repeats 7] [--rounds 8] [--strategies fedavg,moon]
 
 The ratio to the channels_last loop shows the engine's own cost apart from the layout's gain. Framework cost is
 (fedmed - channels_last compute alone) per client and round.
@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from bare_loop import BATCH, CLASSES, LR, WORKLOADS, Data, OnRound, Workload, bare_loop, make_data, measure
 
-from fedmed.config.experiment import Optimizer
 from fedmed.client import Training
+from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
 from fedmed.engine.inprocess import InProcessGrid

@@ -25,6 +25,9 @@ from fedmed.config.schema import register
 from fedmed.config.validate import validate
 from fedmed.errors import Fault, UserError
 
+PATHS = ("dataset.path", "dataset.root", "partition.path", "model.weights")
+"""Options that name files: made absolute, so that a run can be resumed from any directory."""
+
 _FAILURES = (HydraException, OmegaConfBaseException, ValueError)
 
 
@@ -149,10 +152,13 @@ def _job(overrides: Sequence[str], catalogue: Catalogue, faults: list[Fault]) ->
 
 
 def _tidy(config: DictConfig) -> DictConfig:
-    """Drops settings of methods that the job does not have, and makes the paths of the user's own code absolute."""
+    """Drops settings of methods that the job does not have, and makes paths absolute."""
     with open_dict(config):
         for name in [name for name, node in (config.get("strategy") or {}).items() if "_target_" not in node]:
             del config.strategy[name]
+    for name in PATHS:
+        if path := OmegaConf.select(config, name):
+            OmegaConf.update(config, name, str(Path(path).expanduser().resolve()))
     config.loss = config.loss and _absolute(config.loss)
     config.metrics = [_absolute(text) for text in config.metrics]
     OmegaConf.set_struct(config, True)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
 
-from fedmed.config.options import snake
 from fedmed.data import partition_file as partition_files
 from fedmed.data.world import World
 from fedmed.results.picture import FederationPicture
 from fedmed.runner.parts import load_world
+from fedmed.runner.written import written
 
 
 def describe(config: DictConfig, partition_file: Path | None = None) -> FederationPicture:
@@ -54,10 +53,4 @@ def _site(world: World, site: int | None) -> str | None:
 
 
 def _title(config: DictConfig) -> str:
-    return " · ".join(_option(config, group) for group in ("dataset", "partition", "annotation"))
-
-
-def _option(config: DictConfig, group: str) -> str:
-    """The option's name as one writes it: `dirichlet` for DirichletPartition."""
-    name = re.split(r"[.:]", str(config[group]._target_))[-1]
-    return snake(name.removesuffix(group.capitalize()))
+    return " · ".join(written(config, group) for group in ("dataset", "partition", "annotation"))

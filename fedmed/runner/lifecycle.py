@@ -12,6 +12,7 @@ import torch
 from flwr.app import ArrayRecord, Context, MetricRecord, RecordDict
 from omegaconf import DictConfig, OmegaConf
 
+from fedmed.config.compose import PATHS
 from fedmed.errors import refuse
 from fedmed.flower import LocalGrid, Progress, RoundResult, app_of, strategy
 from fedmed.flower.records import load_memory, pack, save_memory, unpack
@@ -27,6 +28,7 @@ from fedmed.runner.card import write_card
 from fedmed.runner.evaluation import evaluate_finally
 from fedmed.runner.parts import Parts, build_parts
 from fedmed.runner.rows import client_rows, round_row
+from fedmed.runner.written import written
 
 
 def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
@@ -124,7 +126,8 @@ class _Run:
         if patience is None or best is None:
             return False
         name = f"val.{self._parts.metric}"
-        return sum(row["round"] > best["round"] and row.get(name) is not None for row in self._rows) >= patience
+        worse = [row for row in self._rows if row["round"] > best["round"] and row.get(name) is not None]
+        return len(worse) >= patience
 
     def _commit(self, result: RoundResult) -> None:
         clients = {client: load_memory(self._grid.memory(client)) for client in sorted(self._touched)}
@@ -174,14 +177,13 @@ def _prepared(config: DictConfig) -> Iterator[Parts]:
 def _stored(kept: RunDirectory, overrides: list[str]) -> DictConfig:
     """The run's own config; an override may only repeat it."""
     config = OmegaConf.create(kept.config_yaml)
+    assert isinstance(config, DictConfig)
     for override in overrides:
         key, _, value = override.partition("=")
-        stored, given = OmegaConf.select(config, key), OmegaConf.create(f"value: {value}").value
-        if isinstance(stored, DictConfig) or stored != given:
+        stored, given = written(config, key), str(Path(value).expanduser().resolve()) if key in PATHS else value
+        if stored != given:
             fix = "A resumed run keeps its configuration: leave the option out, or start a new run."
             raise refuse(key, f"{stored} as in {kept.path}", value, fix)
-    if not isinstance(config, DictConfig):
-        raise refuse("resume", "a mapping in config.yaml", kept.path, "Start a new run.")
     return config
 
 

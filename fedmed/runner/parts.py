@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -11,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fedmed.client import Trainer, Training
 from fedmed.config.build import build, resolve, settings
+from fedmed.config.compose import PATHS
 from fedmed.config.experiment import Experiment
 from fedmed.data.augment import Augment, NoneAugment
 from fedmed.data.world import World, build_world
@@ -67,7 +69,7 @@ def build_parts(config: DictConfig) -> Parts:
         engine=build(config.engine),
         server=build(config.server),
         metric=chosen.metric or HEADLINE[task.kind],
-        identity=_identity(config, world),
+        identity=_identity(config, world, net),
     )
 
 
@@ -131,8 +133,18 @@ def _local_faults(chain: Chain, net: Net) -> Iterator[Fault]:
                 yield Fault(f"strategy.{name}.local", "patterns that match weights of the model", pattern, fix)
 
 
-def _identity(config: DictConfig, world: World) -> str:
-    """A digest of all that can change the result: the config without `UNIDENTIFIED`, and the data."""
-    container: Any = OmegaConf.to_container(config, resolve=True)
-    kept = {name: value for name, value in container.items() if name not in UNIDENTIFIED}
-    return blake2b(repr((sorted(kept.items()), world.fingerprint)).encode(), digest_size=16).hexdigest()
+def _identity(config: DictConfig, world: World, net: Net) -> str:
+    """A digest of all that can change the result: the config, without paths but with what they held."""
+    kept: Any = OmegaConf.to_container(config, resolve=True)
+    for name in UNIDENTIFIED:
+        kept.pop(name, None)
+    for name in PATHS:
+        group, _, option = name.partition(".")
+        kept[group].pop(option, None)
+    digest = blake2b(json.dumps(kept, sort_keys=True).encode(), digest_size=16)
+    digest.update(world.fingerprint.encode())
+    for part in world.parts:
+        digest.update(part.tobytes() + b"/")
+    for tensor in net.state_dict().values():
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
