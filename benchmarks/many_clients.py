@@ -18,9 +18,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 
 from bare_loop import Workload, make_data, measure
-from fedmed.strategies.fedavg import FedAvg
 from peak_memory import MANY
 from rounds import fedmed_rounds
+
+from fedmed.strategies.fedavg import FedAvg
 
 FEW = Workload(10, 32, 10)
 

@@ -25,8 +25,9 @@ def main(side: str) -> None:
     if side == "bare":
         bare_loop(MANY, 5, lambda: None, data)
     else:
-        from fedmed.strategies.fedavg import FedAvg
         from rounds import fedmed_rounds
+
+        from fedmed.strategies.fedavg import FedAvg
 
         fedmed_rounds(MANY, 5, lambda: None, data, method=FedAvg())
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from annotated_types import Ge, Interval
@@ -41,7 +41,6 @@ class SyntheticMulticlass(Dataset):
     jitter: spread within a class, on the scale of separation (0: none).
     noise: deviation of the pixel noise, brightness 0 to 1 (0: none).
     seed: seed of the classes and the images.
-    normalise: as for every dataset, but by the training images unless asked otherwise.
     """
 
     images: Annotated[int, Ge(1)] = 2000
@@ -53,7 +52,6 @@ class SyntheticMulticlass(Dataset):
     jitter: Annotated[float, Ge(0)] = 0.05
     noise: Annotated[float, Ge(0)] = 0.05
     seed: int = 0
-    normalise: Literal["none", "dataset", "image"] = "dataset"
 
     def load(self) -> Table:
         """Paints all images; the same bits for the same options."""
@@ -62,7 +60,7 @@ class SyntheticMulticlass(Dataset):
         return paint_table(
             lambda n, rng: self._paint(n, rng, points),
             task="multiclass",
-            class_names=tuple(f"class {number}" for number in range(self.classes)),
+            class_names=tuple(map(str, range(self.classes))),
             images=self.images,
             test_images=self.test_images,
             sites=self.sites,

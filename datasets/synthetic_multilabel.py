@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from annotated_types import Ge, Interval
@@ -49,7 +49,6 @@ class SyntheticMultilabel(Dataset):
     correlation: share of common causes in the presence of findings (0: independent).
     prevalence: share of images with the most frequent finding; the rarest has a fifth of it.
     seed: seed of the findings and the images.
-    normalise: as for every dataset, but by the training images unless asked otherwise.
     """
 
     images: Annotated[int, Ge(1)] = 2000
@@ -61,7 +60,6 @@ class SyntheticMultilabel(Dataset):
     correlation: Annotated[float, Interval(ge=0, lt=1)] = 0.3
     prevalence: Annotated[float, Interval(gt=0, lt=1)] = 0.4
     seed: int = 0
-    normalise: Literal["none", "dataset", "image"] = "dataset"
 
     def load(self) -> Table:
         """Paints all images; the same bits for the same options."""

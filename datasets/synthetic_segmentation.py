@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from annotated_types import Ge
@@ -46,7 +46,6 @@ class SyntheticSegmentation(Dataset):
     jitter: spread of place, size and outline between patients (0: one anatomy, 1: usual).
     noise: deviation of the pixel noise, brightness 0 to 1 (0: none).
     seed: seed of the anatomy and the images.
-    normalise: as for every dataset, but by the training images unless asked otherwise.
     """
 
     images: Annotated[int, Ge(1)] = 600
@@ -59,7 +58,6 @@ class SyntheticSegmentation(Dataset):
     jitter: Annotated[float, Ge(0)] = 1.0
     noise: Annotated[float, Ge(0)] = 0.05
     seed: int = 0
-    normalise: Literal["none", "dataset", "image"] = "dataset"
 
     def load(self) -> Table:
         """Paints all images; the same bits for the same options."""

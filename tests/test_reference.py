@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from fedmed.strategies.fedavg import FedAvg
 from torch import Tensor
 
 from fedmed.client import Training
@@ -17,6 +16,7 @@ from fedmed.engine.inprocess import InProcessGrid
 from fedmed.flower import client_app
 from fedmed.models.small_cnn import SmallCnn
 from fedmed.models.start import create
+from fedmed.strategies.fedavg import FedAvg
 from tests import toys
 from tests.reference import fedavg
 

@@ -79,7 +79,7 @@ class Dataset(ABC):
     """
 
     resize: Annotated[int, Ge(4)] | None = None
-    normalise: Literal["none", "dataset", "image"] = "none"
+    normalise: Literal["none", "dataset", "image"] = "dataset"
     imbalance_factor: Annotated[float, Ge(1)] = 1.0
     held_out_site: Annotated[int, Ge(0)] | None = None
     val: Annotated[float, Interval(ge=0, lt=1)] = 0.1

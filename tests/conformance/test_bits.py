@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from fedmed.strategies.fedavg import FedAvg
 
 from fedmed.flower import Progress
 from fedmed.flower.records import save_memory
 from fedmed.method import Method
 from fedmed.results import checkpoint
 from fedmed.results.checkpoint import Checkpoint
+from fedmed.strategies.fedavg import FedAvg
 from tests.conformance.cases import NEUTRAL, Case
 from tests.toys import Ended, Toy, federate, grid_of, initial, same
 

@@ -1,12 +1,12 @@
 """The laws of `chain`, for every strategy beside FedProx."""
 
 import pytest
+
+from fedmed.method import Chain, Method, chain
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedbn import FedBN
 from fedmed.strategies.fedper import FedPer
 from fedmed.strategies.fedprox import FedProx
-
-from fedmed.method import Chain, Method, chain
 from tests.conformance.cases import Case
 from tests.toys import Ended, federate, same
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from fedmed.datasets.npz import Npz
 
+from fedmed.datasets.npz import Npz
 from fedmed.errors import UserError
 
 

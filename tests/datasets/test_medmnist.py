@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fedmed.datasets.medmnist import Medmnist
 
 from fedmed.data import medmnist_table
 from fedmed.data.medmnist_table import MEDMNIST, file_name, url
+from fedmed.datasets.medmnist import Medmnist
 from fedmed.errors import UserError
 
 

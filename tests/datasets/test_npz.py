@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from fedmed.datasets.npz import Npz
 
 RNG = np.random.default_rng(0)

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fedmed.datasets.synthetic_multilabel import SyntheticMultilabel
 
 from fedmed.data.examples import TEST, TRAIN
+from fedmed.datasets.synthetic_multilabel import SyntheticMultilabel
 
 SMALL = SyntheticMultilabel(images=1000, test_images=500, side=24)
 TINY = replace(SMALL, images=60, test_images=20)

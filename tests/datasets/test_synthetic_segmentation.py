@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fedmed.datasets import synthetic_segmentation
-from fedmed.datasets.synthetic_segmentation import SyntheticSegmentation
 
 from fedmed.data.examples import TEST, TRAIN
+from fedmed.datasets import synthetic_segmentation
+from fedmed.datasets.synthetic_segmentation import SyntheticSegmentation
 
 SMALL = SyntheticSegmentation(images=100, test_images=40, side=48)
 LESIONS = replace(SMALL, lesions=6)

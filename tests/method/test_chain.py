@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 import torch
-from fedmed.strategies.fedavg import FedAvg
-from fedmed.strategies.fedbn import FedBN
-from fedmed.strategies.fedper import FedPer
-from fedmed.strategies.fedprox import FedProx
-from fedmed.strategies.moon import Moon
-from fedmed.strategies.scaffold import Scaffold
 from torch import Tensor
 
 from fedmed.config.experiment import Optimizer
 from fedmed.errors import Fault, UserError
 from fedmed.method import Batch, Chain, Client, Method, Payload, Report, Scope, Server, Setup, chain
 from fedmed.models.net import Net
+from fedmed.strategies.fedavg import FedAvg
+from fedmed.strategies.fedbn import FedBN
+from fedmed.strategies.fedper import FedPer
+from fedmed.strategies.fedprox import FedProx
+from fedmed.strategies.moon import Moon
+from fedmed.strategies.scaffold import Scaffold
 from tests.toys import TOYS, TRAINING, federate, job_of, same, trainer_of
 
 TOY = TOYS["multiclass"]

@@ -3,13 +3,13 @@ from typing import Any
 
 import pytest
 import torch
-from fedmed.strategies.fedper import FedPer
-from fedmed.strategies.moon import Moon
 from torch import Tensor
 
 from fedmed.client import Trainer
 from fedmed.method import Batch, Chain, Client, Method, Payload, Server, Session, chain
 from fedmed.models.net import Net
+from fedmed.strategies.fedper import FedPer
+from fedmed.strategies.moon import Moon
 from tests.toys import TOYS, job_of, same, trainer_of
 
 TOY = TOYS["multiclass"]

@@ -1,8 +1,8 @@
 import torch
-from fedmed.strategies.fedavg import FedAvg
 
 from fedmed.method import Method
 from fedmed.method.contract import HOOKS
+from fedmed.strategies.fedavg import FedAvg
 from tests.toys import TOYS, federate, job_of, trainer_of
 
 TOY = TOYS["multiclass"]

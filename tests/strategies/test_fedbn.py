@@ -1,6 +1,6 @@
 import torch
-from fedmed.strategies.fedbn import FedBN
 
+from fedmed.strategies.fedbn import FedBN
 from tests.toys import TOYS, federate
 
 NORM = {f"features.norm.{n}" for n in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")}

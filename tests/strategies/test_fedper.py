@@ -1,7 +1,7 @@
 import torch
+
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedper import FedPer
-
 from tests.toys import TOYS, federate, initial, job_of, trainer_of
 
 TOY = TOYS["multiclass"]

@@ -1,9 +1,9 @@
 import torch
-from fedmed.strategies.fedper import FedPer
-from fedmed.strategies.fedprox import FedProx
 
 from fedmed.config.experiment import Optimizer
 from fedmed.method import chain
+from fedmed.strategies.fedper import FedPer
+from fedmed.strategies.fedprox import FedProx
 from tests.toys import TOYS, TRAINING, job_of, trainer_of
 
 TOY = TOYS["multiclass"]

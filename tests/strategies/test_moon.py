@@ -2,13 +2,13 @@ import math
 
 import pytest
 import torch
-from fedmed.strategies.fedavg import FedAvg
-from fedmed.strategies.moon import Moon
 from torch import Tensor
 
 from fedmed.client import Trainer
 from fedmed.config.experiment import Optimizer
 from fedmed.method import Batch, Payload, Session, Setup, chain
+from fedmed.strategies.fedavg import FedAvg
+from fedmed.strategies.moon import Moon
 from tests.toys import TOYS, federate, job_of, same, trainer_of
 
 TOY = TOYS["multiclass"]

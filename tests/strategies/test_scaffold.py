@@ -2,8 +2,6 @@ from copy import deepcopy
 
 import pytest
 import torch
-from fedmed.strategies.fedper import FedPer
-from fedmed.strategies.scaffold import Scaffold
 from torch import Tensor
 
 from fedmed import rng
@@ -11,6 +9,8 @@ from fedmed.client import Training
 from fedmed.config.experiment import Optimizer
 from fedmed.method import Method, Setup, chain
 from fedmed.server import sample
+from fedmed.strategies.fedper import FedPer
+from fedmed.strategies.scaffold import Scaffold
 from tests.toys import TOYS, Toy, classifier, federate
 
 SMOOTH = Toy(task=TOYS["multiclass"].task, shares=TOYS["multiclass"].shares, make=lambda: classifier(3, norm=False))
