@@ -42,6 +42,9 @@ class LocalArray(Array):
         """The same values as a plain Flower array."""
         return Array(self.numpy())
 
+    def deflate(self) -> bytes:
+        return self.serialised().deflate()  # Flower's receivers know its own class by name, not this one
+
     def __reduce__(self) -> tuple[Any, ...]:
         plain = self.serialised()
         return Array, (plain.dtype, plain.shape, plain.stype, plain.data)
