@@ -57,7 +57,7 @@ def app_of(trainer: Trainer) -> ClientApp:
     def train(message: Message, context: Context) -> Message:
         started = time.perf_counter()
         outcome = trainer.train(read_job(message, context))
-        if outcome.state:
+        if outcome.state or context.state:
             save_memory(outcome.state, context.state)
         return Message(answer(client_id(context), outcome, time.perf_counter() - started), reply_to=message)
 

@@ -130,12 +130,12 @@ class _Run:
         return len(worse) >= patience
 
     def _commit(self, result: RoundResult) -> None:
-        clients = {client: load_memory(self._grid.memory(client)) for client in sorted(self._touched)}
+        memories = {client: self._grid.memory(client) for client in sorted(self._touched)}
         saved = Checkpoint(
             round=result.round,
             shared=result.shared,
             server={"state": self._progress.state, "inbox": self._progress.inbox},
-            clients={client: memory for client, memory in clients.items() if memory},
+            clients={client: load_memory(records) for client, records in memories.items() if records},
         )
         checkpoint.save(self._kept.checkpoints, saved)
         self._touched.clear()
