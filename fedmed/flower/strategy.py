@@ -91,7 +91,8 @@ class MethodStrategy(Strategy):
         names = frozenset(self._shared) if self._parameters is None else self._parameters
         aggregation = Aggregation(self._chain, server, self._optimizer, names)
         for message in replies:
-            reply = read_reply(_checked(message))
+            _checked(message)
+            reply = read_reply(message)
             self._note(reply)
             aggregation.add(reply.report, reply.payloads)
         if not self._result.clients:
@@ -112,7 +113,7 @@ class MethodStrategy(Strategy):
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         """Keeps a row per client; the mean over clients of every metric that is defined for some."""
-        rows = [_row(_checked(message)) for message in replies]
+        rows = [_row(message) for message in _checked(*replies)]
         self._result.evaluated = sorted(rows, key=lambda row: row["client"])
         names = sorted({n for row in rows for n in row if n.split(".")[0] in ("val", "test") and "num-" not in n})
         values = {n: [row[n] for row in rows if n in row] for n in names}
@@ -162,8 +163,8 @@ class MethodStrategy(Strategy):
             return
         nodes = sorted(grid.get_node_ids())
         asked = [Message(RecordDict(), node, "query.roster") for node in nodes]
-        for reply in grid.send_and_receive(asked):
-            metrics = _checked(reply).content.metric_records[METRICS]
+        for reply in _checked(*grid.send_and_receive(asked)):
+            metrics = reply.content.metric_records[METRICS]
             self._nodes[int(metrics["partition-id"])] = reply.metadata.src_node_id  # type: ignore[arg-type]
 
     def _messages(
@@ -189,14 +190,15 @@ def _exchange(grid: Grid, messages: Iterable[Message], timeout: float) -> Iterab
     """Replies in order of client number: lent one by one by a local grid, gathered from any other."""
     if isinstance(grid, LocalGrid):
         return grid.stream(messages)
-    replies = list(grid.send_and_receive(messages, timeout=timeout))
-    return sorted(map(_checked, replies), key=lambda m: m.content.metric_records[METRICS]["partition-id"])
+    replies = _checked(*grid.send_and_receive(messages, timeout=timeout))
+    return sorted(replies, key=lambda m: m.content.metric_records[METRICS]["partition-id"])
 
 
-def _checked(message: Message) -> Message:
-    if message.has_error():
-        raise ClientError(f"node {message.metadata.src_node_id}: {message.error.reason}")
-    return message
+def _checked(*replies: Message) -> tuple[Message, ...]:
+    """The replies; `ClientError` naming every node that failed."""
+    if failed := [f"node {m.metadata.src_node_id}: {m.error.reason}" for m in replies if m.has_error()]:
+        raise ClientError("\n".join(failed))
+    return replies
 
 
 def _row(message: Message) -> Row:
