@@ -1,0 +1,52 @@
+from itertools import chain
+
+import pytest
+import torch
+
+from fedmed.data.batches import batches, spans
+from fedmed.data.examples import Examples
+from fedmed.rng import generator
+
+
+def drawn(rows: int, size: int, *, epochs: int = 1, steps: int | None = None, seed: int = 0) -> list[list[int]]:
+    return [index.tolist() for index in batches(rows, size, generator(seed, "b"), epochs=epochs, steps=steps)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "sizes"),
+    [(8, [4, 4]), (10, [4, 4, 2]), (9, [4, 5]), (5, [5]), (4, [4]), (3, [3]), (1, [1]), (2, [2])],
+)
+def test_a_single_row_left_over_joins_the_batch_before(rows: int, sizes: list[int]) -> None:
+    assert [len(index) for index in drawn(rows, 4)] == sizes
+
+
+@pytest.mark.parametrize("rows", [1, 4, 9, 10, 17])
+def test_a_pass_takes_every_row_once(rows: int) -> None:
+    assert sorted(chain(*drawn(rows, 4))) == list(range(rows))
+
+
+def test_batches_of_one_are_left_as_asked() -> None:
+    assert [len(index) for index in drawn(3, 1)] == [1, 1, 1]
+
+
+def test_passes_are_shuffled_apart_and_seeded() -> None:
+    first, second = drawn(12, 12, epochs=2)
+    assert sorted(first) == sorted(second)
+    assert first != second
+    assert first != list(range(12))
+    assert drawn(12, 4, epochs=3) == drawn(12, 4, epochs=3)
+    assert drawn(12, 4) != drawn(12, 4, seed=1)
+
+
+def test_steps_take_as_many_passes_as_needed_and_stop_within_one() -> None:
+    assert len(drawn(8, 4, steps=5)) == 5
+    assert drawn(8, 4, steps=5) == drawn(8, 4, epochs=3)[:5]
+    assert len(drawn(8, 4, epochs=9, steps=1)) == 1
+
+
+@pytest.mark.parametrize(("side", "size"), [(8, 256), (32, 256), (64, 64), (128, 16), (512, 16)])
+def test_evaluation_batches_shrink_with_the_images_and_cover_all(side: int, size: int) -> None:
+    examples = Examples(torch.zeros(300, 1, side, side, dtype=torch.uint8), torch.zeros(300))
+    slices = list(spans(examples))
+    assert slices[0] == slice(0, size)
+    assert [row for part in slices for row in range(300)[part]] == list(range(300))
