@@ -23,6 +23,7 @@ class Breaks(Method):
     stage: str = ""
 
     def prepare(self, client: Client) -> None:
+        client.state.setdefault("deep", {})["round"] = client.round
         self._maybe("prepare", client)
 
     def penalty(self, client: Client, batch: Batch) -> float:

@@ -41,7 +41,7 @@ def test_the_engine_equals_a_plain_loop_bit_for_bit(
 ) -> None:
     clients = [_stored(toys.multiclass(size, seed), uint8) for seed, size in enumerate(SIZES)]
     normalise = _scale if uint8 else Tensor.float
-    net = create(model, channels=1, outputs=3, side=toys.SIDE, seed=7)
+    net = create(model, channels=3, outputs=3, side=toys.SIDE, seed=7)
     layout = torch.channels_last if model.channels_last else torch.contiguous_format
     settings = {"rounds": 3, "seed": 5, "lr": 0.1, "momentum": momentum, "sampled": sampled, "batch_size": 4}
     with torch.random.fork_rng(devices=[]):
@@ -55,8 +55,8 @@ def test_the_engine_equals_a_plain_loop_bit_for_bit(
 
 def test_integer_buffers_become_the_maximum_and_float_buffers_the_mean() -> None:
     model = SmallCnn(width=2, norm="batch")
-    net = create(model, channels=1, outputs=3, side=toys.SIDE, seed=7)
-    clients = [toys.multiclass(size, size) for size in (4, 12)]
+    net = create(model, channels=3, outputs=3, side=toys.SIDE, seed=7)
+    clients = [_stored(toys.multiclass(size, size), False) for size in (4, 12)]
     settings = {"rounds": 1, "seed": 5, "lr": 0.1, "momentum": 0.0, "sampled": None, "batch_size": 4}
     both = _engine(net, model, clients, Tensor.float, settings)
     alone = _engine(net, model, clients[:1], Tensor.float, settings)
@@ -88,7 +88,9 @@ def _engine(net: Any, model: SmallCnn, clients: list[Examples], normalise: Calla
 
 
 def _stored(examples: Examples, uint8: bool) -> Examples:
-    return replace(examples, x=(examples.x * 200).to(torch.uint8)) if uint8 else examples
+    """Three channels: with one, both memory layouts are the same."""
+    x = torch.cat([examples.x, examples.x.square(), 1 - examples.x], 1)
+    return replace(examples, x=(x.abs() * 200).to(torch.uint8) if uint8 else x)
 
 
 def _scale(x: Tensor) -> Tensor:

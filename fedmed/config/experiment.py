@@ -21,7 +21,7 @@ class Optimizer:
     """
 
     name: Literal["sgd", "adam", "adamw"] = "sgd"
-    lr: Annotated[float, Gt(0)] = 0.05
+    lr: Annotated[float, Gt(0)] = 0.02
     momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     weight_decay: Annotated[float, Ge(0)] = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
