@@ -186,7 +186,9 @@ def test_fedper_and_moon_in_one_chain_restore_the_own_head() -> None:
     trainer = trainer_of(TOY, chain(FedPer(), Moon(), peek))
     first = trainer.train(job_of(trainer))
     own = {name: tensor.clone() for name, tensor in first.state["@local"].items()}
-    trainer.train(job_of(trainer, client=1))
+    second = trainer.train(job_of(trainer, client=1))
+    trainer.train(job_of(trainer, client=1, round=2, state=second.state))
+    assert len(trainer._spares) == 2, "spares hold the other client's head"
     trainer.train(job_of(trainer, round=2, state=first.state))
     received = peek.shown[-1].received
     assert same({name: received.state_dict()[name] for name in own}, own)

@@ -11,7 +11,7 @@ from fedmed.method import Method, Setup, chain
 from fedmed.server import sample
 from fedmed.strategies.fedper import FedPer
 from fedmed.strategies.scaffold import Scaffold
-from tests.toys import TOYS, Toy, classifier, federate
+from tests.toys import TOYS, Toy, classifier, federate, job_of, trainer_of
 
 SMOOTH = Toy(task=TOYS["multiclass"].task, shares=TOYS["multiclass"].shares, make=lambda: classifier(3, norm=False))
 LR, BATCH, EPOCHS = 0.1, 4, 2
@@ -80,6 +80,18 @@ def test_the_rate_of_the_round_scales_the_variate() -> None:
     SMOOTH.task.loss(net(train.x), train.y, None).backward()
     for name, p in net.named_parameters():
         torch.testing.assert_close(ended.memory(0)["scaffold"]["variate"][name], p.grad, atol=2e-5, rtol=1e-3)
+
+
+def test_a_client_with_a_variate_of_its_own_alone_is_corrected_by_it() -> None:
+    """Where the first round failed elsewhere, a client may know c_k and the server no c yet."""
+    trainer = trainer_of(SMOOTH, Scaffold(), TRAINING)
+    own = {name: torch.full_like(p, 0.5) for name, p in trainer.net.named_parameters()}
+    session = trainer._receive(job_of(trainer, state={"scaffold": {"variate": own}}))
+    trainer.chain.prepare(session)
+    for p in trainer.net.parameters():
+        p.grad = torch.full_like(p, 2.0)
+    trainer.chain.correct(session)
+    assert all((p.grad == 1.5).all() for p in trainer.net.parameters())
 
 
 def _by_hand(toy: Toy, rounds: int, sampled: int | None) -> tuple[Weights, Weights, list[Weights]]:
