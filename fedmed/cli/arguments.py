@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from pathlib import Path
 from typing import NoReturn
 
 from fedmed.errors import refuse
@@ -23,3 +24,10 @@ class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises `UserError` with what argparse found."""
         raise refuse(self.prog, "the arguments that it takes", message, f"See {self.prog} --help.")
+
+
+def out_file(text: str) -> Path:
+    """A file to write to, as the type of an argument; refuses a folder."""
+    if Path(text).is_dir():
+        raise ArgumentTypeError(f"the folder {text} instead of a file")
+    return Path(text)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from pathlib import Path
 
-from fedmed.cli.arguments import Parser
+from fedmed.cli.arguments import Parser, out_file
 from fedmed.config import compose
 
 
@@ -14,10 +13,10 @@ def main(arguments: list[str]) -> int:
     """Prints the federation that the overrides make, and draws it."""
     parser = Parser("describe", "Shows who holds how many of what. Takes the options of fedmed run.")
     parser.add_argument("overrides", nargs="*", metavar="OPTION=VALUE")
-    parser.add_argument("--png", type=Path, metavar="FILE", default="federation.png", help="where to draw it")
+    parser.add_argument("--png", type=out_file, metavar="FILE", default="federation.png", help="where to draw it")
     parser.add_argument("--no-png", dest="png", action="store_const", const=None, help="only the table")
     parser.add_argument(
-        "--save", type=Path, metavar="FILE", help="keep the division, for partition=file partition.path=FILE"
+        "--save", type=out_file, metavar="FILE", help="keep the division, for partition=file partition.path=FILE"
     )
     given = parser.parse_intermixed_args(arguments)
     config = compose.compose(given.overrides)

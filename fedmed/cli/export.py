@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fedmed.cli.arguments import Parser
+from fedmed.cli.arguments import Parser, out_file
 
 
 def main(arguments: list[str]) -> int:
@@ -12,7 +12,10 @@ def main(arguments: list[str]) -> int:
     parser = Parser("export", "Writes the trained model of a run to one file.")
     parser.add_argument("directory", type=Path, metavar="DIR", help="run directory")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where to write it (default: weights.safetensors in the run directory)"
+        "--out",
+        type=out_file,
+        metavar="FILE",
+        help="where to (default: weights.safetensors in the run directory)",
     )
     parser.add_argument("--best", action="store_true", help="the model of the best round by validation, not the last")
     given = parser.parse_args(arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fedmed.cli.arguments import Parser
+from fedmed.cli.arguments import Parser, out_file
 
 
 def main(arguments: list[str]) -> int:
@@ -13,7 +13,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("directory", type=Path, metavar="DIR", help="run directory")
     parser.add_argument("images", type=Path, metavar="IMAGES", help="npz file with an array named images")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where to write it (default: predictions.npz in the run directory)"
+        "--out", type=out_file, metavar="FILE", help="where to write it (default: predictions.npz in the run directory)"
     )
     parser.add_argument("--best", action="store_true", help="the model of the best round by validation, not the last")
     given = parser.parse_args(arguments)

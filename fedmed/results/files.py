@@ -11,7 +11,11 @@ from typing import IO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file beside `path` that takes its place when the block ends, and vanishes when the block raises."""
+    """A binary file beside `path` that takes its place when the block ends, and vanishes when the block raises.
+
+    A folder that is not there is made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("wb") as file:

@@ -19,7 +19,7 @@ from fedmed.errors import refuse
 from fedmed.models.net import Net
 from fedmed.models.start import create
 from fedmed.results import checkpoint
-from fedmed.results.files import write_atomically
+from fedmed.results.files import replacing, write_atomically
 from fedmed.results.store import RunDirectory
 from fedmed.results.tensors import pack_weights
 from fedmed.runner.card import read_card
@@ -53,9 +53,8 @@ def predict(directory: Path, images: Path, out: Path | None = None, *, best: boo
     probabilities = torch.cat(parts)
     prediction = probabilities > 0.5 if task.kind == "multilabel" else probabilities.argmax(1)
     out = out or directory / "predictions.npz"
-    partial = out.with_name(f"{out.name}.partial.npz")
-    np.savez_compressed(partial, probabilities=probabilities.numpy(), prediction=prediction.numpy().astype(np.uint8))
-    partial.replace(out)
+    with replacing(out) as file:
+        np.savez_compressed(file, probabilities=probabilities.numpy(), prediction=prediction.numpy().astype(np.uint8))
     return out
 
 
