@@ -12,7 +12,7 @@ from fedmed.cli.main import main
 from fedmed.config import compose
 from fedmed.results.progress import Show, make_show
 
-SMALL = ("clients=3", "rounds=3", "model.width=4", "batch_size=16")
+SMALL = ("clients=3", "rounds=3", "batch_size=16")
 IMAGES = ("dataset.images=160", "dataset.test_images=40")
 
 
@@ -36,8 +36,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
 
     def start(name: str, *overrides: str, stop: int | None = None) -> dict[str, Any]:
-        images = () if any(o.startswith(("dataset=npz", "dataset=/")) for o in overrides) else IMAGES
-        config = compose.compose([*SMALL, *images, *overrides])
+        images = () if any(o.startswith("dataset=npz") for o in overrides) else IMAGES
+        width = () if any(o.startswith("model=") for o in overrides) else ("model.width=4",)
+        config = compose.compose([*SMALL, *images, *width, *overrides])
         if stop is None:
             return runner.run(config, tmp_path / name, show=make_show(quiet=True))
         with pytest.raises(KeyboardInterrupt):

@@ -1,0 +1,82 @@
+"""The last word on a run: evaluation.json and intervals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+def evaluation(run: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((run / "evaluation.json").read_text())
+    return content["test"]
+
+
+def test_the_confusion_matrix_gives_the_accuracy_of_the_table(run: Any, tmp_path: Path) -> None:
+    final = run("run")
+    found = evaluation(tmp_path / "run")
+    confusion = np.array(found["confusion"])
+    assert confusion.shape == (6, 6)
+    assert confusion.sum() == found["examples"] == 40
+    assert confusion.trace() / confusion.sum() == pytest.approx(final["test.accuracy"])
+    assert {f"test.{name}": value for name, value in found["values"].items()}.items() <= final.items()
+
+
+def test_means_over_classes_say_how_many_classes_they_rest_on(run: Any, tmp_path: Path) -> None:
+    run("run", "rounds=1")
+    found = evaluation(tmp_path / "run")
+    for metric, defined in found["defined"].items():
+        values = [value for value in found[f"{metric}_per_class"] if value is not None]
+        assert len(values) == defined
+        assert np.mean(values) == pytest.approx(found["values"][metric], rel=1e-6)
+
+
+def test_the_main_metric_lies_in_its_interval(run: Any, tmp_path: Path) -> None:
+    final = run("run")
+    assert 0 <= final["test.auc.low"] < final["test.auc"] < final["test.auc.high"] <= 1
+    assert "test.accuracy.low" not in final
+    accuracy = run("accuracy", "metric=accuracy")
+    assert accuracy["test.accuracy.low"] < accuracy["test.accuracy"] < accuracy["test.accuracy.high"]
+
+
+@pytest.mark.parametrize("overrides", [("metric=loss",), ("metric=own", "metrics=[own.py:own]")])
+def test_a_metric_that_no_resample_gives_has_no_interval(run: Any, tmp_path: Path, overrides: tuple[str, ...]) -> None:
+    (tmp_path / "own.py").write_text("def own(probabilities, y, seen):\n    return float(probabilities.max())\n")
+    final = run("run", "rounds=1", *overrides)
+    assert not any(name.endswith((".low", ".high")) for name in final)
+    assert final["best.round"] == 1
+
+
+def write_patients(file: Path, images_each: int) -> None:
+    """Forty test images of 40 / images_each patients, and forty training images, each a dark or a light one."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(80 // images_each) % 2, images_each)
+    level = (rng.integers(60, 160, 80 // images_each)).repeat(images_each) + 40 * labels
+    images = np.clip(level[:, None, None] + rng.normal(0, 5, (80, 8, 8)), 0, 255).astype(np.uint8)
+    patients = np.arange(80 // images_each).repeat(images_each)
+    np.savez(file, images=images, labels=labels, patients=patients, splits=np.repeat([0, 2], 40))
+
+
+def test_intervals_are_wider_by_patient_than_by_image(run: Any, tmp_path: Path) -> None:
+    """Eight images of a patient are nearly one: five patients tell less than forty."""
+    widths = {}
+    for name, images_each in {"few": 8, "many": 1}.items():
+        write_patients(tmp_path / f"{name}.npz", images_each)
+        final = run(
+            name, "dataset=npz", f"dataset.path={name}.npz", "partition=iid", "client_test=0", "metric=accuracy"
+        )
+        widths[name] = final["test.accuracy.high"] - final["test.accuracy.low"]
+    assert widths["few"] > 1.3 * widths["many"]
+
+
+def test_surface_distances_come_with_the_last_evaluation_when_asked(run: Any, tmp_path: Path) -> None:
+    segment = ("dataset=synthetic_segmentation", "dataset.images=40", "dataset.test_images=12", "dataset.side=32")
+    small = ("model=unet", "model.channels=[4,8]", "rounds=1", "optimizer.name=adam", "optimizer.lr=0.01")
+    final = run("run", *segment, *small, "thorough=true")
+    assert {"test.dice", "test.iou"} <= final.keys()
+    found = evaluation(tmp_path / "run")
+    assert {"hd95", "surface_distance"} <= {*found["values"], *found["undefined"]}
+    assert found["examples"] == 12
