@@ -125,8 +125,9 @@ def _check_steps(values: Values) -> Iterator[Fault]:
     if values["local_steps"] is not None and values["epochs"] != SETTINGS["epochs"].default:
         got = f"epochs={values['epochs']} and local_steps={values['local_steps']}"
         yield Fault("local_steps", "epochs or local_steps, not both", got, "Leave one of them out.")
-    if values["patience"] is not None and not values["scopes"]:
-        yield Fault("patience", "at least one of scopes, to see a better round", "none", "Set scopes=[test].")
+    if values["patience"] is not None and "client" not in values["scopes"]:
+        fix = "Add client to scopes: a better round is one with better validation at the clients."
+        yield Fault("patience", "client among scopes", show(values["scopes"]), fix)
 
 
 def _check_optimizer(optimizer: Values) -> Iterator[Fault]:

@@ -10,7 +10,17 @@ from fedmed.metrics.scores import Metric, Tally
 from fedmed.metrics.segmentation import SegmentationTally
 from fedmed.tasks import Task
 
-SEGMENTATION = ("dice", "iou", "hd95", "surface_distance")
+SEGMENTATION, SLOW = ("dice", "iou"), ("hd95", "surface_distance")
+
+
+def names(task: Task, extra: Sequence[Metric] = ()) -> list[str]:
+    """The metrics of every evaluation, the user's own last; raises UserError where two have one name."""
+    found = ["loss", *METRICS.get(task.kind, SEGMENTATION)]
+    for metric in extra:
+        if metric.__name__ in (*found, *SLOW):
+            raise refuse("metrics", "a name of its own for every metric", metric.__name__, "Rename the function.")
+        found.append(metric.__name__)
+    return found
 
 
 def tally(task: Task, *, extra: Sequence[Metric] = (), thorough: bool = False) -> Tally:
@@ -21,11 +31,7 @@ def tally(task: Task, *, extra: Sequence[Metric] = (), thorough: bool = False) -
     thorough: segmentation: also the surface distances, which are slow.
     Raises UserError where two metrics have one name.
     """
-    names = ["loss", *METRICS.get(task.kind, SEGMENTATION)]
-    for metric in extra:
-        if metric.__name__ in names:
-            raise refuse("metrics", "a name of its own for every metric", metric.__name__, "Rename the function.")
-        names.append(metric.__name__)
+    names(task, extra)
     if task.kind == "segmentation":
         return SegmentationTally(task, extra, thorough)
     return ClassificationTally(task, extra)

@@ -17,9 +17,9 @@ from fedmed.config.experiment import Experiment
 from fedmed.data.augment import Augment, NoneAugment
 from fedmed.data.world import World, build_world
 from fedmed.engine.base import Engine
-from fedmed.errors import Fault, UserError
+from fedmed.errors import Fault, UserError, near
 from fedmed.method import Chain, Setup
-from fedmed.metrics import HEADLINE
+from fedmed.metrics import HEADLINE, names
 from fedmed.models.net import Model, Net, scope
 from fedmed.models.start import check, create
 from fedmed.server import ServerOptimizer
@@ -52,7 +52,8 @@ def build_parts(config: DictConfig) -> Parts:
     world = load_world(config)
     task = replace(world.task, entrywise=resolve(chosen.loss)) if chosen.loss else world.task
     model: Model = build(config.model)
-    if faults := [*check(model, task.kind, world.channels, world.side), *_client_faults(chosen, world)]:
+    model_faults = check(model, task.kind, world.channels, world.side)
+    if faults := [*model_faults, *_client_faults(chosen, world), *_metric_faults(chosen, task)]:
         raise UserError(*faults)
     net = create(model, channels=world.channels, outputs=task.outputs, side=world.side, seed=chosen.seed)
     setup = Setup(task=task, net=net, optimizer=chosen.optimizer, rounds=chosen.rounds, clients=len(world.shares))
@@ -122,6 +123,15 @@ def _client_faults(chosen: Experiment, world: World) -> Iterator[Fault]:
     if wanted is not None and wanted > clients:
         fix = "Lower it, or ask for more clients."
         yield Fault("clients_per_round", f"at most {clients}, the number of clients", str(wanted), fix)
+    if chosen.patience is not None and not any(len(share.val) for share in world.shares):
+        fix = "Raise dataset.val, or set patience=null: a better round is one with better validation at the clients."
+        yield Fault("patience", "validation images at some client", "none", fix)
+
+
+def _metric_faults(chosen: Experiment, task: Task) -> Iterator[Fault]:
+    known = names(task, [resolve(name) for name in chosen.metrics])
+    if chosen.metric is not None and chosen.metric not in known:
+        yield Fault("metric", f"a metric of {task.kind}", chosen.metric, near(chosen.metric, known))
 
 
 def _local_faults(chain: Chain, net: Net) -> Iterator[Fault]:

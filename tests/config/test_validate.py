@@ -52,6 +52,7 @@ def test_values_out_of_bounds_are_faults() -> None:
         (["local_steps=3", "epochs=2"], "local_steps"),
         (["optimizer.name=adam", "optimizer.momentum=0.9"], "optimizer.momentum"),
         (["patience=2", "scopes=[]"], "patience"),
+        (["patience=2", "scopes=[test,adapted]"], "patience"),
         (["device=cuda:99"], "device"),
     ],
 )
@@ -66,7 +67,7 @@ def test_values_that_do_not_go_together_are_faults(overrides: list[str], where: 
         ["clients_per_round=11", "partition=site"],
         ["local_steps=3"],
         ["optimizer.name=adamw", "optimizer.weight_decay=0.1"],
-        ["scopes=[adapted]", "patience=1"],
+        ["scopes=[client]", "patience=1"],
         ["strategy.local=['@norm']"],
     ],
 )
