@@ -76,12 +76,12 @@ def test_the_server_steps_towards_the_mean_parameters_only() -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Latest(Method):
-    """Only the last client counts."""
+class First(Method):
+    """Only the first client counts."""
 
     def weights(self, server: Server, reports: Sequence[Report]) -> Tensor:
         assert all(report.weights for report in reports)
-        return torch.tensor([0.0] * (len(reports) - 1) + [2.0], dtype=torch.float64)
+        return torch.tensor([2.0] + [0.0] * (len(reports) - 1), dtype=torch.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ def test_reports_are_averaged_by_training_images() -> None:
 
 
 def test_a_method_that_weighs_gets_the_models_and_decides() -> None:
-    assert _aggregate(Latest())[0]["w"].item() == 2
+    assert _aggregate(First())[0]["w"].item() == 1
 
 
 def test_update_comes_before_combine_and_each_member_sees_its_own_payload() -> None:

@@ -2,7 +2,8 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.app import ConfigRecord, Context, Message, RecordDict
+from flwr.clientapp import ClientApp
 
 from fedmed.engine.inprocess import InprocessEngine, InProcessGrid
 from fedmed.flower import LocalGrid, app_of
@@ -89,6 +90,20 @@ def test_a_failing_client_is_an_error_reply_and_keeps_its_memory_as_it_was() -> 
     assert bad.metadata.src_node_id == 2
     assert load_memory(place.memory(0)) == {"test_inprocess": {"seen": 1}}
     assert load_memory(place.memory(1)) == {}
+
+
+def test_an_app_of_the_users_own_that_fails_leaves_its_context_as_it_was() -> None:
+    app = ClientApp()
+
+    @app.train()
+    def train(message: Message, context: Context) -> Message:
+        context.state["half"] = ConfigRecord({"done": 1})
+        raise KeyError("lost")
+
+    place = InProcessGrid(app, 1)
+    (reply,) = place.send_and_receive([Message(RecordDict(), 1, "train")])
+    assert reply.has_error()
+    assert not place.memory(0)
 
 
 def test_streaming_lets_errors_through() -> None:
