@@ -89,6 +89,7 @@ class Trainer:
     """Runs clients' rounds one after another on one resident net.
 
     net: with its initial weights; the local part of a client that never trained starts from these.
+    shared: the resident net's shared tensors, by state-dict name; always the same dict.
     normalise: stored pixels (B, C, H, W) -> float batch.
     """
 
@@ -108,17 +109,13 @@ class Trainer:
         self._share, self._normalise, self._seed, self._channels_last = share, normalise, seed, channels_last
         self._weights = dict(net.state_dict())
         self.local = scope(net, chain.local)
+        self.shared = {name: tensor for name, tensor in self._weights.items() if name not in self.local}
         self._initial = {name: self._weights[name].clone() for name in sorted(self.local)}
         self._optimizer = make_optimizer(training.optimizer, net.parameters())
         self._own: Payload = self._initial
         self._spares: list[Net] = []
         self._spares_used = 0
         self._stage = ""
-
-    @property
-    def shared(self) -> dict[str, Tensor]:
-        """The resident net's shared tensors, by state-dict name."""
-        return {name: tensor for name, tensor in self._weights.items() if name not in self.local}
 
     def train(self, job: Job) -> Outcome:
         """Local training from the job's weights; errors name the client, the round and the stage."""
@@ -205,8 +202,9 @@ class Trainer:
         self._optimizer.param_groups[0]["lr"] = session.lr
         rng.seed_dropout(self._seed, session.round, session.id)
         order = rng.generator(self._seed, "batches", session.round, session.id)
-        views = rng.generator(self._seed, "augment", session.round, session.id)
-        self.net.train()
+        views = rng.generator(self._seed, "augment", session.round, session.id) if chosen.augment else order
+        if not self.net.training:
+            self.net.train()
         self._stage = "prepare"
         self.chain.prepare(session)
         self._stage = "training"

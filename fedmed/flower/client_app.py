@@ -12,7 +12,7 @@ from flwr.clientapp import ClientApp
 from torch import Tensor
 
 from fedmed.client import Share, Trainer, Training
-from fedmed.flower.records import save_memory
+from fedmed.flower.records import pack, save_memory
 from fedmed.flower.wire import METRICS, answer, client_id, flat, read_job
 from fedmed.method import Chain, Method, chain
 from fedmed.models.net import Net
@@ -52,14 +52,16 @@ def client_app(
 def app_of(trainer: Trainer) -> ClientApp:
     """The ClientApp of a trainer."""
     app = ClientApp()
+    resident = pack(trainer.shared)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
         started = time.perf_counter()
-        outcome = trainer.train(read_job(message, context))
+        job = read_job(message, context)
+        outcome = trainer.train(job)
         if outcome.state or context.state:
             save_memory(outcome.state, context.state)
-        return Message(answer(client_id(context), outcome, time.perf_counter() - started), reply_to=message)
+        return Message(answer(job.client, outcome, resident, time.perf_counter() - started), reply_to=message)
 
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:

@@ -42,6 +42,17 @@ class LocalArray(Array):
         """The same values as a plain Flower array."""
         return Array(self.numpy())
 
+    @property
+    def is_dirty(self) -> bool:
+        return True  # the tensor may have changed since Flower last hashed it
+
+    @is_dirty.setter
+    def is_dirty(self, value: bool) -> None:
+        pass
+
+    def slice_array(self) -> list[tuple[str, Any]]:
+        return self.serialised().slice_array()  # Flower would keep the first slices
+
     def deflate(self) -> bytes:
         return self.serialised().deflate()  # Flower's receivers know its own class by name, not this one
 

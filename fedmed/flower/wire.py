@@ -32,7 +32,8 @@ class Reply:
 
 def ask(arrays: ArrayRecord, inbox: Mapping[str, ArrayRecord], config: Mapping[str, Any]) -> RecordDict:
     """The content of a message to clients: shared weights, each member's inbox, and numbers about the round."""
-    content = RecordDict({ARRAYS: arrays, CONFIG: ConfigRecord(dict(config))})
+    content = RecordDict()
+    content[ARRAYS], content[CONFIG] = arrays, ConfigRecord(dict(config))
     for member, record in inbox.items():
         content[INBOX + member] = record
     return content
@@ -40,13 +41,14 @@ def ask(arrays: ArrayRecord, inbox: Mapping[str, ArrayRecord], config: Mapping[s
 
 def read_job(message: Message, context: Context) -> Job:
     """The job that a message asks of the client whose context this is."""
-    content, config = message.content, message.content.config_records.get(CONFIG, ConfigRecord())
-    round = int(config.get("server-round", 1))  # type: ignore[arg-type]
+    content = message.content
+    config: Any = content[CONFIG] if CONFIG in content else {}
+    round = int(config.get("server-round", 1))
     return Job(
         client=client_id(context),
         round=round,
-        rounds=int(config.get("num-rounds", round)),  # type: ignore[arg-type]
-        shared=unpack(content.array_records[ARRAYS]),
+        rounds=int(config.get("num-rounds", round)),
+        shared=unpack(_arrays(content)),
         inbox=_by_member(content, INBOX),
         state=load_memory(context.state),
         adapted=bool(config.get("adapted", False)),
@@ -58,8 +60,8 @@ def client_id(context: Context) -> int:
     return int(context.node_config["partition-id"])
 
 
-def answer(client: int, outcome: Outcome, seconds: float) -> RecordDict:
-    """What a client sends after training; refers to the resident net's tensors."""
+def answer(client: int, outcome: Outcome, arrays: ArrayRecord, seconds: float) -> RecordDict:
+    """What a client sends after training. arrays: the outcome's weights, packed."""
     metrics: dict[str, Any] = {
         "num-examples": outcome.examples,
         "loss": outcome.loss,
@@ -67,7 +69,8 @@ def answer(client: int, outcome: Outcome, seconds: float) -> RecordDict:
         "seconds": seconds,
     }
     metrics.update(flat("adapted", outcome.adapted))
-    content = RecordDict({ARRAYS: pack(outcome.weights), METRICS: MetricRecord(metrics)})
+    content = RecordDict()
+    content[ARRAYS], content[METRICS] = arrays, MetricRecord(metrics)
     for member, payload in outcome.payloads.items():
         if payload:
             content[REPORT + member] = pack(payload)
@@ -76,17 +79,18 @@ def answer(client: int, outcome: Outcome, seconds: float) -> RecordDict:
 
 def read_reply(message: Message) -> Reply:
     """One client's answer to a training message."""
-    content, metrics = message.content, message.content.metric_records[METRICS]
+    content = message.content
+    metrics: Any = content[METRICS]
     payloads = _by_member(content, REPORT)
     report = Report(
-        client=int(metrics["partition-id"]),  # type: ignore[arg-type]
-        examples=int(metrics["num-examples"]),  # type: ignore[arg-type]
-        loss=float(metrics["loss"]),  # type: ignore[arg-type]
+        client=int(metrics["partition-id"]),
+        examples=int(metrics["num-examples"]),
+        loss=float(metrics["loss"]),
         payload={},
-        weights=unpack(content.array_records[ARRAYS]),
+        weights=unpack(_arrays(content)),
     )
-    adapted = {name: float(v) for name, v in metrics.items() if name.startswith("adapted.")}  # type: ignore[arg-type]
-    return Reply(report, payloads, adapted, float(metrics["seconds"]))  # type: ignore[arg-type]
+    adapted = {name: float(value) for name, value in metrics.items() if name.startswith("adapted.")}
+    return Reply(report, payloads, adapted, float(metrics["seconds"]))
 
 
 def flat(prefix: str, scores: Scores | None) -> dict[str, float]:
@@ -100,5 +104,10 @@ def count_bytes(tensors: Payload) -> int:
 
 
 def _by_member(content: RecordDict, prefix: str) -> dict[str, dict[str, Any]]:
-    records = content.array_records.items()
-    return {name.removeprefix(prefix): unpack(record) for name, record in records if name.startswith(prefix)}
+    names = [name for name in content if name.startswith(prefix)]
+    return {name.removeprefix(prefix): unpack(_arrays(content, name)) for name in names}
+
+
+def _arrays(content: RecordDict, name: str = ARRAYS) -> ArrayRecord:
+    record: Any = content[name]
+    return record  # type: ignore[no-any-return]

@@ -37,7 +37,7 @@ def test_an_answer_is_read_as_it_was_given_without_copies() -> None:
     scores = Scores(values={"auc": 0.75}, defined={}, undefined=("loss",), detail={}, examples=5)
     payloads = {"fedx": {"p": torch.ones(1)}, "silent": {}}
     outcome = Outcome(examples=12, loss=0.5, weights=WEIGHTS, payloads=payloads, state={}, adapted=scores)
-    content = answer(3, outcome, 1.5)
+    content = answer(3, outcome, pack(WEIGHTS), 1.5)
     assert set(content) == {"arrays", "metrics", "report.fedx"}
     reply = read_reply(Message(content, reply_to=message(RecordDict())))
     assert (reply.report.client, reply.report.examples, reply.report.loss) == (3, 12, 0.5)
