@@ -43,6 +43,17 @@ def test_a_message_content_survives_the_wire_between_processes() -> None:
     assert again.metric_records["metrics"]["loss"] == 0.5
 
 
+def test_what_is_sent_is_the_tensor_as_it_is_now() -> None:
+    tensor = torch.zeros(3)
+    content = RecordDict({"arrays": pack({"w": tensor})})
+    first = content.object_id, _received(content)
+    tensor.fill_(2)
+    second = content.object_id, _received(content)
+    assert unpack(second[1].array_records["arrays"])["w"].tolist() == [2, 2, 2]
+    assert unpack(first[1].array_records["arrays"])["w"].tolist() == [0, 0, 0]
+    assert first[0] != second[0]
+
+
 def test_a_gradient_does_not_travel() -> None:
     parameter = torch.nn.Parameter(torch.ones(2))
     assert LocalArray(parameter).numpy().tolist() == [1, 1]
