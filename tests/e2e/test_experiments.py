@@ -1,0 +1,62 @@
+"""Every experiment in configs/experiment, for two rounds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "configs" / "experiment").glob("*.yaml"))
+
+
+def write_nuclei(file: Path) -> None:
+    """Bright discs with their masks, from three sites."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:32, :32]
+    middle = rng.integers(8, 24, (48, 2, 1, 1))
+    masks = np.hypot(y - middle[:, 0], x - middle[:, 1]) < 6
+    images = (60 + 120 * masks + rng.integers(0, 40, masks.shape)).astype(np.uint8)
+    np.savez(file, images=np.repeat(images[..., None], 3, 3), masks=masks.astype(np.uint8), sites=np.arange(48) % 3)
+
+
+def write_breastmnist(file: Path) -> None:
+    """Random images in the published form of BreastMNIST."""
+    rng = np.random.default_rng(0)
+    sizes = {"train": 80, "val": 20, "test": 20}
+    images = {f"{part}_images": rng.integers(0, 256, (n, 28, 28), dtype=np.uint8) for part, n in sizes.items()}
+    labels = {f"{part}_labels": rng.integers(0, 2, (n, 1), dtype=np.uint8) for part, n in sizes.items()}
+    np.savez(file, **images, **labels)
+
+
+NEEDS = {
+    "nuclei_sites": ("dataset.path=nuclei.npz",),
+    "breastmnist": ("dataset.root=breastmnist.npz", "dataset.verify=false"),
+    "missing_labels": ("dataset.images=200", "dataset.test_images=60"),
+}
+"""What an experiment leaves to the user, or fewer images than it has."""
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_an_experiment_runs(fedmed: Any, tmp_path: Path, experiment: str) -> None:
+    write_nuclei(tmp_path / "nuclei.npz")
+    write_breastmnist(tmp_path / "breastmnist.npz")
+    code, out, err = fedmed("run", f"experiment={experiment}", "rounds=2", "--json", *NEEDS.get(experiment, ()))
+    assert code == 0, err
+    final = json.loads(out)
+    assert final["rounds"] == 2
+    assert final["bytes.up"] > 0
+    assert final["client.mean.loss"] > 0
+    run = tmp_path / final["directory"]
+    assert json.loads((run / "run.json").read_text())["status"] == "finished"
+    assert json.loads((run / "final.json").read_text()) == final
+
+
+def test_every_experiment_says_what_it_is(fedmed: Any) -> None:
+    code, out, _ = fedmed("list", "experiments")
+    assert code == 0
+    lines = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert sorted(lines) == EXPERIMENTS
