@@ -90,10 +90,11 @@ def _sweep(checked: Plan, output: Output) -> int:
     count = len(checked.jobs)
     started: list[Path] = []
 
-    def task(config: DictConfig, directory: Path) -> None:
+    def task(config: DictConfig, absolute: Path) -> None:
+        directory = _short(absolute)
         started.append(directory)
         if not output.quiet:
-            print(f"run {len(started)} of {count}: {_short(directory)}", file=sys.stderr, flush=True)
+            print(f"run {len(started)} of {count}: {directory}", file=sys.stderr, flush=True)
         code = _guard(output, directory, lambda runner, show: runner.run(config, directory, show=show))
         if code:
             raise KeyboardInterrupt
