@@ -37,6 +37,8 @@ class Share(Protocol):
     def val(self) -> Examples: ...
     @property
     def test(self) -> Examples: ...
+    @property
+    def audit(self) -> Examples | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +137,11 @@ class Trainer:
             )
 
     def evaluate(self, job: Job) -> dict[str, Scores]:
-        """Scores of the received model, with the client's own local part, on the client's `val` and `test` images."""
+        """Scores of the received model, with the client's own local part, on its `val`, `audit` and `test` images."""
         with self._named(job):
             session, share = self._receive(job), self._share(job.client)
-            held = {"val": share.val, "test": share.test}
-            return {n: self.score(e, "client", session) for n, e in held.items() if len(e)}
+            held = {"val": share.val, "audit": share.audit, "test": share.test}
+            return {n: self.score(e, "client", session) for n, e in held.items() if e is not None and len(e)}
 
     def score(self, examples: Examples, scope: Scope, session: Session | None = None) -> Scores:
         """Scores of the resident net as it stands."""

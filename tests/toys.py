@@ -33,6 +33,7 @@ class Held:
     train: Examples
     val: Examples
     test: Examples
+    audit: Examples | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

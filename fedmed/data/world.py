@@ -26,11 +26,15 @@ from fedmed.tasks import TASKS, Task
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one client holds: training and validation images as annotated, test images with true labels."""
+    """What one client holds: training and validation images as annotated, test images with true labels.
+
+    audit: the validation images with true labels, where these differ from the given ones; never for choosing a round.
+    """
 
     train: Examples
     val: Examples
     test: Examples
+    audit: Examples | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,9 @@ def _as_given(share: Share, given: Given) -> Share:
     n = len(share.train)
     seen = given.seen
     train = Examples(share.train.x, given.y[:n], None if seen is None else seen[:n])
-    return Share(train, Examples(share.val.x, given.y[n:], None if seen is None else seen[n:]), share.test)
+    val = Examples(share.val.x, given.y[n:], None if seen is None else seen[n:])
+    same = seen is share.train.seen and torch.equal(val.y, share.val.y)
+    return Share(train, val, share.test, None if same else share.val)
 
 
 def _audit(held: _Held, share: Share, given: Given, table: Table, shown: NDArray[np.bool_]) -> Audit:

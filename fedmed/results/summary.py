@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 Final = dict[str, float | int | str | None]
 
-SCOPES = ("test.", "val.", "client.", "adapted.")
+SCOPES = ("test.", "val.", "audit.", "client.", "adapted.")
 """What the names of evaluation results begin with."""
 
 COLUMNS = {
@@ -43,7 +43,8 @@ def summarise(rounds: Sequence[Row], clients: Sequence[Row], *, metric: str, sec
     return {
         **_evaluation(last),
         "client.worst.id": _worst_client(clients, last.get("round"), metric),
-        **_best(rounds, metric),
+        **_best(rounds, metric, "val"),
+        **_best_by_truth(rounds, metric),
         "bytes.up": sum(row.get("bytes.up") or 0 for row in rounds),
         "bytes.down": sum(row.get("bytes.down") or 0 for row in rounds),
         "rounds": rounds[-1]["round"] if rounds else 0,
@@ -53,9 +54,12 @@ def summarise(rounds: Sequence[Row], clients: Sequence[Row], *, metric: str, sec
     }
 
 
-def best_round(rounds: Sequence[Row], metric: str) -> Row | None:
-    """The first row with the best `val.<metric>`; None where no round has one."""
-    name = f"val.{metric}"
+def best_round(rounds: Sequence[Row], metric: str, labels: str = "val") -> Row | None:
+    """The first row with the best `val.<metric>`; None where no round has one.
+
+    labels: val for the validation labels as given, audit for the true ones.
+    """
+    name = f"{labels}.{metric}"
     rated = [row for row in rounds if _defined(row.get(name))]
     best = max if higher_is_better(metric) else min
     return best(rated, key=lambda row: float(row[name])) if rated else None
@@ -76,11 +80,17 @@ def _evaluation(row: Row) -> Row:
     return found if any(map(_defined, found.values())) else {}
 
 
-def _best(rounds: Sequence[Row], metric: str) -> Final:
-    row = best_round(rounds, metric)
+def _best(rounds: Sequence[Row], metric: str, labels: str) -> Final:
+    row = best_round(rounds, metric, labels)
     if row is None:
         return {"best.round": None}
     return {"best.round": row["round"], **{f"best.{name}": value for name, value in _evaluation(row).items()}}
+
+
+def _best_by_truth(rounds: Sequence[Row], metric: str) -> Final:
+    """The round that true validation labels would have chosen, and its test metrics: for audit only."""
+    found = _best(rounds, metric, "audit")
+    return {f"audit.{n}": v for n, v in found.items() if v is not None and n.startswith(("best.round", "best.test."))}
 
 
 def _worst_client(clients: Sequence[Row], round: int | None, metric: str) -> int | None:

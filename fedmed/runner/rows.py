@@ -16,6 +16,7 @@ def round_row(result: RoundResult) -> Row:
     row |= {f"seconds.{stage}": seconds for stage, seconds in result.seconds.items()}
     row |= result.server
     row |= _over_clients(result.evaluated, "test", "client") | _weighted(result.evaluated, "val")
+    row |= _weighted(result.evaluated, "audit")
     return row | _over_clients(result.clients, "adapted", "adapted")
 
 

@@ -177,6 +177,17 @@ def test_unseen_labels_are_marked_in_training_and_validation() -> None:
         assert not share.train.y[~share.train.seen].any()
 
 
+def test_true_validation_labels_are_kept_beside_given_ones_only_where_these_differ() -> None:
+    made = table()
+    for share, true in zip(
+        build(made, annotation=LabelNoiseAnnotation(rate=(0.9,))).shares, build(made).shares, strict=True
+    ):
+        assert true.audit is None
+        assert share.audit is not None
+        assert torch.equal(share.audit.y, true.val.y)
+        assert not torch.equal(share.val.y, true.val.y)
+
+
 def test_a_shift_by_client_gives_all_images_of_a_client_the_same_scanner() -> None:
     world = build(_flat(table()), shift=ScannerShift(strength=0.8), client_test=0.3)
     means = [[float(part.x.float().mean()) for part in (s.train, s.val, s.test)] for s in world.shares]

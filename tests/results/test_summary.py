@@ -91,3 +91,16 @@ def test_the_rich_table_names_the_directory_in_one_piece(width: int) -> None:
     Console(file=stream, width=width).print(final_table(summary() | {"directory": directory}), soft_wrap=True)
     assert directory in stream.getvalue()
     assert "worst client" in stream.getvalue()
+
+
+def test_the_best_round_by_true_validation_labels_is_reported_for_audit_only(tmp_path):
+    rows = [
+        {"round": 1, "seconds": 1.0, "test.auc": 0.6, "val.auc": 0.9, "audit.auc": 0.5},
+        {"round": 2, "seconds": 1.0, "test.auc": 0.8, "val.auc": 0.7, "audit.auc": 0.8},
+    ]
+    final = summarise(rows, [], metric="auc", seconds=2.0, directory=tmp_path)
+    assert (final["best.round"], final["best.test.auc"]) == (1, 0.6)
+    assert (final["audit.best.round"], final["audit.best.test.auc"]) == (2, 0.8)
+    assert "audit.best.round" not in summarise(
+        [{**row, "audit.auc": None} for row in rows], [], metric="auc", seconds=2.0, directory=tmp_path
+    )
