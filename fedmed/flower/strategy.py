@@ -190,7 +190,10 @@ def _exchange(grid: Grid, messages: Iterable[Message], timeout: float) -> Iterab
     """Replies in order of client number: lent one by one by a local grid, gathered from any other."""
     if isinstance(grid, LocalGrid):
         return grid.stream(messages)
-    replies = _checked(*grid.send_and_receive(messages, timeout=timeout))
+    sent = list(messages)
+    replies = _checked(*grid.send_and_receive(sent, timeout=timeout))
+    if silent := {m.metadata.dst_node_id for m in sent} - {m.metadata.src_node_id for m in replies}:
+        raise ClientError(f"no answer within {timeout:g} s from nodes {', '.join(map(str, sorted(silent)))}")
     return sorted(replies, key=lambda m: m.content.metric_records[METRICS]["partition-id"])
 
 

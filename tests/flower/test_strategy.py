@@ -115,6 +115,17 @@ def test_all_clients_that_failed_are_named_with_their_reasons() -> None:
     assert sorted(str(caught.value).splitlines()) == sorted(lines)
 
 
+def test_a_client_that_does_not_answer_in_time_is_named_not_left_out_of_the_average() -> None:
+    class Lossy(Remote):
+        def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+            replies = list(super().send_and_receive(messages, timeout=timeout))
+            return replies[1:] if self.asked[-1] == "train" else replies
+
+    grid = Lossy(grid_of(TOY, FedAvg(), kind=InProcessGrid))
+    with pytest.raises(ClientError, match=r"no answer within 3600 s from nodes \d+$"):
+        federate(TOY, FedAvg(), grid=grid)
+
+
 def test_an_error_reply_is_never_averaged_away() -> None:
     plan = strategy(FedAvg())
     grid = grid_of(TOY, FedAvg(), kind=InProcessGrid)
