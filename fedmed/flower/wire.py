@@ -42,7 +42,7 @@ def ask(arrays: ArrayRecord, inbox: Mapping[str, ArrayRecord], config: Mapping[s
 def read_job(message: Message, context: Context) -> Job:
     """The job that a message asks of the client whose context this is."""
     content = message.content
-    config: Any = content[CONFIG] if CONFIG in content else {}
+    config: Any = content.get(CONFIG, {})
     round = int(config.get("server-round", 1))
     return Job(
         client=client_id(context),
