@@ -10,7 +10,6 @@ pyproject.toml instead; they stay as they are:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import torch
@@ -21,6 +20,7 @@ from torch import nn
 from fedmed.client import Training
 from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
+from fedmed.data.world import Share
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.flower import client_app, strategy
 from fedmed.method import chain
@@ -31,15 +31,6 @@ from fedmed.tasks import MultiClass
 
 CLIENTS, ROUNDS = 4, 8
 METHOD = chain(FedProx(mu=0.01), Scaffold())
-
-
-@dataclass(frozen=True)
-class Hospital:
-    """The images of one client."""
-
-    train: Examples
-    val: Examples
-    test: Examples
 
 
 def make_net() -> Net:
@@ -61,10 +52,10 @@ def images(number: int, upright: float, seed: int) -> Examples:
 
 
 @cache
-def hospital(client: int) -> Hospital:
+def hospital(client: int) -> Share:
     """What one client holds: the one more upright bars, the other more level ones."""
     everything = images(120, upright=(client + 1) / (CLIENTS + 1), seed=client)
-    return Hospital(everything[:80], everything[80:100], everything[100:])
+    return Share(everything[:80], everything[80:100], everything[100:])
 
 
 client = client_app(
