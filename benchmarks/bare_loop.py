@@ -3,7 +3,7 @@
 28x28x1 images, 9 classes, a CNN of 164,745 parameters, 1 local epoch, batch 32, SGD 0.05, FedAvg weighted by images,
 1 torch thread: one resident model, index slices of tensors in memory, sums in place, and nothing else.
 
-    python benchmarks/bare_loop.py [A|B|C] [rounds]
+    python benchmarks/bare_loop.py [A|B|C|D] [rounds]
 """
 
 from __future__ import annotations
@@ -33,7 +33,12 @@ class Workload(NamedTuple):
     per_round: int
 
 
-WORKLOADS = {"A": Workload(20, 200, 10), "B": Workload(20, 32, 10), "C": Workload(500, 32, 50)}
+WORKLOADS = {
+    "A": Workload(20, 200, 10),
+    "B": Workload(20, 32, 10),
+    "C": Workload(500, 32, 50),
+    "D": Workload(20, 2, 20),  # next to no compute: what a client costs beside it
+}
 
 
 class SmallCNN(nn.Module):

@@ -242,8 +242,7 @@ class Trainer:
         return x.contiguous(memory_format=torch.channels_last) if self._channels_last else x
 
     def _mean(self, losses: Sequence[Tensor], sizes: Sequence[int], session: Session) -> float:
-        values: list[float] = torch.stack(list(losses)).tolist()
-        mean = sum(loss * size for loss, size in zip(values, sizes, strict=True)) / sum(sizes)
+        mean = sum(loss.item() * size for loss, size in zip(losses, sizes, strict=True)) / sum(sizes)
         if math.isfinite(mean):
             return mean
         fix = "Training diverged: lower optimizer.lr, or set clip_norm."
