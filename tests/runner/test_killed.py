@@ -64,7 +64,10 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return trace(folder / "kept")
 
 
-@pytest.mark.parametrize(("call", "rounds"), [(4, 0), (30, 2)], ids=["before the first checkpoint", "later"])
+@pytest.mark.parametrize(
+    ("call", "rounds"),
+    [pytest.param(4, 0, id="before the first checkpoint", marks=pytest.mark.slow), pytest.param(30, 2, id="later")],
+)
 def test_a_run_killed_within_a_round_goes_on_to_the_same_bits(
     tmp_path: Path, straight: dict[str, Any], call: int, rounds: int
 ) -> None:
