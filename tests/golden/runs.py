@@ -19,7 +19,7 @@ FILE = Path(__file__).with_name("rounds.json")
 RUNS = {
     "multiclass": (
         "dataset=synthetic_multiclass", "dataset.images=300", "dataset.test_images=100", "strategy=fedprox",
-        "strategy.mu=0.1", "clients=4", "optimizer.lr=0.1",
+        "strategy.mu=2", "clients=4", "optimizer.lr=0.1",
     ),
     "multilabel": (
         "dataset=synthetic_multilabel", "dataset.images=300", "dataset.test_images=100", "annotation=missing_labels",
