@@ -86,9 +86,10 @@ def objects(mask: Mask, connectivity: int) -> tuple[Indices, int]:
     structure = generate_binary_structure(2, 1 if connectivity == 4 else 2)
     numbers, count = np.zeros(mask.shape, np.int64), 0
     for value in _classes(mask):
-        found, more = label(mask == value, structure)
+        found = np.zeros(mask.shape, np.int64)
+        label(mask == value, structure, output=found)
         numbers += np.where(found > 0, found + count, 0)
-        count += more
+        count += int(found.max(initial=0))
     return numbers, count
 
 
@@ -98,7 +99,7 @@ def _depth(mask: Mask) -> NDArray[np.float64]:
 
     depth = np.zeros(mask.shape)
     for value in _classes(mask):
-        depth += distance_transform_edt(mask == value)
+        depth += np.asarray(distance_transform_edt(mask == value))
     return depth
 
 

@@ -53,10 +53,10 @@ class Show(Protocol):
 
 def make_show(*, quiet: bool = False, stream: TextIO | None = None) -> Show:
     """The view that fits the stream (standard error when None)."""
-    stream = stream or sys.stderr
+    target: TextIO = stream or sys.stderr
     if quiet:
-        return Quiet(stream)
-    return Live(stream) if stream.isatty() and os.environ.get("TERM") != "dumb" else Lines(stream)
+        return Quiet(target)
+    return Live(target) if target.isatty() and os.environ.get("TERM") != "dumb" else Lines(target)
 
 
 @dataclass
