@@ -34,6 +34,7 @@ class Held:
     val: Examples
     test: Examples
     audit: Examples | None = None
+    truth: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

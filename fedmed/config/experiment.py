@@ -62,7 +62,7 @@ class Experiment:
     clients_per_round: Annotated[int, Ge(1)] | None = None
     epochs: Annotated[int, Ge(1)] = 1
     local_steps: Annotated[int, Ge(1)] | None = None
-    batch_size: Annotated[int, Ge(1)] = 32
+    batch_size: Annotated[int, Ge(1)] = 10
     clip_norm: Annotated[float, Gt(0)] | None = None
     client_test: Annotated[float, Interval(ge=0, lt=1)] = 0.1
     eval_every: Annotated[int, Ge(1)] = 1

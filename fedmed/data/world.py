@@ -29,12 +29,14 @@ class Share:
     """What one client holds: training and validation images as annotated, test images with true labels.
 
     audit: the validation images with true labels, where these differ from the given ones; never for choosing a round.
+    truth: the true labels of the training images, where these differ; never for training.
     """
 
     train: Examples
     val: Examples
     test: Examples
     audit: Examples | None = None
+    truth: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +197,13 @@ def _as_given(share: Share, given: Given) -> Share:
     seen = given.seen
     train = Examples(share.train.x, given.y[:n], None if seen is None else seen[:n])
     val = Examples(share.val.x, given.y[n:], None if seen is None else seen[n:])
-    same = seen is share.train.seen and torch.equal(val.y, share.val.y)
-    return Share(train, val, share.test, None if same else share.val)
+    audit = share.val if _differ(val, share.val) else None
+    truth = share.train.y if share.train.seen is None and _differ(train, share.train) else None
+    return Share(train, val, share.test, audit, truth)
+
+
+def _differ(given: Examples, true: Examples) -> bool:
+    return (given.seen is None) != (true.seen is None) or not torch.equal(given.y, true.y)
 
 
 def _audit(held: _Held, share: Share, given: Given, table: Table, shown: NDArray[np.bool_]) -> Audit:

@@ -182,7 +182,7 @@ class MethodStrategy(Strategy):
         up = count_bytes(report.weights) + sum(map(count_bytes, reply.payloads.values()))
         self._result.up += up
         row: Row = {"client": report.client, "examples": report.examples, "loss": report.loss}
-        row |= {"seconds": reply.seconds, "bytes.up": up, **reply.adapted}
+        row |= {"seconds": reply.seconds, "bytes.up": up, **reply.extra}
         self._result.clients.append(row)
 
 

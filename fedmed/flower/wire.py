@@ -26,7 +26,7 @@ class Reply:
 
     report: Report
     payloads: Mapping[str, Payload]
-    adapted: Mapping[str, float]
+    extra: Mapping[str, float]
     seconds: float
 
 
@@ -69,6 +69,7 @@ def answer(client: int, outcome: Outcome, arrays: ArrayRecord, seconds: float) -
         "seconds": seconds,
     }
     metrics.update(flat("adapted", outcome.adapted))
+    metrics.update({f"inner.{name}": value for name, value in outcome.audit.items()})
     content = RecordDict()
     content[ARRAYS], content[METRICS] = arrays, MetricRecord(metrics)
     for member, payload in outcome.payloads.items():
@@ -89,8 +90,8 @@ def read_reply(message: Message) -> Reply:
         payload={},
         weights=unpack(_arrays(content)),
     )
-    adapted = {name: float(value) for name, value in metrics.items() if name.startswith("adapted.")}
-    return Reply(report, payloads, adapted, float(metrics["seconds"]))
+    extra = {name: float(value) for name, value in metrics.items() if name.startswith(("adapted.", "inner."))}
+    return Reply(report, payloads, extra, float(metrics["seconds"]))
 
 
 def flat(prefix: str, scores: Scores | None) -> dict[str, float]:

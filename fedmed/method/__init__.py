@@ -2,7 +2,7 @@
 
 from fedmed.method.chain import Chain, chain
 from fedmed.method.contract import Method, Setup
-from fedmed.method.views import Batch, Client, Payload, Report, Scope, Server, Session, State
+from fedmed.method.views import Batch, Client, Payload, Report, Scope, Server, Session, State, Swept
 
 __all__ = [
     "Batch",
@@ -16,5 +16,6 @@ __all__ = [
     "Session",
     "Setup",
     "State",
+    "Swept",
     "chain",
 ]

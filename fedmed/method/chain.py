@@ -31,6 +31,7 @@ class Chain:
         self._having = {hook: [n for n, m in self.members.items() if _overrides(m, hook)] for hook in HOOKS}
         if clashes := [_clash(slot, self._having[slot]) for slot in SLOTS if len(self._having[slot]) > 1]:
             raise UserError(*clashes)
+        self._having["prepare"].sort(key=lambda name: not self.members[name].relabels)
         self._slot = {slot: next(iter(self._having[slot]), next(iter(self.members))) for slot in SLOTS}
 
     def __str__(self) -> str:
@@ -70,6 +71,11 @@ class Chain:
     def report(self, session: Session) -> dict[str, Payload]:
         """What each member sends, by its name."""
         return {name: method.report(session.view(name)) for name, method in self._each("report")}
+
+    def audit(self, session: Session, truth: Tensor) -> dict[str, float]:
+        """What each member's inner values are worth, as `<member>.<name>`."""
+        found = {name: method.audit(session.view(name), truth) for name, method in self._each("audit")}
+        return {f"{name}.{key}": float(value) for name, values in found.items() for key, value in values.items()}
 
     def predict(self, net: Net, x: Tensor, scope: Scope, session: Session | None) -> Tensor:
         name = self._slot["predict"]
@@ -111,7 +117,7 @@ def name_of(method: Method) -> str:
 
 
 def _overrides(method: Method, hook: str) -> bool:
-    return getattr(type(method), hook) is not getattr(Method, hook)
+    return getattr(type(method), hook) is not getattr(Method, hook) and hook not in method.idle
 
 
 def _clash(slot: str, names: Sequence[str]) -> Fault:

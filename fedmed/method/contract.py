@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -31,8 +32,12 @@ class Setup:
 class Method:
     """A federated method; left alone it is FedAvg. Fields are hyper-parameters, overrides are the idea.
 
+    `relabels` is true for a method that calls `client.relabel`: in a chain its `prepare` runs first.
+
     local: what stays on the client: globs over weight names (head.*), or @head, or @norm; [*] shares nothing.
     """
+
+    relabels: ClassVar[bool] = False
 
     local: tuple[str, ...] = ()
 
@@ -43,6 +48,11 @@ class Method:
                 close = get_close_matches(name, HOOKS, n=1, cutoff=0.3)
                 hint = f" Did you mean {close[0]}?" if close else ""
                 raise TypeError(f"{cls.__name__}.{name} is not a hook of Method.{hint} (Hooks: {', '.join(HOOKS)}.)")
+
+    @property
+    def idle(self) -> frozenset[str]:
+        """Hooks that this class overrides but its fields switch off: they count as not overridden."""
+        return frozenset()
 
     def check(self, setup: Setup) -> Sequence[Fault]:
         """What this method cannot work with: a task, net or optimizer that it is not defined for."""
@@ -64,6 +74,13 @@ class Method:
 
     def report(self, client: Client) -> Payload:
         """What the client sends after training, besides its shared weights."""
+        return {}
+
+    def audit(self, client: Client, truth: Tensor) -> Mapping[str, float]:
+        """What the method's inner values are worth against the true labels of the training images, by name.
+
+        Goes to the run's audit rows only; it must change nothing. truth: y as in `Examples`, every entry known.
+        """
         return {}
 
     def predict(self, net: Net, x: Tensor, scope: Scope, client: Client | None) -> Tensor:

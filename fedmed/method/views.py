@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
@@ -51,12 +51,22 @@ class Batch:
     cache: dict[str, Any] = field(default_factory=dict)
 
 
+class Swept(NamedTuple):
+    """One part of a pass over a client's training images: their rows, features and logits, without gradients."""
+
+    rows: slice
+    features: Tensor
+    logits: Tensor
+
+
 @dataclass(slots=True, kw_only=True)
 class Session:
     """One client's round as the engine keeps it; the members of a chain see it through `Client`.
 
     anchor: the shared weights as the round began, detached, read-only.
-    inbox, state: by member's name. spare: gives a frozen copy of the net, in eval mode, with some weights replaced.
+    train: with the labels in force; given: with those the client was given. inbox, state: by member's name.
+    spare: gives a frozen copy of the net, in eval mode, with some weights replaced. sweep: see `Client.sweep`.
+    augment: another augmented view (B, C, H, W) of the training images in the given rows.
     """
 
     id: int
@@ -67,9 +77,12 @@ class Session:
     model: Net
     anchor: Payload
     train: Examples
+    given: Examples
     inbox: Mapping[str, Payload]
     state: dict[str, dict[str, State]]
     spare: Callable[[Payload], Net]
+    sweep: Callable[[Net], Iterator[Swept]]
+    augment: Callable[[Tensor, torch.Generator], Tensor]
     step: int = 0
     lr: float = 0.0
     views: dict[str, Client] = field(default_factory=dict)
@@ -161,8 +174,30 @@ class Client:
 
     @property
     def train(self) -> Examples:
-        """The client's training images with the labels it was given."""
+        """The client's training images with the labels in force: those it was given, unless relabelled this round."""
         return self._session.train
+
+    @property
+    def given(self) -> Examples:
+        """The client's training images with the labels it was given."""
+        return self._session.given
+
+    def relabel(self, y: Tensor, seen: Tensor | None) -> None:
+        """Puts other labels in force for this round, shaped as in `Examples`; the given ones stay as they are."""
+        self._session.train = Examples(self.given.x, y, seen)
+
+    def sweep(self, net: Net) -> Iterator[Swept]:
+        """A pass over the training images, in order, part by part, in eval mode, without augmentation or gradients."""
+        return self._session.sweep(net)
+
+    def collect(self, net: Net) -> tuple[Tensor, Tensor]:
+        """Features (N, D) and logits (N, K) of all training images; see `sweep`, which holds only a part at a time."""
+        parts = list(self.sweep(net))
+        return torch.cat([p.features for p in parts]), torch.cat([p.logits for p in parts])
+
+    def view(self, batch: Batch) -> Tensor:
+        """Another view of the batch's images (B, C, H, W), augmented anew as the run's `augment` says."""
+        return self._session.augment(batch.index, self.rng)
 
     @property
     def received(self) -> Net:

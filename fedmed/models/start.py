@@ -42,7 +42,7 @@ def check(model: Model, task_kind: str, channels: int, side: int) -> list[Fault]
     if task_kind not in model.tasks:
         kinds = " or ".join(sorted(model.tasks))
         faults.append(
-            Fault("model", f"a model for {task_kind}", f"{_name(model)} for {kinds}", "Choose another model.")
+            Fault("model", f"a model for {task_kind}", f"{_name(model)} for {kinds}", "See fedmed list models.")
         )
     if channels < 1:
         faults.append(Fault("model", "images of 1 channel or more", str(channels)))

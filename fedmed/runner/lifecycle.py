@@ -27,7 +27,7 @@ from fedmed.results.summary import Final, best_round, summarise
 from fedmed.runner.card import write_card
 from fedmed.runner.evaluation import evaluate_finally
 from fedmed.runner.parts import Parts, build_parts
-from fedmed.runner.rows import client_rows, round_row
+from fedmed.runner.rows import audit_rows, client_rows, round_row
 from fedmed.runner.written import written
 
 
@@ -110,6 +110,7 @@ class _Run:
         self._rows.append(row)
         self._kept.append("rounds", [row])
         self._kept.append("clients", client_rows(result))
+        self._kept.append("audit", audit_rows(result, [audit.completeness for audit in self._parts.world.audit]))
         self._touched.update(int(client["client"]) for client in result.clients)
         best = best_round(self._rows, self._parts.metric)
         if best is not None and best["round"] == result.round:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -144,7 +146,7 @@ def _local_faults(chain: Chain, net: Net) -> Iterator[Fault]:
 
 
 def _identity(config: DictConfig, world: World, net: Net) -> str:
-    """A digest of all that can change the result: the config, without paths but with what they held."""
+    """A digest of all that can change the result: the config, without paths but with what they held; own code."""
     kept: Any = OmegaConf.to_container(config, resolve=True)
     for name in UNIDENTIFIED:
         kept.pop(name, None)
@@ -153,6 +155,8 @@ def _identity(config: DictConfig, world: World, net: Net) -> str:
         kept[group].pop(option, None)
     digest = blake2b(json.dumps(kept, sort_keys=True).encode(), digest_size=16)
     digest.update(world.fingerprint.encode())
+    for file in sorted(set(re.findall(r'"([^"]+\.py):', json.dumps(kept)))):
+        digest.update(Path(file).read_bytes())
     for part in world.parts:
         digest.update(part.tobytes() + b"/")
     for tensor in net.state_dict().values():

@@ -8,6 +8,9 @@ from math import isfinite
 from fedmed.flower.rounds import RoundResult, Row, mean_loss
 from fedmed.metrics import higher_is_better
 
+INNER = "inner."
+"""What the names of audited values begin with on their way from the client."""
+
 
 def round_row(result: RoundResult) -> Row:
     """One row for the round: losses, cost, and after an evaluation every metric of every scope."""
@@ -22,11 +25,24 @@ def round_row(result: RoundResult) -> Row:
 
 def client_rows(result: RoundResult) -> list[Row]:
     """One row per client that trained or was evaluated; its own test metrics are named `client.<metric>`."""
-    rows: dict[float | int, Row] = {row["client"]: {"round": result.round, **row} for row in result.clients}
+    rows: dict[float | int, Row] = {
+        row["client"]: {"round": result.round, **{n: v for n, v in row.items() if not n.startswith(INNER)}}
+        for row in result.clients
+    }
     for evaluated in result.evaluated:
         row = rows.setdefault(evaluated["client"], {"round": result.round, "client": evaluated["client"]})
         row |= {_renamed(name): value for name, value in evaluated.items() if "." in name}
     return [rows[client] for client in sorted(rows)]
+
+
+def audit_rows(result: RoundResult, completeness: Sequence[float]) -> list[Row]:
+    """One row per client whose method was audited: `<member>.<name>`, beside the client's true completeness."""
+    rows = [{n.removeprefix(INNER): v for n, v in row.items() if n.startswith(INNER)} for row in result.clients]
+    return [
+        {"round": result.round, "client": row["client"], "completeness": completeness[int(row["client"])], **inner}
+        for row, inner in zip(result.clients, rows, strict=True)
+        if inner
+    ]
 
 
 def _renamed(name: str) -> str:

@@ -43,7 +43,7 @@ def test_an_answer_is_read_as_it_was_given_without_copies() -> None:
     assert (reply.report.client, reply.report.examples, reply.report.loss) == (3, 12, 0.5)
     assert reply.report.weights["w"] is WEIGHTS["w"]
     assert same(dict(reply.payloads), {"fedx": payloads["fedx"]})
-    assert reply.adapted == {"adapted.auc": 0.75}
+    assert reply.extra == {"adapted.auc": 0.75}
     assert reply.seconds == 1.5
 
 

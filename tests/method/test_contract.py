@@ -7,7 +7,19 @@ from fedmed.method import Client, Method, Report, Server
 from fedmed.method.contract import HOOKS
 from tests.toys import TOYS, job_of, trainer_of
 
-EVERYTHING = ["check", "prepare", "loss", "penalty", "correct", "report", "predict", "weights", "update", "combine"]
+EVERYTHING = [
+    "check",
+    "prepare",
+    "loss",
+    "penalty",
+    "correct",
+    "report",
+    "audit",
+    "predict",
+    "weights",
+    "update",
+    "combine",
+]
 
 
 def test_the_hooks_are_the_documented_ones() -> None:

@@ -6,85 +6,20 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from fedmed import rng
-from fedmed.config.experiment import Optimizer
-from fedmed.data.augment import Augment
+from fedmed.client.jobs import LOCAL, OPTIMIZER, Job, Outcome, Share, Training
 from fedmed.data.batches import batches, spans
 from fedmed.data.examples import Examples
 from fedmed.errors import UserError, refuse
-from fedmed.method import Batch, Chain, Payload, Scope, Session, State
+from fedmed.method import Batch, Chain, Payload, Scope, Session, State, Swept
 from fedmed.metrics import Scores, Tally, tally
 from fedmed.models.net import Net, scope
 from fedmed.optimizers import Memory, learning_rate, make_optimizer, recall, remember
 from fedmed.tasks import Task
-
-LOCAL, OPTIMIZER = "@local", "@optimizer"
-"""Names in a client's state that are the engine's own; a member's name never begins with @."""
-
-
-class Share(Protocol):
-    """What one client holds."""
-
-    @property
-    def train(self) -> Examples: ...
-    @property
-    def val(self) -> Examples: ...
-    @property
-    def test(self) -> Examples: ...
-    @property
-    def audit(self) -> Examples | None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
-    """How every client trains.
-
-    epochs: passes over the client's images; steps: optimizer steps instead of passes, or None.
-    clip_norm: largest gradient norm, or None.
-    """
-
-    optimizer: Optimizer
-    epochs: int = 1
-    steps: int | None = None
-    batch_size: int = 32
-    clip_norm: float | None = None
-    augment: Augment | None = None
-    metrics: Sequence[Callable[..., float]] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What a client needs for a round besides its data. `state` is only read: the outcome carries the new one."""
-
-    client: int
-    round: int
-    rounds: int
-    shared: Payload
-    inbox: Mapping[str, Payload] = field(default_factory=dict)
-    state: Mapping[str, dict[str, State]] = field(default_factory=dict)
-    adapted: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a client's round gave.
-
-    weights: the shared weights after training: the resident net's own tensors, good until its next job.
-    payloads: what each member reports. adapted: scores on the client's test images right after training.
-    """
-
-    examples: int
-    loss: float
-    weights: Payload
-    payloads: Mapping[str, Payload]
-    state: dict[str, dict[str, State]]
-    adapted: Scores | None = None
 
 
 class Trainer:
@@ -126,7 +61,7 @@ class Trainer:
             loss = self._train(session, job.state.get(OPTIMIZER, {}))
             self._stage = "report"
             payloads = self.chain.report(session)
-            test = self._share(job.client).test
+            test, truth = self._share(job.client).test, self._share(job.client).truth
             return Outcome(
                 examples=len(session.train),
                 loss=loss,
@@ -134,6 +69,7 @@ class Trainer:
                 payloads=payloads,
                 state=self._memory(session),
                 adapted=self.score(test, "adapted", session) if job.adapted and len(test) else None,
+                audit={} if truth is None else self.chain.audit(session, truth),
             )
 
     def evaluate(self, job: Job) -> dict[str, Scores]:
@@ -191,9 +127,12 @@ class Trainer:
             model=self.net,
             anchor=job.shared,
             train=self._share(job.client).train,
+            given=self._share(job.client).train,
             inbox=job.inbox,
             state={name: _unshared(memory) for name, memory in job.state.items() if not name.startswith("@")},
             spare=self._spare,
+            sweep=lambda net: self._sweep(net, job.client),
+            augment=lambda index, generator: self._augment(job.client, index, generator),
             lr=learning_rate(self.training.optimizer, job.round, job.rounds),
         )
 
@@ -237,6 +176,27 @@ class Trainer:
         x = self._layout(x)
         features = self.net.features(x)
         return Batch(x, y, part.seen, index, features, self.net.head(features))
+
+    def _augment(self, client: int, index: Tensor, generator: torch.Generator) -> Tensor:
+        """Another augmented view of a client's training images in the given rows."""
+        part = self._share(client).train[index]
+        x = self._normalise(part.x)
+        if self.training.augment is not None:
+            x, _ = self.training.augment.apply(x, part.y, generator)
+        return self._layout(x)
+
+    def _sweep(self, net: Net, client: int) -> Iterator[Swept]:
+        """A pass over a client's training images as `Client.sweep` gives it; the net's mode is put back at the end."""
+        images, training = self._share(client).train, net.training
+        net.eval()
+        try:
+            for rows in spans(images):
+                with torch.no_grad():
+                    features = net.features(self._layout(self._normalise(images[rows].x)))
+                    swept = Swept(rows, features, net.head(features))
+                yield swept
+        finally:
+            net.train(training)
 
     def _layout(self, x: Tensor) -> Tensor:
         return x.contiguous(memory_format=torch.channels_last) if self._channels_last else x
