@@ -29,7 +29,7 @@ class Share:
     """What one client holds: training and validation images as annotated, test images with true labels.
 
     audit: the validation images with true labels, where these differ from the given ones; never for choosing a round.
-    truth: the true labels of the training images, where these differ; never for training.
+    truth: the true labels of the training images, where all are known; never for training.
     """
 
     train: Examples
@@ -198,7 +198,7 @@ def _as_given(share: Share, given: Given) -> Share:
     train = Examples(share.train.x, given.y[:n], None if seen is None else seen[:n])
     val = Examples(share.val.x, given.y[n:], None if seen is None else seen[n:])
     audit = share.val if _differ(val, share.val) else None
-    truth = share.train.y if share.train.seen is None and _differ(train, share.train) else None
+    truth = share.train.y if share.train.seen is None else None
     return Share(train, val, share.test, audit, truth)
 
 

@@ -188,6 +188,14 @@ def test_true_validation_labels_are_kept_beside_given_ones_only_where_these_diff
         assert not torch.equal(share.val.y, true.val.y)
 
 
+@pytest.mark.parametrize("annotation", [CompleteAnnotation(), LabelNoiseAnnotation(rate=(0.5,))])
+def test_true_training_labels_are_kept_for_audits_whether_or_not_they_are_the_given_ones(annotation: Any) -> None:
+    made = table()
+    for share in build(made, annotation=annotation).shares:
+        assert share.truth is not None
+        assert torch.equal(share.truth, made.examples.y[torch.tensor(rows_of(share.train.x))])
+
+
 def test_a_shift_by_client_gives_all_images_of_a_client_the_same_scanner() -> None:
     world = build(_flat(table()), shift=ScannerShift(strength=0.8), client_test=0.3)
     means = [[float(part.x.float().mean()) for part in (s.train, s.val, s.test)] for s in world.shares]
