@@ -46,9 +46,7 @@ def _torch() -> Iterator[tuple[str, str]]:
     import torch
 
     yield "processors", f"{os.cpu_count()}, and torch uses {torch.get_num_threads()} threads outside runs"
-    count = torch.cuda.device_count()
-    names = ", ".join(torch.cuda.get_device_name(i) for i in range(count))
-    yield "devices", f"cpu, {names}" if count else "cpu (torch finds no GPU)"
+    yield "device", "cpu; runs use no GPU so far"
 
 
 def _folders() -> Iterator[tuple[str, str]]:

@@ -51,7 +51,7 @@ class Experiment:
     thorough: whether the last evaluation includes slow metrics (surface distances).
     checkpoint_every: rounds between checkpoints.
     resume: directory of a run to continue (null: a new run).
-    device: cpu, cuda or cuda:N.
+    device: cpu, the only one that runs use so far.
     torch_threads: threads of torch; part of the run, because it changes the last bits.
     optimizer: name, lr, momentum, weight_decay, schedule, state.
     """
@@ -74,6 +74,6 @@ class Experiment:
     thorough: bool = False
     checkpoint_every: Annotated[int, Ge(1)] = 1
     resume: str | None = None
-    device: str = "cpu"
+    device: Literal["cpu"] = "cpu"
     torch_threads: Annotated[int, Ge(1)] = 1
     optimizer: Optimizer = Optimizer()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -105,7 +104,6 @@ def _check_together(values: Values) -> Iterator[Fault]:
     yield from _check_clients(values)
     yield from _check_steps(values)
     yield from _check_optimizer(values["optimizer"])
-    yield from _check_device(values["device"])
     for where, text in (("loss", values["loss"]), *(("metrics", text) for text in values["metrics"])):
         if text is not None:
             yield from _check_function(where, text)
@@ -134,18 +132,6 @@ def _check_optimizer(optimizer: Values) -> Iterator[Fault]:
     if optimizer["name"] != "sgd" and optimizer["momentum"]:
         got = f"{show(optimizer['momentum'])} with {optimizer['name']}"
         yield Fault("optimizer.momentum", "0, as only sgd has momentum", got, "Set optimizer.name=sgd.")
-
-
-def _check_device(device: str) -> Iterator[Fault]:
-    found = re.fullmatch(r"cpu|cuda(?::(\d+))?", device)
-    if found is None:
-        yield Fault("device", "cpu, cuda or cuda:N", device, "The default is cpu.")
-    elif device != "cpu":
-        import torch  # takes a second, and only a GPU needs it here
-
-        if torch.cuda.device_count() <= int(found[1] or 0):
-            got = f"{device}, of {torch.cuda.device_count()} GPUs that torch can use"
-            yield Fault("device", "a device that exists", got, "Set device=cpu, or install a CUDA build of torch.")
 
 
 def _check_function(where: str, text: str) -> Iterator[Fault]:
