@@ -1,0 +1,60 @@
+"""FINCH: clusters of rows from first neighbours alone, without a number of clusters or a threshold.
+
+Sarfraz, Sharma, Stiefelhagen: Efficient Parameter-Free Clustering Using First Neighbor Relations.
+CVPR 2019, arXiv 1902.11266.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+BLOCK = 1024
+"""Rows that are compared with all others at a time, which bounds the memory for similarities."""
+
+
+def finch(rows: Tensor) -> list[Tensor]:
+    """The partitions of finite rows (N, D) by cosine, finest first: labels (N,) int64, counted from 0.
+
+    Each coarser one links the centroids of the one before. A cluster has two rows or more, so up to three rows are one
+    cluster; a single cluster is a partition only where the first neighbours of the rows link them all.
+    """
+    levels = [_linked(rows)]
+    while levels[-1].any():
+        coarser = _linked(centroids(rows, levels[-1]))
+        if not coarser.any():
+            break
+        levels.append(coarser[levels[-1]])
+    return levels
+
+
+def centroids(rows: Tensor, labels: Tensor) -> Tensor:
+    """The mean of the rows (N, D) of every cluster (K, D), each row counting alike."""
+    count = torch.bincount(labels)
+    return rows.new_zeros(len(count), rows.shape[1]).index_add_(0, labels, rows) / count[:, None]
+
+
+def _linked(rows: Tensor) -> Tensor:
+    """Labels (N,) of the sets that the links from each row to its first neighbour connect."""
+    if len(rows) < 2:
+        return torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
+    # every path of links ends in a cycle, one per set; after N steps `ahead` is in it, and `lowest` names it
+    ahead = _first_neighbours(rows)
+    lowest = torch.arange(len(rows), device=rows.device)
+    for _ in range(len(rows).bit_length()):
+        lowest = torch.minimum(lowest, lowest[ahead])
+        ahead = ahead[ahead]
+    labels: Tensor = lowest[ahead].unique(return_inverse=True)[1]
+    return labels
+
+
+def _first_neighbours(rows: Tensor) -> Tensor:
+    """The other row of largest cosine for every row (N,), the lowest number among equals."""
+    unit = F.normalize(rows, dim=1)
+    found = []
+    for start in range(0, len(unit), BLOCK):
+        similar = unit[start : start + BLOCK] @ unit.T  # (<= BLOCK, N)
+        similar.diagonal(start).fill_(-torch.inf)
+        found.append(similar.argmax(1))
+    return torch.cat(found)
