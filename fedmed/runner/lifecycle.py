@@ -110,7 +110,8 @@ class _Run:
         self._rows.append(row)
         self._kept.append("rounds", [row])
         self._kept.append("clients", client_rows(result))
-        self._kept.append("audit", audit_rows(result, [audit.completeness for audit in self._parts.world.audit]))
+        if rows := audit_rows(result, [audit.completeness for audit in self._parts.world.audit]):
+            self._kept.append("audit", rows)
         self._touched.update(int(client["client"]) for client in result.clients)
         best = best_round(self._rows, self._parts.metric)
         if best is not None and best["round"] == result.round:

@@ -64,6 +64,8 @@ def _weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
     saved = checkpoint.load(kept.checkpoints)
     if saved is None:
         raise refuse(str(kept.path), "a run with a checkpoint", "none", f"Run it: fedmed run resume={kept.path}")
+    if not saved.shared:
+        raise refuse(str(kept.path), "a run whose clients share weights", "one that shares none", "See strategy.local.")
     return dict(saved.shared)
 
 

@@ -73,6 +73,15 @@ def test_what_stayed_on_the_clients_cannot_be_predicted_with(
     assert not any(name.startswith("head") for name in load_file(tmp_path / "run/weights.safetensors"))
 
 
+def test_a_run_that_shares_nothing_has_no_model_to_export(run: Any, fedmed: Any, tmp_path: Path) -> None:
+    final = run("run", "strategy.local=[*]", "rounds=1")
+    assert (final["bytes.up"], "test.auc" in final) == (0, False)
+    code, _, err = fedmed("export", "run")
+    assert code == 2
+    assert "expected a run whose clients share weights" in err
+    assert not (tmp_path / "run/weights.safetensors").exists()
+
+
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
