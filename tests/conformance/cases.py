@@ -15,6 +15,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "fedavg": {},
     "fedbn": {"local": ()},
     "fedper": {"local": ()},
+    "fedplvm": {"weight": 0.0},
     "fedprox": {"mu": 0.0},
     "moon": {"mu": 0.0},
 }

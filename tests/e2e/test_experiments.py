@@ -32,7 +32,14 @@ def write_breastmnist(file: Path) -> None:
     np.savez(file, **images, **labels)
 
 
+def write_domains(file: Path) -> None:
+    """Random images of two classes from two sites."""
+    images = np.random.default_rng(0).integers(0, 256, (48, 28, 28), dtype=np.uint8)
+    np.savez(file, images=images, labels=np.arange(48) % 2, sites=np.arange(48) // 24)
+
+
 NEEDS = {
+    "fedplvm_paper": ("dataset.path=domains.npz",),
     "nuclei_sites": ("dataset.path=nuclei.npz",),
     "breastmnist": ("dataset.root=breastmnist.npz", "dataset.verify=false"),
     "missing_labels": ("dataset.images=200", "dataset.test_images=60"),
@@ -43,6 +50,7 @@ NEEDS = {
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_an_experiment_runs(fedmed: Any, tmp_path: Path, experiment: str) -> None:
     write_nuclei(tmp_path / "nuclei.npz")
+    write_domains(tmp_path / "domains.npz")
     write_breastmnist(tmp_path / "breastmnist.npz")
     code, out, err = fedmed("run", f"experiment={experiment}", "rounds=2", "--json", *NEEDS.get(experiment, ()))
     assert code == 0, err

@@ -1,0 +1,195 @@
+"""FedPLVM: clients in different domains share clustered prototypes, and features are drawn to those of their class.
+
+Wang, Bian, Zhang, Chen, Xu: Taming Cross-Domain Representation Variance in Federated Prototype Learning with
+Heterogeneous Data Domains. NeurIPS 2024, arXiv 2403.09048.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, NamedTuple
+
+import torch
+from annotated_types import Ge, Gt, Interval
+from torch import Tensor
+
+from fedmed.clustering import centroids, finch
+from fedmed.errors import Fault, refuse
+from fedmed.method import Batch, Client, Method, Payload, Report, Server, Setup
+
+TINY = 1e-8
+"""Length below which a vector has no direction: its cosines are 0 and it has no gradient."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FedPLVM(Method):
+    """Adds weight * (L_contra + L_corr) to the loss: similarities cos(z, g)^alpha to the global prototypes (eqs. 5-8).
+
+    Clients send the mean feature of every FINCH cluster of each class, and the server clusters these means again.
+    weight: weight of both terms (>= 0; 0 is FedAvg); the paper tunes it per data set, between 1 and 100.
+    alpha: exponent of the similarities (above 0 to 1; 1: plain cosines); small values weigh dissimilar pairs more.
+    temperature: temperature of the contrast (> 0; small values sharpen it).
+    correction: the pull towards the own class: mean (2 (cos - 1)^2 to the mean of its prototypes, as in the authors'
+       code), sum (distance of its summed similarities from their number, eq. 8), or none (neutral).
+    similarity_floor: cosines below it count as it, as the power has no slope at 0 (above 0, below 1; 0.0001 is safer
+       still, where features may be negative).
+    local_clusters: how clients make prototypes: finch, or mean (neutral: one per class).
+    global_clusters: how the server makes them: finch, mean (one per class), or none (neutral: passes all on).
+    aggregate: how clients count in the average of weights: by size (training images; neutral), or uniform.
+    min_examples: images of a class without which a client sends no prototype of it (images, >= 1; 2: no prototype is
+       the feature of a single image).
+    max_examples: most images of a class that a client clusters, drawn at random each round (images, >= 1); the
+       comparisons grow with their square.
+    """
+
+    weight: Annotated[float, Ge(0)] = 1.0
+    alpha: Annotated[float, Interval(gt=0, le=1)] = 0.25
+    temperature: Annotated[float, Gt(0)] = 0.07
+    correction: Literal["mean", "sum", "none"] = "mean"
+    similarity_floor: Annotated[float, Interval(gt=0, lt=1)] = 1e-6
+    local_clusters: Literal["finch", "mean"] = "finch"
+    global_clusters: Literal["finch", "mean", "none"] = "finch"
+    aggregate: Literal["size", "uniform"] = "size"
+    min_examples: Annotated[int, Ge(1)] = 2
+    max_examples: Annotated[int, Ge(1)] = 1000
+
+    @property
+    def idle(self) -> frozenset[str]:
+        by_size = {"weights"} if self.aggregate == "size" else set[str]()
+        return frozenset(by_size if self.weight else by_size | {"prepare", "penalty", "report", "audit", "combine"})
+
+    def check(self, setup: Setup) -> Sequence[Fault]:
+        """Refuses tasks without one class and one feature vector per image: prototypes are defined for these only."""
+        if setup.task.kind == "multiclass":
+            return ()
+        expected = "a task with one class, and a model with one feature vector, per image for fedplvm"
+        return [Fault("strategy", expected, setup.task.kind, "Use a multi-class dataset, or another strategy.")]
+
+    def prepare(self, client: Client) -> None:
+        client.scratch["known"] = _Known.of(client.inbox, client.task.classes) if client.inbox else None
+
+    def penalty(self, client: Client, batch: Batch) -> Tensor | float:
+        known: _Known | None = client.scratch["known"]
+        if known is None:
+            return 0.0
+        chosen = known.number[batch.y] > 0
+        if not chosen.any():
+            return 0.0
+        z, y = _unit(batch.features[chosen]), batch.y[chosen]
+        # s_a(z, g) = cos(z, g)^alpha
+        similar = (z @ known.rows.T).clamp(self.similarity_floor, 1).pow(self.alpha)  # (B, P)
+        own = known.classes == y[:, None]  # (B, P)
+        # L_contra = -log( sum_{g in G^y} exp(s_a / tau) / sum_{g in G} exp(s_a / tau) )
+        share = (similar / self.temperature).log_softmax(1).masked_fill(~own, -torch.inf)
+        contrast = -share.logsumexp(1).mean()
+        return self.weight * (contrast + self._correction(z, y, similar, own, known))
+
+    def _correction(self, z: Tensor, y: Tensor, similar: Tensor, own: Tensor, known: _Known) -> Tensor | float:
+        if self.correction == "none":
+            return 0.0
+        if self.correction == "mean":
+            # 2 (cos(z, gbar^y) - 1)^2
+            return 2 * ((z * known.mean[y]).sum(1) - 1).square().mean()
+        # | sum_{g in G^y} s_a(z, g) - C_y |
+        return ((similar * own).sum(1) - known.number[y]).abs().mean()
+
+    def report(self, client: Client) -> Payload:
+        features, y = client.collect(client.model)[0], client.train.y
+        client.scratch["features"] = features
+        _refuse_broken(client, features, y)
+        by_class = [(y == m).nonzero()[:, 0] for m in y.unique().tolist()]
+        drawn = [self._draw(client, rows) for rows in by_class if len(rows) >= self.min_examples]
+        if not drawn:
+            return {}
+        chosen = torch.cat(drawn)
+        sent = _prototypes(features[chosen], y[chosen], self.local_clusters)
+        client.scratch["sent"] = sent["classes"]
+        return sent
+
+    def _draw(self, client: Client, rows: Tensor) -> Tensor:
+        if len(rows) <= self.max_examples:
+            return rows
+        order = torch.randperm(len(rows), generator=client.rng)[: self.max_examples]
+        return rows[order.to(rows.device)]
+
+    def audit(self, client: Client, truth: Tensor) -> Mapping[str, float]:
+        """What is sent and received, and how near features are to prototypes of their own and of other classes.
+
+        sent.<m>, received.<m>: prototypes of class m, before and after global clustering (of the round before).
+        clustered: share of the images whose features were clustered. cosine.own, cosine.other: means over pairs.
+        """
+        given = client.train.y.bincount()
+        used = given.clamp(max=self.max_examples)[given >= self.min_examples]
+        found = {"clustered": used.sum().item() / len(truth), **_counts("sent", client.scratch.get("sent"), client)}
+        known: _Known | None = client.scratch["known"]
+        if known is None:
+            return found
+        cosine = _unit(client.scratch["features"]) @ known.rows.T  # (N, P)
+        own = known.classes == truth[:, None]
+        pairs = {"cosine.own": cosine[own], "cosine.other": cosine[~own]}
+        means = {name: values.mean().item() for name, values in pairs.items() if len(values)}
+        return found | _counts("received", known.classes, client) | means
+
+    def weights(self, server: Server, reports: Sequence[Report]) -> Tensor:
+        return torch.ones(len(reports), dtype=torch.float64)
+
+    def combine(self, server: Server, reports: Sequence[Report]) -> Payload:
+        sent = [r.payload for r in reports if r.payload]
+        if not sent:
+            return {}
+        rows, classes = (torch.cat([p[name] for p in sent]) for name in ("prototypes", "classes"))
+        return _prototypes(rows, classes, self.global_clusters)
+
+
+class _Known(NamedTuple):
+    """The global prototypes as a client uses them.
+
+    rows: of unit length (P, D). classes: of the rows (P,). number: of rows per class (K,).
+    mean: of the rows as they came, then of unit length (K, D); zero for a class without.
+    """
+
+    rows: Tensor
+    classes: Tensor
+    number: Tensor
+    mean: Tensor
+
+    @classmethod
+    def of(cls, inbox: Payload, classes: int) -> _Known:
+        rows, own = inbox["prototypes"], inbox["classes"]
+        total = rows.new_zeros(classes, rows.shape[1]).index_add_(0, own, rows)
+        return cls(_unit(rows), own, own.bincount(minlength=classes), _unit(total))
+
+
+def _prototypes(rows: Tensor, classes: Tensor, how: str) -> dict[str, Tensor]:
+    """The means of the clusters of each class, every row counting alike. rows: (N, D). classes: of the rows (N,)."""
+    if how != "none":
+        ordered: list[int] = classes.unique().tolist()
+        found = [_means(rows[classes == m], how) for m in ordered]
+        classes = torch.cat([classes.new_full((len(means),), m) for m, means in zip(ordered, found, strict=True)])
+        rows = torch.cat(found)
+    return {"prototypes": rows, "classes": classes}
+
+
+def _means(rows: Tensor, how: str) -> Tensor:
+    return centroids(rows, finch(rows)[-1]) if how == "finch" else rows.mean(0, keepdim=True)
+
+
+def _unit(rows: Tensor) -> Tensor:
+    """Rows (N, D) of length 1; a row without a direction becomes zero."""
+    length = rows.norm(dim=1, keepdim=True)
+    unit: Tensor = rows * (length > TINY) / length.clamp(min=TINY)
+    return unit
+
+
+def _counts(name: str, classes: Tensor | None, client: Client) -> dict[str, float]:
+    count = [] if classes is None else classes.bincount(minlength=client.task.classes).tolist()
+    return {f"{name}.{m}": float(n) for m, n in enumerate(count)}
+
+
+def _refuse_broken(client: Client, features: Tensor, y: Tensor) -> None:
+    broken = ~features.isfinite().all(1)
+    if broken.any():
+        where = f"client {client.id}, round {client.round}, class {int(y[broken][0])}"
+        fix = "Training diverged: lower optimizer.lr or strategy.fedplvm.weight, or set clip_norm."
+        raise refuse(where, "finite features", "values that are not", fix)
