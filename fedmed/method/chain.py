@@ -32,7 +32,7 @@ class Chain:
         if clashes := [_clash(slot, self._having[slot]) for slot in SLOTS if len(self._having[slot]) > 1]:
             raise UserError(*clashes)
         self._having["prepare"].sort(key=lambda name: not self.members[name].relabels)
-        self._slot = {slot: next(iter(self._having[slot]), next(iter(self.members))) for slot in SLOTS}
+        self._slot = {slot: self._holder(slot) for slot in SLOTS}
 
     def __str__(self) -> str:
         return "+".join(self.members)
@@ -40,6 +40,11 @@ class Chain:
     def has(self, hook: str) -> bool:
         """Whether any member overrides the hook."""
         return bool(self._having[hook])
+
+    def _holder(self, slot: str) -> tuple[str, Method]:
+        """The member that overrides the slot; where none does, the contract's own hook under the first one's name."""
+        names = self._having[slot]
+        return (names[0], self.members[names[0]]) if names else (next(iter(self.members)), Method())
 
     def _each(self, hook: str) -> Iterator[tuple[str, Method]]:
         return ((name, self.members[name]) for name in self._having[hook])
@@ -58,8 +63,8 @@ class Chain:
 
     def loss(self, session: Session, batch: Batch) -> Tensor:
         """The supervised term plus every penalty, scalar."""
-        name = self._slot["loss"]
-        total = self.members[name].loss(session.view(name), batch)
+        name, holder = self._slot["loss"]
+        total = holder.loss(session.view(name), batch)
         for name, method in self._each("penalty"):
             total = total + method.penalty(session.view(name), batch)
         return total
@@ -78,12 +83,12 @@ class Chain:
         return {f"{name}.{key}": float(value) for name, values in found.items() for key, value in values.items()}
 
     def predict(self, net: Net, x: Tensor, scope: Scope, session: Session | None) -> Tensor:
-        name = self._slot["predict"]
-        return self.members[name].predict(net, x, scope, None if session is None else session.view(name))
+        name, holder = self._slot["predict"]
+        return holder.predict(net, x, scope, None if session is None else session.view(name))
 
     def weights(self, server: Server, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]]) -> Tensor:
-        name = self._slot["weights"]
-        return self.members[name].weights(server.view(name), _of(name, reports, payloads))
+        name, holder = self._slot["weights"]
+        return holder.weights(server.view(name), _of(name, reports, payloads))
 
     def update(self, server: Server, old: Payload, mean: Payload) -> Payload:
         for name, method in self._each("update"):

@@ -14,6 +14,8 @@ from tests.toys import TOYS, TRAINING, Toy
 NEUTRAL: dict[str, dict[str, Any]] = {
     "fedavg": {},
     "fedbn": {"local": ()},
+    "fedmlp": {"warmup_rounds": 9, "views": 1, "logit_adjustment": False, "distillation": False},
+    "fednpr": {"weight": 0.0, "supervised": "base"},
     "fedper": {"local": ()},
     "fedplvm": {"weight": 0.0},
     "fedprox": {"mu": 0.0},
@@ -21,10 +23,13 @@ NEUTRAL: dict[str, dict[str, Any]] = {
 }
 """The fields with which a strategy is FedAvg, for those that can be."""
 
+SHORT: dict[str, dict[str, Any]] = {"fedmlp": {"warmup_rounds": 2}}
+"""The fields of strategies whose stages depend on the length of a run, for runs of two to six rounds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A strategy with its defaults, on a toy."""
+    """A strategy with its defaults (those of `SHORT` apart), on a toy."""
 
     name: str
     kind: type[Method]
@@ -32,7 +37,7 @@ class Case:
 
     @property
     def method(self) -> Method:
-        return self.kind()
+        return self.kind(**SHORT.get(self.name, {}))
 
     @property
     def toy(self) -> Toy:

@@ -104,6 +104,11 @@ def test_an_audit_sees_the_truth_and_only_where_it_differs() -> None:
     assert trainer.train(job_of(trainer, client=1)).audit == {}
 
 
+def plain_loss() -> float:
+    trainer = trainer_of(TOY, FedAvg())
+    return trainer.train(job_of(trainer)).loss
+
+
 def test_a_hook_that_fields_switch_off_leaves_its_slot_free() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Optional(Method):
@@ -122,4 +127,8 @@ def test_a_hook_that_fields_switch_off_leaves_its_slot_free() -> None:
             return batch.logits.mean()
 
     assert Chain({"optional": Optional(own=False), "claims": Claims()}).has("loss")
-    assert not Chain({"optional": Optional(own=False)}).has("loss")
+    alone = Chain({"optional": Optional(own=False)})
+    assert not alone.has("loss")
+    for chain, loss in ((alone, "the task's"), (Chain({"optional": Optional()}), "its own")):
+        trainer = trainer_of(TOY, chain)
+        assert (trainer.train(job_of(trainer)).loss == plain_loss()) == (loss == "the task's")

@@ -1,0 +1,203 @@
+"""FedNPR: features are drawn to the nearest of their class's sub-centroids, so that no class shapes them by its size.
+
+Wicaksana, Yan, Cheng: Non-parametric regularization for class imbalance federated medical image classification. 2024,
+arXiv 2407.12446. Balanced softmax: Ren et al., NeurIPS 2020, arXiv 2007.10740.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from annotated_types import Ge, Gt, Interval
+from torch import Tensor, nn
+
+from fedmed.errors import Fault
+from fedmed.method import Batch, Client, Method, Setup
+
+TINY = 1e-12
+"""Length below which a vector has no direction: its cosines are 0 and it has no gradient."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FedNPR(Method):
+    """Adds weight * L_npr to the balanced softmax loss: cross-entropy on cosines to the nearest sub-centroid per class.
+
+    Sub-centroids stay at the client, which finds them anew from its own images as each round begins.
+    FedNPR-Per is local=[@head].
+    weight: weight of L_npr (>= 0; 0 with supervised=base is FedAvg).
+    supervised: balanced (the task's loss on logits plus the log of the client's class frequencies), or base (neutral:
+       the task's loss, or that of another method in the chain); 0 for weight and base is FedAvg.
+    centroids: sub-centroids per class (>= 1).
+    assign: which sub-centroid an image belongs to: sinkhorn (equally many images each), nearest, or random (as in
+       the authors' code in effect).
+    sinkhorn_eps: temperature of the assignment (> 0; small: near to nearest at first).
+    sinkhorn_iterations: rounds of balancing (>= 1; many: equally many images each).
+    momentum: how much of a sub-centroid stays at a refresh (0 to below 1; 0: nothing).
+    min_examples: images of a class without which its sub-centroids are not refreshed (images, >= 1).
+    mask: whether images of such classes are no targets of L_npr (false: as in the authors' code).
+    mix: multiply (weight * L_npr), or add (weight + L_npr, as in the authors' code; a weight of 0 is off all the same).
+    """
+
+    weight: Annotated[float, Ge(0)] = 0.05
+    supervised: Literal["balanced", "base"] = "balanced"
+    centroids: Annotated[int, Ge(1)] = 4
+    assign: Literal["sinkhorn", "nearest", "random"] = "sinkhorn"
+    sinkhorn_eps: Annotated[float, Gt(0)] = 0.05
+    sinkhorn_iterations: Annotated[int, Ge(1)] = 3
+    momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    min_examples: Annotated[int, Ge(1)] = 2
+    mask: bool = True
+    mix: Literal["multiply", "add"] = "multiply"
+
+    @property
+    def idle(self) -> frozenset[str]:
+        plain = {"loss"} if self.supervised == "base" else set[str]()
+        off = set[str]() if self.weight else {"penalty", "audit"}
+        return frozenset(plain | off | ({"prepare"} if plain and off else set()))
+
+    def check(self, setup: Setup) -> Sequence[Fault]:
+        """Refuses tasks without one class per image: priors and sub-centroids are defined for these only."""
+        if setup.task.kind == "multiclass":
+            return ()
+        fix = "Use a multi-class dataset, or another strategy."
+        return [Fault("strategy", "a task with one class per image for fednpr", setup.task.kind, fix)]
+
+    def prepare(self, client: Client) -> None:
+        counts = client.train.y.bincount(minlength=client.task.classes)  # (C,)
+        client.scratch["counts"] = counts
+        client.scratch["log_prior"] = log_prior(counts)
+        if self.weight:
+            self._refresh(client, counts)
+
+    def _refresh(self, client: Client, counts: Tensor) -> None:
+        features = unit(torch.cat([part.features for part in client.sweep(client.model)]))  # (N, D)
+        kept = client.state.get("centroids")
+        if kept is None:
+            kept = features.new_empty(len(counts), self.centroids, features.shape[1])
+            nn.init.trunc_normal_(kept, std=0.02, generator=client.rng)
+        found = [
+            self._of_class(rows, features[client.train.y == c], client) if counts[c] >= self.min_examples else rows
+            for c, rows in enumerate(kept.unbind())
+        ]
+        client.state["centroids"] = torch.stack(found)
+        client.scratch["features"] = features
+        client.scratch["targets"] = counts >= self.min_examples if self.mask else counts >= 0
+
+    def _of_class(self, rows: Tensor, features: Tensor, client: Client) -> Tensor:
+        """The sub-centroids (K, D) of one class from those before and the unit features (n, D) of its images."""
+        fresh = cluster_means(features, self._assigned(features @ unit(rows).T, client), len(rows))
+        return unit(self.momentum * unit(rows) + (1 - self.momentum) * fresh) if self.momentum else fresh
+
+    def _assigned(self, similar: Tensor, client: Client) -> Tensor:
+        """The sub-centroid of every image, (n,), from similarities (n, K)."""
+        if self.assign == "random":
+            drawn = torch.randint(similar.shape[1], (len(similar),), generator=client.rng)
+            return drawn.to(similar.device)
+        if self.assign == "nearest":
+            return similar.argmax(1)
+        return sinkhorn(similar, self.sinkhorn_eps, self.sinkhorn_iterations).argmax(1)
+
+    def loss(self, client: Client, batch: Batch) -> Tensor:
+        # L_bsm = CE(y_hat + log(pi + 1e-9), y)
+        return client.task.loss(batch.logits + client.scratch["log_prior"], batch.y, batch.seen)
+
+    def penalty(self, client: Client, batch: Batch) -> Tensor | float:
+        chosen = client.scratch["targets"][batch.y]  # (B,)
+        if not chosen.any():
+            return 0.0
+        z = standings(batch.features[chosen], client.state["centroids"])
+        # L_npr = CE(z, y)
+        npr = F.cross_entropy(z, batch.y[chosen])
+        return self.weight * npr if self.mix == "multiply" else self.weight + npr
+
+    def audit(self, client: Client, truth: Tensor) -> Mapping[str, float]:
+        """How far the classes stand apart in the received model, and what the sub-centroids are worth.
+
+        cosine.own, cosine.other: mean cosine of two images of one class, of two classes. npr: L_npr of all images.
+        purity: share of images that are of the most frequent class at the sub-centroid nearest to them, of any class.
+        centroids.cosine: mean cosine of two sub-centroids of one class. centroids.empty: of classes refreshed.
+        classes.absent, classes.masked: how many have no images, or no targets.
+        """
+        features, centroids, counts = client.scratch["features"], client.state["centroids"], client.scratch["counts"]
+        fresh = counts >= self.min_examples
+        return {
+            "npr": F.cross_entropy(standings(features, centroids), truth).item(),
+            "purity": purity((features @ unit(centroids).flatten(0, 1).T).argmax(1), truth),
+            "centroids.empty": float((centroids[fresh].norm(dim=2) <= TINY).sum()),
+            "classes.absent": float((counts == 0).sum()),
+            "classes.masked": float((~client.scratch["targets"]).sum()),
+            **_pair_cosines(features, truth),
+            **_centroid_cosine(unit(centroids[fresh])),
+        }
+
+
+def log_prior(counts: Tensor) -> Tensor:
+    """log(pi + 1e-9) of class counts (C,): finite for a class without images."""
+    return (counts / counts.sum() + 1e-9).log()
+
+
+def unit(rows: Tensor) -> Tensor:
+    """Vectors (..., D) of length 1; one without a direction becomes zero."""
+    length = rows.norm(dim=-1, keepdim=True)
+    found: Tensor = rows * (length > TINY) / length.clamp(min=TINY)
+    return found
+
+
+def standings(features: Tensor, centroids: Tensor) -> Tensor:
+    """How near features (B, D) are to each class's nearest sub-centroid (C, K, D), normalised over classes: (B, C)."""
+    # S[n,k,c] = <f_n, m_ck> / (||f_n|| ||m_ck||);  s[n,c] = max_k S[n,k,c]
+    similar = unit(features) @ unit(centroids).flatten(0, 1).T  # (B, C K)
+    nearest = similar.unflatten(1, centroids.shape[:2]).max(2).values  # (B, C)
+    # z = (s - mean_c s) / sqrt(var_c s + 1e-5)
+    return F.layer_norm(nearest, nearest.shape[1:], eps=1e-5)
+
+
+def sinkhorn(similar: Tensor, eps: float, iterations: int) -> Tensor:
+    """Shares (n, K), each row summing to 1, of images in K clusters that are about equally large (Sinkhorn-Knopp).
+
+    similar: (n, K). In logarithms, as exp(1 / eps) overflows for small eps.
+    """
+    q = similar / eps
+    for _ in range(iterations):
+        q = q - q.logsumexp(0, keepdim=True)
+        q = q - q.logsumexp(1, keepdim=True)
+    return q.exp()
+
+
+def cluster_means(features: Tensor, assigned: Tensor, clusters: int) -> Tensor:
+    """Directions (K, D) of the mean feature (n, D) of each cluster; zero for an empty one. assigned: (n,)."""
+    total = features.new_zeros(clusters, features.shape[1]).index_add_(0, assigned, features)
+    # m_ck <- sum_n q_nk f_n / (sum_n q_nk + 1e-10)
+    return unit(total / (assigned.bincount(minlength=clusters)[:, None] + 1e-10))
+
+
+def purity(cluster: Tensor, classes: Tensor) -> float:
+    """Share of images (N,) that are of the most frequent class in their cluster."""
+    table = torch.zeros(int(cluster.max()) + 1, int(classes.max()) + 1, dtype=torch.int64)
+    table.index_put_((cluster.cpu(), classes.cpu()), torch.ones(1, dtype=torch.int64), accumulate=True)
+    return float(table.amax(1).sum() / table.sum())
+
+
+def _pair_cosines(features: Tensor, classes: Tensor) -> dict[str, float]:
+    """Mean cosine over pairs of unit features (N, D) of one class, and of two; each only where there are such pairs."""
+    counts = classes.bincount().double()
+    totals = features.new_zeros(len(counts), features.shape[1], dtype=torch.float64)
+    totals.index_add_(0, classes, features.double())
+    # sum_{i != j} <f_i, f_j> = ||sum f_i||^2 - sum ||f_i||^2
+    itself, within, every = features.double().square().sum(), totals.square().sum(), totals.sum(0).square().sum()
+    own, pairs = (counts * (counts - 1)).sum(), len(features) * (len(features) - 1)
+    sums = {"cosine.own": (within - itself, own), "cosine.other": (every - within, pairs - own)}
+    return {name: float(total / number) for name, (total, number) in sums.items() if number > 0}
+
+
+def _centroid_cosine(rows: Tensor) -> dict[str, float]:
+    """Mean cosine over pairs of sub-centroids of one class (C, K, D); nothing where there is no pair."""
+    classes, number = rows.shape[:2]
+    if classes == 0 or number == 1:
+        return {}
+    every, itself = rows.sum(1).square().sum(), rows.square().sum()
+    return {"centroids.cosine": float((every - itself) / (classes * number * (number - 1)))}
