@@ -1,0 +1,103 @@
+"""What the runs of a study gave: the candidate that validation chose for each arm, and values by seed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from math import isfinite
+from pathlib import Path
+from statistics import fmean
+
+from benchmarks.studies.running import Run, audit, finished
+from benchmarks.studies.study import Overrides, Study
+
+Values = dict[int, float]
+"""A value per seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A study and the folder that holds its runs."""
+
+    study: Study
+    root: Path
+
+    def tuning(self) -> list[Run]:
+        """The runs that candidates are chosen by."""
+        study = self.study
+        return [
+            Run(study.overrides(world, name, candidate), seed)
+            for seed in study.tuning_seeds
+            for world in study.worlds
+            for name, arm in study.arms.items()
+            if len(arm.candidates) > 1
+            for candidate in arm.candidates
+        ]
+
+    def reported(self) -> list[Run]:
+        """The runs whose figures are told; to be asked for after the tuning runs were done."""
+        study = self.study
+        return [self._run(world, arm, seed) for seed in study.seeds for world in study.worlds for arm in study.arms]
+
+    def chosen(self, world: str, arm: str) -> Overrides:
+        """The candidate with the best mean validation value; the first of equals, none where none ended."""
+        given = self.study.arms[arm]
+        if given.like:
+            return (*self.chosen(world, given.like), *given.candidates[0])
+        if len(given.candidates) == 1:
+            return given.candidates[0]
+        return max(given.candidates, key=lambda candidate: self._validation(world, arm, candidate))
+
+    def values(self, world: str, arm: str, metric: str) -> Values:
+        """The metric, as final.json names it, of every seed whose run ended with one that is defined."""
+        runs = {seed: finished(self._run(world, arm, seed), self.root) for seed in self.study.seeds}
+        return {seed: final[metric] for seed, final in runs.items() if final and _defined(final.get(metric))}
+
+    def audited(self, world: str, arm: str, columns: Sequence[str]) -> Values:
+        """Means over clients of a column, or the rank correlation of two, each client by its last defined value."""
+        found = {}
+        for seed in self.study.seeds:
+            latest = [_latest(audit(self._run(world, arm, seed), self.root), column) for column in columns]
+            value = _rank_correlation(*latest) if len(latest) == 2 else fmean(latest[0].values() or [float("nan")])
+            if isfinite(value):
+                found[seed] = value
+        return found
+
+    def command(self, world: str, arm: str) -> str:
+        """The `fedmed` command of the arm's reported runs."""
+        seeds = ",".join(map(str, self.study.seeds))
+        overrides = self.study.overrides(world, arm, self.chosen(world, arm))
+        quoted = (f"'{o}'" if any(c in o for c in "[]{}* ") else o for o in overrides)
+        return f"fedmed run {' '.join(quoted)} --multirun seed={seeds}"
+
+    def _run(self, world: str, arm: str, seed: int) -> Run:
+        return Run(self.study.overrides(world, arm, self.chosen(world, arm)), seed)
+
+    def _validation(self, world: str, arm: str, candidate: Overrides) -> float:
+        runs = [Run(self.study.overrides(world, arm, candidate), seed) for seed in self.study.tuning_seeds]
+        finals = [finished(run, self.root) or {} for run in runs]
+        name = self.study.metric(self.study.select, arm)
+        values = [final.get(name) for final in finals]
+        return fmean(values) if all(map(_defined, values)) else float("-inf")
+
+
+def _defined(value: object) -> bool:
+    return isinstance(value, int | float) and isfinite(value)
+
+
+def _latest(rows: Sequence[Mapping[str, float]], column: str) -> dict[float, float]:
+    """Per client the last value of the column, or the mean over the columns that match."""
+    latest: dict[float, dict[str, float]] = defaultdict(dict)
+    for row in rows:
+        latest[row["client"]] |= {name: v for name, v in row.items() if fnmatch(name, column) and _defined(v)}
+    return {client: fmean(values.values()) for client, values in latest.items() if values}
+
+
+def _rank_correlation(x: Mapping[float, float], y: Mapping[float, float]) -> float:
+    """Spearman's; nan where fewer than three clients have both."""
+    from scipy.stats import spearmanr
+
+    both = sorted(x.keys() & y.keys())
+    return float(spearmanr([x[c] for c in both], [y[c] for c in both]).statistic) if len(both) > 2 else float("nan")

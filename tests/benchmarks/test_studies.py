@@ -1,0 +1,151 @@
+"""Studies: what a file may say, how a candidate is chosen, and what the page tells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.studies import report
+from benchmarks.studies.outcome import Outcome
+from benchmarks.studies.running import Run
+from benchmarks.studies.study import Study, read
+
+TEXT = """
+title: Toy, a test
+claim: Nothing.
+about: Numbers made up.
+base: [rounds=2]
+metrics: [test.auc]
+select: val.auc
+reference: plain
+seeds: [0, 1, 2]
+worlds: {easy: [], hard: [dataset.noise=1]}
+arms:
+  plain: {overrides: [strategy=fedavg], candidates: [[lr=1], [lr=2]]}
+  better: {overrides: [strategy=fedprox], candidates: [[mu=1], [mu=2]]}
+  varied: {overrides: [strategy=moon], as: better}
+  alone: {overrides: ["strategy.local=[*]"], as: plain, metrics: {test.auc: client.mean.auc}}
+pairs: [[varied, better]]
+audits: {precision: fedmlp.tag_precision.*, rank: [fedia.indicator, completeness]}
+reading: {easy: Better is better.}
+"""
+FILES = sorted((Path(__file__).resolve().parents[2] / "benchmarks/studies").glob("*.yaml"))
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return _read(tmp_path, TEXT)
+
+
+def _read(folder: Path, text: str) -> Study:
+    path = folder / "toy.yaml"
+    path.write_text(text)
+    return read(path)
+
+
+def _end(root: Path, overrides: tuple[str, ...], seed: int, **final: float) -> None:
+    directory = Run(overrides, seed).directory(root)
+    directory.mkdir(parents=True)
+    (directory / "final.json").write_text(json.dumps({name.replace("_", "."): v for name, v in final.items()}))
+
+
+def _tune(study: Study, root: Path, world: str) -> None:
+    for arm, good in (("plain", 0), ("better", 1)):
+        for number, candidate in enumerate(study.arms[arm].candidates):
+            _end(root, study.overrides(world, arm, candidate), 100, val_auc=0.9 if number == good else 0.2)
+
+
+def _report(study: Study, root: Path, world: str, arm: str, values: list[float], name: str = "test_auc") -> None:
+    for seed, value in enumerate(values):
+        overrides = study.overrides(world, arm, Outcome(study, root).chosen(world, arm))
+        _end(root, overrides, seed, **{name: value})
+
+
+def test_validation_chooses_per_world_and_others_follow(study: Study, tmp_path: Path) -> None:
+    _tune(study, tmp_path, "easy")
+    outcome = Outcome(study, tmp_path)
+    assert outcome.chosen("easy", "plain") == ("lr=1",)
+    assert outcome.chosen("easy", "better") == ("mu=2",)
+    assert outcome.chosen("easy", "varied") == ("mu=2",)
+    assert outcome.command("easy", "alone") == "fedmed run rounds=2 'strategy.local=[*]' lr=1 --multirun seed=0,1,2"
+
+
+def test_tuning_runs_are_those_of_arms_with_candidates(study: Study, tmp_path: Path) -> None:
+    runs = Outcome(study, tmp_path).tuning()
+    assert len(runs) == 2 * 2 * 2
+    assert {run.seed for run in runs} == {100}
+    assert not set(runs) & set(Outcome(study, tmp_path).reported())
+
+
+def test_the_page_tells_paired_differences(study: Study, tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    _tune(study, root, "easy")
+    _report(study, root, "easy", "plain", [0.5, 0.6, 0.7])
+    _report(study, root, "easy", "better", [0.6, 0.7, 0.8])
+    _report(study, root, "easy", "varied", [0.6, 0.8, 0.7])
+    report.write([Outcome(study, root)], tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text()
+    assert "| better | 0.700 (0.100) | **+0.100 [+0.100, +0.100]** | `mu=2` |" in page
+    assert "| varied - better | +0.000 [-0.248, +0.248] |" in page
+    assert "| alone | - |  | `lr=1` |" in page
+    assert "Better is better." in page
+    assert (tmp_path / "page/toy.svg").read_text().startswith("<?xml")
+
+
+def test_an_arm_with_a_metric_of_its_own_is_compared_by_it(study: Study, tmp_path: Path) -> None:
+    _tune(study, tmp_path, "easy")
+    _report(study, tmp_path, "easy", "alone", [0.4, 0.5, 0.6], "client_mean_auc")
+    outcome = Outcome(study, tmp_path)
+    assert report.against(outcome, "easy", "alone", "plain") is None
+    _report(study, tmp_path, "easy", "plain", [0.6, 0.7, 0.8], "client_mean_auc")
+    found = report.against(outcome, "easy", "alone", "plain")
+    assert found is not None
+    assert found.mean == pytest.approx(-0.2)
+
+
+def test_audit_rows_become_means_and_rank_correlations(study: Study, tmp_path: Path) -> None:
+    _tune(study, tmp_path, "easy")
+    _report(study, tmp_path, "easy", "better", [0.6])
+    directory = Run(study.overrides("easy", "better", ("mu=2",)), 0).directory(tmp_path)
+    rows = [
+        {
+            "round": r,
+            "client": c,
+            "completeness": c / 10,
+            "fedia.indicator": [0, 2, 1, 3][c],
+            "fedmlp.tag_precision.0": p,
+        }
+        for r, p in ((1, 0.1), (2, 0.5))
+        for c in range(4)
+    ]
+    rows[-1]["fedmlp.tag_precision.0"] = None  # undefined: its value of round 1 stands
+    (directory / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    outcome = Outcome(study, tmp_path)
+    assert outcome.audited("easy", "better", study.audits["precision"]) == {0: pytest.approx((3 * 0.5 + 0.1) / 4)}
+    assert outcome.audited("easy", "better", study.audits["rank"]) == {0: pytest.approx(0.8)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("reference: plain", "reference: plane", "no arm is called plane"),
+        ("as: better", "as: best", "no arm is called best"),
+        ("[[mu=1], [mu=2]]", "[[mu=1], [mu=2], [mu=3]]", "equally many candidates"),
+    ],
+)
+def test_a_study_that_does_not_hold_together_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        _read(tmp_path, TEXT.replace(old, new))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_study_composes(path: Path) -> None:
+    from fedmed.config import compose
+
+    study = read(path)
+    for world in study.worlds:
+        for name, arm in study.arms.items():
+            for candidate in arm.candidates:
+                compose.plan([*study.overrides(world, name, candidate), "seed=0"], sweep=False)
