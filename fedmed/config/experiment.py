@@ -34,6 +34,7 @@ class Experiment:
 
     seed: of everything random, except where an option has a seed of its own.
     clients: how many clients (null: 10, or one per site under partition=site).
+    pooled: whether one client holds what all of them hold, labelled as they did: the centralised reference.
     rounds: how many rounds.
     clients_per_round: how many clients train in a round, drawn at random (null: all).
     epochs: passes over a client's images per round.
@@ -58,6 +59,7 @@ class Experiment:
 
     seed: Annotated[int, Ge(0)] = 0
     clients: Annotated[int, Ge(1)] | None = None
+    pooled: bool = False
     rounds: Annotated[int, Ge(1)] = 10
     clients_per_round: Annotated[int, Ge(1)] | None = None
     epochs: Annotated[int, Ge(1)] = 1

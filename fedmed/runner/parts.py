@@ -17,6 +17,7 @@ from fedmed.config.build import build, resolve, settings
 from fedmed.config.compose import PATHS
 from fedmed.config.experiment import Experiment
 from fedmed.data.augment import Augment, NoneAugment
+from fedmed.data.pooled import pooled
 from fedmed.data.world import World, build_world
 from fedmed.engine.base import Engine
 from fedmed.errors import Fault, UserError, near
@@ -84,7 +85,7 @@ def build_chain(config: DictConfig) -> Chain:
 def load_world(config: DictConfig) -> World:
     """The world of a config."""
     chosen = settings(config)
-    return build_world(
+    world = build_world(
         build(config.dataset),
         partition=build(config.partition),
         annotation=build(config.annotation),
@@ -93,6 +94,7 @@ def load_world(config: DictConfig) -> World:
         client_test=chosen.client_test,
         seed=chosen.seed,
     )
+    return pooled(world) if chosen.pooled else world
 
 
 def _trainer(
