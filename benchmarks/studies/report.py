@@ -138,7 +138,8 @@ def _picture(outcome: Outcome, path: Path) -> None:
                 colour = "tab:green" if given.low > 0 else "tab:red" if given.high < 0 else "0.45"
                 axes.plot([given.low, given.high], [place, place], color=colour, linewidth=2)
                 axes.plot(given.mean, place, "o", color=colour, markersize=4)
-        axes.set_yticks(range(len(arms)), reversed(arms))
+        axes.set_yticks(range(len(arms)), list(reversed(arms)))
+        axes.set_ylim(-0.6, len(arms) - 0.4)
         axes.set_title(world, fontsize="medium")
         axes.spines[["top", "right"]].set_visible(False)
     figure.supxlabel(f"{study.metrics[0]}: difference to {study.reference}", fontsize="small")
