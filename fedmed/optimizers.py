@@ -21,9 +21,11 @@ def make_optimizer(settings: Optimizer, parameters: Iterable[nn.Parameter]) -> t
 
 
 def learning_rate(settings: Optimizer, round: int, rounds: int) -> float:
-    """The learning rate of a round (from 1): constant, or half a cosine from lr towards 0 over the run."""
+    """The learning rate of a round (from 1): constant, a tenth from each milestone on, or half a cosine towards 0."""
     if settings.schedule == "constant":
         return settings.lr
+    if settings.schedule == "steps":
+        return settings.lr * 0.1 ** sum(round >= milestone for milestone in settings.milestones)
     return settings.lr * (1 + math.cos(math.pi * (round - 1) / rounds)) / 2
 
 

@@ -32,6 +32,12 @@ def test_the_rate_is_constant_or_half_a_cosine() -> None:
     assert 0 < cosine[-1] < cosine[-2]
 
 
+def test_the_rate_falls_to_a_tenth_at_each_milestone() -> None:
+    steps = Optimizer(lr=0.2, schedule="steps", milestones=(3, 5))
+    found = [learning_rate(steps, r, 6) for r in range(1, 7)]
+    assert found == pytest.approx([0.2, 0.2, 0.02, 0.02, 0.002, 0.002])
+
+
 @pytest.mark.parametrize("settings", [Optimizer(momentum=0.9), Optimizer(name="adam"), Optimizer(name="adamw")])
 def test_with_its_memory_an_optimizer_goes_on_as_if_never_stopped(settings: Optimizer) -> None:
     straight = _Walk(settings)

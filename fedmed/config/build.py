@@ -27,7 +27,7 @@ def build(node: DictConfig | Mapping[str, Any]) -> Any:
 def settings(config: DictConfig | Mapping[str, Any]) -> Experiment:
     """Everything of a config that is not an option of a group."""
     values = _values(config)
-    optimizer = Optimizer(**values["optimizer"])
+    optimizer = Optimizer(**_values(values["optimizer"]))
     names = {field.name for field in fields(Experiment)} - {"optimizer"}
     return Experiment(**{name: values[name] for name in names if name in values}, optimizer=optimizer)
 

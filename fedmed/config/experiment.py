@@ -16,7 +16,8 @@ class Optimizer:
     lr: learning rate of the first round (> 0).
     momentum: of sgd (0: none).
     weight_decay: L2 penalty of sgd and adam, decoupled in adamw (0: none).
-    schedule: how the learning rate changes from round to round: constant, or cosine down to 0 after the last.
+    schedule: how the learning rate changes from round to round: constant, cosine down to 0 after the last, or steps.
+    milestones: rounds from which it is a tenth of what it was, for schedule=steps ([]: none).
     state: whether a client's momentum starts anew each round (reset) or stays with it (persist).
     """
 
@@ -24,7 +25,8 @@ class Optimizer:
     lr: Annotated[float, Gt(0)] = 0.02
     momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     weight_decay: Annotated[float, Ge(0)] = 0.0
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "steps"] = "constant"
+    milestones: tuple[int, ...] = ()
     state: Literal["reset", "persist"] = "reset"
 
 
@@ -54,7 +56,7 @@ class Experiment:
     resume: directory of a run to continue (null: a new run).
     device: cpu, the only one that runs use so far.
     torch_threads: threads of torch; part of the run, because it changes the last bits.
-    optimizer: name, lr, momentum, weight_decay, schedule, state.
+    optimizer: name, lr, momentum, weight_decay, schedule, milestones, state.
     """
 
     seed: Annotated[int, Ge(0)] = 0

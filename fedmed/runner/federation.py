@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from fedmed.data import partition_file as partition_files
+from fedmed.data import partition
 from fedmed.data.world import World
 from fedmed.results.picture import FederationPicture
 from fedmed.runner.parts import load_world
@@ -21,7 +21,7 @@ def describe(config: DictConfig, partition_file: Path | None = None) -> Federati
     """
     world = load_world(config)
     if partition_file is not None:
-        partition_files.save(partition_file, world.parts)
+        partition.save(partition_file, world.parts)
     return picture(world, _title(config))
 
 

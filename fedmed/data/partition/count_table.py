@@ -1,0 +1,72 @@
+"""Clients that hold what hospitals held: a published table of images per client and class, on any images."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedmed.data.count_tables import TABLES
+from fedmed.data.examples import Indices
+from fedmed.data.partition.contract import Partition, Pool
+from fedmed.data.partition.spread import spread
+from fedmed.errors import refuse
+
+STEPS = 1_000_000
+"""Steps in which the factor of a table is sought."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountTablePartition(Partition):
+    """Every client holds as many images of each class as a published table says, scaled down alike where data are few.
+
+    Rows beyond the scaled table are not used; patients stay together, which makes the counts approximate.
+    table: fedisic6 (Fed-ISIC2019: 6 clients, 8 classes), or ich10 (RSNA haemorrhage: 10 clients, 5 classes).
+    """
+
+    remedy: ClassVar[str] = "Lower partition.min_size, or use more images."
+
+    table: Literal["fedisic6", "ich10"] = "fedisic6"
+
+    def number(self, pool: Pool, clients: int | None) -> int:
+        count = len(TABLES[self.table])
+        if clients not in (None, count):
+            raise refuse("clients", f"{count}, as {self.table} has", clients, "Leave clients out.")
+        return count
+
+    def draw(self, pool: Pool, clients: int, rng: np.random.Generator) -> list[Indices]:
+        table = TABLES[self.table]  # (clients, classes)
+        self._check(pool, table.shape[1])
+        held = np.bincount(pool.labels[pool.train], minlength=table.shape[1])
+        shares = scaled(table, held).T / held[:, None]  # (classes, clients)
+        unused = 1 - shares.sum(1, keepdims=True)
+        return spread(pool, pool.labels, np.concatenate([shares, unused], 1), rng)[:clients]
+
+    def _check(self, pool: Pool, classes: int) -> None:
+        fix = "Choose partition=dirichlet, or data with the table's classes."
+        if pool.labels.ndim != 1:
+            raise refuse("partition", f"one class per image for {self.table}", "several labels per image", fix)
+        found = int(pool.labels.max()) + 1
+        if found != classes:
+            raise refuse("partition.table", f"{classes} classes in the data for {self.table}", found, fix)
+        held, holders = np.bincount(pool.labels[pool.train], minlength=classes), (TABLES[self.table] > 0).sum(0)
+        for c in np.flatnonzero(held < holders):
+            expected = f"a training image of class {c} for each of the {holders[c]} clients that hold it"
+            raise refuse("partition.table", expected, f"{held[c]} images", "Use more images.")
+
+
+def scaled(table: NDArray[np.int64], held: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The table (K, C) times the largest factor, at most 1, with which no class needs more images than are held (C,).
+
+    Counts are rounded, and what was above zero is at least 1; there must be images enough for that.
+    """
+
+    def times(step: int) -> NDArray[np.int64]:
+        found: NDArray[np.int64] = np.maximum(np.rint(table * (step / STEPS)), table > 0).astype(np.int64)
+        return found
+
+    fitting = bisect_right(range(1, STEPS + 1), False, key=lambda step: bool((times(step).sum(0) > held).any()))
+    return times(fitting)

@@ -1,0 +1,54 @@
+"""Clients that are hospitals: each holds images of one site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from fedmed.data.examples import Indices
+from fedmed.data.partition.contract import Partition, Pool
+from fedmed.data.partition.labels import DirichletPartition
+from fedmed.data.partition.sizes import IidPartition
+from fedmed.errors import refuse
+
+
+@dataclass(frozen=True, kw_only=True)
+class SitePartition(Partition):
+    """Every client holds images of one site (hospital, scanner), in the order of the sites' numbers.
+
+    clients_per_site: clients that share a site's images (clients, at least 1).
+    within: how they share them: iid, or dirichlet for label skew inside the site.
+    alpha: concentration of `within=dirichlet` (above 0; large: iid).
+    """
+
+    remedy: ClassVar[str] = "Lower partition.clients_per_site or partition.min_size."
+
+    clients_per_site: Annotated[int, Ge(1)] = 1
+    within: Literal["iid", "dirichlet"] = "iid"
+    alpha: Annotated[float, Gt(0)] = 0.5
+
+    def number(self, pool: Pool, clients: int | None) -> int:
+        if pool.site is None:
+            raise refuse("partition", "a dataset that knows the site of its images", "none", "Choose partition=iid.")
+        sites = len(np.unique(pool.site))
+        count = sites * self.clients_per_site
+        if clients not in (None, count):
+            expected = f"{count} ({sites} sites x partition.clients_per_site={self.clients_per_site})"
+            raise refuse("clients", expected, clients, "Leave clients out, or change partition.clients_per_site.")
+        return count
+
+    def draw(self, pool: Pool, clients: int, rng: np.random.Generator) -> list[Indices]:
+        sites = [np.flatnonzero(pool.site == site) for site in np.unique(_known(pool.site))]
+        if self.clients_per_site == 1:
+            return sites
+        inner = DirichletPartition(alpha=self.alpha) if self.within == "dirichlet" else IidPartition()
+        return [rows[part] for rows in sites for part in inner.draw(pool[rows], self.clients_per_site, rng)]
+
+
+def _known(site: Indices | None) -> Indices:
+    """The sites, which `number` has found to be known."""
+    assert site is not None
+    return site
