@@ -38,7 +38,16 @@ def write_domains(file: Path) -> None:
     np.savez(file, images=images, labels=np.arange(48) % 2, sites=np.arange(48) // 24)
 
 
+def write_hospitals(file: Path) -> None:
+    """Random images of the eight classes of Fed-ISIC2019."""
+    images = np.random.default_rng(0).integers(0, 256, (320, 28, 28, 3), dtype=np.uint8)
+    np.savez(file, images=images, labels=np.arange(320) % 8)
+
+
 NEEDS = {
+    "fednpr": ("dataset.images=600", "dataset.test_images=80"),
+    "fednpr_paper": ("dataset.path=hospitals.npz", "dataset.resize=28", "model=small_cnn"),
+    "fednpr_per": ("dataset.images=600", "dataset.test_images=80"),
     "fedplvm_paper": ("dataset.path=domains.npz",),
     "nuclei_sites": ("dataset.path=nuclei.npz",),
     "breastmnist": ("dataset.root=breastmnist.npz", "dataset.verify=false"),
@@ -51,6 +60,7 @@ NEEDS = {
 def test_an_experiment_runs(fedmed: Any, tmp_path: Path, experiment: str) -> None:
     write_nuclei(tmp_path / "nuclei.npz")
     write_domains(tmp_path / "domains.npz")
+    write_hospitals(tmp_path / "hospitals.npz")
     write_breastmnist(tmp_path / "breastmnist.npz")
     code, out, err = fedmed("run", f"experiment={experiment}", "rounds=2", "--json", *NEEDS.get(experiment, ()))
     assert code == 0, err
