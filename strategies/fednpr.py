@@ -84,8 +84,10 @@ class FedNPR(Method):
             for c, rows in enumerate(kept.unbind())
         ]
         client.state["centroids"] = torch.stack(found)
+        client.scratch["directions"] = unit(client.state["centroids"])
         client.scratch["features"] = features
         client.scratch["targets"] = counts >= self.min_examples if self.mask else counts >= 0
+        client.scratch["masks"] = bool(counts[~client.scratch["targets"]].any())
 
     def _of_class(self, rows: Tensor, features: Tensor, client: Client) -> Tensor:
         """The sub-centroids (K, D) of one class from those before and the unit features (n, D) of its images."""
@@ -106,12 +108,14 @@ class FedNPR(Method):
         return client.task.loss(batch.logits + client.scratch["log_prior"], batch.y, batch.seen)
 
     def penalty(self, client: Client, batch: Batch) -> Tensor | float:
-        chosen = client.scratch["targets"][batch.y]  # (B,)
-        if not chosen.any():
-            return 0.0
-        z = standings(batch.features[chosen], client.state["centroids"])
+        features, y = batch.features, batch.y
+        if client.scratch["masks"]:
+            chosen = client.scratch["targets"][y]  # (B,)
+            if not chosen.any():
+                return 0.0
+            features, y = features[chosen], y[chosen]
         # L_npr = CE(z, y)
-        npr = F.cross_entropy(z, batch.y[chosen])
+        npr = F.cross_entropy(standings(features, client.scratch["directions"]), y)
         return self.weight * npr if self.mix == "multiply" else self.weight + npr
 
     def audit(self, client: Client, truth: Tensor) -> Mapping[str, float]:
@@ -122,16 +126,16 @@ class FedNPR(Method):
         centroids.cosine: mean cosine of two sub-centroids of one class. centroids.empty: of classes refreshed.
         classes.absent, classes.masked: how many have no images, or no targets.
         """
-        features, centroids, counts = client.scratch["features"], client.state["centroids"], client.scratch["counts"]
-        fresh = counts >= self.min_examples
+        features, counts, directions = (client.scratch[name] for name in ("features", "counts", "directions"))
+        fresh = directions[counts >= self.min_examples]
         return {
-            "npr": F.cross_entropy(standings(features, centroids), truth).item(),
-            "purity": purity((features @ unit(centroids).flatten(0, 1).T).argmax(1), truth),
-            "centroids.empty": float((centroids[fresh].norm(dim=2) <= TINY).sum()),
+            "npr": F.cross_entropy(standings(features, directions), truth).item(),
+            "purity": purity((features @ directions.flatten(0, 1).T).argmax(1), truth),
+            "centroids.empty": float((fresh.norm(dim=2) <= TINY).sum()),
             "classes.absent": float((counts == 0).sum()),
             "classes.masked": float((~client.scratch["targets"]).sum()),
             **_pair_cosines(features, truth),
-            **_centroid_cosine(unit(centroids[fresh])),
+            **_centroid_cosine(fresh),
         }
 
 
@@ -147,13 +151,18 @@ def unit(rows: Tensor) -> Tensor:
     return found
 
 
-def standings(features: Tensor, centroids: Tensor) -> Tensor:
-    """How near features (B, D) are to each class's nearest sub-centroid (C, K, D), normalised over classes: (B, C)."""
-    # S[n,k,c] = <f_n, m_ck> / (||f_n|| ||m_ck||);  s[n,c] = max_k S[n,k,c]
-    similar = unit(features) @ unit(centroids).flatten(0, 1).T  # (B, C K)
-    nearest = similar.unflatten(1, centroids.shape[:2]).max(2).values  # (B, C)
+def standings(features: Tensor, directions: Tensor) -> Tensor:
+    """How near features (B, D) are to each class's nearest sub-centroid, normalised over classes: (B, C).
+
+    directions: of the sub-centroids (C, K, D), see `unit`. A feature without a direction is equally near to all.
+    """
+    classes, number, width = directions.shape
+    products = (features @ directions.view(-1, width).T).view(-1, classes, number)
+    length = features.norm(dim=1, keepdim=True)
+    # S[n,k,c] = <f_n, m_ck> / (||f_n|| ||m_ck||);  s[n,c] = max_k S[n,k,c], the length of f_n divided out last
+    nearest = products.max(2).values / length.masked_fill(length <= TINY, torch.inf)
     # z = (s - mean_c s) / sqrt(var_c s + 1e-5)
-    return F.layer_norm(nearest, nearest.shape[1:], eps=1e-5)
+    return F.layer_norm(nearest, (classes,), eps=1e-5)
 
 
 def sinkhorn(similar: Tensor, eps: float, iterations: int) -> Tensor:

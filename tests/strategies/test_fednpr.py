@@ -53,8 +53,8 @@ def test_gradient_is_scale_free(y: int, expected: list[float]) -> None:
     (gradient,) = torch.autograd.grad(F.cross_entropy(standings(f, M.double()), torch.tensor([y])), f)
     assert close(gradient[0], expected)
     assert abs((f * gradient).sum().item()) < 1e-10
-    scaled = standings(F_.double(), M.double() * torch.tensor([2.0, 0.5]).double()[None, :, None])
-    assert torch.allclose(scaled, standings(F_.double(), M.double()))
+    scaled = standings(F_.double(), unit(M.double() * torch.tensor([2.0, 0.5]).double()[None, :, None]))
+    assert torch.allclose(scaled, standings(7 * F_.double(), M.double()))
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,14 @@ TOY = TOYS["multiclass"]
 
 def a_client(counts: list[int], centroids: Tensor = M) -> Any:
     targets = torch.tensor(counts) >= 2
-    scratch = {"log_prior": log_prior(torch.tensor(counts)), "targets": targets}
-    return SimpleNamespace(task=MultiClass(classes=3), scratch=scratch, state={"centroids": centroids})
+    masks = not bool(targets.all())
+    scratch = {
+        "log_prior": log_prior(torch.tensor(counts)),
+        "targets": targets,
+        "masks": masks,
+        "directions": centroids,
+    }
+    return SimpleNamespace(task=MultiClass(classes=3), scratch=scratch)
 
 
 def a_batch(features: Tensor, y: list[int]) -> Any:
