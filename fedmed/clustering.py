@@ -39,14 +39,21 @@ def _linked(rows: Tensor) -> Tensor:
     """Labels (N,) of the sets that the links from each row to its first neighbour connect."""
     if len(rows) < 2:
         return torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
-    # every path of links ends in a cycle, one per set; after N steps `ahead` is in it, and `lowest` names it
-    ahead = _first_neighbours(rows)
-    lowest = torch.arange(len(rows), device=rows.device)
-    for _ in range(len(rows).bit_length()):
-        lowest = torch.minimum(lowest, lowest[ahead])
-        ahead = ahead[ahead]
-    labels: Tensor = lowest[ahead].unique(return_inverse=True)[1]
-    return labels
+    neighbour: list[int] = _first_neighbours(rows).tolist()
+    label = [-1] * len(neighbour)
+    sets = 0
+    for start in range(len(neighbour)):
+        path, row = [], start
+        while label[row] < 0:  # -2 marks the path, which ends in a cycle of its own or in a set that is known
+            label[row] = -2
+            path.append(row)
+            row = neighbour[row]
+            if label[row] == -2:
+                label[row] = sets
+                sets += 1
+        for passed in path:
+            label[passed] = label[row]
+    return torch.tensor(label, device=rows.device)
 
 
 def _first_neighbours(rows: Tensor) -> Tensor:

@@ -73,10 +73,13 @@ class FedPLVM(Method):
         known: _Known | None = client.scratch["known"]
         if known is None:
             return 0.0
-        chosen = known.number[batch.y] > 0
-        if not chosen.any():
-            return 0.0
-        z, y = _unit(batch.features[chosen]), batch.y[chosen]
+        z, y = batch.features, batch.y
+        if not known.complete:
+            chosen = known.number[y] > 0
+            if not chosen.any():
+                return 0.0
+            z, y = z[chosen], y[chosen]
+        z = _unit(z)
         # s_a(z, g) = cos(z, g)^alpha
         similar = (z @ known.rows.T).clamp(self.similarity_floor, 1).pow(self.alpha)  # (B, P)
         own = known.classes == y[:, None]  # (B, P)
@@ -146,19 +149,21 @@ class _Known(NamedTuple):
     """The global prototypes as a client uses them.
 
     rows: of unit length (P, D). classes: of the rows (P,). number: of rows per class (K,).
-    mean: of the rows as they came, then of unit length (K, D); zero for a class without.
+    mean: of the rows as they came, then of unit length (K, D); zero for a class without. complete: no class is without.
     """
 
     rows: Tensor
     classes: Tensor
     number: Tensor
     mean: Tensor
+    complete: bool
 
     @classmethod
     def of(cls, inbox: Payload, classes: int) -> _Known:
         rows, own = inbox["prototypes"], inbox["classes"]
         total = rows.new_zeros(classes, rows.shape[1]).index_add_(0, own, rows)
-        return cls(_unit(rows), own, own.bincount(minlength=classes), _unit(total))
+        number = own.bincount(minlength=classes)
+        return cls(_unit(rows), own, number, _unit(total), bool(number.all()))
 
 
 def _prototypes(rows: Tensor, classes: Tensor, how: str) -> dict[str, Tensor]:
@@ -178,6 +183,8 @@ def _means(rows: Tensor, how: str) -> Tensor:
 def _unit(rows: Tensor) -> Tensor:
     """Rows (N, D) of length 1; a row without a direction becomes zero."""
     length = rows.norm(dim=1, keepdim=True)
+    if bool((length > TINY).all()):  # nearly always, and then two passes fewer each way
+        return rows / length
     unit: Tensor = rows * (length > TINY) / length.clamp(min=TINY)
     return unit
 
