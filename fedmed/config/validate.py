@@ -132,6 +132,9 @@ def _check_optimizer(optimizer: Values) -> Iterator[Fault]:
     if optimizer["name"] != "sgd" and optimizer["momentum"]:
         got = f"{show(optimizer['momentum'])} with {optimizer['name']}"
         yield Fault("optimizer.momentum", "0, as only sgd has momentum", got, "Set optimizer.name=sgd.")
+    if (optimizer["schedule"] == "steps") != bool(optimizer["milestones"]):
+        got = f"{show(optimizer['milestones'])} with optimizer.schedule={optimizer['schedule']}"
+        yield Fault("optimizer.milestones", "rounds if optimizer.schedule=steps, else none", got, "Give both or none.")
 
 
 def _check_function(where: str, text: str) -> Iterator[Fault]:

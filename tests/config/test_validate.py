@@ -51,6 +51,8 @@ def test_values_out_of_bounds_are_faults() -> None:
         (["clients_per_round=11"], "clients_per_round"),
         (["local_steps=3", "epochs=2"], "local_steps"),
         (["optimizer.name=adam", "optimizer.momentum=0.9"], "optimizer.momentum"),
+        (["optimizer.schedule=steps"], "optimizer.milestones"),
+        (["optimizer.schedule=cosine", "optimizer.milestones=[3]"], "optimizer.milestones"),
         (["patience=2", "scopes=[]"], "patience"),
         (["patience=2", "scopes=[test,adapted]"], "patience"),
         (["device=cuda:99"], "device"),
