@@ -107,7 +107,7 @@ class FedPLVM(Method):
             return {}
         chosen = torch.cat(drawn)
         sent = _prototypes(features[chosen], y[chosen], self.local_clusters)
-        client.scratch["sent"] = sent["classes"]
+        client.scratch["sent"] = sent
         return sent
 
     def _draw(self, client: Client, rows: Tensor) -> Tensor:
@@ -120,11 +120,12 @@ class FedPLVM(Method):
         """What is sent and received, and how near features are to prototypes of their own and of other classes.
 
         sent.<m>, received.<m>: prototypes of class m, before and after global clustering (of the round before).
-        clustered: share of the images whose features were clustered. cosine.own, cosine.other: means over pairs.
+        sent.bytes, received.bytes: of all these. clustered: share of the images whose features were clustered.
+        cosine.own, cosine.other: means over pairs.
         """
         given = client.train.y.bincount()
         used = given.clamp(max=self.max_examples)[given >= self.min_examples]
-        found = {"clustered": used.sum().item() / len(truth), **_counts("sent", client.scratch.get("sent"), client)}
+        found = {"clustered": used.sum().item() / len(truth), **_counts("sent", client.scratch.get("sent", {}), client)}
         known: _Known | None = client.scratch["known"]
         if known is None:
             return found
@@ -132,7 +133,7 @@ class FedPLVM(Method):
         own = known.classes == truth[:, None]
         pairs = {"cosine.own": cosine[own], "cosine.other": cosine[~own]}
         means = {name: values.mean().item() for name, values in pairs.items() if len(values)}
-        return found | _counts("received", known.classes, client) | means
+        return found | _counts("received", client.inbox, client) | means
 
     def weights(self, server: Server, reports: Sequence[Report]) -> Tensor:
         return torch.ones(len(reports), dtype=torch.float64)
@@ -182,16 +183,20 @@ def _means(rows: Tensor, how: str) -> Tensor:
 
 def _unit(rows: Tensor) -> Tensor:
     """Rows (N, D) of length 1; a row without a direction becomes zero."""
-    length = rows.norm(dim=1, keepdim=True)
+    length: Tensor = rows.norm(dim=1, keepdim=True)
     if bool((length > TINY).all()):  # nearly always, and then two passes fewer each way
         return rows / length
     unit: Tensor = rows * (length > TINY) / length.clamp(min=TINY)
     return unit
 
 
-def _counts(name: str, classes: Tensor | None, client: Client) -> dict[str, float]:
-    count = [] if classes is None else classes.bincount(minlength=client.task.classes).tolist()
-    return {f"{name}.{m}": float(n) for m, n in enumerate(count)}
+def _counts(name: str, payload: Payload, client: Client) -> dict[str, float]:
+    """Prototypes per class, and bytes of all of them; nothing where there are none."""
+    if not payload:
+        return {}
+    count = payload["classes"].bincount(minlength=client.task.classes).tolist()
+    size = {f"{name}.bytes": float(sum(tensor.nbytes for tensor in payload.values()))}
+    return size | {f"{name}.{m}": float(n) for m, n in enumerate(count)}
 
 
 def _refuse_broken(client: Client, features: Tensor, y: Tensor) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
@@ -59,6 +59,8 @@ class World:
     """Everything a run knows about its data.
 
     shares: by client. test: the server's test images; test_patient: whose they are (N,), or None.
+    test_domains: which rows of `test` are of which domain, by its name: the clients where `shift` tells them apart,
+        else the sites; empty where neither is known.
     parts: each client's rows among all training and validation images, as a partition file keeps them.
     fingerprint: of all images and labels.
     """
@@ -67,6 +69,7 @@ class World:
     shares: Sequence[Share]
     test: Examples
     test_patient: Indices | None
+    test_domains: Mapping[str, Indices]
     normalise: Normalise
     audit: Sequence[Audit]
     parts: Sequence[Indices]
@@ -114,6 +117,7 @@ def build_world(
         shares=shares,
         test=rest,
         test_patient=None if table.patient is None else table.patient[test],
+        test_domains=_test_domains(table, test, shift, len(held)),
         normalise=normaliser(dataset.normalise, [share.train.x for share in shares]),
         audit=[_audit(*each, table, shown) for each in zip(held, shares, given, strict=True)],
         parts=parts,
@@ -167,10 +171,26 @@ def _domains(table: Table, held: Sequence[_Held], test: Indices, shift: Shift) -
         return np.empty(0, np.int64)
     if shift.by == "client":
         own = [np.full(sum(map(len, h)), client) for client, h in enumerate(held)]
-        return np.concatenate([*own, np.arange(len(test)) % len(held)])
+        return np.concatenate([*own, _turns(test, len(held))])
     if table.site is None:
         raise refuse("shift.by", "client, as the dataset names no sites", "site")
     return np.asarray(table.site[np.concatenate([*(rows for h in held for rows in h), test])], np.int64)
+
+
+def _turns(test: Indices, clients: int) -> Indices:
+    return np.arange(len(test)) % clients
+
+
+def _test_domains(table: Table, test: Indices, shift: Shift, clients: int) -> dict[str, Indices]:
+    if shift.by == "client" and not isinstance(shift, NoneShift):
+        return {f"client {client}": np.flatnonzero(_turns(test, clients) == client) for client in range(clients)}
+    if table.site is None:
+        return {}
+    names = table.site_names
+    return {
+        names[site] if site < len(names) else f"site {site}": np.flatnonzero(table.site[test] == site)
+        for site in np.unique(table.site[test])
+    }
 
 
 def _shift(x: Tensor, domains: Indices, shift: Shift, seed: int) -> None:

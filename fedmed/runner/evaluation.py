@@ -1,4 +1,4 @@
-"""The last word on a run: the final global model on the server's test images, with intervals and details."""
+"""The last word on a run: the final global model on the server's test images, in all and by domain."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 
 import torch
 
+from fedmed.metrics import higher_is_better
 from fedmed.results import checkpoint
 from fedmed.results.files import write_atomically
 from fedmed.results.store import RunDirectory
@@ -16,7 +17,8 @@ from fedmed.runner.parts import Parts
 def evaluate_finally(parts: Parts, kept: RunDirectory) -> Final:
     """Slow metrics if the run is thorough, a 95 % bootstrap interval of the main metric; details go to evaluation.json.
 
-    Intervals are by patient where patients are known. Nothing where part of the net is local.
+    Intervals are by patient where patients are known, and metrics by domain too where domains are. Nothing where part
+    of the net is local.
     """
     world, saved = parts.world, checkpoint.load(kept.checkpoints)
     if saved is None or parts.trainer.local or not len(world.test) or "test" not in parts.settings.scopes:
@@ -32,6 +34,29 @@ def evaluate_finally(parts: Parts, kept: RunDirectory) -> Final:
     details = {"defined": dict(scores.defined), "undefined": list(scores.undefined), **scores.detail}
     content = {"test": {"values": dict(scores.values), "examples": scores.examples, **details}}
     write_atomically(kept.path / "evaluation.json", json.dumps(content, indent=2) + "\n")
+    return out | _by_domain(parts)
+
+
+def _by_domain(parts: Parts) -> Final:
+    """`domain.<name>.<metric>`, and the `mean`, the `worst` and the `spread` (best minus worst) over the domains.
+
+    Every domain counts alike. Nothing where the test images are of one domain.
+    """
+    world = parts.world
+    if len(world.test_domains) < 2:
+        return {}
+    found = {
+        name: parts.trainer.score(world.test[torch.from_numpy(rows)], "test").values
+        for name, rows in world.test_domains.items()
+    }
+    out: Final = {
+        f"domain.{name}.{metric}": value for name, values in found.items() for metric, value in values.items()
+    }
+    for metric in dict.fromkeys(metric for values in found.values() for metric in values):
+        defined = [values[metric] for values in found.values() if metric in values]
+        out[f"domain.mean.{metric}"] = sum(defined) / len(defined)
+        out[f"domain.worst.{metric}"] = (min if higher_is_better(metric) else max)(defined)
+        out[f"domain.spread.{metric}"] = max(defined) - min(defined)
     return out
 
 

@@ -80,3 +80,29 @@ def test_surface_distances_come_with_the_last_evaluation_when_asked(run: Any, tm
     found = evaluation(tmp_path / "run")
     assert {"hd95", "surface_distance"} <= {*found["values"], *found["undefined"]}
     assert found["examples"] == 12
+
+
+SITES = ("dataset.sites=3", "partition=site", "partition.clients_per_site=2", "clients=null", "rounds=1")
+
+
+def test_sites_are_told_apart_and_count_alike(run: Any, tmp_path: Path) -> None:
+    final = run("run", *SITES, "dataset.test_images=41")
+    each = [final[f"domain.site {site}.accuracy"] for site in range(3)]
+    assert len(set(each)) > 1
+    assert final["domain.mean.accuracy"] == pytest.approx(np.mean(each))
+    assert final["domain.worst.accuracy"] == min(each)
+    assert final["domain.spread.accuracy"] == pytest.approx(max(each) - min(each))
+    assert final["domain.worst.loss"] == max(final[f"domain.site {site}.loss"] for site in range(3))
+
+
+def test_the_domains_make_up_the_test_images(run: Any) -> None:
+    """With clients' scanners, 41 test images take turns: 14, 14 and 13."""
+    final = run("run", "partition=iid", "shift=scanner", "rounds=1", "dataset.test_images=41")
+    each = [final[f"domain.client {client}.accuracy"] for client in range(3)]
+    assert np.average(each, weights=[14, 14, 13]) == pytest.approx(final["test.accuracy"])
+
+
+@pytest.mark.parametrize("overrides", [(), ("shift=scanner", "clients=1")])
+def test_one_domain_is_not_told_apart(run: Any, overrides: tuple[str, ...]) -> None:
+    final = run("run", "partition=iid", "rounds=1", *overrides)
+    assert not [name for name in final if name.startswith("domain.")]

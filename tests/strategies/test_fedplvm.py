@@ -270,20 +270,6 @@ def test_broken_features_are_an_error_that_says_whose() -> None:
         sent([[1.0, 0], [math.nan, 0]], [0, 1])
 
 
-def test_the_audit_counts_prototypes_and_measures_cosines() -> None:
-    method = FedPLVM(max_examples=3)
-    inbox = payload([[1.0, 0], [0, 1], [1, 1]], [0, 1, 1])
-    client = client_of(
-        method, inbox, [[1.0, 0], [1, 0], [0, 1], [0, 1], [0, 1], [0, 1], [1, 0]], [0, 0, 1, 1, 1, 1, 2], 3
-    )
-    method.report(client)
-    found = method.audit(client, client.train.y)
-    half = math.sqrt(0.5)
-    counts = {"sent.0": 1, "sent.1": 1, "sent.2": 0, "received.0": 1, "received.1": 2, "received.2": 0}
-    cosines = {"cosine.own": (2 + 4 + 4 * half) / 10, "cosine.other": (2 * half + 1 + half) / 11}
-    assert found == pytest.approx({"clustered": 5 / 7, **counts, **cosines})
-
-
 def test_without_weight_nothing_is_sent_and_a_slot_is_free() -> None:
     ended = federate(TOY, FedPLVM(weight=0.0), rounds=1)
     assert ended.progress.inbox == {}
