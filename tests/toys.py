@@ -98,6 +98,11 @@ def segmentation(rows: int, seed: int = 0, classes: int = 3) -> Examples:
     return Examples(x + y[:, None].float(), y)
 
 
+def lesions(rows: int, seed: int = 0) -> Examples:
+    """One bright square of three pixels a side."""
+    return segmentation(rows, seed, classes=2)
+
+
 def _noise(rows: int, seed: int) -> tuple[Tensor, torch.Generator]:
     g = rng.generator(seed, "toy images")
     return torch.rand(rows, 1, SIDE, SIDE, generator=g) * 0.2, g
@@ -111,6 +116,7 @@ TOYS: dict[str, Toy] = {
     "multiclass": Toy(task=MultiClass(classes=3), shares=shared_out(multiclass), make=lambda: classifier(3)),
     "multilabel": Toy(task=MultiLabel(classes=3), shares=shared_out(multilabel), make=lambda: classifier(3)),
     "segmentation": Toy(task=Segmentation(classes=3), shares=shared_out(segmentation), make=lambda: segmenter(3)),
+    "lesions": Toy(task=Segmentation(classes=2), shares=shared_out(lesions), make=lambda: segmenter(2)),
 }
 
 

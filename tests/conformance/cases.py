@@ -14,6 +14,7 @@ from tests.toys import TOYS, TRAINING, Toy
 NEUTRAL: dict[str, dict[str, Any]] = {
     "fedavg": {},
     "fedbn": {"local": ()},
+    "fedia": {"warmup_rounds": 9, "supervised": "base"},
     "fedmlp": {"warmup_rounds": 9, "views": 1, "logit_adjustment": False, "distillation": False},
     "fednpr": {"weight": 0.0, "supervised": "base"},
     "fedper": {"local": ()},
@@ -23,7 +24,10 @@ NEUTRAL: dict[str, dict[str, Any]] = {
 }
 """The fields with which a strategy is FedAvg, for those that can be."""
 
-SHORT: dict[str, dict[str, Any]] = {"fedmlp": {"warmup_rounds": 2}}
+SHORT: dict[str, dict[str, Any]] = {
+    "fedia": {"warmup_rounds": 1, "trigger": "fixed_round", "exempt_above": None, "threshold": 0.5},
+    "fedmlp": {"warmup_rounds": 2},
+}
 """The fields of strategies whose stages depend on the length of a run, for runs of two to six rounds."""
 
 

@@ -44,7 +44,17 @@ def write_hospitals(file: Path) -> None:
     np.savez(file, images=images, labels=np.arange(320) % 8)
 
 
+def write_lesions(file: Path) -> None:
+    """Bright squares with their masks."""
+    rng = np.random.default_rng(0)
+    masks = np.kron(rng.integers(0, 2, (48, 4, 4)), np.pad(np.ones((5, 5)), (0, 3))).astype(np.uint8)
+    images = (60 + 120 * masks + rng.integers(0, 40, masks.shape)).astype(np.uint8)
+    np.savez(file, images=images[..., None], masks=masks)
+
+
 NEEDS = {
+    "fedia": ("dataset.images=60", "dataset.test_images=20"),
+    "fedia_paper": ("dataset.path=lesions.npz", "model.channels=[8,16]"),
     "fednpr": ("dataset.images=600", "dataset.test_images=80"),
     "fednpr_paper": ("dataset.path=hospitals.npz", "dataset.resize=28", "model=small_cnn"),
     "fednpr_per": ("dataset.images=600", "dataset.test_images=80"),
@@ -61,6 +71,7 @@ def test_an_experiment_runs(fedmed: Any, tmp_path: Path, experiment: str) -> Non
     write_nuclei(tmp_path / "nuclei.npz")
     write_domains(tmp_path / "domains.npz")
     write_hospitals(tmp_path / "hospitals.npz")
+    write_lesions(tmp_path / "lesions.npz")
     write_breastmnist(tmp_path / "breastmnist.npz")
     code, out, err = fedmed("run", f"experiment={experiment}", "rounds=2", "--json", *NEEDS.get(experiment, ()))
     assert code == 0, err

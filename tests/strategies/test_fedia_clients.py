@@ -1,0 +1,241 @@
+"""The clients' half of FedIA: loss, estimate, corrections, audit."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fedmed.data.examples import Examples
+from fedmed.errors import UserError
+from fedmed.method import Batch, Client, Session, Swept, chain
+from fedmed.models.net import Net
+from fedmed.strategies.fedia import FedIA
+from fedmed.tasks import Segmentation
+
+P = torch.tensor([[[0.9, 0.7, 0.55, 0.8], [0.05, 0.9, 0.85, 0.4]]])
+Y = torch.tensor([[[0, 0, 0, 1], [1, 0, 1, 0]]], dtype=torch.uint8)
+
+
+def logits_of(p: Tensor) -> Tensor:
+    return torch.stack([torch.zeros_like(p), p.logit()], 1)
+
+
+def client_of(
+    y: Tensor,
+    p: Tensor,
+    *,
+    seen: Tensor | None = None,
+    round: int = 1,
+    due: bool = False,
+    state: dict[str, Any] | None = None,
+) -> Client:
+    """A client in one of nine rounds, whose model predicts p (N, H, W) whatever comes."""
+    given = Examples(torch.zeros(len(y), 1, *y.shape[1:]), y, seen)
+    net = Net(nn.Identity(), nn.Identity())
+    session = Session(
+        id=0,
+        round=round,
+        rounds=9,
+        seed=0,
+        task=Segmentation(classes=2),
+        model=net,
+        anchor={},
+        train=given,
+        given=given,
+        inbox={"fedia": {"due": torch.tensor([due]), "share": torch.tensor([0.25])}},
+        state={"fedia": state or {}},
+        spare=lambda weights: net,
+        sweep=lambda net: iter([Swept(slice(0, len(y)), p, logits_of(p))]),
+        augment=lambda index, generator: given.x[index],
+    )
+    return session.view("fedia")
+
+
+def batch_of(p: Tensor, y: Tensor, seen: Tensor | None = None, index: Tensor | None = None) -> Batch:
+    logits = logits_of(p).requires_grad_()
+    return Batch(p[:, None], y, seen, torch.arange(len(y)) if index is None else index, p[:, None], logits)
+
+
+def loss_of(method: FedIA, p: Tensor, y: Tensor, seen: Tensor | None = None) -> tuple[float, float, float]:
+    """Loss, largest gradient, and the L_k that is reported."""
+    client, batch = client_of(y, p, seen=seen), batch_of(p, y, seen)
+    method.prepare(client)
+    loss = method.loss(client, batch)
+    loss.backward()
+    assert batch.logits.grad is not None
+    return loss.item(), batch.logits.grad.abs().max().item(), float(method.report(client)["loss"])
+
+
+def test_loss_is_one_minus_mean_dice() -> None:
+    """I1."""
+    p, y = torch.tensor([[[0.9, 0.2], [0.1, 0.8]]]), torch.tensor([[[1, 0], [0, 1]]], dtype=torch.uint8)
+    loss, gradient, reported = loss_of(FedIA(), p, y)
+    assert loss == pytest.approx(0.1500212, abs=1e-6)
+    assert reported == pytest.approx(loss)
+    assert gradient > 0
+
+
+def test_empty_masks_have_loss_one_and_teach_nothing_where_kept() -> None:
+    """I1, section 8 row 1."""
+    p, y = torch.full((1, 2, 2), 0.3), torch.zeros(1, 2, 2, dtype=torch.uint8)
+    assert loss_of(FedIA(empty="keep"), p, y) == (1, 0, 1)
+    assert loss_of(FedIA(empty="keep", smooth=1.0), p, y)[1] > 0
+
+
+def test_empty_masks_are_skipped() -> None:
+    p = torch.stack([P[0], torch.full((2, 4), 0.3)])
+    y = torch.stack([Y[0], torch.zeros_like(Y[0])])
+    alone = loss_of(FedIA(), P, Y)
+    assert loss_of(FedIA(), p, y) == pytest.approx(alone)
+    assert loss_of(FedIA(empty="keep"), p, y)[0] == pytest.approx((alone[0] + 1) / 2)
+    assert loss_of(FedIA(), p[1:], y[1:]) == (0, 0, 1)
+
+
+def test_pixels_that_nobody_annotated_do_not_count() -> None:
+    seen = torch.ones_like(Y, dtype=torch.bool)
+    seen[0, 0] = False
+    assert loss_of(FedIA(), P, Y * seen, seen)[0] == pytest.approx(loss_of(FedIA(), P[:, 1:], Y[:, 1:])[0])
+
+
+def test_the_reported_loss_is_of_dice_whatever_is_trained_on() -> None:
+    method, client, batch = FedIA(supervised="base"), client_of(Y, P), batch_of(P, Y)
+    method.prepare(client)
+    assert chain(method).has("loss") is False
+    assert method.penalty(client, batch) == 0
+    assert float(method.report(client)["loss"]) == pytest.approx(loss_of(FedIA(), P, Y)[0])
+
+
+DOTS_Y = [[(1, 1), (3, 3)], [(1, 1)]]
+DOTS_P = [[(1, 1), (3, 3), (1, 3)], [(1, 1), (3, 3)]]
+
+
+def dots(images: list[list[tuple[int, int]]]) -> Tensor:
+    drawn = torch.zeros(len(images), 5, 5, dtype=torch.uint8)
+    for image, pixels in enumerate(images):
+        for row, column in pixels:
+            drawn[image, row, column] = 1
+    return drawn
+
+
+def indicator(method: FedIA, y: Tensor, shown: Tensor, **known: Any) -> float:
+    """The completeness that is reported as the warm-up of one round ends."""
+    p = 0.05 + 0.9 * shown.float()
+    client = client_of(y, p, **known)
+    method.prepare(client)
+    method.loss(client, batch_of(p, y, known.get("seen")))
+    return float(method.report(client)["completeness"])
+
+
+@pytest.mark.parametrize(("estimator", "expected"), [("image", 0.6), ("mean_of_ratios", 0.583333), ("batch", 0.666667)])
+def test_indicator(estimator: Any, expected: float) -> None:
+    """I2."""
+    method = FedIA(warmup_rounds=1, estimator=estimator)
+    assert indicator(method, dots(DOTS_Y), dots(DOTS_P)) == pytest.approx(expected, abs=1e-6)
+    assert indicator(method, dots(DOTS_P), dots(DOTS_P)) == 1
+
+
+def test_indicator_is_bounded() -> None:
+    y, shown, none = dots(DOTS_P), dots(DOTS_Y), dots([[], []])
+    assert indicator(FedIA(warmup_rounds=1), y, shown) == 1
+    assert indicator(FedIA(warmup_rounds=1, clip=False), y, shown) == pytest.approx(5 / 3)
+    assert indicator(FedIA(warmup_rounds=1), none, shown) == 0.05
+    for estimator in ("image", "mean_of_ratios", "batch"):
+        with pytest.warns(UserWarning, match="no lesion predicted"):
+            assert indicator(FedIA(warmup_rounds=1, estimator=estimator), y, none) == 1
+
+
+def test_indicator_looks_at_annotated_pixels_only() -> None:
+    seen = torch.ones(2, 5, 5, dtype=torch.bool)
+    seen[:, :, 3:] = False
+    assert indicator(FedIA(warmup_rounds=1), dots(DOTS_Y) * seen, dots(DOTS_P), seen=seen) == 1
+
+
+def test_a_client_that_missed_the_end_of_the_warm_up_estimates_when_next_asked() -> None:
+    for round, known in ((1, False), (2, True), (5, True)):
+        client = client_of(dots(DOTS_Y), dots(DOTS_P) * 0.9 + 0.05, round=round)
+        method = FedIA(warmup_rounds=2)
+        method.prepare(client)
+        assert ("completeness" in method.report(client)) is known
+
+
+def test_completeness_is_estimated_once_and_never_without_rounds_to_weigh() -> None:
+    client = client_of(Y, P, round=3, state={"completeness": 0.25})
+    FedIA(warmup_rounds=2).prepare(client)
+    assert "counts" not in client.scratch
+    client = client_of(Y, P, round=9)
+    FedIA(warmup_rounds=9).prepare(client)
+    assert "counts" not in client.scratch
+
+
+def corrected(method: FedIA, **known: Any) -> Client:
+    client = client_of(Y, P, round=4, due=True, **{"state": {"completeness": 0.3}, **known})
+    method.prepare(client)
+    return client
+
+
+def test_masks_are_corrected_when_due() -> None:
+    """I6."""
+    client = corrected(FedIA(threshold=0.8))
+    assert client.train.y[0].tolist() == [[1, 0, 0, 1], [1, 1, 1, 0]]
+    assert client.state["pixels"].tolist() == [0, 5]
+    assert client.given.y.equal(Y)
+    assert corrected(FedIA(threshold=1.0)).train.y.equal(Y)
+
+
+def test_the_adaptive_threshold() -> None:
+    """min(a_k + .4, threshold) = .7, strict."""
+    known = {"state": {"completeness": 0.2}}
+    assert corrected(FedIA(adaptive=True), **known).state["pixels"].tolist() == [0, 1, 5]
+    assert corrected(FedIA(adaptive=True), state={"completeness": 0.6}).state["pixels"].tolist() == [0, 5]
+
+
+def test_corrections_are_found_once_and_put_in_force_every_round() -> None:
+    client = client_of(Y, P, round=5, due=True, state={"completeness": 0.3, "pixels": torch.tensor([2])})
+    FedIA().prepare(client)
+    assert client.train.y[0].tolist() == [[0, 0, 1, 1], [1, 0, 1, 0]]
+    assert client.state["pixels"].tolist() == [2]
+
+
+def test_unannotated_pixels_are_not_corrected() -> None:
+    seen = torch.ones_like(Y, dtype=torch.bool)
+    seen[0, 0, 0] = False
+    assert corrected(FedIA(), seen=seen).state["pixels"].tolist() == [5]
+
+
+def test_corrections_in_the_pass_come_into_force_after_it() -> None:
+    """Section 5.4: the loss of a step still uses the old mask; the second pass of the round corrects nothing more."""
+    two, method = torch.cat([Y, Y]), FedIA(when="in_pass")
+    client = client_of(two, torch.cat([P, P]), round=4, due=True, state={"completeness": 0.3})
+    method.prepare(client)
+    for row in (0, 1):
+        assert client.train.y.equal(two)
+        method.loss(client, batch_of(P, Y, index=torch.tensor([row])))
+    new = client.train.y[:1]
+    assert new[0].tolist() == [[1, 0, 0, 1], [1, 1, 1, 0]]
+    method.loss(client, batch_of(torch.full_like(P, 0.99), new, index=torch.tensor([0])))
+    method.report(client)
+    assert client.state["pixels"].tolist() == [0, 5, 8, 13]
+
+
+def test_predictions_that_are_not_finite_are_named() -> None:
+    with pytest.raises(UserError, match="client 0, round 3, stage prepare"):
+        FedIA(warmup_rounds=2).prepare(client_of(Y, torch.full_like(P, float("nan")), round=3))
+
+
+def test_audit() -> None:
+    truth = torch.tensor([[[1, 1, 0, 1], [1, 0, 1, 0]]], dtype=torch.uint8)
+    method, client = FedIA(), corrected(FedIA(), state={"completeness": 0.3})
+    assert method.audit(client, truth) == pytest.approx(
+        {
+            "corrected": 1,
+            "pixels": 2,
+            "indicator": 0.3,
+            "share": 0.25,
+            "added.precision": 0.5,
+            "added.recall": 0.5,
+            "mask.precision": 4 / 5,
+            "mask.recall": 4 / 5,
+        }
+    )
+    assert "added.precision" not in method.audit(client_of(Y, P), truth)

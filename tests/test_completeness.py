@@ -1,0 +1,205 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from fedmed.completeness import (
+    components,
+    estimate,
+    foreground,
+    hidden,
+    image_dice,
+    remaining_slope,
+    saturation,
+    shares,
+    shortfall,
+    slope_left,
+)
+from fedmed.data.masks import drop_objects, objects
+from fedmed.rng import generator
+
+
+def mask(*pixels: tuple[int, int], side: int = 5) -> Tensor:
+    drawn = torch.zeros(side, side, dtype=torch.bool)
+    for row, column in pixels:
+        drawn[row, column] = True
+    return drawn
+
+
+GIVEN = torch.stack([mask((1, 1), (3, 3)), mask((1, 1))])
+PREDICTED = torch.stack([mask((1, 1), (3, 3), (1, 3)), mask((1, 1), (3, 3))])
+
+
+def test_dice_of_one_image() -> None:
+    """I1."""
+    p, y = torch.tensor([[[0.9, 0.2], [0.1, 0.8]]]), torch.tensor([[[1.0, 0], [0, 1]]])
+    assert image_dice(p, y).item() == pytest.approx(0.8499788, abs=1e-6)
+
+
+def test_dice_of_an_empty_mask_is_zero_unless_smoothed() -> None:
+    p, y = torch.full((1, 2, 2), 0.25), torch.zeros(1, 2, 2)
+    assert image_dice(p, y).item() == 0
+    assert image_dice(p, y, smooth=1.0).item() == pytest.approx(0.5, abs=1e-4)
+
+
+def test_dice_as_the_released_metric_scores_a_batch() -> None:
+    """I1: a perfect prediction of one pixel beside empty on empty."""
+    p = torch.stack([mask((0, 0), side=2), mask(side=2)]).float()
+    assert image_dice(p, p).mean().item() == pytest.approx(0.499975, abs=1e-6)
+
+
+def test_foreground_is_channel_1_of_the_softmax() -> None:
+    logits = torch.randn(2, 2, 3, 3, generator=generator(0, "logits"))
+    assert torch.allclose(foreground(logits), logits.softmax(1)[:, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize(("pooled", "expected"), [(True, 0.6), (False, 0.583333)])
+def test_completeness_from_components(pooled: bool, expected: float) -> None:
+    """I2: ratio of sums, and mean of ratios."""
+    counts = [components(masks) for masks in (GIVEN, PREDICTED)]
+    assert estimate(*counts, pooled=pooled) == pytest.approx(expected, abs=1e-6)
+
+
+def test_completeness_of_a_batch_labelled_as_a_volume() -> None:
+    """I2: 2 / 3."""
+    given, predicted = (components(masks, volume=True).sum() for masks in (GIVEN, PREDICTED))
+    assert (int(given), int(predicted)) == (2, 3)
+
+
+def test_connectivity() -> None:
+    """I2: three pixels on a diagonal."""
+    diagonal = torch.eye(3, dtype=torch.bool)[None]
+    assert components(diagonal, 4).tolist() == [3]
+    assert components(diagonal, 8).tolist() == [1]
+
+
+def test_equal_masks_are_complete_and_nothing_predicted_is_no_evidence() -> None:
+    """I2."""
+    counts = components(GIVEN)
+    assert estimate(counts, counts, pooled=True) == 1
+    assert estimate(counts, torch.zeros_like(counts), pooled=True) is None
+    assert estimate(counts, torch.tensor([0, 2]), pooled=False) == 0.5
+    assert estimate(torch.zeros_like(counts), counts, pooled=True) == 0
+
+
+def test_components_per_image_and_without_specks() -> None:
+    masks = torch.stack([mask((0, 0), (0, 1), (4, 4)), mask(), mask((2, 2))])
+    assert components(masks).tolist() == [2, 0, 1]
+    assert components(masks, min_size=2).tolist() == [1, 0, 0]
+
+
+def test_components_are_the_annotation_s_objects() -> None:
+    drawn = torch.rand(6, 16, 16, generator=generator(0, "masks")) > 0.6
+    for connectivity in (4, 8):
+        assert components(drawn, connectivity).tolist() == [objects(m.numpy() * 1, connectivity)[1] for m in drawn]
+
+
+def test_shares() -> None:
+    """I3."""
+    found = shares(torch.tensor([0.4, 0.6, 0.8, 1.0]), torch.tensor([0.30, 0.25, 0.20, 0.15]))
+    assert found.tolist() == pytest.approx([0.004436, 0.012890, 0.063844, 0.918831], abs=1e-4)
+    found = shares(torch.tensor([0.25, 0.5, 0.75, 1.0]), torch.full((4,), 0.2))
+    assert found.tolist() == pytest.approx([0.016894, 0.058965, 0.205807, 0.718332], abs=1e-4)
+
+
+def test_shares_are_finite_and_follow_completeness_and_loss() -> None:
+    """I3."""
+    losses = torch.tensor([1e-6, 0.0, 0.2], dtype=torch.float64)
+    assert shares(torch.ones(3, dtype=torch.float64), losses).isfinite().all()
+    base = shares(torch.tensor([0.5, 0.5]), torch.tensor([0.2, 0.2]))[0]
+    assert shares(torch.tensor([0.6, 0.5]), torch.tensor([0.2, 0.2]))[0] > base
+    assert shares(torch.tensor([0.5, 0.5]), torch.tensor([0.1, 0.2]))[0] > base
+
+
+def test_equal_clients_have_equal_shares_at_a_high_temperature() -> None:
+    found = shares(torch.tensor([0.25, 1.0]), torch.tensor([0.3, 0.1]), temperature=1e9)
+    assert found.tolist() == pytest.approx([0.5, 0.5], abs=1e-6)
+
+
+def curve(iou: list[float], first: int = 1) -> Tensor:
+    return torch.tensor([[first + i, value] for i, value in enumerate(iou)], dtype=torch.float64)
+
+
+def test_shortfall_from_the_warm_up_s_line() -> None:
+    """I5: history .10 .20 .25 .35, line .08 t + .105, T = 3."""
+    history = [0.10, 0.20, 0.25, 0.35, 0.40]
+    assert shortfall(curve(history), 4) == pytest.approx(0.025, abs=1e-6)
+    assert shortfall(curve([*history, 0.45]), 4) == pytest.approx(0.055, abs=1e-6)
+
+
+def test_shortfall_of_a_saturating_curve() -> None:
+    """I5: .6 (1 - exp(-t / 12)), T = 30: gap .0912 in the first possible round."""
+    history = [0.6 * (1 - math.exp(-t / 12)) for t in range(32)]
+    assert shortfall(curve(history), 31) == pytest.approx(0.0912, abs=1e-4)
+
+
+def test_fits_need_points() -> None:
+    assert shortfall(curve([0.1, 0.2]), 1) is None
+    assert remaining_slope(curve([0.1, 0.2, 0.25])) is None
+
+
+def test_slope_left() -> None:
+    """I10, closed form."""
+    assert slope_left(28, 1, 12) == pytest.approx(0.105399, abs=1e-5)
+    assert slope_left(29, 1, 12) == pytest.approx(0.096972, abs=1e-5)
+    assert slope_left(10, 0.5, 2) == pytest.approx(0.107263, abs=1e-5)
+    assert slope_left(11, 0.5, 2) == pytest.approx(0.094679, abs=1e-5)
+
+
+@pytest.mark.parametrize(("b", "c", "fires"), [(1.0, 12.0, 29), (0.5, 2.0, 11)])
+def test_the_fitted_slope_falls_below_a_tenth_where_the_closed_form_does(b: float, c: float, fires: int) -> None:
+    """I10."""
+    history = [0.6 * (1 - math.exp(-(u**b) / c)) for u in range(1, fires + 1)]
+    assert remaining_slope(curve(history[:-1])) == pytest.approx(slope_left(fires - 1, b, c), abs=1e-3)
+    below = remaining_slope(curve(history))
+    assert below is not None
+    assert below < 0.1
+
+
+def test_a_failed_fit_warns_and_says_nothing() -> None:
+    with pytest.warns(UserWarning, match="learning curve"):
+        assert saturation(torch.arange(1.0, 6), torch.full((5,), float("nan"))) is None
+
+
+P = torch.tensor([[[0.9, 0.7, 0.55, 0.8], [0.05, 0.9, 0.85, 0.4]]])
+Y = torch.tensor([[[0, 0, 0, 1], [1, 0, 1, 0]]], dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "expected"),
+    [
+        (0.8, [[1, 0, 0, 1], [1, 1, 1, 0]]),
+        (0.5, [[1, 1, 1, 1], [1, 1, 1, 0]]),
+        (0.4, [[1, 1, 1, 1], [1, 1, 1, 0]]),
+        (1.0, [[0, 0, 0, 1], [1, 0, 1, 0]]),
+    ],
+)
+def test_hidden_pixels(threshold: float, expected: list[list[int]]) -> None:
+    """I6: strict, only background, and only where foreground is the likelier."""
+    corrected = Y | hidden(P, Y, threshold)
+    assert corrected[0].tolist() == expected
+    assert (corrected >= Y).all()
+    assert not hidden(P, corrected, threshold).any()
+
+
+def test_the_threshold_is_strict_and_the_likelier_class_counts() -> None:
+    """I6."""
+    p, y = torch.tensor([[[0.8, 0.45]]]), torch.zeros(1, 1, 2, dtype=torch.uint8)
+    assert not hidden(p, y, 0.8).any()
+    assert hidden(p, y, 0.4).tolist() == [[[True, False]]]
+
+
+def test_the_indicator_of_a_perfect_predictor_is_the_realised_completeness() -> None:
+    """I8: four lesions, half of them kept, the same ones for the same seed."""
+    true = np.zeros((9, 9), np.uint8)
+    true[1::4, 1::4] = 1
+    true = true[:8, :8]
+    drawn = [drop_objects(true, 0.5, True, 4, np.random.default_rng(0)) for _ in range(2)]
+    assert (drawn[0].given, drawn[0].true) == (2, 4)
+    assert (drawn[0].mask == drawn[1].mask).all()
+    assert (drawn[0].mask <= true).all()
+    assert (drop_objects(true, 1.0, True, 4, np.random.default_rng(0)).mask == true).all()
+    counts = (components(torch.from_numpy(m)[None] > 0) for m in (drawn[0].mask, true))
+    assert estimate(*counts, pooled=True) == drawn[0].given / drawn[0].true
