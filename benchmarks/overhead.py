@@ -22,7 +22,13 @@ from fedmed.cli.main import main as fedmed
 ROUNDS = 8
 CLASSIFICATION = ("dataset=synthetic_multiclass", "partition=iid", "dataset.images=2500")
 FINDINGS = ("dataset=synthetic_multilabel", "annotation=missing_labels", "augment=standard", "dataset.images=2500")
-MASKS = ("dataset=synthetic_segmentation", "annotation=incomplete_masks", "model=unet", "partition=iid")
+MASKS = (
+    "dataset=synthetic_segmentation",
+    "dataset.lesions=6",
+    "annotation=incomplete_masks",
+    "model=unet",
+    "partition=iid",
+)
 
 
 class Work(NamedTuple):

@@ -155,7 +155,7 @@ class FedIA(Method):
         due = torch.zeros(len(share), dtype=torch.bool)
         for client, record in server.state.items():
             due[int(client)] = "flagged" in record and "corrected" not in record
-        return {"due": due, "share": share}
+        return {"due": due, "share": share, "weighted": torch.tensor(self._weighted(server))}
 
     def audit(self, client: Client, truth: Tensor) -> Mapping[str, float]:
         """Completeness as estimated, share of the round before, and what masks and corrections are worth per pixel."""
@@ -166,6 +166,7 @@ class FedIA(Method):
             out["indicator"] = client.state["completeness"]
         if "share" in client.inbox:
             out["share"] = float(client.inbox["share"][client.id])
+            out |= {"share.weighted": out["share"]} if client.inbox["weighted"] else {}
         right = {"added.precision": (added, added), "added.recall": (added, missed)}
         right |= {"mask.precision": (drawn, drawn), "mask.recall": (drawn, true)}
         return out | {n: float((of & true).sum() / whole.sum()) for n, (of, whole) in right.items() if whole.any()}
@@ -264,11 +265,14 @@ class FedIA(Method):
             return False
         return "flagged" not in record if self.until == "flagged" else record.get("corrected", round) >= round
 
+    def _weighted(self, server: Server) -> bool:
+        past = server.round > self._warmup(server.rounds)
+        return past and any(self._open(record, server.round) for record in server.state.values())
+
     def _shares(self, server: Server, reports: Sequence[Report]) -> Tensor:
         """How much each report counts, (K,), once `_note` has seen them all."""
         counts = super().weights(server, reports)
-        waiting = any(self._open(record, server.round) for record in server.state.values())
-        if server.round <= self._warmup(server.rounds) or not waiting:
+        if not self._weighted(server):
             return counts
         completed = torch.tensor([server.state[str(r.client)]["completeness"] for r in reports], dtype=torch.float64)
         losses = torch.stack([r.payload["loss"] for r in reports]).double()

@@ -123,6 +123,7 @@ def schedule(method: FedIA, drops: Mapping[int, int]) -> tuple[list[int], dict[i
         losses = {k: loss_of(0.4 if t >= drop else 0.5) for k, drop in drops.items()}
         if server.run(t + 1, losses, [0.5, 0.5], [1, 3]) != [0.25, 0.75]:
             weighted.append(t)
+            assert server.inbox["weighted"]
         if server.inbox and server.due():
             due[t] = server.due()
     return weighted, due
