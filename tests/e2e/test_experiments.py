@@ -53,7 +53,7 @@ def write_lesions(file: Path) -> None:
 
 
 NEEDS = {
-    "fedia": ("dataset.images=60", "dataset.test_images=20"),
+    "fedia": ("dataset.images=40", "dataset.test_images=20", "client_test=0.1"),
     "fedia_paper": ("dataset.path=lesions.npz", "model.channels=[8,16]"),
     "fednpr": ("dataset.images=600", "dataset.test_images=80"),
     "fednpr_paper": ("dataset.path=hospitals.npz", "dataset.resize=28", "model=small_cnn"),
