@@ -82,20 +82,19 @@ class FedPLVM(Method):
         z = _unit(z)
         # s_a(z, g) = cos(z, g)^alpha
         similar = (z @ known.rows.T).clamp(self.similarity_floor, 1).pow(self.alpha)  # (B, P)
-        own = known.classes == y[:, None]  # (B, P)
         # L_contra = -log( sum_{g in G^y} exp(s_a / tau) / sum_{g in G} exp(s_a / tau) )
-        share = (similar / self.temperature).log_softmax(1).masked_fill(~own, -torch.inf)
+        share = (similar / self.temperature).log_softmax(1) + known.mask[y]
         contrast = -share.logsumexp(1).mean()
-        return self.weight * (contrast + self._correction(z, y, similar, own, known))
+        return self.weight * (contrast + self._correction(z, y, similar, known))
 
-    def _correction(self, z: Tensor, y: Tensor, similar: Tensor, own: Tensor, known: _Known) -> Tensor | float:
+    def _correction(self, z: Tensor, y: Tensor, similar: Tensor, known: _Known) -> Tensor | float:
         if self.correction == "none":
             return 0.0
         if self.correction == "mean":
             # 2 (cos(z, gbar^y) - 1)^2
             return 2 * ((z * known.mean[y]).sum(1) - 1).square().mean()
         # | sum_{g in G^y} s_a(z, g) - C_y |
-        return ((similar * own).sum(1) - known.number[y]).abs().mean()
+        return (similar.masked_fill(known.mask[y] < 0, 0).sum(1) - known.number[y]).abs().mean()
 
     def report(self, client: Client) -> Payload:
         features, y = client.collect(client.model)[0], client.train.y
@@ -151,6 +150,7 @@ class _Known(NamedTuple):
 
     rows: of unit length (P, D). classes: of the rows (P,). number: of rows per class (K,).
     mean: of the rows as they came, then of unit length (K, D); zero for a class without. complete: no class is without.
+    mask: 0 at the rows of a class, -inf at the others (K, P).
     """
 
     rows: Tensor
@@ -158,13 +158,17 @@ class _Known(NamedTuple):
     number: Tensor
     mean: Tensor
     complete: bool
+    mask: Tensor
 
     @classmethod
     def of(cls, inbox: Payload, classes: int) -> _Known:
         rows, own = inbox["prototypes"], inbox["classes"]
         total = rows.new_zeros(classes, rows.shape[1]).index_add_(0, own, rows)
         number = own.bincount(minlength=classes)
-        return cls(_unit(rows), own, number, _unit(total), bool(number.all()))
+        mask = rows.new_zeros(classes, len(rows)).masked_fill_(
+            own != own.new_tensor(range(classes))[:, None], -torch.inf
+        )
+        return cls(_unit(rows), own, number, _unit(total), bool(number.all()), mask)
 
 
 def _prototypes(rows: Tensor, classes: Tensor, how: str) -> dict[str, Tensor]:
