@@ -187,10 +187,8 @@ def _means(rows: Tensor, how: str) -> Tensor:
 
 def _unit(rows: Tensor) -> Tensor:
     """Rows (N, D) of length 1; a row without a direction becomes zero."""
-    length: Tensor = rows.norm(dim=1, keepdim=True)
-    if bool((length > TINY).all()):  # nearly always, and then two passes fewer each way
-        return rows / length
-    unit: Tensor = rows * (length > TINY) / length.clamp(min=TINY)
+    length = rows.norm(dim=1, keepdim=True)
+    unit: Tensor = rows / length.masked_fill(length <= TINY, torch.inf)
     return unit
 
 
