@@ -44,7 +44,8 @@ class Method:
     def __init_subclass__(cls) -> None:
         """Refuses a public method that is not a hook: a misspelled hook would silently do nothing."""
         for name, value in vars(cls).items():
-            if callable(value) and not name.startswith("_") and name not in HOOKS:
+            method = callable(value) or isinstance(value, classmethod | staticmethod)
+            if method and not name.startswith("_") and name not in HOOKS:
                 close = get_close_matches(name, HOOKS, n=1, cutoff=0.3)
                 hint = f" Did you mean {close[0]}?" if close else ""
                 raise TypeError(f"{cls.__name__}.{name} is not a hook of Method.{hint} (Hooks: {', '.join(HOOKS)}.)")

@@ -36,6 +36,12 @@ def test_a_misspelled_hook_is_refused_with_the_near_miss(name: str, nearest: str
         type("FedX", (Method,), {name: lambda self: None})
 
 
+@pytest.mark.parametrize("kind", [classmethod, staticmethod])
+def test_a_misspelled_hook_of_another_kind_is_refused_too(kind: type) -> None:
+    with pytest.raises(TypeError, match=r"FedX\.reports is not a hook of Method\. Did you mean report\?"):
+        type("FedX", (Method,), {"reports": kind(lambda *given: None)})
+
+
 def test_a_method_like_no_hook_is_refused_with_all_hooks() -> None:
     with pytest.raises(TypeError, match=r"zzzz is not a hook of Method\. \(Hooks: check, prepare, .*combine\.\)"):
         type("FedX", (Method,), {"zzzz": lambda self: None})
