@@ -45,7 +45,7 @@ def do(runs: Iterable[Run], root: Path, workers: int, show: Callable[[int, int],
     todo = [run for run in dict.fromkeys(runs) if finished(run, root) is None]
     if not todo:
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), max_tasks_per_child=50) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         for number, future in enumerate(as_completed([pool.submit(_do, run, root) for run in todo]), 1):
             future.result()
             show(number, len(todo))
