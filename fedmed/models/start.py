@@ -51,6 +51,35 @@ def check(model: Model, task_kind: str, channels: int, side: int) -> list[Fault]
     return faults
 
 
+def shape_faults(net: Net, task_kind: str, *, channels: int, outputs: int, side: int) -> list[Fault]:
+    """Where the network does not keep `Net`'s word about shapes, found with one empty image."""
+    pixels = (side, side) if task_kind == "segmentation" else ()
+    training = net.training
+    try:
+        with torch.no_grad():
+            features = net.eval().features(torch.zeros(1, channels, side, side))
+            logits = net.head(features)
+    except RuntimeError as error:
+        return [Fault("model", f"a network for images of shape {[channels, side, side]}", str(error))]
+    finally:
+        net.train(training)
+    faults = []
+    if features.shape[2:] != pixels or features.dim() < 2:
+        expected, fix = (
+            "features (B, D, H, W)" if pixels else "one feature vector per image, (B, D)",
+            "Pool in features.",
+        )
+        faults.append(Fault("model.features", expected, _shape(features), "" if pixels else fix))
+    if logits.shape != (1, outputs, *pixels):
+        sizes = ", ".join(map(str, (outputs, *pixels)))
+        faults.append(Fault("model.head", f"logits (B, {sizes})", _shape(logits)))
+    return faults
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"(B, {', '.join(map(str, tensor.shape[1:]))})"
+
+
 def _side_faults(model: Model, side: int) -> list[Fault]:
     name = _name(model)
     nearest = max(round(side / model.multiple) * model.multiple, model.min_side)

@@ -24,7 +24,7 @@ from fedmed.errors import Fault, UserError, near
 from fedmed.method import Chain, Setup
 from fedmed.metrics import HEADLINE, names
 from fedmed.models.net import Model, Net, scope
-from fedmed.models.start import check, create
+from fedmed.models.start import check, create, shape_faults
 from fedmed.server import ServerOptimizer
 from fedmed.tasks import Task
 
@@ -58,7 +58,10 @@ def build_parts(config: DictConfig) -> Parts:
     model_faults = check(model, task.kind, world.channels, world.side)
     if faults := [*model_faults, *_client_faults(chosen, world), *_metric_faults(chosen, task)]:
         raise UserError(*faults)
-    net = create(model, channels=world.channels, outputs=task.outputs, side=world.side, seed=chosen.seed)
+    shape = {"channels": world.channels, "outputs": task.outputs, "side": world.side}
+    net = create(model, **shape, seed=chosen.seed)
+    if faults := shape_faults(net, task.kind, **shape):
+        raise UserError(*faults)
     setup = Setup(task=task, net=net, optimizer=chosen.optimizer, rounds=chosen.rounds, clients=len(world.shares))
     if faults := [*chain.check(setup), *_local_faults(chain, net)]:
         raise UserError(*faults)

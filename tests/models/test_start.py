@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from fedmed.errors import UserError
 from fedmed.models.efficientnet_b0 import EfficientNetB0
 from fedmed.models.net import Net
 from fedmed.models.small_cnn import SmallCnn
-from fedmed.models.start import check, create
+from fedmed.models.start import check, create, shape_faults
 from fedmed.models.unet import UNet
 
 SMALL = SmallCnn(width=2)
@@ -132,3 +132,34 @@ def test_check_lists_every_fault_without_building() -> None:
 
 def test_small_cnn_is_not_for_segmentation() -> None:
     assert [fault.where for fault in check(SMALL, "segmentation", 1, 28)] == ["model"]
+
+
+def shapes(net: Net, task: str = "multiclass") -> list[str]:
+    return [str(fault) for fault in shape_faults(net, task, channels=1, outputs=4, side=8)]
+
+
+def test_a_network_that_keeps_its_word_has_no_fault_and_stays_as_it_was() -> None:
+    net = start(SmallCnn(width=2, norm="batch"))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    assert shapes(net) == []
+    assert net.training
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert shapes(Net(nn.Conv2d(1, 3, 3, padding=1), nn.Conv2d(3, 4, 1)), "segmentation") == []
+
+
+@pytest.mark.parametrize(
+    ("features", "head", "task", "said"),
+    [
+        (
+            nn.Conv2d(1, 3, 3),
+            nn.Sequential(nn.Flatten(), nn.LazyLinear(4)),
+            "multiclass",
+            "one feature vector per image",
+        ),
+        (nn.Flatten(), nn.Linear(64, 5), "multiclass", "logits (B, 4), got (B, 5)"),
+        (nn.Flatten(), nn.Linear(60, 4), "multiclass", "a network for images of shape [1, 8, 8]"),
+        (nn.Flatten(), nn.Linear(64, 4), "segmentation", "features (B, D, H, W), got (B, 64)"),
+    ],
+)
+def test_a_network_of_other_shapes_is_refused(features: nn.Module, head: nn.Module, task: str, said: str) -> None:
+    assert said in " ".join(shapes(Net(features, head), task))
