@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from annotated_types import Ge
 from numpy.typing import NDArray
 
 from fedmed.data.columns import Columns, read_pixels, stack
 from fedmed.data.examples import TRAIN, Dataset, Examples, Indices, Table
 from fedmed.data.files import Archive, open_npz
 from fedmed.data.layouts import Part, parts_of
+from fedmed.data.mosaic import mosaic
 from fedmed.errors import refuse
 
 Kind = Literal["multiclass", "multilabel", "segmentation"]
@@ -28,14 +30,21 @@ class Npz(Dataset):
     target: what to learn: labels, masks, or auto (labels if the file has labels, else masks).
     task: multiclass, multilabel, segmentation, or auto (masks: segmentation; several labels per image: multilabel;
         else multiclass).
+    mosaic: cells per side of multi-label mosaics made of single-label images (>= 2, null: images as they are);
+        an image then is cells times as wide and high.
     """
 
     path: str = ""
     target: Literal["auto", "labels", "masks"] = "auto"
     task: Literal["auto", "multiclass", "multilabel", "segmentation"] = "auto"
+    mosaic: Annotated[int, Ge(2)] | None = None
 
     def load(self) -> Table:
         """The file as a table; raises UserError, which names file and array, where it is not usable."""
+        table = self._read()
+        return table if self.mosaic is None else mosaic(table, self.mosaic, self.split_seed)
+
+    def _read(self) -> Table:
         if not self.path:
             raise refuse("dataset.path", "an npz file", "nothing", "Set dataset.path=<file>.npz.")
         with open_npz(Path(self.path).expanduser(), "dataset.path") as archive:

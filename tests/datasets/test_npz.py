@@ -198,3 +198,10 @@ def test_patients_of_the_chest_images(shared_data):
     assert len(set(table.patient)) == 264
     train, test = (set(table.patient[table.split == part]) for part in (0, 2))
     assert not train & test
+
+
+def test_single_label_images_become_multilabel_mosaics(load):
+    table = load({"mosaic": 2}, images=grey(8, 4), labels=labels(8))
+    assert table.task == "multilabel"
+    assert table.examples.x.shape == (4, 1, 8, 8)
+    assert table.examples.y.shape == (4, 3)

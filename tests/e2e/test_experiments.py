@@ -52,6 +52,12 @@ def write_lesions(file: Path) -> None:
     np.savez(file, images=images[..., None], masks=masks)
 
 
+def write_findings(file: Path) -> None:
+    """Random images with five findings."""
+    rng = np.random.default_rng(0)
+    np.savez(file, images=rng.integers(0, 256, (120, 28, 28), dtype=np.uint8), labels=rng.integers(0, 2, (120, 5)))
+
+
 NEEDS = {
     "fedia": ("dataset.images=40", "dataset.test_images=20", "client_test=0.1"),
     "fedia_paper": ("dataset.path=lesions.npz", "model.channels=[8,16]"),
@@ -61,7 +67,8 @@ NEEDS = {
     "fedplvm_paper": ("dataset.path=domains.npz",),
     "nuclei_sites": ("dataset.path=nuclei.npz",),
     "breastmnist": ("dataset.root=breastmnist.npz", "dataset.verify=false"),
-    "missing_labels": ("dataset.images=200", "dataset.test_images=60"),
+    "fedmlp": ("dataset.images=200", "dataset.test_images=60", "strategy.warmup_rounds=1"),
+    "fedmlp_paper": ("dataset.path=findings.npz", "dataset.resize=28", "model=small_cnn", "strategy.warmup_rounds=1"),
 }
 """What an experiment leaves to the user, or fewer images than it has."""
 
@@ -72,6 +79,7 @@ def test_an_experiment_runs(fedmed: Any, tmp_path: Path, experiment: str) -> Non
     write_domains(tmp_path / "domains.npz")
     write_hospitals(tmp_path / "hospitals.npz")
     write_lesions(tmp_path / "lesions.npz")
+    write_findings(tmp_path / "findings.npz")
     write_breastmnist(tmp_path / "breastmnist.npz")
     code, out, err = fedmed("run", f"experiment={experiment}", "rounds=2", "--json", *NEEDS.get(experiment, ()))
     assert code == 0, err
