@@ -26,6 +26,7 @@ each table stand the commands of its runs. How to read it:
 - **Same budget.** Where arms have hyper-parameters to choose, each has equally many candidates, and validation chooses
   one, on seeds that are not reported. Ablations and references take the choice of the arm that they vary. All figures
   are of the last round, on test images with true labels.
+- **Runs that failed** (they diverged, or a metric was undefined) are left out; "of 3 runs" says where there are fewer.
 - **Local only** shares nothing between clients. **Pooled** trains one model on all clients' images, with as many
   gradient steps as all clients together.
 """
@@ -61,22 +62,23 @@ def _arms(outcome: Outcome, world: str) -> list[str]:
     header = [*(f"{name} (sd)" for name in study.metrics), f"{study.metrics[0]} - {study.reference} [95 %]", "chosen"]
     rows = []
     for arm in study.arms:
-        means = [_mean(outcome.values(world, arm, study.metric(name, arm)).values()) for name in study.metrics]
-        rows.append(
-            [arm, *means, _difference(against(outcome, world, arm, study.reference)), _chosen(outcome, world, arm)]
-        )
+        values = [outcome.values(world, arm, study.metric(name, arm)).values() for name in study.metrics]
+        means = [_mean(given, len(study.seeds)) for given in values]
+        gain = _difference(against(outcome, world, arm, study.reference), len(study.seeds))
+        rows.append([arm, *means, gain, _chosen(outcome, world, arm)])
     return _table("arm", header, rows)[:-1]
 
 
 def _pairs(outcome: Outcome, world: str) -> list[list[str]]:
-    pairs = outcome.study.pairs
-    return [[f"{ours} - {other}", _difference(against(outcome, world, ours, other))] for ours, other in pairs]
+    pairs, seeds = outcome.study.pairs, len(outcome.study.seeds)
+    return [[f"{ours} - {other}", _difference(against(outcome, world, ours, other), seeds)] for ours, other in pairs]
 
 
 def _audits(outcome: Outcome, world: str) -> list[list[str]]:
     rows = []
     for arm in outcome.study.arms:
-        cells = [_mean(outcome.audited(world, arm, columns).values()) for columns in outcome.study.audits.values()]
+        values = [outcome.audited(world, arm, columns).values() for columns in outcome.study.audits.values()]
+        cells = [_mean(given, len(outcome.study.seeds)) for given in values]
         if any(cell != "-" for cell in cells):
             rows.append([arm, *cells])
     return rows
@@ -105,19 +107,25 @@ def _chosen(outcome: Outcome, world: str, arm: str) -> str:
     return " ".join(f"`{o.removeprefix('strategy.')}`" for o in outcome.chosen(world, arm))
 
 
-def _mean(values: Iterable[float]) -> str:
+def _mean(values: Iterable[float], seeds: int) -> str:
     found = list(values)
     if not found:
         return "-"
     given = estimate(found)
-    return f"{given.mean:.3f}" if given.number == 1 else f"{given.mean:.3f} ({given.sd:.3f})"
+    text = f"{given.mean:.3f}" if given.number == 1 else f"{given.mean:.3f} ({given.sd:.3f})"
+    return text + _missing(given, seeds)
 
 
-def _difference(given: Estimate | None) -> str:
+def _difference(given: Estimate | None, seeds: int) -> str:
     if given is None:
         return ""
     text = f"{given.mean:+.3f} [{given.low:+.3f}, {given.high:+.3f}]"
-    return f"**{text}**" if given.apart else text
+    return (f"**{text}**" if given.apart else text) + _missing(given, seeds)
+
+
+def _missing(given: Estimate, seeds: int) -> str:
+    """Says so where not every run ended."""
+    return "" if given.number == seeds else f" of {given.number} runs"
 
 
 def _picture(outcome: Outcome, path: Path) -> None:

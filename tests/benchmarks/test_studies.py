@@ -85,11 +85,12 @@ def test_the_page_tells_paired_differences(study: Study, tmp_path: Path) -> None
     _report(study, root, "easy", "plain", [0.5, 0.6, 0.7])
     _report(study, root, "easy", "better", [0.6, 0.7, 0.8])
     _report(study, root, "easy", "varied", [0.6, 0.8, 0.7])
+    _report(study, root, "easy", "alone", [0.4, 0.6], "client_mean_auc")
     report.write([Outcome(study, root)], tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text()
     assert "| better | 0.700 (0.100) | **+0.100 [+0.100, +0.100]** | `mu=2` |" in page
     assert "| varied - better | +0.000 [-0.248, +0.248] |" in page
-    assert "| alone | - |  | `lr=1` |" in page
+    assert "| alone | 0.500 (0.141) of 2 runs |  | `lr=1` |" in page
     assert "Better is better." in page
     assert (tmp_path / "page/toy.svg").read_text().startswith("<?xml")
 
