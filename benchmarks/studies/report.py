@@ -38,7 +38,24 @@ def write(outcomes: Sequence[Outcome], path: Path) -> None:
     pictures.mkdir(parents=True, exist_ok=True)
     for outcome in outcomes:
         _picture(outcome, pictures / f"{outcome.study.name}.svg")
-    path.write_text("\n".join([HEAD, *(_section(outcome, pictures.name) for outcome in outcomes)]))
+    glance = _table(
+        "at a glance", ["world", "metric", "difference [95 %]"], [row for o in outcomes for row in _glance(o)]
+    )
+    path.write_text("\n".join([HEAD, *glance, *(_section(outcome, pictures.name) for outcome in outcomes)]))
+
+
+def _glance(outcome: Outcome) -> list[list[str]]:
+    study = outcome.study
+    return [
+        [
+            f"{ours} - {other}",
+            world,
+            study.metrics[0],
+            _difference(against(outcome, world, ours, other), len(study.seeds)),
+        ]
+        for ours, other in study.glance
+        for world in study.worlds
+    ]
 
 
 def _section(outcome: Outcome, pictures: str) -> str:

@@ -33,6 +33,7 @@ class Study:
     base: overrides of every run. metrics: names in final.json, the headline first. select: the name that chooses
     candidates, the larger the better, on runs with `tuning_seeds`, which are never reported. worlds: overrides by name.
     reference: the arm that the others are compared with. pairs: further arms to compare, (ours, reference).
+    glance: the pairs that say it all.
     audits: what to tell of the methods' audit rows: a column (globs allowed), or two for their rank correlation.
     reading: what the figures say, by world, written after they were seen.
     """
@@ -47,6 +48,7 @@ class Study:
     reference: str
     worlds: Mapping[str, Overrides]
     arms: Mapping[str, Arm]
+    glance: tuple[tuple[str, str], ...]
     pairs: tuple[tuple[str, str], ...] = ()
     audits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reading: Mapping[str, str] = field(default_factory=dict)
@@ -69,6 +71,7 @@ def read(path: Path) -> Study:
         name=path.stem,
         arms={name: _arm(arm) for name, arm in given.pop("arms").items()},
         worlds={name: tuple(overrides) for name, overrides in given.pop("worlds").items()},
+        glance=tuple((ours, other) for ours, other in given.pop("glance")),
         pairs=tuple((ours, other) for ours, other in given.pop("pairs", [])),
         audits={name: _names(columns) for name, columns in given.pop("audits", {}).items()},
         base=tuple(given.pop("base")),
@@ -93,7 +96,7 @@ def _names(columns: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _check(study: Study) -> None:
-    named = {study.reference, *(name for pair in study.pairs for name in pair)}
+    named = {study.reference, *(name for pair in (*study.pairs, *study.glance) for name in pair)}
     named |= {arm.like for arm in study.arms.values() if arm.like}
     if unknown := sorted(named - study.arms.keys()):
         raise ValueError(f"{study.name}: no arm is called {unknown[0]}")

@@ -27,6 +27,7 @@ arms:
   better: {overrides: [strategy=fedprox], candidates: [[mu=1], [mu=2]]}
   varied: {overrides: [strategy=moon], as: better}
   alone: {overrides: ["strategy.local=[*]"], as: plain, metrics: {test.auc: client.mean.auc}}
+glance: [[better, plain]]
 pairs: [[varied, better]]
 audits: {precision: fedmlp.tag_precision.*, rank: [fedia.indicator, completeness]}
 reading: {easy: Better is better.}
@@ -89,6 +90,7 @@ def test_the_page_tells_paired_differences(study: Study, tmp_path: Path) -> None
     report.write([Outcome(study, root)], tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text()
     assert "| better | 0.700 (0.100) | **+0.100 [+0.100, +0.100]** | `mu=2` |" in page
+    assert "| better - plain | easy | test.auc | **+0.100 [+0.100, +0.100]** |" in page
     assert "| varied - better | +0.000 [-0.248, +0.248] |" in page
     assert "| alone | 0.500 (0.141) of 2 runs |  | `lr=1` |" in page
     assert "Better is better." in page
