@@ -49,7 +49,7 @@ GROUPS = {
         Group("augment", "data.augment", "Augment"),
         Group("model", "models", "Model", by_file=True, user="models"),
         Group("engine", "engine", "Engine", by_file=True),
-        Group("server", "server", "ServerOptimizer"),
+        Group("server", "server.optimizers", "ServerOptimizer"),
     )
 }
 

@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated
+from dataclasses import replace
 
 import torch
-from annotated_types import Gt
 from torch import Tensor
 
 from fedmed import rng
 from fedmed.method import Chain, Payload, Report, Server
+from fedmed.server.optimizers import ServerOptimizer
 
-
-@dataclass(frozen=True, kw_only=True)
-class ServerOptimizer(ABC):
-    """How the server moves from the old shared weights to the average."""
-
-    @abstractmethod
-    def step(self, old: Payload, mean: Payload, parameters: frozenset[str]) -> Payload:
-        """The new shared weights; entries outside `parameters` (BatchNorm buffers) are the plain mean."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AverageServerOptimizer(ServerOptimizer):
-    """The average itself, or a step of length lr towards it.
-
-    lr: step length (> 0; 1 takes the average).
-    """
-
-    lr: Annotated[float, Gt(0)] = 1.0
-
-    def step(self, old: Payload, mean: Payload, parameters: frozenset[str]) -> Payload:
-        if self.lr == 1:
-            return mean
-        # w + lr (mean - w)
-        return {n: torch.lerp(old[n], new, self.lr) if n in parameters else new for n, new in mean.items()}
+OPTIMIZER = "@optimizer"
+"""Name of the server optimizer's memory beside those of the members; a member's name never begins with @."""
 
 
 def sample(clients: Sequence[int], count: int | None, *, seed: int, round: int) -> list[int]:
@@ -108,4 +84,8 @@ class Aggregation:
         old = self._server.shared
         mean = self._chain.update(self._server, old, self._mean.result())
         inbox = self._chain.combine(self._server, self._reports, self._payloads)
-        return self._optimizer.step(old, mean, self._parameters), {n: p for n, p in inbox.items() if p}
+        memory = self._server.state.get(OPTIMIZER, {})
+        new = self._optimizer.step(old, mean, self._parameters, memory)
+        if memory:
+            self._server.state[OPTIMIZER] = memory
+        return new, {n: p for n, p in inbox.items() if p}

@@ -70,9 +70,9 @@ def test_weights_that_are_all_zero_are_refused() -> None:
 def test_the_server_steps_towards_the_mean_parameters_only() -> None:
     old = {"w": torch.zeros(1), "running_mean": torch.zeros(1), "steps": torch.tensor(1)}
     mean = {"w": torch.ones(1), "running_mean": torch.ones(1), "steps": torch.tensor(7)}
-    new = AverageServerOptimizer(lr=0.25).step(old, mean, frozenset({"w"}))
+    new = AverageServerOptimizer(lr=0.25).step(old, mean, frozenset({"w"}), {})
     assert {name: tensor.item() for name, tensor in new.items()} == {"w": 0.25, "running_mean": 1, "steps": 7}
-    assert AverageServerOptimizer().step(old, mean, frozenset({"w"})) == mean
+    assert AverageServerOptimizer().step(old, mean, frozenset({"w"}), {}) == mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +111,8 @@ def test_a_method_that_weighs_gets_the_models_and_decides() -> None:
 def test_update_comes_before_combine_and_each_member_sees_its_own_payload() -> None:
     shared, inbox, state = _aggregate(Sees())
     assert shared["w"].item() == 10 - 7 / 4
-    assert inbox["test_server"]["sum"].item() == 30
-    assert state == {"test_server": {"order": "update combine"}}
+    assert inbox["test_aggregation"]["sum"].item() == 30
+    assert state == {"test_aggregation": {"order": "update combine"}}
 
 
 def _aggregate(method: Method) -> tuple[Payload, dict[str, Payload], dict[str, object]]:
@@ -124,5 +124,5 @@ def _aggregate(method: Method) -> tuple[Payload, dict[str, Payload], dict[str, o
     for client, examples in enumerate((1, 3)):
         resident.fill_(client + 1)
         report = Report(client=client, examples=examples, loss=0.0, payload={}, weights={"w": resident})
-        aggregation.add(report, {"test_server": {"p": torch.tensor(10.0 * (client + 1))}})
+        aggregation.add(report, {"test_aggregation": {"p": torch.tensor(10.0 * (client + 1))}})
     return (*aggregation.finish(), state)
