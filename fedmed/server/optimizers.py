@@ -81,7 +81,7 @@ class AdagradServerOptimizer(ServerOptimizer):
     tau: added to the root (> 0; large: less adaptive).
     """
 
-    lr: Annotated[float, Gt(0)] = 0.1
+    lr: Annotated[float, Gt(0)] = 0.01
     momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     tau: Annotated[float, Gt(0)] = 0.001
 
