@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
+from typing import Self
 
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
 
 class LocalGrid(Grid):
-    """A grid whose clients run on this machine."""
+    """A grid whose clients run on this machine; as a context manager it closes at the end of the block."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives back what the grid holds besides memory; it runs no clients afterwards."""
 
     @abstractmethod
     def stream(self, messages: Iterable[Message]) -> Iterator[Message]:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fedmed.config.compose import PATHS
 from fedmed.errors import refuse
-from fedmed.flower import LocalGrid, Progress, RoundResult, app_of, strategy
+from fedmed.flower import LocalGrid, Progress, RoundResult, strategy
 from fedmed.flower.records import load_memory, pack, save_memory, unpack
 from fedmed.flower.server_app import server_app
 from fedmed.flower.wire import flat
@@ -38,7 +38,7 @@ def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
             directory, config_yaml=_yaml(config), identity=parts.identity, environment=environment()
         )
         write_card(directory, parts)
-        return _Run(parts, kept, show).go(None)
+        return _go(parts, kept, show, None)
 
 
 def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
@@ -55,18 +55,23 @@ def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
         if parts.identity != kept.identity:
             fix = "The images or the options behind it have changed; start a new run."
             raise refuse("resume", f"the run {kept.identity[:8]}", parts.identity[:8], fix)
-        return _Run(parts, kept, show).go(checkpoint.load(kept.checkpoints))
+        return _go(parts, kept, show, checkpoint.load(kept.checkpoints))
+
+
+def _go(parts: Parts, kept: RunDirectory, show: Show, saved: Checkpoint | None) -> Final:
+    """The rounds of a run; its engine lets go of what it holds however they end."""
+    with parts.engine.grid(parts.trainer, len(parts.world.shares)) as grid:
+        return _Run(parts, kept, show, grid).go(saved)
 
 
 class _Run:
     """A run under way: what happens around its rounds."""
 
-    def __init__(self, parts: Parts, kept: RunDirectory, show: Show) -> None:
-        self._parts, self._kept, self._show = parts, kept, show
+    def __init__(self, parts: Parts, kept: RunDirectory, show: Show, grid: LocalGrid) -> None:
+        self._parts, self._kept, self._show, self._grid = parts, kept, show, grid
         self._rows: list[dict[str, Any]] = []
         self._touched: set[int] = set()
         self._progress = Progress()
-        self._grid: LocalGrid = parts.engine.grid(app_of(parts.trainer), len(parts.world.shares))
 
     def go(self, saved: Checkpoint | None) -> Final:
         """All rounds that are left, then the final evaluation."""

@@ -6,7 +6,7 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from fedmed.engine.inprocess import InprocessEngine, InProcessGrid
-from fedmed.flower import LocalGrid, app_of
+from fedmed.flower import LocalGrid
 from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Client, Method, Payload
 from fedmed.strategies.fedavg import FedAvg
@@ -37,7 +37,7 @@ def ask(method: Method, node: int, kind: str = "train", round: int = 1) -> Messa
 
 
 def test_the_engine_makes_a_grid_of_all_clients() -> None:
-    made = InprocessEngine().grid(app_of(trainer_of(TOY, FedAvg())), 3)
+    made = InprocessEngine().grid(trainer_of(TOY, FedAvg()), 3)
     assert isinstance(made, LocalGrid)
     assert list(made.get_node_ids()) == [1, 2, 3]
 
