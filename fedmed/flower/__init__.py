@@ -3,8 +3,9 @@
 from fedmed.flower.client_app import app_of, client_app
 from fedmed.flower.grid import LocalGrid
 from fedmed.flower.identity import identify
+from fedmed.flower.replies import ClientError
 from fedmed.flower.rounds import Progress, RoundResult
-from fedmed.flower.strategy import ClientError, MethodStrategy
+from fedmed.flower.strategy import MethodStrategy
 
 strategy = MethodStrategy
 """`strategy(method, ...)`: the Strategy of a method; the companion of `client_app(method, ...)`."""

@@ -11,4 +11,7 @@ def identify() -> None:
         from flwr.supercore.task_identity import TaskIdentity
     except ImportError:
         return
-    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 0
+    try:
+        _ = TaskIdentity.run_id
+    except (AttributeError, RuntimeError):  # nobody has set it; one that is set is of a runtime of Flower's own
+        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 0

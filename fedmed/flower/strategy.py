@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
 from torch import Tensor
@@ -13,14 +13,11 @@ from torch import Tensor
 from fedmed.flower.grid import LocalGrid
 from fedmed.flower.identity import identify
 from fedmed.flower.records import pack, unpack
+from fedmed.flower.replies import ClientError, checked, roster
 from fedmed.flower.rounds import Progress, RoundResult, Row, mean_loss
 from fedmed.flower.wire import METRICS, Reply, ask, count_bytes, read_reply
 from fedmed.method import Chain, Method, Server, chain
 from fedmed.server import Aggregation, AverageServerOptimizer, ServerOptimizer, sample
-
-
-class ClientError(RuntimeError):
-    """A client answered with an error; the message names all that did, with their reasons."""
 
 
 class MethodStrategy(Strategy):
@@ -69,7 +66,7 @@ class MethodStrategy(Strategy):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """One message for every client of the round, in order of client number."""
-        self._meet(grid)
+        self._nodes = self._nodes or roster(grid)
         self._shared = unpack(arrays)
         chosen = sample(sorted(self._nodes), self._count, seed=self._seed, round=server_round)
         down = count_bytes(self._shared) + sum(map(count_bytes, self.progress.inbox.values()))
@@ -91,7 +88,7 @@ class MethodStrategy(Strategy):
         names = frozenset(self._shared) if self._parameters is None else self._parameters
         aggregation = Aggregation(self._chain, server, self._optimizer, names)
         for message in replies:
-            _checked(message)
+            checked(message)
             reply = read_reply(message)
             self._note(reply)
             aggregation.add(reply.report, reply.payloads)
@@ -113,7 +110,7 @@ class MethodStrategy(Strategy):
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         """Keeps a row per client; the mean over clients of every metric that is defined for some."""
-        rows = [_row(message) for message in _checked(*replies)]
+        rows = [_row(message) for message in checked(*replies)]
         self._result.evaluated = sorted(rows, key=lambda row: row["client"])
         names = sorted({n for row in rows for n in row if "." in n and not n.endswith("num-examples")})
         values = {n: [row[n] for row in rows if n in row] for n in names}
@@ -157,16 +154,6 @@ class MethodStrategy(Strategy):
             metrics = self.aggregate_evaluate(round, _exchange(grid, messages, timeout))
             result.evaluate_metrics_clientapp[round] = metrics or MetricRecord()
 
-    def _meet(self, grid: Grid) -> None:
-        """Asks every node once which client it is: node ids are random in Flower's runtimes."""
-        if self._nodes:
-            return
-        nodes = sorted(grid.get_node_ids())
-        asked = [Message(RecordDict(), node, "query.roster") for node in nodes]
-        for reply in _checked(*grid.send_and_receive(asked)):
-            metrics = reply.content.metric_records[METRICS]
-            self._nodes[int(metrics["partition-id"])] = reply.metadata.src_node_id  # type: ignore[arg-type]
-
     def _messages(
         self, kind: str, clients: Sequence[int], round: int, arrays: ArrayRecord, config: ConfigRecord
     ) -> list[Message]:
@@ -191,17 +178,10 @@ def _exchange(grid: Grid, messages: Iterable[Message], timeout: float) -> Iterab
     if isinstance(grid, LocalGrid):
         return grid.stream(messages)
     sent = list(messages)
-    replies = _checked(*grid.send_and_receive(sent, timeout=timeout))
+    replies = checked(*grid.send_and_receive(sent, timeout=timeout))
     if silent := {m.metadata.dst_node_id for m in sent} - {m.metadata.src_node_id for m in replies}:
         raise ClientError(f"no answer within {timeout:g} s from nodes {', '.join(map(str, sorted(silent)))}")
     return sorted(replies, key=lambda m: m.content.metric_records[METRICS]["partition-id"])
-
-
-def _checked(*replies: Message) -> tuple[Message, ...]:
-    """The replies; `ClientError` naming every node that failed."""
-    if failed := [f"node {m.metadata.src_node_id}: {m.error.reason}" for m in replies if m.has_error()]:
-        raise ClientError("\n".join(failed))
-    return replies
 
 
 def _row(message: Message) -> Row:
