@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +55,22 @@ class Trainer:
         self._spares_used = 0
         self._stage = ""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A trainer elsewhere with a net of its own, which begins as this one did."""
+        net = copy.deepcopy(self.net)
+        _copy(self._initial, net.state_dict())
+        arguments = {
+            "net": net,
+            "chain": self.chain,
+            "task": self.task,
+            "training": self.training,
+            "share": self._share,
+            "normalise": self._normalise,
+            "seed": self._seed,
+            "channels_last": self._channels_last,
+        }
+        return _rebuilt, (arguments,)
+
     def train(self, job: Job) -> Outcome:
         """Local training from the job's weights; errors name the client, the round and the stage."""
         with self._named(job):
@@ -71,6 +88,10 @@ class Trainer:
                 adapted=self.score(test, "adapted", session) if job.adapted and len(test) else None,
                 audit={} if truth is None else self.chain.audit(session, truth),
             )
+
+    def images(self, client: int) -> int:
+        """How many training images a client has."""
+        return len(self._share(client).train)
 
     def evaluate(self, job: Job) -> dict[str, Scores]:
         """Scores of the received model, with the client's own local part, on its `val`, `audit` and `test` images."""
@@ -229,6 +250,11 @@ class Trainer:
             where = f"client {job.client}, round {job.round}, stage {self._stage}, strategy {self.chain}"
             error.add_note(f"fedmed: in {where}")
             raise
+
+
+def _rebuilt(arguments: dict[str, Any]) -> Trainer:
+    """A pickled trainer; its net's tensors may lie in memory that others read, so it takes a copy."""
+    return Trainer(**{**arguments, "net": copy.deepcopy(arguments["net"])})
 
 
 def _copy(source: Payload, target: Mapping[str, Tensor]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from hashlib import blake2b
 from pathlib import Path
@@ -16,6 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from fedmed.config.experiment import Experiment, Optimizer
 from fedmed.errors import refuse
+
+USER = "fedmed.user"
+"""Where modules made of users' files are imported."""
 
 
 def build(node: DictConfig | Mapping[str, Any]) -> Any:
@@ -50,6 +53,18 @@ def resolve(target: str) -> Any:
     return found[name]
 
 
+def imported_files() -> list[Path]:
+    """The users' files that `resolve` has imported; another process imports them before it unpickles what is theirs."""
+    found = [vars(module)["__file__"] for name, module in sys.modules.items() if name.startswith(f"{USER}.")]
+    return [Path(file) for file in found]
+
+
+def import_files(files: Iterable[Path]) -> None:
+    """Imports users' files under the names that `resolve` gives them."""
+    for file in files:
+        _import_file(file)
+
+
 def _values(node: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     container: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
     return {key: tuple(value) if isinstance(value, list) else value for key, value in container.items()}
@@ -57,7 +72,7 @@ def _values(node: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
 
 def _import_file(file: Path) -> ModuleType:
     """Imports a file under a name of its own that ends in its stem, so that its instances can be pickled."""
-    name = f"fedmed.user.x{blake2b(str(file).encode(), digest_size=6).hexdigest()}.{file.stem}"
+    name = f"{USER}.x{blake2b(str(file).encode(), digest_size=6).hexdigest()}.{file.stem}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)

@@ -85,6 +85,12 @@ def owned(content: RecordDict) -> RecordDict:
     return copies
 
 
+def tensor_bytes(content: RecordDict) -> int:
+    """Bytes of all tensors in the records."""
+    tensors = (tensor for record in content.array_records.values() for tensor in unpack(record).values())
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
 def save_memory(memory: Mapping[str, Any], state: RecordDict) -> None:
     """Replaces a client's memory, nested dicts of tensors, numbers and strings, in its context's state.
 

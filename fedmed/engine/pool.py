@@ -1,0 +1,72 @@
+"""A pool of worker processes: clients train side by side on all cores, with the bits of one after another."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Ge
+from flwr.app import Message
+
+from fedmed.client import Trainer
+from fedmed.engine.base import Engine
+from fedmed.engine.crew import Crew
+from fedmed.engine.hiring import Hiring
+from fedmed.engine.local import NodeGrid, error_reply
+from fedmed.errors import refuse
+from fedmed.flower import LocalGrid
+from fedmed.flower.records import owned
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolEngine(Engine):
+    """Worker processes that train clients side by side on all cores, with the same bits as inprocess.
+
+    workers: how many processes (null: as many as there are cores, divided by torch_threads).
+    start: how they begin: fork (at once; Linux), spawn (seconds; anywhere), or auto: fork where torch allows it.
+    """
+
+    workers: Annotated[int, Ge(1)] | None = None
+    start: Literal["auto", "fork", "spawn"] = "auto"
+
+    def grid(self, trainer: Trainer, clients: int) -> LocalGrid:
+        if sys.platform == "win32":
+            raise refuse("engine", "Linux or macOS for worker processes", "Windows", "Use engine=inprocess.")
+        threads = torch.get_num_threads()
+        workers = self.workers or max(1, cores() // threads)
+        hiring = Hiring(trainer, clients=clients, threads=threads, start=self.start)
+        return PoolGrid(hiring, clients, min(workers, clients))
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class PoolGrid(NodeGrid):
+    """Nodes whose messages worker processes answer; the contexts stay here, and states travel with the messages."""
+
+    def __init__(self, hiring: Hiring, clients: int, workers: int) -> None:
+        super().__init__(clients)
+        self._crew = Crew(hiring, workers, self.context)
+
+    def close(self) -> None:
+        self._crew.close()
+
+    def stream(self, messages: Iterable[Message]) -> Iterator[Message]:
+        for done in self._crew.work(messages):
+            if done.error is not None:
+                raise done.error
+            yield Message(done.content, reply_to=done.message)
+
+    def answers(self, messages: Sequence[Message]) -> list[Message]:
+        return [
+            error_reply(done.message, done.error)
+            if done.error is not None
+            else Message(owned(done.content), reply_to=done.message)
+            for done in self._crew.work(messages)
+        ]

@@ -1,0 +1,227 @@
+"""A worker: a process of its own that runs clients' messages one after another, and its handle in the run's process.
+
+What crosses the line between them is small: who is asked and where in shared memory the tensors lie. A worker keeps
+nothing of a client: a client's state comes with the task and goes back with the answer.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+import traceback
+import warnings
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import connection, get_context, parent_process
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from flwr.app import Context, Message, Metadata, RecordDict
+from flwr.clientapp import ClientApp
+
+from fedmed.client import Trainer
+from fedmed.config.build import import_files, imported_files
+from fedmed.engine.arena import Arena, Blueprint
+from fedmed.engine.local import fresh_context
+from fedmed.flower import app_of, identify
+
+PATIENCE = 0.2
+"""Seconds that a worker which is told to stop has before it is made to."""
+
+
+class Warned(NamedTuple):
+    """A warning, as `warnings.warn_explicit` takes it."""
+
+    message: Warning | str
+    category: type[Warning]
+    filename: str
+    lineno: int
+
+
+class Task(NamedTuple):
+    """A message for one client. content: (which broadcast arena, its number, what lies there)."""
+
+    slot: int
+    metadata: Metadata
+    content: tuple[int, int, Blueprint]
+    state: Blueprint
+
+
+class Answer(NamedTuple):
+    """What a client answered. error: what its app raised, instead of content and state; warned: what it warned of."""
+
+    slot: int
+    content: Blueprint = ()
+    state: Blueprint = ()
+    error: Exception | None = None
+    warned: tuple[Warned, ...] = ()
+
+
+@dataclass(slots=True)
+class Slot:
+    """Room for one task in flight: what it brings and what it gives."""
+
+    state: Arena = field(default_factory=Arena)
+    content: Arena = field(default_factory=Arena)
+    memory: Arena = field(default_factory=Arena)
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What a worker works with."""
+
+    trainer: Trainer | Parcel
+    clients: int
+    threads: int
+    broadcasts: tuple[Arena, ...]
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A trainer for processes that inherit nothing; they share its images.
+
+    files: the users' files that it needs. pickled: all but the tensors, which lie in the arena.
+    """
+
+    files: list[Path]
+    arena: Arena
+    pickled: bytes
+
+    @classmethod
+    def of(cls, trainer: Trainer) -> Parcel:
+        """Copies the trainer's tensors into shared memory."""
+        arena = Arena()
+        return cls(imported_files(), arena, arena.dump(trainer))
+
+    def open(self) -> Trainer:
+        import_files(self.files)
+        trainer: Trainer = self.arena.load(self.pickled)
+        return trainer
+
+
+class Worker:
+    """The handle of a worker process."""
+
+    def __init__(self, kit: Kit, method: str) -> None:
+        context: Any = get_context(method)
+        self.line, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(target=_serve, args=(kit, theirs), daemon=True, name="fedmed")
+        self.process.start()
+        theirs.close()
+
+    def ready(self) -> bool:
+        """Waits until the worker is ready; whether it can train. Raises `EOFError` where it died instead."""
+        return bool(self.line.recv())
+
+    def send(self, task: Task | None) -> None:
+        """Hands over a task, or None to end; that a worker has died is found out when its answer is awaited."""
+        with suppress(OSError):
+            self.line.send_bytes(pickle.dumps(task))
+
+    def receive(self) -> Answer:
+        """The next answer; raises `EOFError` where the worker has died."""
+        try:
+            answer: Answer = pickle.loads(self.line.recv_bytes())
+        except OSError as error:
+            raise EOFError from error
+        return answer
+
+    def end(self) -> str:
+        """Waits for a worker that has died; how it ended."""
+        self.process.join()
+        code = self.process.exitcode or 0
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"gone with exit code {code}"
+
+    def stop(self) -> None:
+        """Ends the process, in the middle of a client if need be."""
+        self.process.join(PATIENCE)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        self.line.close()
+
+
+def answered(workers: Iterable[Worker]) -> list[Worker]:
+    """The workers that have answered or died; waits for the first."""
+    lines = {worker.line: worker for worker in workers}
+    return [lines[line] for line in connection.wait(list(lines))]
+
+
+def _serve(kit: Kit, line: Connection) -> None:
+    """A worker's life: task after task, until it is told to end or the run's process has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the run's decides
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    identify()
+    trainer = kit.trainer.open() if isinstance(kit.trainer, Parcel) else kit.trainer
+    torch.set_num_threads(kit.threads)
+    line.send(_can_train())
+    served = _Served(app_of(trainer), kit)
+    with suppress(EOFError, OSError):
+        while (task := pickle.loads(line.recv_bytes())) is not None:
+            line.send_bytes(served.answer(task))
+
+
+class _Served:
+    """What a worker keeps between tasks: the app, and what was last broadcast."""
+
+    def __init__(self, app: ClientApp, kit: Kit) -> None:
+        self._app, self._kit = app, kit
+        self._contents: dict[int, tuple[int, RecordDict]] = {}
+
+    def answer(self, task: Task) -> bytes:
+        """The pickled answer to a task."""
+        try:
+            return pickle.dumps(self._run(task))
+        except Exception as error:
+            return _pickled(Answer(task.slot, error=error))
+
+    def _run(self, task: Task) -> Answer:
+        slot = self._kit.slots[task.slot]
+        context: Context = fresh_context(task.metadata.dst_node_id, self._kit.clients, slot.state.read(task.state))
+        message = Message(self._content(*task.content), metadata=task.metadata)  # type: ignore[call-overload]
+        with warnings.catch_warnings(record=True) as caught:
+            content = self._app(message, context).content
+        warned = tuple(Warned(w.message, w.category, w.filename, w.lineno) for w in caught)
+        return Answer(task.slot, slot.content.write(content), slot.memory.write(context.state), None, warned)
+
+    def _content(self, arena: int, number: int, blueprint: Blueprint) -> RecordDict:
+        if self._contents.get(arena, (0,))[0] != number:
+            self._contents[arena] = number, self._kit.broadcasts[arena].read(blueprint)
+        return self._contents[arena][1]
+
+
+def _pickled(answer: Answer) -> bytes:
+    """A failed answer; the exception keeps the worker's traceback as a note, and its text where it cannot be sent."""
+    error = answer.error
+    assert error is not None
+    error.add_note("In the worker:\n" + "".join(traceback.format_tb(error.__traceback__)))
+    try:
+        pickle.loads(pickled := pickle.dumps(answer))
+    except Exception:
+        plain = RuntimeError(f"{type(error).__name__}: {error}")
+        plain.__notes__ = error.__notes__
+        return pickle.dumps(answer._replace(error=plain))
+    return pickled
+
+
+def _can_train() -> bool:
+    """Whether torch can differentiate here: not in a process forked from one in which it already has."""
+    try:
+        torch.ones(1, requires_grad=True).sum().backward()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
