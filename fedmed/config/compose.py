@@ -25,7 +25,7 @@ from fedmed.config.schema import register
 from fedmed.config.validate import validate
 from fedmed.errors import Fault, UserError
 
-PATHS = ("dataset.path", "dataset.root", "partition.path", "model.weights")
+PATHS = ("dataset.path", "dataset.root", "partition.path", "model.weights", "sampling.path")
 """Options that name files: made absolute, so that a run can be resumed from any directory."""
 
 _FAILURES = (HydraException, OmegaConfBaseException, ValueError)

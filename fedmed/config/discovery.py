@@ -50,6 +50,7 @@ GROUPS = {
         Group("model", "models", "Model", by_file=True, user="models"),
         Group("engine", "engine", "Engine", by_file=True),
         Group("server", "server.optimizers", "ServerOptimizer"),
+        Group("sampling", "server.sampling", "Sampling"),
     )
 }
 

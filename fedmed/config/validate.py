@@ -102,6 +102,7 @@ def _check_choices(values: Values, catalogue: Catalogue) -> Iterator[Fault]:
 
 def _check_together(values: Values) -> Iterator[Fault]:
     yield from _check_clients(values)
+    yield from _check_sampling(values)
     yield from _check_steps(values)
     yield from _check_optimizer(values["optimizer"])
     for where, text in (("loss", values["loss"]), *(("metrics", text) for text in values["metrics"])):
@@ -110,13 +111,29 @@ def _check_together(values: Values) -> Iterator[Fault]:
 
 
 def _check_clients(values: Values) -> Iterator[Fault]:
-    sampled, clients = values["clients_per_round"], values["clients"]
-    by_site = str((values.get("partition") or {}).get("_target_")).endswith(".SitePartition")
-    if clients is None and not by_site:
-        clients = 10
+    sampled, clients = values["clients_per_round"], _clients(values)
     if isinstance(sampled, int) and isinstance(clients, int) and sampled > clients:
         fix = f"Sample fewer, or set clients={sampled}."
         yield Fault("clients_per_round", f"at most clients ({clients})", str(sampled), fix)
+
+
+def _clients(values: Values) -> int | None:
+    """How many clients there will be; None where only the data can tell."""
+    if values["clients"] is None and not _chose(values, "partition", "SitePartition"):
+        return 10
+    return values["clients"]  # type: ignore[no-any-return]
+
+
+def _chose(values: Values, group: str, cls: str) -> bool:
+    return str((values.get(group) or {}).get("_target_")).endswith(f".{cls}")
+
+
+def _check_sampling(values: Values) -> Iterator[Fault]:
+    sampled, clients = values["clients_per_round"], _clients(values)
+    if _chose(values, "sampling", "BySizeSampling") and (sampled is None or sampled == clients):
+        got = f"{show(sampled)} of {clients or 'one per site'}, with sampling=by_size"
+        fix = "Ask fewer than there are, or set sampling=uniform."
+        yield Fault("clients_per_round", "fewer than all clients, as drawing all of them is no choice", got, fix)
 
 
 def _check_steps(values: Values) -> Iterator[Fault]:

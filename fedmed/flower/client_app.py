@@ -76,6 +76,8 @@ def app_of(trainer: Trainer) -> ClientApp:
 
     @app.query("roster")
     def roster(message: Message, context: Context) -> Message:
-        return Message(RecordDict({METRICS: MetricRecord({"partition-id": client_id(context)})}), reply_to=message)
+        client = client_id(context)
+        card = {"partition-id": client, "num-examples": trainer.images(client)}
+        return Message(RecordDict({METRICS: MetricRecord(card)}), reply_to=message)  # type: ignore[arg-type]
 
     return app

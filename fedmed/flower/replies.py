@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
@@ -21,11 +21,23 @@ def checked(*replies: Message) -> tuple[Message, ...]:
     return replies
 
 
+class Member(NamedTuple):
+    """A client as the server knows it: its node and how many training images it has."""
+
+    node: int
+    images: int
+
+
 def roster(grid: Grid) -> dict[int, int]:
-    """The node of every client; asked of the nodes themselves, as node ids are random in Flower's runtimes."""
+    """The node of every client, in order of client number."""
+    return {client: member.node for client, member in members(grid).items()}
+
+
+def members(grid: Grid) -> dict[int, Member]:
+    """Every client, in order of its number; asked of the nodes, as node ids are random in Flower's runtimes."""
     asked = [Message(RecordDict(), node, "query.roster") for node in sorted(grid.get_node_ids())]
-    nodes: dict[int, int] = {}
+    found: dict[int, Member] = {}
     for reply in checked(*grid.send_and_receive(asked)):
         metrics: Any = reply.content.metric_records[METRICS]
-        nodes[int(metrics["partition-id"])] = reply.metadata.src_node_id
-    return nodes
+        found[int(metrics["partition-id"])] = Member(reply.metadata.src_node_id, int(metrics["num-examples"]))
+    return dict(sorted(found.items()))

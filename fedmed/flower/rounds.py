@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import nan
 from typing import Any
 
 from fedmed.method import Payload
@@ -16,7 +17,7 @@ class RoundResult:
     """What one round gave.
 
     shared: the new shared weights. clients: a row per client that trained. evaluated: a row per client that was
-    evaluated. seconds: by stage. down, up: bytes of all training messages.
+    evaluated. seconds: by stage. down, up: bytes of all training messages. asked: how many clients were asked to train.
     """
 
     round: int
@@ -27,6 +28,7 @@ class RoundResult:
     up: int
     evaluated: list[Row] = field(default_factory=list)
     server: Mapping[str, float] = field(default_factory=dict)
+    asked: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,5 +41,5 @@ class Progress:
 
 
 def mean_loss(rows: Sequence[Row]) -> float:
-    """Mean training loss over the images of all clients that trained."""
-    return sum(r["loss"] * r["examples"] for r in rows) / sum(r["examples"] for r in rows)
+    """Mean training loss over the images of all clients that trained; NaN where none did."""
+    return sum(r["loss"] * r["examples"] for r in rows) / sum(r["examples"] for r in rows) if rows else nan

@@ -13,11 +13,11 @@ from torch import Tensor
 from fedmed.flower.grid import LocalGrid
 from fedmed.flower.identity import identify
 from fedmed.flower.records import pack, unpack
-from fedmed.flower.replies import ClientError, checked, roster
+from fedmed.flower.replies import ClientError, Member, checked, members
 from fedmed.flower.rounds import Progress, RoundResult, Row, mean_loss
 from fedmed.flower.wire import METRICS, Reply, ask, count_bytes, read_reply
 from fedmed.method import Chain, Method, Server, chain
-from fedmed.server import Aggregation, AverageServerOptimizer, ServerOptimizer, sample
+from fedmed.server import IDEAL, Aggregation, AverageServerOptimizer, Conditions, ServerOptimizer
 
 
 class MethodStrategy(Strategy):
@@ -25,6 +25,7 @@ class MethodStrategy(Strategy):
 
     seed: of sampling and of the method's random numbers.
     clients_per_round: how many clients train in a round (None: all).
+    conditions: who is asked, whatever the method.
     optimizer: how to step from the old weights to the mean (None: take the mean).
     parameters: names of the trainable entries, which the optimizer steps (None: all).
     evaluates: in which rounds anything is evaluated.
@@ -40,6 +41,7 @@ class MethodStrategy(Strategy):
         *,
         seed: int = 0,
         clients_per_round: int | None = None,
+        conditions: Conditions = IDEAL,
         optimizer: ServerOptimizer | None = None,
         parameters: frozenset[str] | None = None,
         evaluates: Callable[[int], bool] = lambda round: True,
@@ -50,11 +52,11 @@ class MethodStrategy(Strategy):
     ) -> None:
         identify()
         self._chain, self._parameters, self._seed = chain(method), parameters, seed
-        self._count, self._after = clients_per_round, after_round
+        self._count, self._conditions, self._after = clients_per_round, conditions, after_round
         self._optimizer = optimizer or AverageServerOptimizer()
         self._evaluates, self._evaluate_clients, self._adapted = evaluates, evaluate_clients, adapted
         self.progress = progress or Progress()
-        self._nodes: dict[int, int] = {}
+        self._members: dict[int, Member] = {}
         self._rounds = 0
         self._shared: dict[str, Tensor] = {}
         self._result = RoundResult(0, {}, [], {}, 0, 0)
@@ -66,12 +68,13 @@ class MethodStrategy(Strategy):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """One message for every client of the round, in order of client number."""
-        self._nodes = self._nodes or roster(grid)
+        self._members = self._members or members(grid)
         self._shared = unpack(arrays)
-        chosen = sample(sorted(self._nodes), self._count, seed=self._seed, round=server_round)
+        images = {client: member.images for client, member in self._members.items()}
+        asked = self._conditions.sampling.draw(images, self._count, seed=self._seed, round=server_round)
         down = count_bytes(self._shared) + sum(map(count_bytes, self.progress.inbox.values()))
-        self._result = RoundResult(server_round, {}, [], {}, down * len(chosen), 0)
-        return self._messages("train", chosen, server_round, arrays, config)
+        self._result = RoundResult(server_round, {}, [], {}, down * len(asked), 0, asked=len(asked))
+        return self._messages("train", asked, server_round, arrays, config)
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -81,12 +84,12 @@ class MethodStrategy(Strategy):
             round=server_round,
             rounds=max(self._rounds, server_round),
             seed=self._seed,
-            clients=tuple(sorted(self._nodes)),
+            clients=tuple(self._members),
             shared=self._shared,
             state=self.progress.state,
         )
         names = frozenset(self._shared) if self._parameters is None else self._parameters
-        aggregation = Aggregation(self._chain, server, self._optimizer, names)
+        aggregation = Aggregation(self._chain, server, self._optimizer, names, self._conditions)
         for message in replies:
             checked(message)
             reply = read_reply(message)
@@ -106,7 +109,7 @@ class MethodStrategy(Strategy):
         """One message for every client, in the rounds that evaluate."""
         if not (self._evaluate_clients and self._evaluates(server_round)):
             return []
-        return self._messages("evaluate", sorted(self._nodes), server_round, arrays, config)
+        return self._messages("evaluate", list(self._members), server_round, arrays, config)
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         """Keeps a row per client; the mean over clients of every metric that is defined for some."""
@@ -131,12 +134,8 @@ class MethodStrategy(Strategy):
         result, arrays = Result(arrays=initial_arrays), initial_arrays
         train_config, evaluate_config = train_config or ConfigRecord(), evaluate_config or ConfigRecord()
         for round in range(self.progress.round + 1, num_rounds + 1):
-            began = time.perf_counter()
-            messages = self.configure_train(round, arrays, train_config, grid)
-            new, metrics = self.aggregate_train(round, _exchange(grid, messages, timeout))
-            result.arrays = arrays = new or arrays
-            result.train_metrics_clientapp[round] = metrics or MetricRecord()
-            self._result.seconds["train"] = time.perf_counter() - began - self._result.seconds["aggregate"]
+            arrays, metrics = self._train(round, arrays, train_config, grid, timeout)
+            result.arrays, result.train_metrics_clientapp[round] = arrays, metrics
             began = time.perf_counter()
             self._evaluate(round, arrays, evaluate_config, grid, timeout, result)
             if evaluate_fn and self._evaluates(round) and (scores := evaluate_fn(round, arrays)):
@@ -146,6 +145,24 @@ class MethodStrategy(Strategy):
             if self._after(self._result):
                 break
         return result
+
+    def _train(
+        self, round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid, timeout: float
+    ) -> tuple[ArrayRecord, MetricRecord]:
+        """A round's new weights; the old ones where nobody was there to train."""
+        began = time.perf_counter()
+        if messages := list(self.configure_train(round, arrays, config, grid)):
+            new, metrics = self.aggregate_train(round, _exchange(grid, messages, timeout))
+        else:
+            new, metrics = self._stay(round)
+        self._result.seconds["train"] = time.perf_counter() - began - self._result.seconds["aggregate"]
+        return new or arrays, metrics or MetricRecord()
+
+    def _stay(self, round: int) -> tuple[None, None]:
+        """Ends a round in which nothing came back: weights, inboxes and memories stay as they are."""
+        self.progress.round = round
+        self._result.shared, self._result.seconds["aggregate"] = self._shared, 0.0
+        return None, None
 
     def _evaluate(
         self, round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid, timeout: float, result: Result
@@ -161,7 +178,7 @@ class MethodStrategy(Strategy):
         adapted = {"adapted": self._adapted and self._evaluates(round)} if kind == "train" else {}
         inbox = {member: pack(payload) for member, payload in self.progress.inbox.items()}
         content = ask(arrays, inbox, {**config, **numbers, **adapted})
-        return [Message(content, self._nodes[c], kind, group_id=str(round)) for c in clients]
+        return [Message(content, self._members[c].node, kind, group_id=str(round)) for c in clients]
 
     def _note(self, reply: Reply) -> None:
         """Keeps the client's row and counts its bytes."""

@@ -83,6 +83,7 @@ class _Run:
             parts.chain,
             seed=chosen.seed,
             clients_per_round=chosen.clients_per_round,
+            conditions=parts.conditions,
             optimizer=parts.server,
             parameters=frozenset(name for name, _ in parts.net.named_parameters()) & shared.keys(),
             evaluates=self._evaluates,

@@ -25,7 +25,8 @@ from fedmed.method import Chain, Setup
 from fedmed.metrics import HEADLINE, names
 from fedmed.models.net import Model, Net, scope
 from fedmed.models.start import check, create, shape_faults
-from fedmed.server import ServerOptimizer
+from fedmed.runner.conditions import build_conditions, fingerprint
+from fedmed.server import Conditions, ServerOptimizer
 from fedmed.tasks import Task
 
 UNIDENTIFIED = ("resume", "device", "engine", "checkpoint_every")
@@ -45,18 +46,19 @@ class Parts:
     trainer: Trainer
     engine: Engine
     server: ServerOptimizer
+    conditions: Conditions
     metric: str
     identity: str
 
 
 def build_parts(config: DictConfig) -> Parts:
     """Loads the data and builds everything else; raises `UserError` with every fault found."""
-    chosen, chain = settings(config), build_chain(config)
+    chosen, chain, conditions = settings(config), build_chain(config), build_conditions(config)
     world = load_world(config)
     task = replace(world.task, entrywise=resolve(chosen.loss)) if chosen.loss else world.task
     model: Model = build(config.model)
     model_faults = check(model, task.kind, world.channels, world.side)
-    if faults := [*model_faults, *_client_faults(chosen, world), *_metric_faults(chosen, task)]:
+    if faults := [*model_faults, *_client_faults(chosen, world, conditions), *_metric_faults(chosen, task)]:
         raise UserError(*faults)
     shape = {"channels": world.channels, "outputs": task.outputs, "side": world.side}
     net = create(model, **shape, seed=chosen.seed)
@@ -75,6 +77,7 @@ def build_parts(config: DictConfig) -> Parts:
         trainer=_trainer(config, chosen, world, task, chain, model, net),
         engine=build(config.engine),
         server=build(config.server),
+        conditions=conditions,
         metric=chosen.metric or HEADLINE[task.kind],
         identity=_identity(config, world, net),
     )
@@ -125,7 +128,7 @@ def _trainer(
     )
 
 
-def _client_faults(chosen: Experiment, world: World) -> Iterator[Fault]:
+def _client_faults(chosen: Experiment, world: World, conditions: Conditions) -> Iterator[Fault]:
     clients, wanted = len(world.shares), chosen.clients_per_round
     if wanted is not None and wanted > clients:
         fix = "Lower it, or ask for more clients."
@@ -133,6 +136,7 @@ def _client_faults(chosen: Experiment, world: World) -> Iterator[Fault]:
     if chosen.patience is not None and not any(len(share.val) for share in world.shares):
         fix = "Raise dataset.val, or set patience=null: a better round is one with better validation at the clients."
         yield Fault("patience", "validation images at some client", "none", fix)
+    yield from conditions.sampling.faults(clients)
 
 
 def _metric_faults(chosen: Experiment, task: Task) -> Iterator[Fault]:
@@ -159,7 +163,7 @@ def _identity(config: DictConfig, world: World, net: Net) -> str:
         group, _, option = name.partition(".")
         kept[group].pop(option, None)
     digest = blake2b(json.dumps(kept, sort_keys=True).encode(), digest_size=16)
-    digest.update(world.fingerprint.encode())
+    digest.update(world.fingerprint.encode() + fingerprint(config))
     for file in sorted(set(re.findall(r'"([^"]+\.py):', json.dumps(kept)))):
         digest.update(Path(file).read_bytes())
     for part in world.parts:

@@ -15,6 +15,7 @@ INNER = "inner."
 def round_row(result: RoundResult) -> Row:
     """One row for the round: losses, cost, and after an evaluation every metric of every scope."""
     row: Row = {"round": result.round, "loss": mean_loss(result.clients), "clients": len(result.clients)}
+    row["asked"] = result.asked
     row |= {"bytes.up": result.up, "bytes.down": result.down, "seconds": sum(result.seconds.values())}
     row |= {f"seconds.{stage}": seconds for stage, seconds in result.seconds.items()}
     row |= result.server

@@ -1,27 +1,19 @@
-"""The server's round: whom to ask, how to average what comes back, and how to step to the new shared weights."""
+"""How the server averages what comes back, and steps to the new shared weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from fedmed import rng
 from fedmed.method import Chain, Payload, Report, Server
+from fedmed.server.conditions import IDEAL, Conditions
 from fedmed.server.optimizers import ServerOptimizer
 
 OPTIMIZER = "@optimizer"
 """Name of the server optimizer's memory beside those of the members; a member's name never begins with @."""
-
-
-def sample(clients: Sequence[int], count: int | None, *, seed: int, round: int) -> list[int]:
-    """The clients of a round, in order of their number: all of them, or `count` drawn without replacement."""
-    if count is None or count >= len(clients):
-        return sorted(clients)
-    drawn = rng.numpy_generator(seed, "sample", round).choice(len(clients), count, replace=False)
-    return sorted(clients[i] for i in drawn)
 
 
 class Mean:
@@ -58,8 +50,16 @@ class Aggregation:
     Models are summed as they come; only a method that overrides `weights` has them held until all are in.
     """
 
-    def __init__(self, chain: Chain, server: Server, optimizer: ServerOptimizer, parameters: frozenset[str]) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        server: Server,
+        optimizer: ServerOptimizer,
+        parameters: frozenset[str],
+        conditions: Conditions = IDEAL,
+    ) -> None:
         self._chain, self._server, self._optimizer, self._parameters = chain, server, optimizer, parameters
+        self._alike = conditions.sampling.alike
         self._streams = not chain.has("weights")
         self._mean = Mean()
         self._reports: list[Report] = []
@@ -68,7 +68,7 @@ class Aggregation:
     def add(self, report: Report, payloads: Mapping[str, Payload]) -> None:
         """Takes one client's reply; its weights may be overwritten by the caller afterwards."""
         if self._streams:
-            self._mean.add(report.weights, float(report.examples))
+            self._mean.add(report.weights, 1.0 if self._alike else float(report.examples))
             report = replace(report, weights={})
         else:
             report = replace(report, weights={n: t.clone() for n, t in report.weights.items()})

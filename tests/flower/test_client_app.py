@@ -30,7 +30,7 @@ def ask(kind: str, method: Method) -> Message:
 
 def test_the_client_is_its_partition_not_its_node() -> None:
     app, roster = app_of(FedAvg()), Message(RecordDict(), 102, "query.roster")
-    assert app(roster, context(2)).content.metric_records["metrics"] == {"partition-id": 2}
+    assert app(roster, context(2)).content.metric_records["metrics"] == {"partition-id": 2, "num-examples": 12}
 
 
 def test_training_answers_with_weights_and_keeps_memory_in_the_context() -> None:

@@ -1,0 +1,21 @@
+"""Under which conditions a federation works; a method never knows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fedmed.server.sampling import Sampling, UniformSampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What lies between the server and the clients, whatever the method; each part is an option group of its own.
+
+    sampling: who is asked.
+    """
+
+    sampling: Sampling = field(default_factory=UniformSampling)
+
+
+IDEAL = Conditions()
+"""Everybody is as likely to be asked, always answers, at once and in full."""
