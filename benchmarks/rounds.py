@@ -1,6 +1,6 @@
-"""Seconds per round against the bare loop, alternating in one process: fedmed in process, both memory layouts.
+"""Seconds per round against the bare loop, alternating: fedmed on its engines, with both memory layouts.
 
-    python benchmarks/rounds.py [--workloads ABCD] [--repeats 7] [--rounds 8] [--strategies fedavg,moon]
+    python benchmarks/rounds.py [--workloads ABCD] [--repeats 7] [--rounds 8] [--strategies fedavg,moon] [--workers 2]
 
 The ratio to the channels_last loop shows the engine's own cost apart from the layout's gain. Framework cost is
 (fedmed - channels_last compute alone) per client and round; workload D, with next to no compute, shows it best.
@@ -19,38 +19,51 @@ from statistics import median
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from bare_loop import BATCH, CLASSES, LR, WORKLOADS, Data, OnRound, Workload, bare_loop, make_data, measure
 
-from fedmed.client import Training
+from fedmed.client import Trainer, Training
 from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
-from fedmed.engine.inprocess import InProcessGrid
-from fedmed.flower import client_app, strategy
+from fedmed.engine.base import Engine
+from fedmed.engine.inprocess import InprocessEngine
+from fedmed.engine.pool import PoolEngine
+from fedmed.flower import strategy
 from fedmed.flower.records import pack
-from fedmed.method import Method
+from fedmed.method import Method, chain
 from fedmed.models.small_cnn import SmallCnn
 from fedmed.models.start import create
 from fedmed.tasks import MultiClass
 
+IN_PROCESS = InprocessEngine()
 METHODS = {"fedavg": "FedAvg", "fedprox": "FedProx", "scaffold": "Scaffold", "moon": "Moon"}
 
 
 def fedmed_rounds(
-    workload: Workload, rounds: int, on_round: OnRound, data: Data, *, method: Method, channels_last: bool = True
+    workload: Workload,
+    rounds: int,
+    on_round: OnRound,
+    data: Data,
+    *,
+    method: Method,
+    engine: Engine = IN_PROCESS,
+    channels_last: bool = True,
 ) -> None:
-    """The workload through ClientApp, ServerApp messages and the in-process grid."""
+    """The workload through ClientApp, ServerApp messages and an engine's grid."""
     shares = [Share(Examples(x, y), Examples(x[:0], y[:0]), Examples(x[:0], y[:0])) for x, y in data]
     net = create(SmallCnn(channels_last=channels_last), channels=1, outputs=CLASSES, side=28, seed=0)
-    app = client_app(
-        method,
+    trainer = Trainer(
         net=net,
+        chain=chain(method),
         task=MultiClass(classes=CLASSES),
         training=Training(optimizer=Optimizer(lr=LR), batch_size=BATCH),
         share=shares.__getitem__,
+        normalise=Tensor.float,
+        seed=0,
         channels_last=channels_last,
     )
 
@@ -62,7 +75,8 @@ def fedmed_rounds(
         method, clients_per_round=workload.per_round, evaluates=lambda round: False, after_round=after_round
     )
     initial = pack({name: tensor.clone() for name, tensor in net.state_dict().items()})
-    server.start(InProcessGrid(app, workload.clients), initial, rounds)
+    with engine.grid(trainer, workload.clients) as grid:
+        server.start(grid, initial, rounds)
 
 
 def compute_only(workload: Workload, rounds: int, on_round: OnRound, data: Data) -> None:
@@ -88,7 +102,7 @@ def main() -> None:
         print(f"\n{name}: {WORKLOADS[name]}")
         for variant, (seconds, ratio, ratio_last, cost) in figures.items():
             extra = f"  framework {cost:.2f} ms per client" if variant.startswith("fedmed") else ""
-            print(f"  {variant:28} {seconds:.4f} s  {ratio:.2f} x bare  {ratio_last:.2f} x bare channels_last{extra}")
+            print(f"  {variant:30} {seconds:.4f} s  {ratio:.2f} x bare  {ratio_last:.2f} x bare channels_last{extra}")
     if given.json:
         Path(given.json).write_text(json.dumps(table, indent=2) + "\n")
 
@@ -105,6 +119,8 @@ def _workload(name: str, given: argparse.Namespace) -> dict[str, tuple[float, fl
     for method in given.strategies.split(","):
         made = vars(import_module(f"fedmed.strategies.{method}"))[METHODS[method]]()
         variants[f"fedmed {method}"] = partial(fedmed_rounds, method=made)
+        pool = PoolEngine(workers=given.workers)
+        variants[f"fedmed {method}, pool of {given.workers}"] = partial(fedmed_rounds, method=made, engine=pool)
     variants["fedmed fedavg, default layout"] = partial(
         fedmed_rounds, method=import_module("fedmed.strategies.fedavg").FedAvg(), channels_last=False
     )
@@ -129,6 +145,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--strategies", default="fedavg,scaffold")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json")
     return parser.parse_args()
 
