@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"config", "rng"}),
-    frozenset({"tasks", "models", "optimizers", "clustering", "completeness"}),
+    frozenset({"tasks", "models", "optimizers", "clustering", "completeness", "compression"}),
     frozenset({"metrics"}),
     frozenset({"data"}),
     frozenset({"method"}),

@@ -8,13 +8,14 @@ from typing import Protocol
 
 from torch import Tensor
 
+from fedmed.compression import Compression, NoneCompression
 from fedmed.config.experiment import Optimizer
 from fedmed.data.augment import Augment
 from fedmed.data.examples import Examples
 from fedmed.method import Payload, State
 from fedmed.metrics import Scores
 
-LOCAL, OPTIMIZER = "@local", "@optimizer"
+LOCAL, OPTIMIZER, RESIDUAL = "@local", "@optimizer", "@residual"
 """Names in a client's state that are the engine's own; a member's name never begins with @."""
 
 
@@ -39,6 +40,7 @@ class Training:
 
     epochs: passes over the client's images; steps: optimizer steps instead of passes, or None.
     clip_norm: largest gradient norm, or None.
+    compression: how what it learnt goes up.
     """
 
     optimizer: Optimizer
@@ -48,6 +50,7 @@ class Training:
     clip_norm: float | None = None
     augment: Augment | None = None
     metrics: Sequence[Callable[..., float]] = ()
+    compression: Compression = field(default_factory=NoneCompression)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

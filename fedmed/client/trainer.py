@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fedmed import rng
-from fedmed.client.jobs import LOCAL, OPTIMIZER, Job, Outcome, Share, Training
+from fedmed.client.jobs import LOCAL, OPTIMIZER, RESIDUAL, Job, Outcome, Share, Training
 from fedmed.data.batches import batches, spans
 from fedmed.data.examples import Examples
 from fedmed.errors import UserError, refuse
@@ -92,6 +92,15 @@ class Trainer:
     def images(self, client: int) -> int:
         """How many training images a client has."""
         return len(self._share(client).train)
+
+    def compress(self, job: Job, state: dict[str, dict[str, State]]) -> Payload:
+        """What goes up of the weights after training; `state` gets what is kept of the rest."""
+        compression, names = self.training.compression, {name for name, _ in self.net.named_parameters()}
+        draws = rng.generator(self._seed, "compression", job.round, job.client)
+        sent = compression.compress(self.shared, job.shared, names, job.state.get(RESIDUAL, {}), draws)
+        if sent.residual:
+            state[RESIDUAL] = sent.residual
+        return sent.tensors
 
     def evaluate(self, job: Job) -> dict[str, Scores]:
         """Scores of the received model, with the client's own local part, on its `val`, `audit` and `test` images."""

@@ -51,6 +51,7 @@ GROUPS = {
         Group("engine", "engine", "Engine", by_file=True),
         Group("server", "server.optimizers", "ServerOptimizer"),
         Group("sampling", "server.sampling", "Sampling"),
+        Group("compression", "compression", "Compression"),
     )
 }
 

@@ -58,10 +58,12 @@ def app_of(trainer: Trainer) -> ClientApp:
     def train(message: Message, context: Context) -> Message:
         started = time.perf_counter()
         job = read_job(message, context)
-        outcome = trainer.train(job)
+        outcome, arrays = trainer.train(job), resident
+        if not trainer.training.compression.exact:
+            arrays = pack(trainer.compress(job, outcome.state))
         if outcome.state or context.state:
             save_memory(outcome.state, context.state)
-        return Message(answer(job.client, outcome, resident, time.perf_counter() - started), reply_to=message)
+        return Message(answer(job.client, outcome, arrays, time.perf_counter() - started), reply_to=message)
 
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:

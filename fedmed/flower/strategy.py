@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
@@ -94,7 +95,8 @@ class MethodStrategy(Strategy):
             checked(message)
             reply = read_reply(message)
             self._note(reply)
-            aggregation.add(reply.report, reply.payloads)
+            weights = self._conditions.compression.restore(reply.report.weights, self._shared)
+            aggregation.add(replace(reply.report, weights=weights), reply.payloads)
         if not self._result.clients:
             raise ValueError(f"round {server_round}: no client answered, so there is nothing to average")
         began = time.perf_counter()

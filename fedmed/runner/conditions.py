@@ -12,7 +12,7 @@ from fedmed.server import Conditions
 
 def build_conditions(config: DictConfig) -> Conditions:
     """The conditions that a config asks for."""
-    return Conditions(sampling=build(config.sampling))
+    return Conditions(sampling=build(config.sampling), compression=build(config.compression))
 
 
 def fingerprint(config: DictConfig) -> bytes:

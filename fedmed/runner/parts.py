@@ -115,6 +115,7 @@ def _trainer(
         clip_norm=chosen.clip_norm,
         augment=None if isinstance(augment, NoneAugment) else augment,
         metrics=[resolve(name) for name in chosen.metrics],
+        compression=build(config.compression),
     )
     return Trainer(
         net=net,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fedmed.compression import Compression, NoneCompression
 from fedmed.server.sampling import Sampling, UniformSampling
 
 
@@ -12,9 +13,11 @@ class Conditions:
     """What lies between the server and the clients, whatever the method; each part is an option group of its own.
 
     sampling: who is asked.
+    compression: how the weights come up.
     """
 
     sampling: Sampling = field(default_factory=UniformSampling)
+    compression: Compression = field(default_factory=NoneCompression)
 
 
 IDEAL = Conditions()

@@ -54,6 +54,16 @@ def test_a_run_by_a_trace_is_resumed_to_the_same_bits(run: Run, tmp_path: Path, 
     assert_same(tmp_path, "stopped", "straight")
 
 
+@pytest.mark.parametrize("compression", ["topk", "quantise"])
+def test_a_compressed_run_is_resumed_to_the_same_bits(run: Run, tmp_path: Path, compression: str) -> None:
+    options = (f"compression={compression}", "strategy=scaffold", "clients_per_round=2")
+    final = run("straight", *options)
+    assert final["bytes.up"] < run("plain", *options[1:])["bytes.up"]
+    run("stopped", *options, stop=2)
+    runner.resume(tmp_path / "stopped", overrides=[], show=make_show(quiet=True))
+    assert_same(tmp_path, "stopped", "straight")
+
+
 def test_a_run_whose_trace_has_changed_is_not_resumed(run: Run, tmp_path: Path) -> None:
     trace = tmp_path / "trace.csv"
     trace.write_text("0,1\n1,1\n2,1\n")
