@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test slow lint format types budget check
+.PHONY: run test slow ray lint format types budget check
 
 run: $(VENV)/.run
 	$(BIN)/fedmed run
@@ -16,6 +16,10 @@ test: $(VENV)/.test
 
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m slow
+
+# Ray's wheels lag behind new versions of Python, so that only CI and whoever asks for it installs Ray
+ray: $(VENV)/.test
+	$(PIP) -e '.[test,ray]'
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

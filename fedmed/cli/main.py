@@ -10,6 +10,7 @@ from typing import Any
 
 from fedmed import __version__
 from fedmed.errors import UserError, near, refuse
+from fedmed.offline import go_offline
 
 COMMANDS = {
     "run": "run an experiment, or a sweep of them",
@@ -20,14 +21,6 @@ COMMANDS = {
     "predict": "use a run's trained model on images",
     "doctor": "show versions, devices and folders, and what does not work",
 }
-
-QUIET = {
-    "FLWR_TELEMETRY_ENABLED": "0",
-    "FLWR_DISABLE_UPDATE_CHECK": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-}
-"""Environment of a process that asks nothing of the network."""
 
 USAGE = """\
 fedmed {version}: federated-learning simulation for medical imaging
@@ -44,7 +37,7 @@ usage: fedmed COMMAND ...
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code: 0; 2 for what the user can mend; 130 when interrupted."""
-    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    go_offline()
     command, *rest = sys.argv[1:] if arguments is None else arguments or ["--help"]
     try:
         return _dispatch(command, rest)

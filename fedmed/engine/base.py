@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+
+from flwr.clientapp import ClientApp
+from flwr.serverapp import Grid
 
 from fedmed.client import Trainer
 from fedmed.flower import LocalGrid
 
 
 @dataclass(frozen=True, kw_only=True)
-class Engine(ABC):
-    """Where clients' rounds run; each file in fedmed/engine holds one subclass, whose fields are its options."""
+class Engine:
+    """Where clients' rounds run; each file in fedmed/engine holds one subclass, whose fields are its options.
 
-    @abstractmethod
+    An engine whose clients share this process's memory, or are forked from it, overrides `grid`; any other, `open`.
+    """
+
+    def check(self) -> None:
+        """Raises `UserError` where the engine cannot run here."""
+
     def grid(self, trainer: Trainer, clients: int) -> LocalGrid:
         """A grid of `clients` nodes that run the trainer's ClientApp; to be closed, as it may hold processes."""
+        raise NotImplementedError(f"{type(self).__name__} has no grid of its own")
+
+    def open(self, trainer: Trainer, clients: int, app: ClientApp) -> AbstractContextManager[Grid]:
+        """The grid of a run, for the length of a block.
+
+        app: the same ClientApp as the trainer's, which can be pickled and makes a trainer of its own in each process.
+        """
+        return self.grid(trainer, clients)

@@ -10,12 +10,15 @@ from typing import Any
 
 import torch
 from flwr.app import ArrayRecord, Context, MetricRecord, RecordDict
+from flwr.serverapp import Grid
 from omegaconf import DictConfig, OmegaConf
 
+from fedmed.config.build import build
 from fedmed.config.compose import PATHS
 from fedmed.errors import refuse
-from fedmed.flower import LocalGrid, Progress, RoundResult, strategy
-from fedmed.flower.records import load_memory, pack, save_memory, unpack
+from fedmed.flower import Progress, RoundResult, strategy
+from fedmed.flower.memory import read_memory, write_memory
+from fedmed.flower.records import pack, unpack
 from fedmed.flower.server_app import server_app
 from fedmed.flower.wire import flat
 from fedmed.results import checkpoint
@@ -24,6 +27,7 @@ from fedmed.results.environment import environment
 from fedmed.results.progress import Show
 from fedmed.results.store import RunDirectory
 from fedmed.results.summary import Final, best_round, summarise
+from fedmed.runner.apps import simulated_app
 from fedmed.runner.card import write_card
 from fedmed.runner.evaluation import evaluate_finally
 from fedmed.runner.parts import Parts, build_parts
@@ -60,14 +64,15 @@ def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
 
 def _go(parts: Parts, kept: RunDirectory, show: Show, saved: Checkpoint | None) -> Final:
     """The rounds of a run; its engine lets go of what it holds however they end."""
-    with parts.engine.grid(parts.trainer, len(parts.world.shares)) as grid:
+    app = simulated_app(kept.config_yaml)
+    with parts.engine.open(parts.trainer, len(parts.world.shares), app) as grid:
         return _Run(parts, kept, show, grid).go(saved)
 
 
 class _Run:
     """A run under way: what happens around its rounds."""
 
-    def __init__(self, parts: Parts, kept: RunDirectory, show: Show, grid: LocalGrid) -> None:
+    def __init__(self, parts: Parts, kept: RunDirectory, show: Show, grid: Grid) -> None:
         self._parts, self._kept, self._show, self._grid = parts, kept, show, grid
         self._rows: list[dict[str, Any]] = []
         self._touched: set[int] = set()
@@ -138,12 +143,11 @@ class _Run:
         return len(worse) >= patience
 
     def _commit(self, result: RoundResult) -> None:
-        memories = {client: self._grid.memory(client) for client in sorted(self._touched)}
         saved = Checkpoint(
             round=result.round,
             shared=result.shared,
             server={"state": self._progress.state, "inbox": self._progress.inbox},
-            clients={client: load_memory(records) for client, records in memories.items() if records},
+            clients=read_memory(self._grid, sorted(self._touched)),
         )
         checkpoint.save(self._kept.checkpoints, saved)
         self._touched.clear()
@@ -151,8 +155,7 @@ class _Run:
     def _restore(self, saved: Checkpoint) -> Mapping[str, torch.Tensor]:
         self._progress.round = saved.round
         self._progress.state, self._progress.inbox = saved.server["state"], saved.server["inbox"]
-        for client, memory in saved.clients.items():
-            save_memory(memory, self._grid.memory(client))
+        write_memory(self._grid, saved.clients)
         return saved.shared
 
     def _finish(self) -> Final:
@@ -173,6 +176,7 @@ class _Run:
 def _prepared(config: DictConfig) -> Iterator[Parts]:
     """The parts of a run; inside the block torch has the run's number of threads and random numbers of its own."""
     logging.getLogger("flwr").setLevel(logging.WARNING)
+    build(config.engine).check()
     threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):
         torch.set_num_threads(config.torch_threads)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from fedmed import __version__
-from fedmed.cli.main import COMMANDS, QUIET, main
+from fedmed.cli.main import COMMANDS, main
+from fedmed.offline import QUIET
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
