@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from flwr.app import Context, Message, RecordDict
+from flwr.app import Message, RecordDict
 
 from fedmed.engine.arena import Arena, Blueprint
+from fedmed.engine.contexts import Contexts
 from fedmed.engine.hiring import Hiring
 from fedmed.engine.worker import Answer, Slot, Task, Worker, answered
 from fedmed.errors import refuse
@@ -81,12 +82,12 @@ class _Desk:
 class Crew:
     """Workers that answer messages; the messages to one node run one after another.
 
-    context: of a node; its state is sent along, and becomes what the worker sends back.
+    contexts: a node's state is sent along, and becomes what the worker sends back.
     Raises `UserError` where a client is the death of its workers.
     """
 
-    def __init__(self, hiring: Hiring, workers: int, context: Callable[[int], Context]) -> None:
-        self._hiring, self._context = hiring, context
+    def __init__(self, hiring: Hiring, workers: int, contexts: Contexts) -> None:
+        self._hiring, self._contexts = hiring, contexts
         self._broadcasts = [_Broadcast(), _Broadcast()]
         self._waiting: deque[_Asked] = deque()
         self._early: dict[int, Done] = {}
@@ -142,7 +143,7 @@ class Crew:
         number = desk.free.pop()
         desk.flying[number] = asked, broadcast
         broadcast.flying += 1
-        state = desk.slots[number].state.write(self._context(asked.node).state)
+        state = desk.slots[number].state.write(self._contexts[asked.node].state)
         content = (self._broadcasts.index(broadcast), broadcast.number, broadcast.blueprint)
         desk.worker.send(Task(number, asked.message.metadata, content, state))
 
@@ -176,7 +177,7 @@ class Crew:
         for w in answer.warned:
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno, registry=self._warned)
         if answer.error is None:
-            self._context(asked.node).state = owned(slot.memory.read(answer.state))
+            self._contexts[asked.node].state = owned(slot.memory.read(answer.state))
         done = Done(asked.message, slot.content.read(answer.content), answer.error)
         done.release = lambda: desk.free.append(answer.slot)
         self._early[asked.place] = done if asked.place == place else self._moved(done)

@@ -31,13 +31,13 @@ class InProcessGrid(NodeGrid):
         self._app = app
 
     def stream(self, messages: Iterable[Message]) -> Iterator[Message]:
-        return (self._app(message, self.context(message.metadata.dst_node_id)) for message in messages)
+        return (self._app(message, self.contexts[message.metadata.dst_node_id]) for message in messages)
 
     def answers(self, messages: Sequence[Message]) -> list[Message]:
         return [self._answer(message) for message in messages]
 
     def _answer(self, message: Message) -> Message:
-        context = self.context(message.metadata.dst_node_id)
+        context = self.contexts[message.metadata.dst_node_id]
         before = context.state.copy()
         try:
             reply = self._app(message, context)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from flwr.app import Context, Error, Message, Metadata, RecordDict
+from flwr.app import Error, Message, Metadata, RecordDict
 
+from fedmed.engine.contexts import Contexts
 from fedmed.flower import LocalGrid, identify
 
 CLIENT_APP_RAISED = 1
@@ -32,7 +33,7 @@ class NodeGrid(LocalGrid):
     def __init__(self, clients: int) -> None:
         identify()
         self._clients = clients
-        self._contexts: dict[int, Context] = {}
+        self.contexts = Contexts(clients)
         self._numbers = count(1)
         self._waiting: dict[str, Message] = {}
 
@@ -59,13 +60,7 @@ class NodeGrid(LocalGrid):
         return Message(content, dst_node_id, message_type, group_id=group_id, ttl=ttl)
 
     def memory(self, client: int) -> RecordDict:
-        return self.context(client + 1).state
-
-    def context(self, node: int) -> Context:
-        """The context of a node, new where it was never asked."""
-        if node not in self._contexts:
-            self._contexts[node] = fresh_context(node, self._clients, RecordDict())
-        return self._contexts[node]
+        return self.contexts[client + 1].state
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
         """Replies in the order of the messages; an exception in the app becomes an error reply, as in Flower."""
@@ -93,12 +88,6 @@ class NodeGrid(LocalGrid):
         )
         self._waiting[number] = Message(message.content, metadata=metadata)  # type: ignore[call-overload]
         return number
-
-
-def fresh_context(node: int, nodes: int, state: RecordDict) -> Context:
-    """The context of one of `nodes` nodes, as Flower's own runtimes make it."""
-    config: dict[str, Any] = {"partition-id": node - 1, "num-partitions": nodes}
-    return Context(1, node, config, state, {})
 
 
 def error_reply(message: Message, error: Exception) -> Message:

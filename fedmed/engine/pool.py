@@ -52,7 +52,7 @@ class PoolGrid(NodeGrid):
 
     def __init__(self, hiring: Hiring, clients: int, workers: int) -> None:
         super().__init__(clients)
-        self._crew = Crew(hiring, workers, self.context)
+        self._crew = Crew(hiring, workers, self.contexts)
 
     def close(self) -> None:
         self._crew.close()

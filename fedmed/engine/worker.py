@@ -28,7 +28,7 @@ from flwr.clientapp import ClientApp
 from fedmed.client import Trainer
 from fedmed.config.build import import_files, imported_files
 from fedmed.engine.arena import Arena, Blueprint
-from fedmed.engine.local import fresh_context
+from fedmed.engine.contexts import fresh_context
 from fedmed.flower import app_of, identify
 
 PATIENCE = 0.2

@@ -130,7 +130,7 @@ def test_an_error_reply_is_never_averaged_away() -> None:
     plan = strategy(FedAvg())
     grid = grid_of(TOY, FedAvg(), kind=InProcessGrid)
     messages = list(plan.configure_train(1, pack(initial(TOY, FedAvg())), ConfigRecord(), grid))
-    good = [grid._app(message, grid.context(message.metadata.dst_node_id)) for message in messages[:2]]
+    good = [grid._app(message, grid.contexts[message.metadata.dst_node_id]) for message in messages[:2]]
     bad = Message(Error(1, "out of memory"), reply_to=messages[2])
     with pytest.raises(ClientError, match="out of memory"):
         plan.aggregate_train(1, [*good, bad])
