@@ -70,12 +70,14 @@ class Job:
 class Outcome:
     """What a client's round gave.
 
+    images: passed over in training, repeats counted.
     weights: the shared weights after training: the resident net's own tensors, good until its next job.
     payloads: what each member reports. adapted: scores on the client's test images right after training.
     audit: what the members' inner values are worth against true labels, by `<member>.<name>`.
     """
 
     examples: int
+    images: int
     loss: float
     weights: Payload
     payloads: Mapping[str, Payload]

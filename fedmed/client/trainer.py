@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fedmed import rng
 from fedmed.client.jobs import LOCAL, OPTIMIZER, RESIDUAL, Job, Outcome, Share, Training
-from fedmed.data.batches import batches, spans
+from fedmed.data.batches import batches, passed, spans
 from fedmed.data.examples import Examples
 from fedmed.errors import UserError, refuse
 from fedmed.method import Batch, Chain, Payload, Scope, Session, State, Swept
@@ -81,6 +81,9 @@ class Trainer:
             test, truth = self._share(job.client).test, self._share(job.client).truth
             return Outcome(
                 examples=len(session.train),
+                images=passed(
+                    len(session.train), self.training.batch_size, epochs=self.training.epochs, steps=self.training.steps
+                ),
                 loss=loss,
                 weights=self.shared,
                 payloads=payloads,

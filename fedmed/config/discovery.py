@@ -35,7 +35,7 @@ class Group:
 
     @property
     def plural(self) -> str:
-        return {"strategy": "strategies"}.get(self.name, f"{self.name}s")
+        return {"strategy": "strategies", "failures": "failures"}.get(self.name, f"{self.name}s")
 
 
 GROUPS = {
@@ -51,6 +51,8 @@ GROUPS = {
         Group("engine", "engine", "Engine", by_file=True),
         Group("server", "server.optimizers", "ServerOptimizer"),
         Group("sampling", "server.sampling", "Sampling"),
+        Group("failures", "server.failures", "Failures"),
+        Group("system", "server.system", "System"),
         Group("compression", "compression", "Compression"),
     )
 }

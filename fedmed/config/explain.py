@@ -75,7 +75,7 @@ def _explain(override: str | None, error: Exception, parts: Sequence[Section], c
         return [Fault(key, "its options one by one", value, "Write optimizer.lr=0.1, for instance.")]
     if section and name in section.fields:
         return [bad_value(key, section.fields[name], value)]
-    return [_unknown_key(key, value, section, parts)]
+    return [_of_another(key, value, catalogue) or _unknown_key(key, value, section, parts)]
 
 
 def _several(key: str, value: str) -> Fault:
@@ -105,6 +105,15 @@ def _names(group: str, catalogue: Catalogue) -> list[str]:
 def _section(key: str, parts: Sequence[Section]) -> tuple[Section | None, str]:
     where, _, name = key.rpartition(".")
     return next((part for part in parts if part.where == where), None), name
+
+
+def _of_another(key: str, value: str, catalogue: Catalogue) -> Fault | None:
+    """The fault of setting what only other choices of the group have; None where no choice has it."""
+    group, _, name = key.partition(".")
+    having = [n for n, o in catalogue.options.get(group, {}).items() if any(field.name == name for field in o.fields)]
+    if not having or group == "strategy":
+        return None
+    return Fault(key, f"an option of the chosen {group}", value, f"Set {group}={' or '.join(having)}.")
 
 
 def _unknown_key(key: str, value: str, section: Section | None, parts: Sequence[Section]) -> Fault:

@@ -20,10 +20,23 @@ def batches(rows: int, size: int, generator: torch.Generator, *, epochs: int, st
     return islice((index for _ in passes for index in _one_pass(rows, size, generator)), steps)
 
 
+def passed(rows: int, size: int, *, epochs: int, steps: int | None) -> int:
+    """How many images `batches` gives, repeats counted."""
+    if steps is None:
+        return rows * epochs
+    a_pass = rows // size if _joins(rows, size) else -(-rows // size)
+    return steps // a_pass * rows + steps % a_pass * size
+
+
+def _joins(rows: int, size: int) -> bool:
+    """Whether a last batch of a single row joins the one before it."""
+    return rows > size and rows % size == 1
+
+
 def _one_pass(rows: int, size: int, generator: torch.Generator) -> tuple[Tensor, ...]:
     order = torch.randperm(rows, generator=generator)
-    joined = rows > size and rows % size == 1
-    parts: tuple[Tensor, ...] = order.split([size] * (rows // size - 1) + [size + 1] if joined else size)
+    sizes = [size] * (rows // size - 1) + [size + 1] if _joins(rows, size) else size
+    parts: tuple[Tensor, ...] = order.split(sizes)
     return parts
 
 

@@ -16,8 +16,10 @@ Row = dict[str, float | int]
 class RoundResult:
     """What one round gave.
 
-    shared: the new shared weights. clients: a row per client that trained. evaluated: a row per client that was
+    shared: the new shared weights. clients: a row per client in the mean. evaluated: a row per client that was
     evaluated. seconds: by stage. down, up: bytes of all training messages. asked: how many clients were asked to train.
+    missing: a row per client that was asked and is not in the mean, with why: `dropout` or `late`. simulated: seconds
+    of the simulated clock.
     """
 
     round: int
@@ -29,6 +31,8 @@ class RoundResult:
     evaluated: list[Row] = field(default_factory=list)
     server: Mapping[str, float] = field(default_factory=dict)
     asked: int = 0
+    missing: list[Row] = field(default_factory=list)
+    simulated: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -26,7 +26,7 @@ class MethodStrategy(Strategy):
 
     seed: of sampling and of the method's random numbers.
     clients_per_round: how many clients train in a round (None: all).
-    conditions: who is asked, whatever the method.
+    conditions: who is asked, who drops out, how long it takes, how the weights come up, whatever the method.
     optimizer: how to step from the old weights to the mean (None: take the mean).
     parameters: names of the trainable entries, which the optimizer steps (None: all).
     evaluates: in which rounds anything is evaluated.
@@ -75,7 +75,9 @@ class MethodStrategy(Strategy):
         asked = self._conditions.sampling.draw(images, self._count, seed=self._seed, round=server_round)
         down = count_bytes(self._shared) + sum(map(count_bytes, self.progress.inbox.values()))
         self._result = RoundResult(server_round, {}, [], {}, down * len(asked), 0, asked=len(asked))
-        return self._messages("train", asked, server_round, arrays, config)
+        lost = self._conditions.failures.lost(asked, seed=self._seed, round=server_round)
+        self._result.missing = [{"client": client, "dropout": 1} for client in lost]
+        return self._messages("train", [c for c in asked if c not in lost], server_round, arrays, config)
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -94,11 +96,12 @@ class MethodStrategy(Strategy):
         for message in replies:
             checked(message)
             reply = read_reply(message)
-            self._note(reply)
+            if not self._note(reply):
+                continue
             weights = self._conditions.compression.restore(reply.report.weights, self._shared)
             aggregation.add(replace(reply.report, weights=weights), reply.payloads)
         if not self._result.clients:
-            raise ValueError(f"round {server_round}: no client answered, so there is nothing to average")
+            return self._stay(server_round)
         began = time.perf_counter()
         shared, self.progress.inbox = aggregation.finish()
         self.progress.round = server_round
@@ -158,10 +161,17 @@ class MethodStrategy(Strategy):
         else:
             new, metrics = self._stay(round)
         self._result.seconds["train"] = time.perf_counter() - began - self._result.seconds["aggregate"]
+        clock = [row["simulated_seconds"] for row in self._result.clients if "simulated_seconds" in row]
+        self._result.simulated = self._conditions.system.waited(clock, complete=not self._result.missing)
         return new or arrays, metrics or MetricRecord()
 
     def _stay(self, round: int) -> tuple[None, None]:
-        """Ends a round in which nothing came back: weights, inboxes and memories stay as they are."""
+        """Ends a round in which nothing came in time: weights, inboxes and the server's memory stay as they are.
+
+        Raises `ValueError` where clients were to answer and none did.
+        """
+        if len(self._result.missing) < self._result.asked or round != self._result.round:
+            raise ValueError(f"round {round}: no client answered, so there is nothing to average")
         self.progress.round = round
         self._result.shared, self._result.seconds["aggregate"] = self._shared, 0.0
         return None, None
@@ -182,14 +192,22 @@ class MethodStrategy(Strategy):
         content = ask(arrays, inbox, {**config, **numbers, **adapted})
         return [Message(content, self._members[c].node, kind, group_id=str(round)) for c in clients]
 
-    def _note(self, reply: Reply) -> None:
-        """Keeps the client's row and counts its bytes."""
+    def _note(self, reply: Reply) -> bool:
+        """Keeps the client's row and counts its bytes; whether it came in time."""
         report = reply.report
         up = count_bytes(report.weights) + sum(map(count_bytes, reply.payloads.values()))
         self._result.up += up
         row: Row = {"client": report.client, "examples": report.examples, "loss": report.loss}
         row |= {"seconds": reply.seconds, "bytes.up": up, **reply.extra}
+        system, down = self._conditions.system, self._result.down // max(self._result.asked, 1)
+        took = system.duration(report.client, images=reply.images, down=down, up=up, seed=self._seed)
+        if took is not None:
+            row |= {"simulated_seconds": sum(took)} | {f"simulated_seconds.{n}": t for n, t in took._asdict().items()}
+        if system.late(took):
+            self._result.missing.append(row | {"late": 1})
+            return False
         self._result.clients.append(row)
+        return True
 
 
 def _exchange(grid: Grid, messages: Iterable[Message], timeout: float) -> Iterable[Message]:

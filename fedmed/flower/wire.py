@@ -27,6 +27,7 @@ class Reply:
     report: Report
     payloads: Mapping[str, Payload]
     extra: Mapping[str, float]
+    images: int
     seconds: float
 
 
@@ -64,6 +65,7 @@ def answer(client: int, outcome: Outcome, arrays: ArrayRecord, seconds: float) -
     """What a client sends after training. arrays: the outcome's weights, packed."""
     metrics: dict[str, Any] = {
         "num-examples": outcome.examples,
+        "num-images": outcome.images,
         "loss": outcome.loss,
         "partition-id": client,
         "seconds": seconds,
@@ -91,7 +93,7 @@ def read_reply(message: Message) -> Reply:
         weights=unpack(_arrays(content)),
     )
     extra = {name: float(value) for name, value in metrics.items() if name.startswith(("adapted.", "inner."))}
-    return Reply(report, payloads, extra, float(metrics["seconds"]))
+    return Reply(report, payloads, extra, int(metrics["num-images"]), float(metrics["seconds"]))
 
 
 def flat(prefix: str, scores: Scores | None) -> dict[str, float]:

@@ -47,11 +47,18 @@ def summarise(rounds: Sequence[Row], clients: Sequence[Row], *, metric: str, sec
         **_best_by_truth(rounds, metric),
         "bytes.up": sum(row.get("bytes.up") or 0 for row in rounds),
         "bytes.down": sum(row.get("bytes.down") or 0 for row in rounds),
+        **_simulated(rounds),
         "rounds": rounds[-1]["round"] if rounds else 0,
         "seconds": seconds,
         "seconds.per_round": median(row["seconds"] for row in rounds) if rounds else None,
         "directory": str(directory),
     }
+
+
+def _simulated(rounds: Sequence[Row]) -> Final:
+    """Seconds of the simulated clock over all rounds; nothing where none runs."""
+    clock = [row["simulated_seconds"] for row in rounds if "simulated_seconds" in row]
+    return {"simulated_seconds": sum(clock)} if clock else {}
 
 
 def best_round(rounds: Sequence[Row], metric: str, labels: str = "val") -> Row | None:

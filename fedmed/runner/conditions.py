@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -12,7 +13,7 @@ from fedmed.server import Conditions
 
 def build_conditions(config: DictConfig) -> Conditions:
     """The conditions that a config asks for."""
-    return Conditions(sampling=build(config.sampling), compression=build(config.compression))
+    return Conditions(**{part.name: build(config[part.name]) for part in fields(Conditions)})
 
 
 def fingerprint(config: DictConfig) -> bytes:

@@ -123,7 +123,8 @@ class _Run:
         self._kept.append("clients", client_rows(result))
         if rows := audit_rows(result, [audit.completeness for audit in self._parts.world.audit]):
             self._kept.append("audit", rows)
-        self._touched.update(int(client["client"]) for client in result.clients)
+        trained = [*result.clients, *(row for row in result.missing if "late" in row)]
+        self._touched.update(int(client["client"]) for client in trained)
         best = best_round(self._rows, self._parts.metric)
         if best is not None and best["round"] == result.round:
             checkpoint.save_best(self._kept.checkpoints, result.round, result.shared)

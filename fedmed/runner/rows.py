@@ -15,7 +15,9 @@ INNER = "inner."
 def round_row(result: RoundResult) -> Row:
     """One row for the round: losses, cost, and after an evaluation every metric of every scope."""
     row: Row = {"round": result.round, "loss": mean_loss(result.clients), "clients": len(result.clients)}
-    row["asked"] = result.asked
+    row |= {"asked": result.asked} | _missing(result)
+    if result.simulated is not None:
+        row["simulated_seconds"] = result.simulated
     row |= {"bytes.up": result.up, "bytes.down": result.down, "seconds": sum(result.seconds.values())}
     row |= {f"seconds.{stage}": seconds for stage, seconds in result.seconds.items()}
     row |= result.server
@@ -24,11 +26,16 @@ def round_row(result: RoundResult) -> Row:
     return row | _over_clients(result.clients, "adapted", "adapted")
 
 
+def _missing(result: RoundResult) -> Row:
+    """How many clients that were asked are not in the mean, by why; nothing where all are."""
+    return {why: n for why in ("dropout", "late") if (n := sum(why in row for row in result.missing))}
+
+
 def client_rows(result: RoundResult) -> list[Row]:
-    """One row per client that trained or was evaluated; its own test metrics are named `client.<metric>`."""
+    """One row per client that was asked or evaluated; its own test metrics are named `client.<metric>`."""
     rows: dict[float | int, Row] = {
         row["client"]: {"round": result.round, **{n: v for n, v in row.items() if not n.startswith(INNER)}}
-        for row in result.clients
+        for row in [*result.clients, *result.missing]
     }
     for evaluated in result.evaluated:
         row = rows.setdefault(evaluated["client"], {"round": result.round, "client": evaluated["client"]})

@@ -2,6 +2,7 @@
 
 from fedmed.server.aggregation import Aggregation, Mean
 from fedmed.server.conditions import IDEAL, Conditions
+from fedmed.server.failures import DropoutFailures, Failures, NoneFailures
 from fedmed.server.optimizers import (
     AdagradServerOptimizer,
     AdamServerOptimizer,
@@ -11,6 +12,7 @@ from fedmed.server.optimizers import (
     YogiServerOptimizer,
 )
 from fedmed.server.sampling import AvailabilitySampling, BySizeSampling, Sampling, UniformSampling, sample
+from fedmed.server.system import NoneSystem, ProfileSystem, System
 
 __all__ = [
     "IDEAL",
@@ -21,10 +23,16 @@ __all__ = [
     "AverageServerOptimizer",
     "BySizeSampling",
     "Conditions",
+    "DropoutFailures",
+    "Failures",
     "Mean",
     "MomentumServerOptimizer",
+    "NoneFailures",
+    "NoneSystem",
+    "ProfileSystem",
     "Sampling",
     "ServerOptimizer",
+    "System",
     "UniformSampling",
     "YogiServerOptimizer",
     "sample",

@@ -9,13 +9,15 @@ import pytest
 
 from fedmed.compression import QuantiseCompression, TopkCompression
 from fedmed.method import Method
-from fedmed.server import AvailabilitySampling, BySizeSampling, Conditions
+from fedmed.server import AvailabilitySampling, BySizeSampling, Conditions, DropoutFailures, ProfileSystem
 from tests.conformance.cases import Case
 from tests.toys import TRAINING, Ended, federate, finite, same
 
 CONDITIONS = {
     "by size": Conditions(sampling=BySizeSampling()),
     "availability": Conditions(sampling=AvailabilitySampling(period=3)),
+    "dropout": Conditions(failures=DropoutFailures(rate=0.4)),
+    "deadline": Conditions(system=ProfileSystem(seconds_per_image=0.1, deadline=1.2)),
     "topk": Conditions(compression=TopkCompression(fraction=0.1)),
     "quantise": Conditions(compression=QuantiseCompression()),
 }

@@ -3,7 +3,7 @@ from itertools import chain
 import pytest
 import torch
 
-from fedmed.data.batches import batches, spans
+from fedmed.data.batches import batches, passed, spans
 from fedmed.data.examples import Examples
 from fedmed.rng import generator
 
@@ -50,3 +50,10 @@ def test_evaluation_batches_shrink_with_the_images_and_cover_all(side: int, size
     slices = list(spans(examples))
     assert slices[0] == slice(0, size)
     assert [row for part in slices for row in range(300)[part]] == list(range(300))
+
+
+@pytest.mark.parametrize("rows", [1, 4, 9, 10, 12])
+@pytest.mark.parametrize(("epochs", "steps"), [(1, None), (3, None), (1, 1), (1, 7)])
+def test_images_passed_are_those_of_the_batches(rows: int, epochs: int, steps: int | None) -> None:
+    found = batches(rows, 4, generator(0, "test"), epochs=epochs, steps=steps)
+    assert passed(rows, 4, epochs=epochs, steps=steps) == sum(map(len, found))

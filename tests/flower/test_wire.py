@@ -36,7 +36,7 @@ def test_a_message_of_flowers_own_strategies_is_enough() -> None:
 def test_an_answer_is_read_as_it_was_given_without_copies() -> None:
     scores = Scores(values={"auc": 0.75}, defined={}, undefined=("loss",), detail={}, examples=5)
     payloads = {"fedx": {"p": torch.ones(1)}, "silent": {}}
-    outcome = Outcome(examples=12, loss=0.5, weights=WEIGHTS, payloads=payloads, state={}, adapted=scores)
+    outcome = Outcome(examples=12, images=24, loss=0.5, weights=WEIGHTS, payloads=payloads, state={}, adapted=scores)
     content = answer(3, outcome, pack(WEIGHTS), 1.5)
     assert set(content) == {"arrays", "metrics", "report.fedx"}
     reply = read_reply(Message(content, reply_to=message(RecordDict())))
@@ -44,7 +44,7 @@ def test_an_answer_is_read_as_it_was_given_without_copies() -> None:
     assert reply.report.weights["w"] is WEIGHTS["w"]
     assert same(dict(reply.payloads), {"fedx": payloads["fedx"]})
     assert reply.extra == {"adapted.auc": 0.75}
-    assert reply.seconds == 1.5
+    assert (reply.images, reply.seconds) == (24, 1.5)
 
 
 def test_bytes_are_those_of_the_values() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ Rounds = Callable[[str], list[dict[str, Any]]]
     [
         (["sampling=by_size"], "clients_per_round: expected fewer than all clients"),
         (["sampling=by_size", "clients_per_round=10"], "clients_per_round: expected fewer than all clients"),
-        (["sampling.share=0.5"], "sampling.share: expected an option of sampling"),
+        (["sampling.share=0.5"], "sampling.share: expected an option of the chosen sampling, got 0.5"),
+        (["system.deadline=30"], "an option of the chosen system, got 30. Set system=profile."),
     ],
 )
 def test_what_cannot_be_is_refused_when_composed(overrides: list[str], fault: str) -> None:
@@ -52,6 +54,30 @@ def test_a_run_by_a_trace_is_resumed_to_the_same_bits(run: Run, tmp_path: Path, 
     run("stopped", *options, stop=2)
     runner.resume(tmp_path / "stopped", overrides=[], show=make_show(quiet=True))
     assert_same(tmp_path, "stopped", "straight")
+
+
+def test_a_run_with_dropouts_and_a_deadline_says_who_is_missing_and_is_resumed(
+    run: Run, tmp_path: Path, rounds: Rounds
+) -> None:
+    options = ("failures=dropout", "failures.rate=0.3", "system=profile", "system.deadline=1", "strategy=scaffold")
+    final = run("straight", *options, "rounds=6", "system.seconds_per_image=0.02")
+    rows = rounds("straight")
+    assert all(row["clients"] + row.get("dropout", 0) + row.get("late", 0) == row["asked"] == 3 for row in rows)
+    assert any("dropout" in row for row in rows)
+    assert any("late" in row for row in rows)
+    assert final["simulated_seconds"] == pytest.approx(sum(row["simulated_seconds"] for row in rows))
+    clients = [json.loads(line) for line in (tmp_path / "straight" / "clients.jsonl").read_text().splitlines()]
+    assert sum("dropout" in row for row in clients) == sum(row.get("dropout", 0) for row in rows)
+    assert all((row["simulated_seconds"] > 1) == ("late" in row) for row in clients if "dropout" not in row)
+    run("stopped", *options, "rounds=6", "system.seconds_per_image=0.02", stop=3)
+    runner.resume(tmp_path / "stopped", overrides=[], show=make_show(quiet=True))
+    assert_same(tmp_path, "stopped", "straight")
+
+
+def test_a_run_in_which_all_drop_out_ends(run: Run, rounds: Rounds) -> None:
+    final = run("lost", "failures=dropout", "failures.rate=0.99999", "scopes=[test,client,adapted]", "patience=1")
+    assert [(row["clients"], row["dropout"], row["loss"]) for row in rounds("lost")] == [(0, 3, None)] * 2
+    assert final["bytes.up"] == 0
 
 
 @pytest.mark.parametrize("compression", ["topk", "quantise"])

@@ -1,0 +1,42 @@
+"""Clients that were asked and never answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Interval
+
+from fedmed import rng
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failures(ABC):
+    """Which of the clients that were asked drop out; they got the weights, and nothing changes at them."""
+
+    @abstractmethod
+    def lost(self, asked: Sequence[int], *, seed: int, round: int) -> list[int]:
+        """Those that drop out, in the order in which they were asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoneFailures(Failures):
+    """Everybody answers."""
+
+    def lost(self, asked: Sequence[int], *, seed: int, round: int) -> list[int]:
+        return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropoutFailures(Failures):
+    """Each client drops out of a round with the same probability, whatever else happens.
+
+    rate: that probability (0 to below 1; 0: nobody).
+    """
+
+    rate: Annotated[float, Interval(ge=0, lt=1)] = 0.1
+
+    def lost(self, asked: Sequence[int], *, seed: int, round: int) -> list[int]:
+        return [c for c in asked if rng.numpy_generator(seed, "failure", round, c).random() < self.rate]
