@@ -15,6 +15,7 @@ from fedmed.config.options import Broken, Option, Source, read_base, read_classe
 from fedmed.errors import Fault, UserError, near
 
 PACKAGE = Path(__file__).resolve().parents[1]
+PLURALS = {"strategy": "strategies", "failures": "failures", "privacy": "privacies"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Group:
 
     @property
     def plural(self) -> str:
-        return {"strategy": "strategies", "failures": "failures"}.get(self.name, f"{self.name}s")
+        return PLURALS.get(self.name, f"{self.name}s")
 
 
 GROUPS = {
@@ -54,6 +55,7 @@ GROUPS = {
         Group("failures", "server.failures", "Failures"),
         Group("system", "server.system", "System"),
         Group("compression", "compression", "Compression"),
+        Group("privacy", "server.privacy", "Privacy"),
     )
 }
 

@@ -8,6 +8,7 @@ from math import nan
 from typing import Any
 
 from fedmed.method import Payload
+from fedmed.server import Spent
 
 Row = dict[str, float | int]
 
@@ -19,7 +20,7 @@ class RoundResult:
     shared: the new shared weights. clients: a row per client in the mean. evaluated: a row per client that was
     evaluated. seconds: by stage. down, up: bytes of all training messages. asked: how many clients were asked to train.
     missing: a row per client that was asked and is not in the mean, with why: `dropout` or `late`. simulated: seconds
-    of the simulated clock.
+    of the simulated clock. spent: privacy since the first round.
     """
 
     round: int
@@ -33,6 +34,7 @@ class RoundResult:
     asked: int = 0
     missing: list[Row] = field(default_factory=list)
     simulated: float | None = None
+    spent: Spent | None = None
 
 
 @dataclass(slots=True, kw_only=True)

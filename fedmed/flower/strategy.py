@@ -11,6 +11,7 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
 from torch import Tensor
 
+from fedmed.errors import UserError
 from fedmed.flower.grid import LocalGrid
 from fedmed.flower.identity import identify
 from fedmed.flower.records import pack, unpack
@@ -26,7 +27,7 @@ class MethodStrategy(Strategy):
 
     seed: of sampling and of the method's random numbers.
     clients_per_round: how many clients train in a round (None: all).
-    conditions: who is asked, who drops out, how long it takes, how the weights come up, whatever the method.
+    conditions: who is asked, who drops out, how long it takes, how the weights come up, what hides a client.
     optimizer: how to step from the old weights to the mean (None: take the mean).
     parameters: names of the trainable entries, which the optimizer steps (None: all).
     evaluates: in which rounds anything is evaluated.
@@ -52,6 +53,8 @@ class MethodStrategy(Strategy):
         progress: Progress | None = None,
     ) -> None:
         identify()
+        if faults := list(conditions.faults(chain(method))):
+            raise UserError(*faults)
         self._chain, self._parameters, self._seed = chain(method), parameters, seed
         self._count, self._conditions, self._after = clients_per_round, conditions, after_round
         self._optimizer = optimizer or AverageServerOptimizer()
@@ -92,7 +95,7 @@ class MethodStrategy(Strategy):
             state=self.progress.state,
         )
         names = frozenset(self._shared) if self._parameters is None else self._parameters
-        aggregation = Aggregation(self._chain, server, self._optimizer, names, self._conditions)
+        aggregation = Aggregation(self._chain, server, self._optimizer, names, self._conditions, self._result.asked)
         for message in replies:
             checked(message)
             reply = read_reply(message)
@@ -163,6 +166,7 @@ class MethodStrategy(Strategy):
         self._result.seconds["train"] = time.perf_counter() - began - self._result.seconds["aggregate"]
         clock = [row["simulated_seconds"] for row in self._result.clients if "simulated_seconds" in row]
         self._result.simulated = self._conditions.system.waited(clock, complete=not self._result.missing)
+        self._result.spent = self._conditions.spent(round, len(self._members), self._count)
         return new or arrays, metrics or MetricRecord()
 
     def _stay(self, round: int) -> tuple[None, None]:

@@ -48,6 +48,7 @@ def summarise(rounds: Sequence[Row], clients: Sequence[Row], *, metric: str, sec
         "bytes.up": sum(row.get("bytes.up") or 0 for row in rounds),
         "bytes.down": sum(row.get("bytes.down") or 0 for row in rounds),
         **_simulated(rounds),
+        **{name: rounds[-1][name] for name in ("epsilon", "delta") if rounds and name in rounds[-1]},
         "rounds": rounds[-1]["round"] if rounds else 0,
         "seconds": seconds,
         "seconds.per_round": median(row["seconds"] for row in rounds) if rounds else None,

@@ -54,6 +54,8 @@ class Parts:
 def build_parts(config: DictConfig) -> Parts:
     """Loads the data and builds everything else; raises `UserError` with every fault found."""
     chosen, chain, conditions = settings(config), build_chain(config), build_conditions(config)
+    if faults := list(conditions.faults(chain)):
+        raise UserError(*faults)
     world = load_world(config)
     task = replace(world.task, entrywise=resolve(chosen.loss)) if chosen.loss else world.task
     model: Model = build(config.model)
@@ -65,7 +67,7 @@ def build_parts(config: DictConfig) -> Parts:
     if faults := shape_faults(net, task.kind, **shape):
         raise UserError(*faults)
     setup = Setup(task=task, net=net, optimizer=chosen.optimizer, rounds=chosen.rounds, clients=len(world.shares))
-    if faults := [*chain.check(setup), *_local_faults(chain, net)]:
+    if faults := [*chain.check(setup), *_local_faults(chain, net), *_uncovered(conditions, chain, net)]:
         raise UserError(*faults)
     return Parts(
         settings=chosen,
@@ -153,6 +155,12 @@ def _local_faults(chain: Chain, net: Net) -> Iterator[Fault]:
                 entries = ", ".join(list(net.state_dict())[:4])
                 fix = f"The model's weights begin with {entries}; model.norm=batch adds normalisation to small_cnn."
                 yield Fault(f"strategy.{name}.local", "patterns that match weights of the model", pattern, fix)
+
+
+def _uncovered(conditions: Conditions, chain: Chain, net: Net) -> Iterator[Fault]:
+    local = scope(net, chain.local)
+    shared = {name: tensor for name, tensor in net.state_dict().items() if name not in local}
+    return conditions.privacy.uncovered(shared, frozenset(name for name, _ in net.named_parameters()))
 
 
 def _identity(config: DictConfig, world: World, net: Net) -> str:

@@ -18,6 +18,8 @@ def round_row(result: RoundResult) -> Row:
     row |= {"asked": result.asked} | _missing(result)
     if result.simulated is not None:
         row["simulated_seconds"] = result.simulated
+    if result.spent is not None:
+        row |= {"epsilon": result.spent.epsilon, "delta": result.spent.delta}
     row |= {"bytes.up": result.up, "bytes.down": result.down, "seconds": sum(result.seconds.values())}
     row |= {f"seconds.{stage}": seconds for stage, seconds in result.seconds.items()}
     row |= result.server

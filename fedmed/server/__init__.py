@@ -11,6 +11,7 @@ from fedmed.server.optimizers import (
     ServerOptimizer,
     YogiServerOptimizer,
 )
+from fedmed.server.privacy import GaussianPrivacy, NonePrivacy, Privacy, Spent
 from fedmed.server.sampling import AvailabilitySampling, BySizeSampling, Sampling, UniformSampling, sample
 from fedmed.server.system import NoneSystem, ProfileSystem, System
 
@@ -25,13 +26,17 @@ __all__ = [
     "Conditions",
     "DropoutFailures",
     "Failures",
+    "GaussianPrivacy",
     "Mean",
     "MomentumServerOptimizer",
     "NoneFailures",
+    "NonePrivacy",
     "NoneSystem",
+    "Privacy",
     "ProfileSystem",
     "Sampling",
     "ServerOptimizer",
+    "Spent",
     "System",
     "UniformSampling",
     "YogiServerOptimizer",

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from fedmed.errors import UserError
 from fedmed.method import Chain, Payload, Report, Server
 from fedmed.server.conditions import IDEAL, Conditions
 from fedmed.server.optimizers import ServerOptimizer
@@ -48,6 +49,8 @@ class Aggregation:
     """One round's replies, in order of client number, on their way to new shared weights and the next inbox.
 
     Models are summed as they come; only a method that overrides `weights` has them held until all are in.
+
+    asked: how many clients were to answer. Raises `UserError` for weights that the run's privacy cannot cover.
     """
 
     def __init__(
@@ -57,9 +60,13 @@ class Aggregation:
         optimizer: ServerOptimizer,
         parameters: frozenset[str],
         conditions: Conditions = IDEAL,
+        asked: int = 0,
     ) -> None:
+        if faults := list(conditions.privacy.uncovered(server.shared, parameters)):
+            raise UserError(*faults)
         self._chain, self._server, self._optimizer, self._parameters = chain, server, optimizer, parameters
-        self._alike = conditions.sampling.alike
+        self._privacy, self._asked = conditions.privacy, asked
+        self._alike = conditions.sampling.alike or conditions.privacy.bounded
         self._streams = not chain.has("weights")
         self._mean = Mean()
         self._reports: list[Report] = []
@@ -68,7 +75,8 @@ class Aggregation:
     def add(self, report: Report, payloads: Mapping[str, Payload]) -> None:
         """Takes one client's reply; its weights may be overwritten by the caller afterwards."""
         if self._streams:
-            self._mean.add(report.weights, 1.0 if self._alike else float(report.examples))
+            weights = self._privacy.clip(report.weights, self._server.shared)
+            self._mean.add(weights, 1.0 if self._alike else float(report.examples))
             report = replace(report, weights={})
         else:
             report = replace(report, weights={n: t.clone() for n, t in report.weights.items()})
@@ -82,10 +90,18 @@ class Aggregation:
             for report, weight in zip(self._reports, weights, strict=True):
                 self._mean.add(report.weights, weight)
         old = self._server.shared
-        mean = self._chain.update(self._server, old, self._mean.result())
+        mean = self._chain.update(self._server, old, self._blurred())
         inbox = self._chain.combine(self._server, self._reports, self._payloads)
         memory = self._server.state.get(OPTIMIZER, {})
         new = self._optimizer.step(old, mean, self._parameters, memory)
         if memory:
             self._server.state[OPTIMIZER] = memory
         return new, {n: p for n, p in inbox.items() if p}
+
+    def _blurred(self) -> Payload:
+        """The mean, as private as the run promises; who did not answer then counts as one without change."""
+        silent = self._asked - len(self._reports)
+        if self._privacy.bounded and silent:
+            self._mean.add(self._server.shared, float(silent))
+        seed, round = self._server.seed, self._server.round
+        return self._privacy.blur(self._mean.result(), self._asked, seed=seed, round=round)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fedmed.compression import Compression, NoneCompression
+from fedmed.errors import Fault
+from fedmed.method import Chain
 from fedmed.server.failures import Failures, NoneFailures
-from fedmed.server.sampling import Sampling, UniformSampling
+from fedmed.server.privacy import NonePrivacy, Privacy, Spent
+from fedmed.server.sampling import BySizeSampling, Sampling, UniformSampling
 from fedmed.server.system import NoneSystem, System
 
 
@@ -18,12 +22,26 @@ class Conditions:
     failures: who drops out.
     system: how long it takes, and how long the server waits.
     compression: how the weights come up.
+    privacy: what is done to hide each client.
     """
 
     sampling: Sampling = field(default_factory=UniformSampling)
     failures: Failures = field(default_factory=NoneFailures)
     system: System = field(default_factory=NoneSystem)
     compression: Compression = field(default_factory=NoneCompression)
+    privacy: Privacy = field(default_factory=NonePrivacy)
+
+    def faults(self, methods: Chain) -> Iterator[Fault]:
+        """What cannot go together with the methods, or with one another."""
+        yield from self.privacy.faults(methods)
+        if self.privacy.bounded and isinstance(self.sampling, BySizeSampling):
+            got, fix = "sampling=by_size, which asks by what clients hold", "Set sampling=uniform."
+            yield Fault("privacy=gaussian", "clients asked whatever they hold", got, fix)
+
+    def spent(self, rounds: int, clients: int, count: int | None) -> Spent | None:
+        """The privacy that so many rounds have cost. count: how many clients are asked in a round; None for all."""
+        drawn = clients if count is None else min(count, clients)
+        return self.privacy.spent(rounds, clients=clients, asked=drawn if self.sampling.uniform else None)
 
 
 IDEAL = Conditions()

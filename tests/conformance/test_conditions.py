@@ -8,8 +8,16 @@ from typing import Any
 import pytest
 
 from fedmed.compression import QuantiseCompression, TopkCompression
-from fedmed.method import Method
-from fedmed.server import AvailabilitySampling, BySizeSampling, Conditions, DropoutFailures, ProfileSystem
+from fedmed.method import Method, chain
+from fedmed.server import (
+    AvailabilitySampling,
+    BySizeSampling,
+    Conditions,
+    DropoutFailures,
+    GaussianPrivacy,
+    ProfileSystem,
+)
+from fedmed.strategies.fedbn import FedBN
 from tests.conformance.cases import Case
 from tests.toys import TRAINING, Ended, federate, finite, same
 
@@ -31,6 +39,19 @@ def test_two_rounds_under_conditions(home: Case, method: Method, conditions: Con
     assert same(one.shared, other.shared)
     plain = federate(home.toy, method, clients_per_round=2)
     assert not same(one.shared, plain.shared), "the condition changes nothing"
+
+
+def test_privacy_covers_a_method_or_names_it(home: Case, method: Method) -> None:
+    pytest.importorskip("dp_accounting", reason="the extra fedmed[dp] is not installed")
+    plan, both = Conditions(privacy=GaussianPrivacy()), chain(*{home.name: method, "fedbn": FedBN()}.values())
+    if faults := list(plan.faults(both)):
+        assert all(f"got {home.name}, which" in str(fault) for fault in faults)
+        return
+    weights = frozenset(name for name, _ in home.toy.net().named_parameters())
+    ended = federate(home.toy, both, conditions=plan, parameters=weights)
+    assert finite(ended.shared)
+    assert ended.results[1].spent > ended.results[0].spent
+    assert not same(ended.shared, federate(home.toy, both).shared)
 
 
 def _federate(case: Case, method: Method, conditions: Conditions, **options: Any) -> Ended:

@@ -80,6 +80,33 @@ def test_a_run_in_which_all_drop_out_ends(run: Run, rounds: Rounds) -> None:
     assert final["bytes.up"] == 0
 
 
+def test_a_private_run_says_what_it_spent_and_is_resumed(run: Run, tmp_path: Path, rounds: Rounds) -> None:
+    pytest.importorskip("dp_accounting", reason="the extra fedmed[dp] is not installed")
+    options = ("privacy=gaussian", "privacy.noise_multiplier=2", "clients_per_round=2")
+    final = run("straight", *options)
+    spent = [row["epsilon"] for row in rounds("straight")]
+    assert spent == sorted(set(spent))
+    assert (final["epsilon"], final["delta"]) == (spent[-1], 1e-5)
+    run("stopped", *options, stop=1)
+    runner.resume(tmp_path / "stopped", overrides=[], show=make_show(quiet=True))
+    assert_same(tmp_path, "stopped", "straight")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fault"),
+    [
+        (["strategy=scaffold", "dataset=npz", "dataset.path=none.npz"], "got scaffold, which sends more"),
+        (["sampling=by_size", "clients_per_round=2", "dataset=npz", "dataset.path=none.npz"], "got sampling=by_size"),
+        (["model.norm=batch"], "got running statistics or counters too"),
+    ],
+)
+def test_what_privacy_cannot_cover_is_refused(run: Run, overrides: list[str], fault: str) -> None:
+    pytest.importorskip("dp_accounting", reason="the extra fedmed[dp] is not installed")
+    with pytest.raises(UserError) as caught:
+        run("refused", "privacy=gaussian", *overrides)
+    assert fault in str(caught.value)
+
+
 @pytest.mark.parametrize("compression", ["topk", "quantise"])
 def test_a_compressed_run_is_resumed_to_the_same_bits(run: Run, tmp_path: Path, compression: str) -> None:
     options = (f"compression={compression}", "strategy=scaffold", "clients_per_round=2")
