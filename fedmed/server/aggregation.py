@@ -73,7 +73,12 @@ class Aggregation:
         self._payloads: list[Mapping[str, Payload]] = []
 
     def add(self, report: Report, payloads: Mapping[str, Payload]) -> None:
-        """Takes one client's reply; its weights may be overwritten by the caller afterwards."""
+        """Takes one client's reply; its weights may be overwritten by the caller afterwards.
+
+        Raises `UserError` for a payload that the run's privacy cannot cover.
+        """
+        if faults := list(self._privacy.unhidden(payloads)):
+            raise UserError(*faults)
         if self._streams:
             weights = self._privacy.clip(report.weights, self._server.shared)
             self._mean.add(weights, 1.0 if self._alike else float(report.examples))

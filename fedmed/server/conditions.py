@@ -21,7 +21,7 @@ class Conditions:
     sampling: who is asked.
     failures: who drops out.
     system: how long it takes, and how long the server waits.
-    compression: how the weights come up.
+    compression: how the weights come up; the same as in the `Training` of the clients.
     privacy: what is done to hide each client.
     """
 

@@ -12,7 +12,7 @@ and what a run reports besides its weights (losses, metrics, who answered when) 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import sqrt
 from typing import Annotated, NamedTuple
@@ -25,9 +25,8 @@ from fedmed.errors import Fault
 from fedmed.method import Chain, Payload, chain
 
 UNCOVERED = {
-    "report": "sends more than its weights, which the noise does not cover",
-    "weights": "weighs clients itself, which lets one count without bound",
-    "combine": "hands on what it reads in clients' reports, which the noise does not cover",
+    "weights": "weighs clients itself, so that one may count without bound",
+    "combine": "hands on what clients report, which the noise does not cover",
 }
 """Hooks of a method that noise on the mean cannot cover, and why."""
 
@@ -65,6 +64,10 @@ class Privacy(ABC):
 
     def faults(self, methods: Chain) -> Iterator[Fault]:
         """What the promise cannot be kept with."""
+        yield from ()
+
+    def unhidden(self, payloads: Mapping[str, Payload]) -> Iterator[Fault]:
+        """What a client sent besides its weights, by member, that must not be sent."""
         yield from ()
 
     def uncovered(self, shared: Payload, parameters: frozenset[str]) -> Iterator[Fault]:
@@ -147,10 +150,18 @@ class GaussianPrivacy(Privacy):
         for name, method in methods.members.items():
             for hook, why in UNCOVERED.items():
                 if chain(method).has(hook):
-                    yield Fault("privacy=gaussian", "methods that it covers", f"{name}, which {why}", "Run them apart.")
+                    yield _uncovered_method(name, why)
+
+    def unhidden(self, payloads: Mapping[str, Payload]) -> Iterator[Fault]:
+        for name in (name for name, payload in payloads.items() if payload):
+            yield _uncovered_method(name, "sends more than its weights")
 
     def uncovered(self, shared: Payload, parameters: frozenset[str]) -> Iterator[Fault]:
         if outside := sorted(shared.keys() - parameters):
             got = f"running statistics or counters too ({outside[0]}, ...)"
             fix = "Choose a model without, keep them at the clients (strategy=...+fedbn), or set privacy=none."
             yield Fault("privacy=gaussian", "shared weights that training steps, and nothing else", got, fix)
+
+
+def _uncovered_method(name: str, why: str) -> Fault:
+    return Fault("privacy=gaussian", "methods that it covers", f"{name}, which {why}", "Set privacy=none.")

@@ -95,7 +95,7 @@ def test_a_private_run_says_what_it_spent_and_is_resumed(run: Run, tmp_path: Pat
 @pytest.mark.parametrize(
     ("overrides", "fault"),
     [
-        (["strategy=scaffold", "dataset=npz", "dataset.path=none.npz"], "got scaffold, which sends more"),
+        (["strategy=scaffold", "dataset=npz", "dataset.path=none.npz"], "got scaffold, which weighs clients itself"),
         (["sampling=by_size", "clients_per_round=2", "dataset=npz", "dataset.path=none.npz"], "got sampling=by_size"),
         (["model.norm=batch"], "got running statistics or counters too"),
     ],

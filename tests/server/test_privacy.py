@@ -27,6 +27,7 @@ from fedmed.server import (
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedbn import FedBN
 from fedmed.strategies.fedprox import FedProx
+from fedmed.strategies.moon import Moon
 from fedmed.strategies.scaffold import Scaffold
 from tests.toys import TOYS, TRAINING, Ended, classifier, federate, initial, same
 
@@ -154,14 +155,19 @@ class Counts(Method):
 @pytest.mark.parametrize(
     ("method", "why"),
     [
-        (Scaffold(), "scaffold, which sends more than its weights"),
-        (chain(FedProx(), Counts()), "test_privacy, which sends more than its weights"),
-        (Reads(), "test_privacy, which hands on what it reads"),
+        (Scaffold(), "scaffold, which weighs clients itself"),
+        (chain(FedProx(), Reads()), "test_privacy, which hands on what clients report"),
     ],
 )
 def test_methods_that_it_cannot_cover_are_refused_by_name(method: Any, why: str) -> None:
     with pytest.raises(UserError, match=f"privacy=gaussian: expected methods that it covers, got {why}"):
         strategy(method, conditions=Conditions(privacy=PLAN))
+
+
+def test_a_method_that_sends_more_than_its_weights_is_refused_when_it_does() -> None:
+    with pytest.raises(UserError, match="got test_privacy, which sends more than its weights"):
+        private(method=chain(FedProx(), Counts()))
+    assert private(method=Moon()).results[1].spent, "it reports nothing"
 
 
 def test_sampling_by_what_clients_hold_is_refused() -> None:
