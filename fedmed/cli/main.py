@@ -14,6 +14,7 @@ from fedmed.offline import go_offline
 
 COMMANDS = {
     "run": "run an experiment, or a sweep of them",
+    "deploy": "run on a SuperLink of Flower's, with a process per client",
     "describe": "show who holds how many of what, before anyone trains",
     "list": "strategies, datasets, models and every other option",
     "new": "write a new method that runs at once",

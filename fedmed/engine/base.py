@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import ClassVar
 
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid
@@ -19,8 +20,15 @@ class Engine:
     An engine whose clients share this process's memory, or are forked from it, overrides `grid`; any other, `open`.
     """
 
+    remote: ClassVar[bool] = False
+    """Whether Flower runs the whole of a run elsewhere, and clients keep their memory to themselves."""
+
     def check(self) -> None:
         """Raises `UserError` where the engine cannot run here."""
+
+    def answers_within(self) -> float:
+        """Seconds that clients' answers in a round may take."""
+        return 3600.0
 
     def grid(self, trainer: Trainer, clients: int) -> LocalGrid:
         """A grid of `clients` nodes that run the trainer's ClientApp; to be closed, as it may hold processes."""

@@ -10,22 +10,22 @@ from flwr.clientapp import ClientApp
 from fedmed.errors import UserError
 
 
-def deferred(make: Callable[[], ClientApp]) -> ClientApp:
-    """An app that passes messages on to the app that `make` gives; it can be pickled where `make` can.
+def deferred(answer: Callable[[Message, Context], Message]) -> ClientApp:
+    """An app whose messages `answer` answers with an app that it makes itself; can be pickled where `answer` can.
 
     Errors keep their notes (which client, round, stage and strategy), of which Flower passes on the message only.
     """
     app = ClientApp()
 
-    def answer(message: Message, context: Context) -> Message:
+    def told(message: Message, context: Context) -> Message:
         try:
-            return make()(message, context)
+            return answer(message, context)
         except Exception as error:
             raise RuntimeError(_told(error)) from error
 
-    app.train()(answer)
-    app.evaluate()(answer)
-    app.query("roster")(answer)
+    app.train()(told)
+    app.evaluate()(told)
+    app.query("roster")(told)
     return app
 
 

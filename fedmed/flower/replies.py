@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, NamedTuple
 
 from flwr.app import Message, RecordDict
@@ -41,3 +42,12 @@ def members(grid: Grid) -> dict[int, Member]:
         metrics: Any = reply.content.metric_records[METRICS]
         found[int(metrics["partition-id"])] = Member(reply.metadata.src_node_id, int(metrics["num-examples"]))
     return dict(sorted(found.items()))
+
+
+def await_nodes(grid: Grid, clients: int, *, within: float) -> None:
+    """Waits until `clients` nodes are there; raises `ClientError` where they are not in time."""
+    deadline = time.monotonic() + within
+    while (found := len(list(grid.get_node_ids()))) < clients:
+        if time.monotonic() > deadline:
+            raise ClientError(f"{found} of {clients} nodes have come within {within:g} s")
+        time.sleep(1)

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flwr.app import ArrayRecord, Context, MetricRecord
+from flwr.app import ArrayRecord, ConfigRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import Strategy
 
 EvaluateFn = Callable[[int, ArrayRecord], MetricRecord | None]
 
 
-def server_app(strategy: Strategy, arrays: ArrayRecord, rounds: int, evaluate: EvaluateFn | None = None) -> ServerApp:
+def server_app(
+    strategy: Strategy,
+    arrays: ArrayRecord,
+    rounds: int,
+    evaluate: EvaluateFn | None = None,
+    *,
+    config: ConfigRecord | None = None,
+    timeout: float = 3600.0,
+) -> ServerApp:
     """A Flower ServerApp that runs the strategy for `rounds` rounds from the initial weights.
 
     evaluate: scores the global model on the server after a round; None for no such scores.
+    config: what every message says besides the strategy's own. timeout: seconds that answers in a round may take.
     """
     app = ServerApp()
 
     @app.main()
     def main(grid: Grid, context: Context) -> None:
-        strategy.start(grid, arrays, rounds, evaluate_fn=evaluate)
+        strategy.start(grid, arrays, rounds, timeout, config, config, evaluate_fn=evaluate)
 
     return app

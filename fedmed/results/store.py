@@ -69,6 +69,12 @@ class RunDirectory:
         return str(self._read("run.json")["identity"])
 
     @property
+    def label(self) -> str:
+        """What tells this run from all others: when it was made, and of what."""
+        created = str(self._read("run.json")["created"])
+        return f"{created[:19].replace(':', '-')}_{self.identity[:8]}"
+
+    @property
     def status(self) -> Literal["running", "finished"]:
         """`running` also when the run was killed."""
         return "finished" if self._read("run.json")["status"] == "finished" else "running"

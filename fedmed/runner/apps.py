@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache, partial
 
 import torch
+from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 from omegaconf import DictConfig, OmegaConf
 
@@ -19,7 +20,11 @@ def simulated_app(config_yaml: str) -> ClientApp:
 
     config_yaml: the resolved config; the files that it names must be where the process runs.
     """
-    return hand_over_memory(deferred(partial(_built, config_yaml)))
+    return hand_over_memory(deferred(partial(_answer, config_yaml)))
+
+
+def _answer(config_yaml: str, message: Message, context: Context) -> Message:
+    return _built(config_yaml)(message, context)
 
 
 @cache

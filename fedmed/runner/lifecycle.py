@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from flwr.app import ArrayRecord, Context, MetricRecord, RecordDict
-from flwr.serverapp import Grid
+from flwr.app import ArrayRecord, ConfigRecord, Context, MetricRecord, RecordDict
+from flwr.serverapp import Grid, ServerApp
+from flwr.serverapp.strategy import Strategy
 from omegaconf import DictConfig, OmegaConf
 
 from fedmed.config.build import build
 from fedmed.config.compose import PATHS
+from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import refuse
 from fedmed.flower import Progress, RoundResult, strategy
 from fedmed.flower.memory import read_memory, write_memory
 from fedmed.flower.records import pack, unpack
+from fedmed.flower.replies import await_nodes
 from fedmed.flower.server_app import server_app
 from fedmed.flower.wire import flat
 from fedmed.results import checkpoint
@@ -32,17 +35,16 @@ from fedmed.runner.card import write_card
 from fedmed.runner.evaluation import evaluate_finally
 from fedmed.runner.parts import Parts, build_parts
 from fedmed.runner.rows import audit_rows, client_rows, round_row
+from fedmed.runner.submit import submit
 from fedmed.runner.written import written
 
 
 def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
     """Runs an experiment from the start; its directory is made only when everything has been checked."""
     with _prepared(config) as parts:
-        kept = RunDirectory.create(
-            directory, config_yaml=_yaml(config), identity=parts.identity, environment=environment()
-        )
-        write_card(directory, parts)
-        return _go(parts, kept, show, None)
+        if isinstance(parts.engine, SuperlinkEngine):
+            return submit(parts.engine, _yaml(config), directory, resume=False)
+        return _go(parts, _created(parts, directory, _yaml(config)), show, None)
 
 
 def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
@@ -56,10 +58,37 @@ def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
         show.note(f"{directory} is finished; this is its result")
         return final
     with _prepared(config) as parts:
-        if parts.identity != kept.identity:
-            fix = "The images or the options behind it have changed; start a new run."
-            raise refuse("resume", f"the run {kept.identity[:8]}", parts.identity[:8], fix)
+        _same(parts, kept)
+        if isinstance(parts.engine, SuperlinkEngine):
+            return submit(parts.engine, kept.config_yaml, directory, resume=True)
         return _go(parts, kept, show, checkpoint.load(kept.checkpoints))
+
+
+def serve(grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, resume: bool, show: Show) -> Final:
+    """What the SuperLink's ServerApp does of a run: all of it, on the grid that it is given.
+
+    config: as it is on this machine. config_yaml: as it was submitted, to be kept. resume: whether to continue.
+    """
+    with _prepared(config) as parts:
+        await_nodes(grid, len(parts.world.shares), within=parts.engine.answers_within())
+        if not resume:
+            return _Run(parts, _created(parts, directory, config_yaml), show, grid).go(None)
+        kept = RunDirectory.open(directory)
+        _same(parts, kept)
+        return _Run(parts, kept, show, grid).go(checkpoint.load(kept.checkpoints))
+
+
+def _created(parts: Parts, directory: Path, config_yaml: str) -> RunDirectory:
+    kept = RunDirectory.create(directory, config_yaml=config_yaml, identity=parts.identity, environment=environment())
+    write_card(directory, parts)
+    return kept
+
+
+def _same(parts: Parts, kept: RunDirectory) -> None:
+    """Raises `UserError` unless the parts are those of the run."""
+    if parts.identity != kept.identity:
+        fix = "The images or the options behind it have changed; start a new run."
+        raise refuse("resume", f"the run {kept.identity[:8]}", parts.identity[:8], fix)
 
 
 def _go(parts: Parts, kept: RunDirectory, show: Show, saved: Checkpoint | None) -> Final:
@@ -100,8 +129,12 @@ class _Run:
         rounds = self._progress.round if self._out_of_patience() else chosen.rounds
         with self._show:
             self._show.start(rounds=rounds, done=self._progress.round, metric=parts.metric)
-            server_app(plan, pack(shared), rounds, self._score)(self._grid, Context(1, 0, {}, RecordDict(), {}))
+            self._app(plan, shared, rounds)(self._grid, Context(1, 0, {}, RecordDict(), {}))
         return self._finish()
+
+    def _app(self, plan: Strategy, shared: Mapping[str, torch.Tensor], rounds: int) -> ServerApp:
+        config, timeout = ConfigRecord({"run": self._kept.label}), self._parts.engine.answers_within()
+        return server_app(plan, pack(shared), rounds, self._score, config=config, timeout=timeout)
 
     def _evaluates(self, round: int) -> bool:
         chosen = self._parts.settings
@@ -148,7 +181,7 @@ class _Run:
             round=result.round,
             shared=result.shared,
             server={"state": self._progress.state, "inbox": self._progress.inbox},
-            clients=read_memory(self._grid, sorted(self._touched)),
+            clients={} if self._parts.engine.remote else read_memory(self._grid, sorted(self._touched)),
         )
         checkpoint.save(self._kept.checkpoints, saved)
         self._touched.clear()

@@ -171,10 +171,11 @@ def _identity(config: DictConfig, world: World, net: Net) -> str:
     for name in PATHS:
         group, _, option = name.partition(".")
         kept[group].pop(option, None)
-    digest = blake2b(json.dumps(kept, sort_keys=True).encode(), digest_size=16)
+    text = json.dumps(kept, sort_keys=True)
+    for file in set(re.findall(r'"([^"]+\.py):', text)):
+        text = text.replace(f'"{file}:', f'"{blake2b(Path(file).read_bytes()).hexdigest()}:')
+    digest = blake2b(text.encode(), digest_size=16)
     digest.update(world.fingerprint.encode() + fingerprint(config))
-    for file in sorted(set(re.findall(r'"([^"]+\.py):', json.dumps(kept)))):
-        digest.update(Path(file).read_bytes())
     for part in world.parts:
         digest.update(part.tobytes() + b"/")
     for tensor in net.state_dict().values():

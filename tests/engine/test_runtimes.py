@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +19,8 @@ from fedmed import runner
 from fedmed.config import compose
 from fedmed.results import checkpoint
 from fedmed.results.progress import Show, make_show
+from fedmed.results.store import RunDirectory
+from fedmed.results.tensors import unpack_state
 from tests.toys import same
 
 pytestmark = pytest.mark.slow
@@ -25,8 +33,9 @@ ENGINES = {
         marks=pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'fedmed[ray]'"),
         id="ray",
     ),
+    "pool": pytest.param(("engine=pool", "engine.workers=2"), id="pool"),
 }
-"""The overrides that choose an engine; inprocess is what each must equal."""
+"""The overrides that choose an engine; inprocess is what each must equal. `fedmed deploy` has a test of its own."""
 
 OWN = '''
 from dataclasses import dataclass
@@ -85,8 +94,6 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kept]
 
 
 def left(directory: Path) -> Kept:
-    from fedmed.results.store import RunDirectory
-
     saved = checkpoint.load(directory / "checkpoints")
     assert saved is not None
     rows = RunDirectory.open(directory).rows("rounds")
@@ -113,3 +120,52 @@ def test_a_resumed_run_has_the_bits_of_a_straight_one(engine: tuple[str, ...], k
     assert same(one[0], other[0])
     assert same(one[1], other[1])
     assert one[2] == other[2]
+
+
+def test_a_deployed_run_that_is_interrupted_and_resumed_has_the_bits_of_a_straight_one(
+    kept: Callable[..., Kept], tmp_path: Path
+) -> None:
+    """A SuperLink and two SuperNodes; Ctrl-C after the first round; no process is left."""
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "mine.py").write_text(OWN)
+    options = ("strategy=scaffold+mine", "rounds=2", "eval_every=2")
+    one = kept("inprocess", *options, "clients=2")
+    command = [sys.executable, "-m", "fedmed", "deploy", "--local", "2"]
+    given = [*(o for o in TINY if o != "clients=3"), *options, "hydra.run.dir=other"]
+    with started([*command, *given], tmp_path) as first:
+        while not (tmp_path / "other/checkpoints/checkpoint.json").exists():
+            assert first.poll() is None, "it has ended before its first round"
+            time.sleep(0.1)
+        first.send_signal(signal.SIGINT)
+        assert first.wait(60) == 130
+    assert left_running(tmp_path) == []
+    with started([*command, "resume=other"], tmp_path) as second:
+        assert second.wait(200) == 0
+    assert left_running(tmp_path) == []
+    other = left(tmp_path / "other")
+    assert same(one[0], other[0])
+    assert one[2] == other[2]
+    files = {k: tmp_path / f"other/sites/{k}" for k in (0, 1)}
+    memories = {k: next(folder.rglob("round_2.pt")) for k, folder in files.items()}
+    assert same(one[1], {k: unpack_state(file.read_bytes(), file) for k, file in memories.items()})
+
+
+@contextmanager
+def started(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with its own folder for temporary files, by which what it starts can be told from others."""
+    with subprocess.Popen(command, cwd=folder, env={**os.environ, "TMPDIR": str(folder)}) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+
+
+def left_running(folder: Path) -> list[str]:
+    """Command lines of the processes that `started` and its like have left running."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"TMPDIR={folder}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append((process / "cmdline").read_text())
+    return found

@@ -1,0 +1,171 @@
+"""A SuperLink and SuperNodes of Flower's on this machine, for as long as a block runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fedmed.errors import refuse
+from fedmed.offline import go_offline
+
+HOST, NAME = "127.0.0.1", "local"
+STARTS_WITHIN, STOPS_WITHIN = 120.0, 10.0
+"""Seconds that the SuperLink may take to listen, and every process to end when it is asked to."""
+
+CONNECTION = f"""\
+[superlink]
+default = "{NAME}"
+
+[superlink.{NAME}]
+address = "{HOST}:{{port}}"
+insecure = true
+"""
+
+
+class Loopback(AbstractContextManager["Loopback"]):
+    """Starts the processes, each in a group of its own, and stops them all at the end of the block, however it ends.
+
+    clients: how many SuperNodes. sites: node k keeps its client's memory in sites/k. Inside the block FLWR_HOME is a
+    folder of its own, in which the SuperLink is called `local`; the logs of the processes are there too.
+    """
+
+    def __init__(self, clients: int, sites: Path) -> None:
+        self._clients, self._sites, self._stack = clients, sites, ExitStack()
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Loopback:
+        with ExitStack() as stack:
+            home = Path(stack.enter_context(TemporaryDirectory(prefix="fedmed-flower-", ignore_cleanup_errors=True)))
+            stack.enter_context(_environment(home))
+            stack.callback(stop, self._processes)
+            self._start(home)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._stack.close()
+
+    def _start(self, home: Path) -> None:
+        link, *nodes = free_ports(self._clients + 1)
+        (home / "config.toml").write_text(CONNECTION.format(port=link))
+        install = "--disable-runtime-dependency-installation"
+        address = ["--host", HOST, "--port", str(link)]
+        self._processes.append(_launch(["flower-superlink", "--insecure", *address, install], home / "superlink"))
+        _await_port(link, self._processes[0], home / "superlink" / "log")
+        for number, port in enumerate(nodes):
+            config = (
+                f'partition-id={number} num-partitions={self._clients} site-directory="{self._sites / str(number)}"'
+            )
+            address = ["--superlink", f"{HOST}:{link}", "--host", HOST, "--port", str(port)]
+            node = ["flower-supernode", "--insecure", *address, "--node-config", config]
+            self._processes.append(_launch(node, home / f"supernode{number}"))
+
+
+def program(name: str) -> str:
+    """The path of one of Flower's programs, of this Python's installation where it is there."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    if found is None:
+        raise refuse("engine", f"Flower's program {name}", "none on the path", "Install fedmed again.")
+    return found
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine on which nobody listens."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((HOST, 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def stop(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Asks the processes and all that they have started to end, and kills what has not after a while."""
+    running = list(processes)
+    pids = [pid for process in running for pid in (process.pid, *descendants(process.pid))]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in filter(alive, pids):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + STOPS_WITHIN
+        while any(process.poll() is None for process in running) or any(map(alive, pids)):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes that a process has started, and theirs; none where the system has no /proc."""
+    parents = {int(path.name): found[1] for path in Path("/proc").glob("[0-9]*") if (found := _state(int(path.name)))}
+    every: list[int] = []
+    level = [pid]
+    while level:
+        level = [child for child, parent in parents.items() if parent in level]
+        every += level
+    return every
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent to notice does not."""
+    if Path("/proc").is_dir():
+        state = _state(pid)
+        return state is not None and state[0] not in "ZX"
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _state(pid: int) -> tuple[str, int] | None:
+    """State and parent of a process, as /proc has them; None where there is no such process."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return after_name[0], int(after_name[1])
+
+
+def _launch(command: list[str], home: Path) -> subprocess.Popen[bytes]:
+    """Starts one of Flower's programs with a home of its own, its output in `log` there."""
+    home.mkdir()
+    with (home / "log").open("wb") as output:
+        return subprocess.Popen(
+            [program(command[0]), *command[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "FLWR_HOME": str(home)},
+            start_new_session=True,  # Ctrl-C reaches this process only, which then stops the others in order
+        )
+
+
+def _await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"Flower's SuperLink did not start; its log ends with:\n{log.read_text()[-2000:]}")
+
+
+@contextmanager
+def _environment(home: Path) -> Iterator[None]:
+    """FLWR_HOME, Flower's programs on the path, and nothing asked of the network, for the length of a block."""
+    before = dict(os.environ)
+    go_offline()
+    os.environ["FLWR_HOME"] = str(home)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before.get("PATH", "")])
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

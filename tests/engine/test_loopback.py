@@ -1,0 +1,78 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fedmed.engine import loopback
+from fedmed.engine.loopback import HOST, Loopback, alive, descendants, free_ports, program, stop
+from fedmed.errors import UserError
+
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to see what processes have started")
+
+TREE = """
+import signal, subprocess, sys, time
+child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+grand = subprocess.Popen([sys.executable, "-c", child], start_new_session=True, stdout=subprocess.PIPE)
+grand.stdout.readline()
+print(grand.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_stop_ends_a_process_and_what_it_has_started_however_stubborn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loopback, "STOPS_WITHIN", 0.5)
+    process = subprocess.Popen([sys.executable, "-c", TREE], stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    grandchild = int(process.stdout.readline())
+    assert descendants(process.pid) == [grandchild]
+    stop([process])
+    assert process.returncode == -signal.SIGTERM
+    assert not alive(grandchild)
+    process.stdout.close()
+
+
+def test_ports_are_free_and_differ() -> None:
+    assert len(set(free_ports(3))) == 3
+
+
+def test_a_superlink_that_does_not_start_is_told_of_with_its_log_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "flower"
+    fake.write_text("#!/bin/sh\necho address in use\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(loopback, "program", lambda name: str(fake))
+    before = dict(os.environ)
+    with pytest.raises(RuntimeError, match="address in use"), Loopback(2, tmp_path):
+        pass
+    assert dict(os.environ) == before
+
+
+def test_nodes_are_told_who_they_are_and_the_environment_is_flowers_inside_the_block_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "flower"
+    listen = f"import socket, sys, time; s = socket.create_server(('{HOST}', int(sys.argv[1]))); time.sleep(60)"
+    superlink = f'[ $2 = --host ] && exec {sys.executable} -c "{listen}" $5'
+    fake.write_text(f'#!/bin/sh\necho "$@" $FLWR_TELEMETRY_ENABLED\n{superlink}\nsleep 60\n')
+    fake.chmod(0o755)
+    monkeypatch.setattr(loopback, "program", lambda name: str(fake))
+    before = dict(os.environ)
+    with Loopback(2, tmp_path / "sites"):
+        home = Path(os.environ["FLWR_HOME"])
+        while not (log := (home / "supernode1" / "log").read_text()):
+            time.sleep(0.01)
+        assert f'partition-id=1 num-partitions=2 site-directory="{tmp_path}/sites/1"' in log
+        assert log.endswith(" 0\n")
+        assert '[superlink]\ndefault = "local"' in (home / "config.toml").read_text()
+    assert not home.exists()
+    assert dict(os.environ) == before
+
+
+def test_a_program_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UserError, match="Flower's program flower-nonsense"):
+        program("flower-nonsense")
