@@ -17,7 +17,7 @@ from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedbn import FedBN
 from fedmed.strategies.fedper import FedPer
 from fedmed.strategies.scaffold import Scaffold
-from tests.toys import TOYS, TRAINING, Ended, federate, grid_of, initial, same
+from tests.toys import TOYS, TRAINING, Ended, federate, grid_of, initial, job_of, same, trainer_of
 
 TOY = TOYS["multiclass"]
 WEIGHTS = frozenset(name for name, _ in TOY.net().named_parameters())
@@ -124,9 +124,15 @@ def test_two_rounds_and_two_more_are_four(compression: Compression, method: Meth
     assert all(("@residual" in whole.memory(client)) == compression.feedback for client in range(3))
 
 
-def test_rounding_is_seeded() -> None:
-    one, other = (compressed(QuantiseCompression(), rounds=1, seed=0) for _ in range(2))
-    assert same(one.shared, other.shared)
+def test_rounding_is_seeded_by_round_and_client() -> None:
+    trainer = trainer_of(TOY, FedAvg(), replace(TRAINING, compression=QuantiseCompression()))
+    g = draws()
+    anchor = {name: tensor - torch.rand(tensor.shape, generator=g) for name, tensor in trainer.shared.items()}
+    jobs = [job_of(trainer, client, round, shared=anchor) for client, round in ((0, 1), (0, 1), (0, 2), (1, 1))]
+    one, again, later, other = (trainer.compress(job, {}) for job in jobs)
+    assert same(one, again)
+    assert not same(one, later)
+    assert not same(one, other)
 
 
 @pytest.mark.parametrize("compression", LOSSY, ids=lambda c: type(c).__name__)

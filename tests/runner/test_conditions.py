@@ -69,6 +69,9 @@ def test_a_run_with_dropouts_and_a_deadline_says_who_is_missing_and_is_resumed(
     clients = [json.loads(line) for line in (tmp_path / "straight" / "clients.jsonl").read_text().splitlines()]
     assert sum("dropout" in row for row in clients) == sum(row.get("dropout", 0) for row in rows)
     assert all((row["simulated_seconds"] > 1) == ("late" in row) for row in clients if "dropout" not in row)
+    late, kept = {row["client"] for row in clients if "late" in row}, load(tmp_path / "straight" / "checkpoints")
+    assert kept is not None
+    assert late <= kept.clients.keys(), "who is late has trained"
     run("stopped", *options, "rounds=6", "system.seconds_per_image=0.02", stop=3)
     runner.resume(tmp_path / "stopped", overrides=[], show=make_show(quiet=True))
     assert_same(tmp_path, "stopped", "straight")

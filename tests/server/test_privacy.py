@@ -31,7 +31,8 @@ from fedmed.strategies.moon import Moon
 from fedmed.strategies.scaffold import Scaffold
 from tests.toys import TOYS, TRAINING, Ended, classifier, federate, initial, same
 
-pytest.importorskip("dp_accounting", reason="the extra fedmed[dp] is not installed")
+dp_accounting = pytest.importorskip("dp_accounting", reason="the extra fedmed[dp] is not installed")
+rdp = pytest.importorskip("dp_accounting.rdp")
 
 TOY = replace(TOYS["multiclass"], make=lambda: classifier(3, norm=False)).with_train(0, lambda held: held[:5])
 WEIGHTS = frozenset(name for name, _ in TOY.net().named_parameters())
@@ -113,8 +114,14 @@ def test_a_sample_hides_more_and_counts_replacement() -> None:
     assert Conditions(privacy=plan).spent(50, 1000, 10) == plan.spent(50, clients=1000, asked=10)
     seen = Conditions(privacy=plan, sampling=AvailabilitySampling())
     assert seen.spent(50, 1000, 10) == plan.spent(50, clients=1000, asked=None) == plan.spent(50, clients=5, asked=5)
-    nearly_all = plan.spent(1, clients=1000, asked=999).epsilon
-    assert nearly_all > plan.spent(1, clients=1000, asked=1000).epsilon, "in place of another, a sum moves twice as far"
+
+
+def test_in_place_of_another_a_sum_moves_twice_as_far() -> None:
+    accountant = rdp.RdpAccountant(neighboring_relation=dp_accounting.NeighboringRelation.REPLACE_ONE)
+    half = dp_accounting.GaussianDpEvent(3.0)
+    accountant.compose(dp_accounting.SampledWithoutReplacementDpEvent(1000, 10, half), 50)
+    found = GaussianPrivacy(noise_multiplier=6.0).spent(50, clients=1000, asked=10)
+    assert found.epsilon == pytest.approx(accountant.get_epsilon(1e-5))
 
 
 def test_epsilon_grows_by_the_round_and_goes_on_after_a_stop() -> None:
