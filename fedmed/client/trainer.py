@@ -71,6 +71,20 @@ class Trainer:
         }
         return _rebuilt, (arguments,)
 
+    def replica(self) -> Trainer:
+        """Another trainer of the same clients, with a net of its own that begins as this one's did."""
+        rebuild, arguments = self.__reduce__()
+        replica: Trainer = rebuild(*arguments)
+        return replica
+
+    def net_draws(self) -> bool:
+        """Whether the net draws random numbers in training (dropout, drop path): from torch's one generator."""
+        net, one = copy.deepcopy(self.net).train(), self._share(0).train.x[:1]
+        before = torch.get_rng_state()
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            net(self._layout(self._normalise(torch.cat([one, one]))))
+            return not torch.equal(before, torch.get_rng_state())
+
     def train(self, job: Job) -> Outcome:
         """Local training from the job's weights; errors name the client, the round and the stage."""
         with self._named(job):

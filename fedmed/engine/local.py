@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,11 @@ class NodeGrid(LocalGrid):
         return number
 
 
-def error_reply(message: Message, error: Exception) -> Message:
+def error_reply(message: Message, error: BaseException) -> Message:
     """The reply of a node whose app raised."""
     return Message(Error(CLIENT_APP_RAISED, f"{type(error).__name__}: {error}"), reply_to=message)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from fedmed.client import Trainer
 from fedmed.engine.base import Engine
 from fedmed.engine.crew import Crew
 from fedmed.engine.hiring import Hiring
-from fedmed.engine.local import NodeGrid, error_reply
+from fedmed.engine.local import NodeGrid, cores, error_reply
 from fedmed.errors import refuse
 from fedmed.flower import LocalGrid
 from fedmed.flower.records import owned
@@ -40,11 +39,6 @@ class PoolEngine(Engine):
         workers = self.workers or max(1, cores() // threads)
         hiring = Hiring(trainer, clients=clients, threads=threads, start=self.start)
         return PoolGrid(hiring, clients, min(workers, clients))
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class PoolGrid(NodeGrid):

@@ -6,10 +6,11 @@ from multiprocessing import get_context
 
 import pytest
 
+from fedmed.engine.threads import ThreadsEngine
 from fedmed.method import Method
 from tests.conformance.cases import Case
-from tests.conformance.fresh import bits, pooled
-from tests.toys import federate, same
+from tests.conformance.fresh import Bits, bits, pooled
+from tests.toys import federate, same, trainer_of
 
 
 @pytest.fixture(scope="session")
@@ -18,14 +19,24 @@ def fresh() -> Iterator[ProcessPoolExecutor]:
         yield executor
 
 
+OPTIONS = {"rounds": 3, "clients_per_round": 2, "seed": 1, "evaluate_clients": True, "adapted": True}
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_pool_has_the_bits_of_one_process(
     case: Case, method: Method, fresh: ProcessPoolExecutor, workers: int
 ) -> None:
-    options = {"rounds": 3, "clients_per_round": 2, "seed": 1, "evaluate_clients": True, "adapted": True}
-    got = fresh.submit(pooled, case, workers, **options).result()
-    expected = bits(federate(case.toy, method, **options))
-    assert same(dict(enumerate(map(str, got.losses))), dict(enumerate(map(str, expected.losses))))
+    assert_equal(fresh.submit(pooled, case, workers, **OPTIONS).result(), bits(federate(case.toy, method, **OPTIONS)))
+
+
+def test_threads_have_the_bits_of_one(case: Case, method: Method) -> None:
+    with ThreadsEngine(workers=2).grid(trainer_of(case.toy, method, seed=1), len(case.toy.shares)) as grid:
+        got = bits(federate(case.toy, method, grid=grid, **OPTIONS))
+    assert_equal(got, bits(federate(case.toy, method, **OPTIONS)))
+
+
+def assert_equal(got: Bits, expected: Bits) -> None:
+    assert list(map(str, got.losses)) == list(map(str, expected.losses))
     assert same(got.shared, expected.shared)
     assert same(got.server, expected.server)
     assert same(dict(enumerate(got.clients)), dict(enumerate(expected.clients)))

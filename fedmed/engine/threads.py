@@ -1,0 +1,99 @@
+"""Threads: clients train side by side in this process, each thread on a net of its own; torch lets them, mostly."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Annotated
+
+import torch
+from annotated_types import Ge
+from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
+
+from fedmed.client import Trainer
+from fedmed.engine.base import Engine
+from fedmed.engine.contexts import fresh_context
+from fedmed.engine.local import NodeGrid, cores, error_reply
+from fedmed.errors import refuse
+from fedmed.flower import LocalGrid, app_of
+from fedmed.flower.records import owned
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadsEngine(Engine):
+    """Threads that train clients side by side, with the same bits as inprocess; for nets without dropout.
+
+    workers: how many threads (null: as many as there are cores, divided by torch_threads).
+    """
+
+    workers: Annotated[int, Ge(1)] | None = None
+
+    def grid(self, trainer: Trainer, clients: int) -> LocalGrid:
+        if trainer.net_draws():
+            fix = "All threads draw from torch's one generator: use engine=pool, or set model.dropout=0."
+            raise refuse("engine", "a net that draws no random numbers in training for threads", "dropout", fix)
+        workers = min(self.workers or max(1, cores() // torch.get_num_threads()), clients)
+        return ThreadGrid([app_of(trainer.replica()) for _ in range(workers)], clients)
+
+
+class ThreadGrid(NodeGrid):
+    """Nodes whose messages threads answer, each with one of the apps at a time; contexts stay with this thread."""
+
+    def __init__(self, apps: Sequence[ClientApp], clients: int) -> None:
+        super().__init__(clients)
+        self._ahead = 2 * len(apps)
+        self._free: SimpleQueue[ClientApp] = SimpleQueue()
+        for app in apps:
+            self._free.put(app)
+        self._threads = ThreadPoolExecutor(
+            len(apps), "fedmed", initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),)
+        )
+
+    def close(self) -> None:
+        """Waits for the clients that are training, and starts no more."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def stream(self, messages: Iterable[Message]) -> Iterator[Message]:
+        for _, future in self._answered(messages):
+            yield future.result()
+
+    def answers(self, messages: Sequence[Message]) -> list[Message]:
+        return [self._reply(message, future) for message, future in self._answered(messages)]
+
+    def _answered(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Future[Message]]]:
+        """The messages with their answers, in order; a few are asked ahead, one node's one after another."""
+        waiting = deque(messages)
+        flying: deque[tuple[Message, Context, Future[Message]]] = deque()
+        while waiting or flying:
+            busy = {message.metadata.dst_node_id for message, _, _ in flying}
+            if waiting and len(flying) < self._ahead and waiting[0].metadata.dst_node_id not in busy:
+                flying.append(self._ask(waiting.popleft()))
+                continue
+            message, context, future = flying.popleft()
+            if future.exception() is None:
+                self.contexts[message.metadata.dst_node_id].state = context.state
+            yield message, future
+
+    def _ask(self, message: Message) -> tuple[Message, Context, Future[Message]]:
+        node = message.metadata.dst_node_id
+        context = fresh_context(node, self._clients, self.contexts[node].state.copy())
+        return message, context, self._threads.submit(self._run, message, context)
+
+    def _run(self, message: Message, context: Context) -> Message:
+        app = self._free.get()
+        try:
+            reply = app(message, context)
+            reply.content = owned(reply.content)
+            context.state = owned(context.state)
+        finally:
+            self._free.put(app)
+        return reply
+
+    @staticmethod
+    def _reply(message: Message, future: Future[Message]) -> Message:
+        error = future.exception()
+        return future.result() if error is None else error_reply(message, error)
