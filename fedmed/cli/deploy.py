@@ -19,6 +19,8 @@ Flower's on this machine, one per client, submits the run, and stops them all wh
 ends, fails or is interrupted. The result has the same bits as fedmed run.
 
   fedmed deploy --local 2 strategy=scaffold rounds=3
+  fedmed deploy --local 2 dataset=npz dataset.normalise=image engine.classes=9 engine.channels=1 engine.side=28 \\
+      --data site0.npz --data site1.npz        # images that stay at their sites
   fedmed deploy --local 2 resume=runs/2026-01-31_12-00-00_scaffold_npz_1a2b3c
 
 For sites of their own see docs/deployment.md: fedmed run engine=superlink."""
@@ -29,15 +31,19 @@ def main(arguments: list[str]) -> int:
     given, rest = _parser().parse_known_args(arguments)
     if given.local < 1:
         raise refuse("--local", "at least 1 SuperNode", given.local)
+    if given.data and len(given.data) != given.local:
+        raise refuse("--data", f"{given.local} files, one per SuperNode", len(given.data))
+    if missing := [path for path in given.data if not path.is_file()]:
+        raise refuse("--data", "files that exist", missing[0], "Check the path.")
     if wrong := [each for each in rest if key_of(each) in ("clients", "engine") or each in ("-m", "--multirun")]:
         fix = "It runs one experiment, with one client per SuperNode, on engine=superlink."
         raise refuse("fedmed deploy", "options of a single run besides clients and engine", wrong[0], fix)
-    directory, rest = _directory(rest, given.local)
+    directory, rest = _directory([*rest, *(["engine.sites=true"] if given.data else [])], given.local)
     signal.signal(signal.SIGTERM, _stop)
 
     from fedmed.engine.loopback import Loopback
 
-    with Loopback(given.local, directory / "sites"):
+    with Loopback(given.local, directory / "sites", [path.resolve() for path in given.data]):
         return run.main(rest)
 
 
@@ -54,6 +60,8 @@ def _directory(arguments: list[str], clients: int) -> tuple[Path, list[str]]:
 def _parser() -> Parser:
     parser = Parser("deploy", TEXT)
     parser.add_argument("--local", type=int, required=True, metavar="N", help="SuperNodes to start, one per client")
+    images = "a SuperNode's own images; one --data for each"
+    parser.add_argument("--data", type=Path, action="append", default=[], metavar="FILE", help=images)
     return parser
 
 

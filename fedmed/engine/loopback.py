@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,19 +34,20 @@ insecure = true
 class Loopback(AbstractContextManager["Loopback"]):
     """Starts the processes, each in a group of its own, and stops them all at the end of the block, however it ends.
 
-    clients: how many SuperNodes. sites: node k keeps its client's memory in sites/k. Inside the block FLWR_HOME is a
-    folder of its own, in which the SuperLink is called `local`; the logs of the processes are there too.
+    clients: how many SuperNodes. sites: node k keeps its client's memory in sites/k. data: the file of each, where
+    they have images of their own. Inside the block FLWR_HOME is a folder of its own, in which the SuperLink is called
+    `local`; the logs of the processes are there too.
     """
 
-    def __init__(self, clients: int, sites: Path) -> None:
-        self._clients, self._sites, self._stack = clients, sites, ExitStack()
+    def __init__(self, clients: int, sites: Path, data: Sequence[Path] = ()) -> None:
+        self._clients, self._sites, self._data, self._stack = clients, sites, data, ExitStack()
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Loopback:
         with ExitStack() as stack:
             home = Path(stack.enter_context(TemporaryDirectory(prefix="fedmed-flower-", ignore_cleanup_errors=True)))
             stack.enter_context(_environment(home))
-            stack.callback(stop, self._processes)
+            stack.callback(stop, self._processes, home)
             self._start(home)
             self._stack = stack.pop_all()
         return self
@@ -62,12 +63,14 @@ class Loopback(AbstractContextManager["Loopback"]):
         self._processes.append(_launch(["flower-superlink", "--insecure", *address, install], home / "superlink"))
         _await_port(link, self._processes[0], home / "superlink" / "log")
         for number, port in enumerate(nodes):
-            config = (
-                f'partition-id={number} num-partitions={self._clients} site-directory="{self._sites / str(number)}"'
-            )
             address = ["--superlink", f"{HOST}:{link}", "--host", HOST, "--port", str(port)]
-            node = ["flower-supernode", "--insecure", *address, "--node-config", config]
+            node = ["flower-supernode", "--insecure", *address, "--node-config", self._node_config(number)]
             self._processes.append(_launch(node, home / f"supernode{number}"))
+
+    def _node_config(self, number: int) -> str:
+        data = [f'dataset-path="{self._data[number]}"'] if self._data else []
+        site = f'site-directory="{self._sites / str(number)}"'
+        return " ".join([f"partition-id={number} num-partitions={self._clients}", site, *data])
 
 
 def program(name: str) -> str:
@@ -87,51 +90,31 @@ def free_ports(count: int) -> list[int]:
         return [int(each.getsockname()[1]) for each in sockets]
 
 
-def stop(processes: Iterable[subprocess.Popen[bytes]]) -> None:
-    """Asks the processes and all that they have started to end, and kills what has not after a while."""
-    running = list(processes)
-    pids = [pid for process in running for pid in (process.pid, *descendants(process.pid))]
+def stop(processes: Sequence[subprocess.Popen[bytes]], home: Path) -> None:
+    """Asks the processes, and all others whose FLWR_HOME lies in `home`, to end; kills what has not after a while."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        for pid in filter(alive, pids):
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
-        deadline = time.monotonic() + STOPS_WITHIN
-        while any(process.poll() is None for process in running) or any(map(alive, pids)):
+        deadline, asked = time.monotonic() + STOPS_WITHIN, set[int]()
+        while running := {p.pid for p in processes if p.poll() is None} | living_in(home):
+            for pid in running - asked:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            asked |= running
             if time.monotonic() > deadline:
                 break
             time.sleep(0.05)
 
 
-def descendants(pid: int) -> list[int]:
-    """Processes that a process has started, and theirs; none where the system has no /proc."""
-    parents = {int(path.name): found[1] for path in Path("/proc").glob("[0-9]*") if (found := _state(int(path.name)))}
-    every: list[int] = []
-    level = [pid]
-    while level:
-        level = [child for child, parent in parents.items() if parent in level]
-        every += level
-    return every
+def living_in(home: Path) -> set[int]:
+    """Processes that were started with an FLWR_HOME in `home`, whoever their parents are; none without /proc.
 
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits for its parent to notice does not."""
-    if Path("/proc").is_dir():
-        state = _state(pid)
-        return state is not None and state[0] not in "ZX"
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _state(pid: int) -> tuple[str, int] | None:
-    """State and parent of a process, as /proc has them; None where there is no such process."""
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return after_name[0], int(after_name[1])
+    Flower's programs start others in sessions of their own, which outlive them by seconds.
+    """
+    wanted, found = f"FLWR_HOME={home}/".encode(), set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if any(each.startswith(wanted) for each in (process / "environ").read_bytes().split(b"\0")):
+                found.add(int(process.name))
+    return found
 
 
 def _launch(command: list[str], home: Path) -> subprocess.Popen[bytes]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Gt
+from annotated_types import Ge, Gt
 
 from fedmed.engine.base import Engine
 
@@ -16,12 +16,23 @@ class SuperlinkEngine(Engine):
 
     connection: name of the SuperLink in Flower's configuration (empty: its default).
     timeout: seconds that the server waits for the clients' answers in a round (> 0).
+    sites: whether each SuperNode reads its own images, from the dataset-path of its node config, and the server reads
+       only dataset.path, if set, to test on (false: all read dataset.path and each takes its part, as in a simulation).
+    task: of the images of all sites, where sites=true.
+    classes: how many the sites have together, background included (>= 2; null where sites=false).
+    channels: of the sites' images (>= 1; null where sites=false).
+    side: of the sites' images in pixels, once resized (>= 1; null where sites=false).
     """
 
     remote: ClassVar[bool] = True
 
     connection: str = ""
     timeout: Annotated[float, Gt(0)] = 3600.0
+    sites: bool = False
+    task: Literal["multiclass", "multilabel", "segmentation"] = "multiclass"
+    classes: Annotated[int, Ge(2)] | None = None
+    channels: Annotated[int, Ge(1)] | None = None
+    side: Annotated[int, Ge(1)] | None = None
 
     def answers_within(self) -> float:
         return self.timeout

@@ -41,9 +41,11 @@ from fedmed.runner.written import written
 
 def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
     """Runs an experiment from the start; its directory is made only when everything has been checked."""
+    if isinstance(engine := build(config.engine), SuperlinkEngine) and engine.sites:
+        return submit(engine, _yaml(config), directory, resume=False)
     with _prepared(config) as parts:
-        if isinstance(parts.engine, SuperlinkEngine):
-            return submit(parts.engine, _yaml(config), directory, resume=False)
+        if isinstance(engine, SuperlinkEngine):
+            return submit(engine, _yaml(config), directory, resume=False)
         return _go(parts, _created(parts, directory, _yaml(config)), show, None)
 
 
@@ -57,10 +59,10 @@ def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
     if (final := kept.final()) is not None and kept.status == "finished":
         show.note(f"{directory} is finished; this is its result")
         return final
+    if isinstance(engine := build(config.engine), SuperlinkEngine):
+        return submit(engine, kept.config_yaml, directory, resume=True)
     with _prepared(config) as parts:
         _same(parts, kept)
-        if isinstance(parts.engine, SuperlinkEngine):
-            return submit(parts.engine, kept.config_yaml, directory, resume=True)
         return _go(parts, kept, show, checkpoint.load(kept.checkpoints))
 
 

@@ -20,12 +20,14 @@ from fedmed.data.augment import Augment, NoneAugment
 from fedmed.data.pooled import pooled
 from fedmed.data.world import World, build_world
 from fedmed.engine.base import Engine
+from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import Fault, UserError, near
 from fedmed.method import Chain, Setup
 from fedmed.metrics import HEADLINE, names
 from fedmed.models.net import Model, Net, scope
 from fedmed.models.start import check, create, shape_faults
 from fedmed.runner.conditions import build_conditions, fingerprint
+from fedmed.runner.site_world import server_world
 from fedmed.server import Conditions, ServerOptimizer
 from fedmed.tasks import Task
 
@@ -51,12 +53,12 @@ class Parts:
     identity: str
 
 
-def build_parts(config: DictConfig) -> Parts:
-    """Loads the data and builds everything else; raises `UserError` with every fault found."""
+def build_parts(config: DictConfig, world: World | None = None) -> Parts:
+    """Loads the data, unless they are given, and builds everything else; raises `UserError` with every fault found."""
     chosen, chain, conditions = settings(config), build_chain(config), build_conditions(config)
     if faults := list(conditions.faults(chain)):
         raise UserError(*faults)
-    world = load_world(config)
+    world = world or load_world(config)
     task = replace(world.task, entrywise=resolve(chosen.loss)) if chosen.loss else world.task
     model: Model = build(config.model)
     model_faults = check(model, task.kind, world.channels, world.side)
@@ -92,7 +94,9 @@ def build_chain(config: DictConfig) -> Chain:
 
 def load_world(config: DictConfig) -> World:
     """The world of a config."""
-    chosen = settings(config)
+    chosen, engine = settings(config), build(config.engine)
+    if isinstance(engine, SuperlinkEngine) and engine.sites:
+        return server_world(config, engine)
     world = build_world(
         build(config.dataset),
         partition=build(config.partition),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fedmed.engine import loopback
-from fedmed.engine.loopback import HOST, Loopback, alive, descendants, free_ports, program, stop
+from fedmed.engine.loopback import HOST, Loopback, free_ports, living_in, program, stop
 from fedmed.errors import UserError
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to see what processes have started")
@@ -23,15 +23,18 @@ time.sleep(60)
 """
 
 
-def test_stop_ends_a_process_and_what_it_has_started_however_stubborn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stop_ends_a_process_and_what_it_has_started_however_stubborn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(loopback, "STOPS_WITHIN", 0.5)
+    monkeypatch.setenv("FLWR_HOME", f"{tmp_path}/node0")
     process = subprocess.Popen([sys.executable, "-c", TREE], stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout is not None
     grandchild = int(process.stdout.readline())
-    assert descendants(process.pid) == [grandchild]
-    stop([process])
+    assert living_in(tmp_path) == {process.pid, grandchild}
+    stop([process], tmp_path)
     assert process.returncode == -signal.SIGTERM
-    assert not alive(grandchild)
+    assert living_in(tmp_path) == set()
     process.stdout.close()
 
 
@@ -62,11 +65,12 @@ def test_nodes_are_told_who_they_are_and_the_environment_is_flowers_inside_the_b
     fake.chmod(0o755)
     monkeypatch.setattr(loopback, "program", lambda name: str(fake))
     before = dict(os.environ)
-    with Loopback(2, tmp_path / "sites"):
+    with Loopback(2, tmp_path / "sites", [tmp_path / "a.npz", tmp_path / "b.npz"]):
         home = Path(os.environ["FLWR_HOME"])
         while not (log := (home / "supernode1" / "log").read_text()):
             time.sleep(0.01)
         assert f'partition-id=1 num-partitions=2 site-directory="{tmp_path}/sites/1"' in log
+        assert f'dataset-path="{tmp_path}/b.npz"' in log
         assert log.endswith(" 0\n")
         assert '[superlink]\ndefault = "local"' in (home / "config.toml").read_text()
     assert not home.exists()

@@ -1,0 +1,126 @@
+"""Worlds of a run whose images stay where they are: what one site sees, and what the server sees, of the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+
+from fedmed.config.build import build, settings
+from fedmed.data.annotation import CompleteAnnotation
+from fedmed.data.examples import TEST, TRAIN, VAL, Examples, Table
+from fedmed.data.normalise import normaliser
+from fedmed.data.prepare import prepare
+from fedmed.data.shift import NoneShift
+from fedmed.data.world import Audit, Share, World
+from fedmed.engine.superlink import SuperlinkEngine
+from fedmed.errors import Fault, UserError, refuse
+from fedmed.tasks import TASKS
+
+CLIENTS = 10
+"""Clients of a run that says nothing about their number."""
+
+
+def site_world(config: DictConfig, engine: SuperlinkEngine, path: str) -> World:
+    """What a site sees: its own file and nothing else; parts that the file does not name are drawn by patient.
+
+    path: the site's file. Raises `UserError` where it does not hold what the run is about.
+    """
+    table = prepare(_dataset(config, path))
+    _check_table(table, engine, f"dataset-path={path}")
+    train, val, test = (_part(table, part) for part in (TRAIN, VAL, TEST))
+    return _world(config, engine, Share(train, val, test), _nothing(engine, table.examples.x.dtype))
+
+
+def server_world(config: DictConfig, engine: SuperlinkEngine) -> World:
+    """What the server sees: no client's images, and of dataset.path the test images (all, where none are told apart).
+
+    Raises `UserError` where settings of the run need the images of all sites in one place.
+    """
+    if faults := list(_faults(config, engine)):
+        raise UserError(*faults)
+    nobody = _nothing(engine, torch.uint8)
+    if not config.dataset.path:
+        return _world(config, engine, Share(nobody, nobody, nobody), nobody)
+    table = prepare(replace(_dataset(config, config.dataset.path), val=0.0, test=0.0))
+    _check_table(table, engine, "dataset.path")
+    told = _part(table, TEST)
+    test = told if len(told) else table.examples
+    return _world(config, engine, Share(nobody, nobody, nobody), test)
+
+
+def _faults(config: DictConfig, engine: SuperlinkEngine) -> Iterator[Fault]:
+    if "path" not in config.dataset:
+        yield Fault("dataset", "npz, or a dataset of your own with a path", "another", "Each site reads one file.")
+    for name, value in {"classes": engine.classes, "channels": engine.channels, "side": engine.side}.items():
+        if value is None:
+            fix = f"No site shows its images: say what they all have, engine.{name}=."
+            yield Fault(f"engine.{name}", "a number, as engine.sites=true", "null", fix)
+    if config.dataset.normalise == "dataset":
+        fix = "Statistics of all images would have to leave the sites."
+        yield Fault("dataset.normalise", "none or image, as engine.sites=true", "dataset", fix)
+    for group, neutral in (("annotation", CompleteAnnotation), ("shift", NoneShift)):
+        if not isinstance(build(config[group]), neutral):
+            fix = "Sites annotate and scan as they do; simulate with engine.sites=false."
+            yield Fault(group, "none of it, as engine.sites=true", config[group]["_target_"], fix)
+    if settings(config).pooled:
+        yield Fault("pooled", "false, as engine.sites=true", "true", "Images stay at their sites.")
+
+
+def _dataset(config: DictConfig, path: str) -> Any:
+    return replace(build(config.dataset), path=path)
+
+
+def _part(table: Table, part: int) -> Examples:
+    assert table.split is not None
+    return table.examples[torch.from_numpy(np.flatnonzero(table.split == part))]
+
+
+def _check_table(table: Table, engine: SuperlinkEngine, where: str) -> None:
+    channels, height = table.examples.x.shape[1:3]
+    got = {"task": table.task, "channels": channels, "side": height}
+    expected = {"task": engine.task, "channels": engine.channels, "side": engine.side}
+    if got != expected:
+        raise refuse(where, f"images with {_listed(expected)}", _listed(got), "See engine.* and dataset.resize.")
+    exact = table.task == "multilabel"
+    if engine.classes is None or table.classes > engine.classes or (exact and table.classes != engine.classes):
+        fix = "All sites number their classes alike."
+        raise refuse(where, f"{'' if exact else 'at most '}{engine.classes} classes", table.classes, fix)
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _nothing(engine: SuperlinkEngine, pixels: torch.dtype) -> Examples:
+    """No images, of the right shape."""
+    channels, side = engine.channels or 1, engine.side or 1
+    y = {
+        "multiclass": torch.zeros(0, dtype=torch.int64),
+        "multilabel": torch.zeros(0, engine.classes or 1),
+        "segmentation": torch.zeros(0, side, side, dtype=torch.uint8),
+    }
+    return Examples(torch.zeros(0, channels, side, side, dtype=pixels), y[engine.task])
+
+
+def _world(config: DictConfig, engine: SuperlinkEngine, share: Share, test: Examples) -> World:
+    """A world in which every client holds the one share that this machine knows; a site is asked for its own only."""
+    clients = settings(config).clients or CLIENTS
+    audit = Audit(np.zeros(engine.classes or 1, np.int64), 1.0, np.ones(1), None)
+    return World(
+        task=TASKS[engine.task](classes=engine.classes or 1),
+        shares=[share] * clients,
+        test=test,
+        test_patient=None,
+        test_domains={},
+        normalise=normaliser(config.dataset.normalise, [test.x]),
+        audit=[audit] * clients,
+        parts=[],
+        site_names=(),
+        fingerprint=blake2b(test.x.numpy().tobytes() + test.y.numpy().tobytes()).hexdigest(),
+    )
