@@ -1,6 +1,6 @@
-"""Seconds per round against the bare loop, alternating: fedmed on its engines, with both memory layouts.
+"""Seconds per round against the bare loop, alternating: fedmed in process, both memory layouts.
 
-    python benchmarks/rounds.py [--workloads ABCD] [--repeats 7] [--rounds 8] [--strategies fedavg,moon] [--workers 2]
+    python benchmarks/rounds.py [--workloads ABCD] [--repeats 7] [--rounds 8] [--strategies fedavg,moon]
 
 The ratio to the channels_last loop shows the engine's own cost apart from the layout's gain. Framework cost is
 (fedmed - channels_last compute alone) per client and round; workload D, with next to no compute, shows it best.
@@ -32,14 +32,23 @@ from fedmed.data.world import Share
 from fedmed.engine.base import Engine
 from fedmed.engine.inprocess import InprocessEngine
 from fedmed.engine.pool import PoolEngine
+from fedmed.engine.threads import ThreadsEngine
 from fedmed.flower import strategy
 from fedmed.flower.records import pack
 from fedmed.method import Method, chain
+from fedmed.models.net import Model
 from fedmed.models.small_cnn import SmallCnn
 from fedmed.models.start import create
 from fedmed.tasks import MultiClass
 
-IN_PROCESS = InprocessEngine()
+ENGINES: dict[str, Callable[[int], Engine]] = {
+    "inprocess": lambda workers: InprocessEngine(),
+    "threads": lambda workers: ThreadsEngine(workers=workers),
+    "pool": lambda workers: PoolEngine(workers=workers),
+}
+"""Engines by name, for a number of workers."""
+
+IN_PROCESS, CNN = InprocessEngine(), SmallCnn()
 METHODS = {"fedavg": "FedAvg", "fedprox": "FedProx", "scaffold": "Scaffold", "moon": "Moon"}
 
 
@@ -51,11 +60,11 @@ def fedmed_rounds(
     *,
     method: Method,
     engine: Engine = IN_PROCESS,
-    channels_last: bool = True,
+    model: Model = CNN,
 ) -> None:
     """The workload through ClientApp, ServerApp messages and an engine's grid."""
     shares = [Share(Examples(x, y), Examples(x[:0], y[:0]), Examples(x[:0], y[:0])) for x, y in data]
-    net = create(SmallCnn(channels_last=channels_last), channels=1, outputs=CLASSES, side=28, seed=0)
+    net = create(model, channels=1, outputs=CLASSES, side=28, seed=0)
     trainer = Trainer(
         net=net,
         chain=chain(method),
@@ -64,7 +73,7 @@ def fedmed_rounds(
         share=shares.__getitem__,
         normalise=Tensor.float,
         seed=0,
-        channels_last=channels_last,
+        channels_last=model.channels_last,
     )
 
     def after_round(result: object) -> bool:
@@ -79,15 +88,16 @@ def fedmed_rounds(
         server.start(grid, initial, rounds)
 
 
-def compute_only(workload: Workload, rounds: int, on_round: OnRound, data: Data) -> None:
-    """The training steps of a round on fedmed's net in channels_last, with no exchange of weights at all."""
-    net = create(SmallCnn(), channels=1, outputs=CLASSES, side=28, seed=0)
+def compute_only(workload: Workload, rounds: int, on_round: OnRound, data: Data, *, model: Model = CNN) -> None:
+    """The training steps of a round on fedmed's net, with no exchange of weights at all."""
+    layout = torch.channels_last if model.channels_last else torch.contiguous_format
+    net = create(model, channels=1, outputs=CLASSES, side=28, seed=0)
     optimizer = torch.optim.SGD(net.parameters(), lr=LR)
     for _ in range(rounds):
         for x, y in data[: workload.per_round]:
             for index in torch.randperm(len(x)).split(BATCH):
                 optimizer.zero_grad()
-                loss = F.cross_entropy(net(x[index].contiguous(memory_format=torch.channels_last)), y[index])
+                loss = F.cross_entropy(net(x[index].contiguous(memory_format=layout)), y[index])
                 loss.backward()
                 optimizer.step()
         on_round()
@@ -119,10 +129,8 @@ def _workload(name: str, given: argparse.Namespace) -> dict[str, tuple[float, fl
     for method in given.strategies.split(","):
         made = vars(import_module(f"fedmed.strategies.{method}"))[METHODS[method]]()
         variants[f"fedmed {method}"] = partial(fedmed_rounds, method=made)
-        pool = PoolEngine(workers=given.workers)
-        variants[f"fedmed {method}, pool of {given.workers}"] = partial(fedmed_rounds, method=made, engine=pool)
     variants["fedmed fedavg, default layout"] = partial(
-        fedmed_rounds, method=import_module("fedmed.strategies.fedavg").FedAvg(), channels_last=False
+        fedmed_rounds, method=import_module("fedmed.strategies.fedavg").FedAvg(), model=SmallCnn(channels_last=False)
     )
     times: dict[str, list[float]] = {variant: [] for variant in variants}
     for _ in range(given.repeats):
@@ -145,7 +153,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--strategies", default="fedavg,scaffold")
-    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json")
     return parser.parse_args()
 

@@ -30,6 +30,7 @@ from fedmed.config.build import import_files, imported_files
 from fedmed.engine.arena import Arena, Blueprint
 from fedmed.engine.contexts import fresh_context
 from fedmed.flower import app_of, identify
+from fedmed.heap import keep_freed_memory
 
 PATIENCE = 0.2
 """Seconds that a worker which is told to stop has before it is made to."""
@@ -159,6 +160,7 @@ def _serve(kit: Kit, line: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the run's decides
     threading.Thread(target=_die_with_parent, daemon=True).start()
     identify()
+    keep_freed_memory()
     trainer = kit.trainer.open() if isinstance(kit.trainer, Parcel) else kit.trainer
     torch.set_num_threads(kit.threads)
     line.send(_can_train())

@@ -24,6 +24,7 @@ from fedmed.flower.records import pack, unpack
 from fedmed.flower.replies import await_nodes
 from fedmed.flower.server_app import server_app
 from fedmed.flower.wire import flat
+from fedmed.heap import keep_freed_memory
 from fedmed.results import checkpoint
 from fedmed.results.checkpoint import Checkpoint
 from fedmed.results.environment import environment
@@ -212,6 +213,7 @@ class _Run:
 def _prepared(config: DictConfig) -> Iterator[Parts]:
     """The parts of a run; inside the block torch has the run's number of threads and random numbers of its own."""
     logging.getLogger("flwr").setLevel(logging.WARNING)
+    keep_freed_memory()
     build(config.engine).check()
     threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):
