@@ -44,7 +44,7 @@ class Trainer:
         channels_last: bool = False,
     ) -> None:
         self.net, self.chain, self.task, self.training = net, chain, task, training
-        self._share, self._normalise, self._seed, self._channels_last = share, normalise, seed, channels_last
+        self.share, self._normalise, self.seed, self._channels_last = share, normalise, seed, channels_last
         self._weights = dict(net.state_dict())
         self.local = scope(net, chain.local)
         self.shared = {name: tensor for name, tensor in self._weights.items() if name not in self.local}
@@ -64,9 +64,9 @@ class Trainer:
             "chain": self.chain,
             "task": self.task,
             "training": self.training,
-            "share": self._share,
+            "share": self.share,
             "normalise": self._normalise,
-            "seed": self._seed,
+            "seed": self.seed,
             "channels_last": self._channels_last,
         }
         return _rebuilt, (arguments,)
@@ -79,7 +79,7 @@ class Trainer:
 
     def net_draws(self) -> bool:
         """Whether the net draws random numbers in training (dropout, drop path): from torch's one generator."""
-        net, one = copy.deepcopy(self.net).train(), self._share(0).train.x[:1]
+        net, one = copy.deepcopy(self.net).train(), self.share(0).train.x[:1]
         before = torch.get_rng_state()
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             net(self._layout(self._normalise(torch.cat([one, one]))))
@@ -92,7 +92,7 @@ class Trainer:
             loss = self._train(session, job.state.get(OPTIMIZER, {}))
             self._stage = "report"
             payloads = self.chain.report(session)
-            test, truth = self._share(job.client).test, self._share(job.client).truth
+            test, truth = self.share(job.client).test, self.share(job.client).truth
             return Outcome(
                 examples=len(session.train),
                 images=passed(
@@ -108,12 +108,12 @@ class Trainer:
 
     def images(self, client: int) -> int:
         """How many training images a client has."""
-        return len(self._share(client).train)
+        return len(self.share(client).train)
 
     def compress(self, job: Job, state: dict[str, dict[str, State]]) -> Payload:
         """What goes up of the weights after training; `state` gets what is kept of the rest."""
         compression, names = self.training.compression, {name for name, _ in self.net.named_parameters()}
-        draws = rng.generator(self._seed, "compression", job.round, job.client)
+        draws = rng.generator(self.seed, "compression", job.round, job.client)
         sent = compression.compress(self.shared, job.shared, names, job.state.get(RESIDUAL, {}), draws)
         if sent.residual:
             state[RESIDUAL] = sent.residual
@@ -122,7 +122,7 @@ class Trainer:
     def evaluate(self, job: Job) -> dict[str, Scores]:
         """Scores of the received model, with the client's own local part, on its `val`, `audit` and `test` images."""
         with self._named(job):
-            session, share = self._receive(job), self._share(job.client)
+            session, share = self._receive(job), self.share(job.client)
             held = {"val": share.val, "audit": share.audit, "test": share.test}
             return {n: self.score(e, "client", session) for n, e in held.items() if e is not None and len(e)}
 
@@ -160,21 +160,25 @@ class Trainer:
         """Puts shared weights into the resident net."""
         _copy(shared, self._weights)
 
+    def received(self, job: Job) -> dict[str, Tensor]:
+        """All weights of the net as the job's round begins: the shared ones and the client's own."""
+        return {**job.state.get(LOCAL, self._initial), **job.shared}
+
     def _receive(self, job: Job) -> Session:
         """The resident net with the job's weights and the client's own; the session that its methods see."""
         self._stage, self._spares_used = "receive", 0
         self._own = job.state.get(LOCAL, self._initial)
-        self.load({**self._own, **job.shared})
+        self.load(self.received(job))
         return Session(
             id=job.client,
             round=job.round,
             rounds=job.rounds,
-            seed=self._seed,
+            seed=self.seed,
             task=self.task,
             model=self.net,
             anchor=job.shared,
-            train=self._share(job.client).train,
-            given=self._share(job.client).train,
+            train=self.share(job.client).train,
+            given=self.share(job.client).train,
             inbox=job.inbox,
             state={name: _unshared(memory) for name, memory in job.state.items() if not name.startswith("@")},
             spare=self._spare,
@@ -188,9 +192,9 @@ class Trainer:
         chosen, rows = self.training, len(session.train)
         recall(self._optimizer, memory)
         self._optimizer.param_groups[0]["lr"] = session.lr
-        rng.seed_dropout(self._seed, session.round, session.id)
-        order = rng.generator(self._seed, "batches", session.round, session.id)
-        views = rng.generator(self._seed, "augment", session.round, session.id) if chosen.augment else order
+        rng.seed_dropout(self.seed, session.round, session.id)
+        order = rng.generator(self.seed, "batches", session.round, session.id)
+        views = rng.generator(self.seed, "augment", session.round, session.id) if chosen.augment else order
         if not self.net.training:
             self.net.train()
         self._stage = "prepare"
@@ -215,26 +219,26 @@ class Trainer:
         session.step += 1
         return loss.detach()
 
-    def _batch(self, train: Examples, index: Tensor, views: torch.Generator) -> Batch:
-        part = train[index]
+    def inputs(self, part: Examples, views: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Images as the net takes them (B, C, H, W), augmented where the run says so, and their labels."""
         x, y = self._normalise(part.x), part.y
         if self.training.augment is not None:
             x, y = self.training.augment.apply(x, y, views)
-        x = self._layout(x)
+        return self._layout(x), y
+
+    def _batch(self, train: Examples, index: Tensor, views: torch.Generator) -> Batch:
+        part = train[index]
+        x, y = self.inputs(part, views)
         features = self.net.features(x)
         return Batch(x, y, part.seen, index, features, self.net.head(features))
 
     def _augment(self, client: int, index: Tensor, generator: torch.Generator) -> Tensor:
         """Another augmented view of a client's training images in the given rows."""
-        part = self._share(client).train[index]
-        x = self._normalise(part.x)
-        if self.training.augment is not None:
-            x, _ = self.training.augment.apply(x, part.y, generator)
-        return self._layout(x)
+        return self.inputs(self.share(client).train[index], generator)[0]
 
     def _sweep(self, net: Net, client: int) -> Iterator[Swept]:
         """A pass over a client's training images as `Client.sweep` gives it; the net's mode is put back at the end."""
-        images, training = self._share(client).train, net.training
+        images, training = self.share(client).train, net.training
         net.eval()
         try:
             for rows in spans(images):

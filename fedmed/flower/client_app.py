@@ -11,7 +11,7 @@ from flwr.app import Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from torch import Tensor
 
-from fedmed.client import Share, Trainer, Training
+from fedmed.client import Job, Outcome, Share, Trainer, Training
 from fedmed.flower.records import pack, save_memory
 from fedmed.flower.wire import METRICS, answer, client_id, flat, read_job
 from fedmed.method import Chain, Method, chain
@@ -51,19 +51,14 @@ def client_app(
 
 def app_of(trainer: Trainer) -> ClientApp:
     """The ClientApp of a trainer."""
-    app = ClientApp()
-    resident = pack(trainer.shared)
+    app, reply = ClientApp(), Replies(trainer)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
         started = time.perf_counter()
         job = read_job(message, context)
-        outcome, arrays = trainer.train(job), resident
-        if not trainer.training.compression.exact:
-            arrays = pack(trainer.compress(job, outcome.state))
-        if outcome.state or context.state:
-            save_memory(outcome.state, context.state)
-        return Message(answer(job.client, outcome, arrays, time.perf_counter() - started), reply_to=message)
+        outcome = trainer.train(job)
+        return reply(message, context, job, outcome, time.perf_counter() - started)
 
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:
@@ -83,3 +78,18 @@ def app_of(trainer: Trainer) -> ClientApp:
         return Message(RecordDict({METRICS: MetricRecord(card)}), reply_to=message)  # type: ignore[arg-type]
 
     return app
+
+
+class Replies:
+    """The answers of clients that have trained, and whose weights the trainer still holds."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer, self._resident = trainer, pack(trainer.shared)
+
+    def __call__(self, message: Message, context: Context, job: Job, outcome: Outcome, seconds: float) -> Message:
+        """The answer to a message; what the client keeps goes to its context."""
+        exact = self._trainer.training.compression.exact
+        arrays = self._resident if exact else pack(self._trainer.compress(job, outcome.state))
+        if outcome.state or context.state:
+            save_memory(outcome.state, context.state)
+        return Message(answer(job.client, outcome, arrays, seconds), reply_to=message)

@@ -1,0 +1,177 @@
+"""Several clients' rounds in lock step: their weights are stacked, and one batched step trains them all.
+
+For small nets on a card that one client leaves idle. Only where no member of the chain looks into local training, and
+the net keeps no statistics and draws no random numbers; sums run in another order, so bits differ from one by one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from fedmed import rng
+from fedmed.client.jobs import LOCAL, Job, Outcome
+from fedmed.client.trainer import Trainer
+from fedmed.data.batches import batches, passed
+from fedmed.data.examples import Examples
+from fedmed.errors import refuse
+from fedmed.method import Payload
+from fedmed.optimizers import learning_rate, make_optimizer
+
+LOOKS_IN = ("prepare", "loss", "penalty", "correct", "report", "audit")
+"""Hooks that see a client while it trains, or right after."""
+
+
+def obstacle(trainer: Trainer) -> str | None:
+    """Why the trainer's clients cannot train in lock step; None where they can."""
+    if hooks := [hook for hook in LOOKS_IN if trainer.chain.has(hook)]:
+        return f"{trainer.chain} looks into local training ({', '.join(hooks)})"
+    if list(trainer.net.buffers()):
+        return "the model keeps running statistics"
+    if trainer.net_draws():
+        return "the model draws random numbers in training (dropout)"
+    if trainer.training.optimizer.state == "persist":
+        return "optimizer.state=persist"
+    return None
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One client of a cohort: its images, the order of its batches, its views of them, and how it fares."""
+
+    job: Job
+    train: Examples
+    index: Iterator[Tensor]
+    views: torch.Generator
+    losses: list[Tensor] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    weights: dict[str, Tensor] | None = None
+
+
+class Cohort:
+    """Trains several clients at once on the net of a trainer without an `obstacle`."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        self._losses = torch.vmap(self._loss)
+
+    def train(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Local training of every job's client; outcomes in the order of the jobs, as `Trainer.train` gives them."""
+        trainer, settings = self._trainer, self._trainer.training
+        lanes = [self._lane(job) for job in jobs]
+        received = [trainer.received(job) for job in jobs]
+        stacked = {n: nn.Parameter(torch.stack([weights[n] for weights in received])) for n in received[0]}
+        optimizer = make_optimizer(settings.optimizer, stacked.values())
+        optimizer.param_groups[0]["lr"] = learning_rate(settings.optimizer, jobs[0].round, jobs[0].rounds)
+        trainer.net.train()
+        with torch.enable_grad():
+            while (drawn := self._draw(lanes, stacked)) is not None:
+                self._step(lanes, drawn, stacked, optimizer)
+        return (self._outcome(lane) for lane in lanes)
+
+    def _lane(self, job: Job) -> _Lane:
+        settings, seed = self._trainer.training, self._trainer.seed
+        train = self._trainer.share(job.client).train
+        order = rng.generator(seed, "batches", job.round, job.client)
+        index = batches(len(train), settings.batch_size, order, epochs=settings.epochs, steps=settings.steps)
+        return _Lane(job, train, index, rng.generator(seed, "augment", job.round, job.client))
+
+    def _draw(self, lanes: Sequence[_Lane], stacked: Payload) -> list[Tensor | None] | None:
+        """Every client's next rows; one that has none left leaves with its weights. None when all have left."""
+        drawn = [None if lane.weights is not None else next(lane.index, None) for lane in lanes]
+        for k, (lane, index) in enumerate(zip(lanes, drawn, strict=True)):
+            if index is None and lane.weights is None:
+                lane.weights = {name: tensor[k].detach().clone() for name, tensor in stacked.items()}
+        return drawn if any(index is not None for index in drawn) else None
+
+    def _step(
+        self,
+        lanes: Sequence[_Lane],
+        drawn: Sequence[Tensor | None],
+        stacked: Payload,
+        optimizer: torch.optim.Optimizer,
+    ) -> None:
+        """One optimizer step of all clients; those that have left train on nothing."""
+        losses = self._losses(stacked, *self._padded(lanes, drawn))
+        optimizer.zero_grad()
+        losses.sum().backward()
+        self._clip(stacked)
+        optimizer.step()
+        for lane, index, loss in zip(lanes, drawn, losses.detach(), strict=True):
+            if index is not None:
+                lane.losses.append(loss)
+                lane.sizes.append(len(index))
+
+    def _loss(self, weights: Mapping[str, Tensor], x: Tensor, y: Tensor, seen: Tensor) -> Tensor:
+        logits = functional_call(self._trainer.net, dict(weights), (x,))
+        return self._trainer.task.loss(logits, y, seen)
+
+    def _padded(self, lanes: Sequence[_Lane], drawn: Sequence[Tensor | None]) -> tuple[Tensor, Tensor, Tensor]:
+        """Images, labels and what counts of these, stacked (K, B, ...); short batches end in rows that do not count."""
+        parts = [None if index is None else self._inputs(lane, index) for lane, index in zip(lanes, drawn, strict=True)]
+        some = next(part for part in parts if part is not None)
+        nothing = Examples(*(torch.zeros_like(tensor[:1]) for tensor in _tensors(some)))
+        rows = max(len(part) for part in parts if part is not None)
+        x, y, seen = zip(*(_pad(nothing if part is None else part, rows) for part in parts), strict=True)
+        return torch.stack(x), torch.stack(y), torch.stack(seen)
+
+    def _inputs(self, lane: _Lane, index: Tensor) -> Examples:
+        part = lane.train[index]
+        x, y = self._trainer.inputs(part, lane.views)
+        return Examples(x, y, _seen(Examples(x, y, part.seen)))
+
+    def _clip(self, stacked: Payload) -> None:
+        """Shortens every client's gradient to the run's norm."""
+        longest = self._trainer.training.clip_norm
+        if longest is None:
+            return
+        grads = [tensor.grad for tensor in stacked.values() if tensor.grad is not None]
+        norms = torch.stack([grad.flatten(1).square().sum(1) for grad in grads]).sum(0).sqrt()
+        factor = (longest / (norms + 1e-6)).clamp(max=1)
+        for grad in grads:
+            grad.mul_(factor.view(-1, *[1] * (grad.dim() - 1)))
+
+    def _outcome(self, lane: _Lane) -> Outcome:
+        trainer, settings, weights = self._trainer, self._trainer.training, lane.weights or {}
+        mean = sum(loss.item() * size for loss, size in zip(lane.losses, lane.sizes, strict=True)) / sum(lane.sizes)
+        if not math.isfinite(mean):
+            fix = "Training diverged: lower optimizer.lr, or set clip_norm."
+            raise refuse(f"client {lane.job.client}, round {lane.job.round}", "a finite training loss", mean, fix)
+        trainer.load(weights)
+        test, rows = trainer.share(lane.job.client).test, len(lane.train)
+        state = {name: dict(memory) for name, memory in lane.job.state.items() if not name.startswith("@")}
+        if trainer.local:
+            state[LOCAL] = {name: weights[name] for name in sorted(trainer.local)}
+        return Outcome(
+            examples=rows,
+            images=passed(rows, settings.batch_size, epochs=settings.epochs, steps=settings.steps),
+            loss=mean,
+            weights=trainer.shared,
+            payloads={},
+            state=state,
+            adapted=trainer.score(test, "adapted") if lane.job.adapted and len(test) else None,
+        )
+
+
+def _seen(part: Examples) -> Tensor:
+    """Which entries count, shaped as the labels."""
+    if part.seen is not None:
+        return part.seen.expand_as(part.y)
+    return torch.ones_like(part.y, dtype=torch.bool)
+
+
+def _pad(part: Examples, rows: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The part's tensors, up to so many rows with copies of its first row that do not count."""
+    x, y, seen = _tensors(part)
+    more = [0] * (rows - len(part))
+    return torch.cat([x, x[more]]), torch.cat([y, y[more]]), torch.cat([seen, torch.zeros_like(seen[more])])
+
+
+def _tensors(part: Examples) -> tuple[Tensor, Tensor, Tensor]:
+    assert part.seen is not None
+    return part.x, part.y, part.seen
