@@ -1,6 +1,6 @@
 """One side of a comparison in a process of its own: when rounds ended (seconds since the epoch), and memory, as JSON.
 
-    python benchmarks/process.py bare|bare-tuned|compute|inprocess|threads|pool WORKLOAD ROUNDS
+    python benchmarks/process.py bare|bare-tuned|compute|inprocess|threads|pool|cohort WORKLOAD ROUNDS
 
 WORKLOAD: A to D of bare_loop.py, or CLIENTS,IMAGES,PER_ROUND. bare-tuned: in channels_last, and freed memory is kept.
 Private memory of worker processes is told apart.

@@ -30,6 +30,7 @@ from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
 from fedmed.engine.base import Engine
+from fedmed.engine.cohort import CohortEngine
 from fedmed.engine.inprocess import InprocessEngine
 from fedmed.engine.pool import PoolEngine
 from fedmed.engine.threads import ThreadsEngine
@@ -45,6 +46,7 @@ ENGINES: dict[str, Callable[[int], Engine]] = {
     "inprocess": lambda workers: InprocessEngine(),
     "threads": lambda workers: ThreadsEngine(workers=workers),
     "pool": lambda workers: PoolEngine(workers=workers),
+    "cohort": lambda workers: CohortEngine(size=10),
 }
 """Engines by name, for a number of workers."""
 
