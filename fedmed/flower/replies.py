@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from flwr.app import Message, RecordDict
@@ -40,14 +41,21 @@ def members(grid: Grid) -> dict[int, Member]:
     found: dict[int, Member] = {}
     for reply in checked(*grid.send_and_receive(asked)):
         metrics: Any = reply.content.metric_records[METRICS]
-        found[int(metrics["partition-id"])] = Member(reply.metadata.src_node_id, int(metrics["num-examples"]))
+        client, node = int(metrics["partition-id"]), reply.metadata.src_node_id
+        if client in found:
+            both = f"nodes {found[client].node} and {node} both say that they are client {client}"
+            raise ClientError(f"{both}: give each node a partition-id of its own")
+        found[client] = Member(node, int(metrics["num-examples"]))
     return dict(sorted(found.items()))
 
 
-def await_nodes(grid: Grid, clients: int, *, within: float) -> None:
-    """Waits until `clients` nodes are there; raises `ClientError` where they are not in time."""
-    deadline = time.monotonic() + within
+def await_nodes(grid: Grid, clients: int, *, within: float, say: Callable[[str], None]) -> None:
+    """Waits until `clients` nodes are there, and says how many are; `ClientError` where they are not in time."""
+    deadline, told = time.monotonic() + within, -1
     while (found := len(list(grid.get_node_ids()))) < clients:
         if time.monotonic() > deadline:
             raise ClientError(f"{found} of {clients} nodes have come within {within:g} s")
+        if found != told:
+            say(f"waiting for SuperNodes: {found} of {clients} are there")
+        told = found
         time.sleep(1)

@@ -73,7 +73,7 @@ def serve(grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, 
     config: as it is on this machine. config_yaml: as it was submitted, to be kept. resume: whether to continue.
     """
     with _prepared(config) as parts:
-        await_nodes(grid, len(parts.world.shares), within=parts.engine.answers_within())
+        await_nodes(grid, len(parts.world.shares), within=parts.engine.answers_within(), say=show.note)
         if not resume:
             return _Run(parts, _created(parts, directory, config_yaml), show, grid).go(None)
         kept = RunDirectory.open(directory)
