@@ -96,8 +96,8 @@ def rounds_table(repeats: int, rounds: int) -> Table:
     header = ["", "A: 10 of 20 clients x 200 images", "B: 10 of 20 x 32", "C: 50 of 500 x 32"]
     note = (
         "FedAvg, 28 x 28 images, a CNN of 0.165M weights, batches of 32, one epoch; pool and threads with two "
-        "workers, cohorts of 10. Ratio to the bare loop (milliseconds a round). The tuned loop has two things that fedmed has too: the layout "
-        "channels_last, and a C library that keeps freed memory."
+        "workers, cohorts of 10. Ratio to the bare loop (milliseconds a round). The tuned loop has two things that "
+        "fedmed has too: the layout channels_last, and a C library that keeps freed memory."
     )
     return Table("A round on every engine", note, header, rows, figures)
 
