@@ -39,11 +39,12 @@ def remember(optimizer: torch.optim.Optimizer) -> Memory:
 
 
 def recall(optimizer: torch.optim.Optimizer, memory: Memory) -> None:
-    """Gives the optimizer a memory, or with an empty one makes it as new."""
+    """Gives the optimizer a memory, or with an empty one makes it as new; step counts stay on the processor."""
     optimizer.state.clear()
     for i, parameter in enumerate(_parameters(optimizer)):
         if slots := memory.get(str(i)):
-            optimizer.state[parameter] = {k: v.clone() for k, v in slots.items()}
+            there = {k: "cpu" if k == "step" else parameter.device for k in slots}
+            optimizer.state[parameter] = {k: v.to(there[k], copy=True) for k, v in slots.items()}
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:

@@ -36,6 +36,12 @@ def seeded(seed: int, *key: Key) -> Iterator[None]:
         yield
 
 
-def seed_dropout(seed: int, *key: Key) -> None:
-    """Seeds torch's global generator, from which dropout draws, for one client's round; the run restores it."""
+def seed_dropout(seed: int, *key: Key, device: torch.device | None = None) -> None:
+    """Seeds torch's global generators, from which dropout draws, for one client's round; the run restores them.
+
+    device: of the net; a GPU draws from a generator of its own, and other numbers.
+    """
     torch.default_generator.manual_seed(seed_of(seed, "dropout", *key))
+    if device is not None and device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed_of(seed, "dropout", *key))

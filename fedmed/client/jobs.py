@@ -8,6 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from fedmed.client.precision import Precision
 from fedmed.compression import Compression, NoneCompression
 from fedmed.config.experiment import Optimizer
 from fedmed.data.augment import Augment
@@ -40,6 +41,7 @@ class Training:
 
     epochs: passes over the client's images; steps: optimizer steps instead of passes, or None.
     clip_norm: largest gradient norm, or None.
+    precision: of passes through the net.
     compression: how what it learnt goes up.
     """
 
@@ -48,6 +50,7 @@ class Training:
     steps: int | None = None
     batch_size: int = 10
     clip_norm: float | None = None
+    precision: Precision = "full"
     augment: Augment | None = None
     metrics: Sequence[Callable[..., float]] = ()
     compression: Compression = field(default_factory=NoneCompression)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fedmed import rng
+from fedmed import devices, rng
+from fedmed.client.images import arriving, chosen, labelled, placed
 from fedmed.client.jobs import LOCAL, OPTIMIZER, RESIDUAL, Job, Outcome, Share, Training
+from fedmed.client.precision import Descent, lower
+from fedmed.client.spares import Spares, copy_into
 from fedmed.data.batches import batches, passed, spans
 from fedmed.data.examples import Examples
+from fedmed.devices import PROCESSOR, Nested
 from fedmed.errors import UserError, refuse
 from fedmed.method import Batch, Chain, Payload, Scope, Session, State, Swept
 from fedmed.metrics import Scores, Tally, tally
@@ -29,6 +33,8 @@ class Trainer:
     net: with its initial weights; the local part of a client that never trained starts from these.
     shared: the resident net's shared tensors, by state-dict name; always the same dict.
     normalise: stored pixels (B, C, H, W) -> float batch.
+    device: where the net, its steps and (while there is room) the images are; jobs may come from anywhere.
+    sharers: how many trainers there are on the device.
     """
 
     def __init__(
@@ -42,39 +48,38 @@ class Trainer:
         normalise: Callable[[Tensor], Tensor],
         seed: int,
         channels_last: bool = False,
+        device: torch.device = PROCESSOR,
+        sharers: int = 1,
     ) -> None:
-        self.net, self.chain, self.task, self.training = net, chain, task, training
-        self.share, self._normalise, self.seed, self._channels_last = share, normalise, seed, channels_last
+        self._given: dict[str, Any] = {"chain": chain, "task": task, "training": training, "share": share}
+        self._given |= {"normalise": normalise, "seed": seed, "channels_last": channels_last}
+        devices.compute_exactly(device)
+        lower(net, training.precision)
+        self.net, self.chain, self.task, self.training = net.to(device), chain, task, training
+        self.device, self.seed, self._channels_last = device, seed, channels_last
+        self.share, self._normalise = placed(share, device, sharers), arriving(normalise, device)
         self._weights = dict(net.state_dict())
         self.local = scope(net, chain.local)
         self.shared = {name: tensor for name, tensor in self._weights.items() if name not in self.local}
         self._initial = {name: self._weights[name].clone() for name in sorted(self.local)}
         self._optimizer = make_optimizer(training.optimizer, net.parameters())
-        self._own: Payload = self._initial
-        self._spares: list[Net] = []
-        self._spares_used = 0
+        self._descent = Descent(self._optimizer, training.precision, device)
+        self._spares = Spares(net)
         self._stage = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A trainer elsewhere with a net of its own, which begins as this one did."""
+        """A trainer elsewhere, on the processor, with a net of its own, which begins as this one did."""
         net = copy.deepcopy(self.net)
-        _copy(self._initial, net.state_dict())
-        arguments = {
-            "net": net,
-            "chain": self.chain,
-            "task": self.task,
-            "training": self.training,
-            "share": self.share,
-            "normalise": self._normalise,
-            "seed": self.seed,
-            "channels_last": self._channels_last,
-        }
-        return _rebuilt, (arguments,)
+        copy_into(net.state_dict(), self._initial)
+        return _rebuilt, ({"net": net.cpu(), **self._given},)
 
-    def replica(self) -> Trainer:
-        """Another trainer of the same clients, with a net of its own that begins as this one's did."""
-        rebuild, arguments = self.__reduce__()
-        replica: Trainer = rebuild(*arguments)
+    def replica(self, device: torch.device | None = None, sharers: int = 1) -> Trainer:
+        """Another trainer of the same clients, with a net of its own that begins as this one's did.
+
+        device: None for this one's.
+        """
+        rebuild, (arguments,) = self.__reduce__()
+        replica: Trainer = rebuild(arguments | {"device": device or self.device, "sharers": sharers})
         return replica
 
     def net_draws(self) -> bool:
@@ -91,7 +96,7 @@ class Trainer:
             session = self._receive(job)
             loss = self._train(session, job.state.get(OPTIMIZER, {}))
             self._stage = "report"
-            payloads = self.chain.report(session)
+            payloads = self._here(self.chain.report(session))
             test, truth = self.share(job.client).test, self.share(job.client).truth
             return Outcome(
                 examples=len(session.train),
@@ -108,13 +113,14 @@ class Trainer:
 
     def images(self, client: int) -> int:
         """How many training images a client has."""
-        return len(self.share(client).train)
+        return len(self._given["share"](client).train)
 
     def compress(self, job: Job, state: dict[str, dict[str, State]]) -> Payload:
         """What goes up of the weights after training; `state` gets what is kept of the rest."""
         compression, names = self.training.compression, {name for name, _ in self.net.named_parameters()}
         draws = rng.generator(self.seed, "compression", job.round, job.client)
-        sent = compression.compress(self.shared, job.shared, names, job.state.get(RESIDUAL, {}), draws)
+        anchor, residual = self._here(job.shared), self._here(job.state.get(RESIDUAL, {}))
+        sent = compression.compress(self.shared, anchor, names, residual, draws)
         if sent.residual:
             state[RESIDUAL] = sent.residual
         return sent.tensors
@@ -139,12 +145,9 @@ class Trainer:
         result = tally(self.task, extra=self.training.metrics, thorough=thorough)
         with torch.no_grad():
             for rows in spans(examples):
-                part = examples[rows]
-                result.add(
-                    self.chain.predict(self.net, self._layout(self._normalise(part.x)), scope, session),
-                    part.y,
-                    part.seen,
-                )
+                part = labelled(examples[rows], self.device)
+                logits = self.chain.predict(self.net, self._layout(self._normalise(part.x)), scope, session)
+                result.add(logits, part.y, part.seen)
         return result
 
     def _memory(self, session: Session) -> dict[str, dict[str, State]]:
@@ -158,7 +161,7 @@ class Trainer:
 
     def load(self, shared: Payload) -> None:
         """Puts shared weights into the resident net."""
-        _copy(shared, self._weights)
+        copy_into(self._weights, shared)
 
     def received(self, job: Job) -> dict[str, Tensor]:
         """All weights of the net as the job's round begins: the shared ones and the client's own."""
@@ -166,9 +169,11 @@ class Trainer:
 
     def _receive(self, job: Job) -> Session:
         """The resident net with the job's weights and the client's own; the session that its methods see."""
-        self._stage, self._spares_used = "receive", 0
-        self._own = job.state.get(LOCAL, self._initial)
+        self._stage = "receive"
+        self._spares.begin()
+        own = job.state.get(LOCAL, self._initial)
         self.load(self.received(job))
+        memory = {name: memory for name, memory in job.state.items() if not name.startswith("@")}
         return Session(
             id=job.client,
             round=job.round,
@@ -176,32 +181,37 @@ class Trainer:
             seed=self.seed,
             task=self.task,
             model=self.net,
-            anchor=job.shared,
+            anchor=self._here(job.shared),
             train=self.share(job.client).train,
             given=self.share(job.client).train,
-            inbox=job.inbox,
-            state={name: _unshared(memory) for name, memory in job.state.items() if not name.startswith("@")},
-            spare=self._spare,
+            inbox=self._here(job.inbox),
+            state=_unshared(self._here(memory)),
+            spare=lambda weights: self._spares.take({**own, **weights}),
             sweep=lambda net: self._sweep(net, job.client),
             augment=lambda index, generator: self._augment(job.client, index, generator),
             lr=learning_rate(self.training.optimizer, job.round, job.rounds),
         )
 
+    def _here(self, tensors: Nested) -> Nested:
+        """Nested tensors, on the device of the net."""
+        return tensors if self.device.type == "cpu" else devices.moved(tensors, self.device)
+
     def _train(self, session: Session, memory: Memory) -> float:
         """Local training; the mean loss over the images seen."""
-        chosen, rows = self.training, len(session.train)
+        training, rows = self.training, len(session.train)
         recall(self._optimizer, memory)
+        self._descent.begin()
         self._optimizer.param_groups[0]["lr"] = session.lr
-        rng.seed_dropout(self.seed, session.round, session.id)
+        rng.seed_dropout(self.seed, session.round, session.id, device=self.device)
         order = rng.generator(self.seed, "batches", session.round, session.id)
-        views = rng.generator(self.seed, "augment", session.round, session.id) if chosen.augment else order
+        views = rng.generator(self.seed, "augment", session.round, session.id) if training.augment else order
         if not self.net.training:
             self.net.train()
         self._stage = "prepare"
         self.chain.prepare(session)
         self._stage = "training"
         losses, sizes = [], []
-        for index in batches(rows, chosen.batch_size, order, epochs=chosen.epochs, steps=chosen.steps):
+        for index in batches(rows, training.batch_size, order, epochs=training.epochs, steps=training.steps):
             losses.append(self._step(session, index, views))
             sizes.append(len(index))
         return self._mean(losses, sizes, session)
@@ -210,14 +220,15 @@ class Trainer:
         """One optimizer step on the rows `index`; the detached loss."""
         batch = self._batch(session.train, index, views)
         loss = self.chain.loss(session, batch)
-        self._optimizer.zero_grad()
-        loss.backward()
+        self._descent.step(loss, lambda: self._correct(session))
+        session.step += 1
+        return loss.detach()
+
+    def _correct(self, session: Session) -> None:
+        """Gradients as the methods change them, then clipped."""
         self.chain.correct(session)
         if self.training.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.net.parameters(), self.training.clip_norm)
-        self._optimizer.step()
-        session.step += 1
-        return loss.detach()
 
     def inputs(self, part: Examples, views: torch.Generator) -> tuple[Tensor, Tensor]:
         """Images as the net takes them (B, C, H, W), augmented where the run says so, and their labels."""
@@ -227,14 +238,14 @@ class Trainer:
         return self._layout(x), y
 
     def _batch(self, train: Examples, index: Tensor, views: torch.Generator) -> Batch:
-        part = train[index]
+        part = chosen(train, index)
         x, y = self.inputs(part, views)
         features = self.net.features(x)
         return Batch(x, y, part.seen, index, features, self.net.head(features))
 
     def _augment(self, client: int, index: Tensor, generator: torch.Generator) -> Tensor:
         """Another augmented view of a client's training images in the given rows."""
-        return self.inputs(self.share(client).train[index], generator)[0]
+        return self.inputs(chosen(self.share(client).train, index), generator)[0]
 
     def _sweep(self, net: Net, client: int) -> Iterator[Swept]:
         """A pass over a client's training images as `Client.sweep` gives it; the net's mode is put back at the end."""
@@ -252,21 +263,13 @@ class Trainer:
     def _layout(self, x: Tensor) -> Tensor:
         return x.contiguous(memory_format=torch.channels_last) if self._channels_last else x
 
-    def _mean(self, losses: Sequence[Tensor], sizes: Sequence[int], session: Session) -> float:
-        mean = sum(loss.item() * size for loss, size in zip(losses, sizes, strict=True)) / sum(sizes)
+    def _mean(self, losses: list[Tensor], sizes: Sequence[int], session: Session) -> float:
+        values: list[float] = torch.stack(losses).tolist()
+        mean = sum(loss * size for loss, size in zip(values, sizes, strict=True)) / sum(sizes)
         if math.isfinite(mean):
             return mean
         fix = "Training diverged: lower optimizer.lr, or set clip_norm."
         raise refuse(f"client {session.id}, round {session.round}", "a finite training loss", mean, fix)
-
-    def _spare(self, weights: Payload) -> Net:
-        """A frozen net in eval mode: the received weights (local part included) with `weights` on top."""
-        if self._spares_used == len(self._spares):
-            self._spares.append(copy.deepcopy(self.net).requires_grad_(False).eval())
-        spare = self._spares[self._spares_used]
-        self._spares_used += 1
-        _copy({**self._own, **weights}, spare.state_dict())
-        return spare
 
     @contextmanager
     def _named(self, job: Job) -> Iterator[None]:
@@ -285,12 +288,6 @@ class Trainer:
 def _rebuilt(arguments: dict[str, Any]) -> Trainer:
     """A pickled trainer; its net's tensors may lie in memory that others read, so it takes a copy."""
     return Trainer(**{**arguments, "net": copy.deepcopy(arguments["net"])})
-
-
-def _copy(source: Payload, target: Mapping[str, Tensor]) -> None:
-    with torch.no_grad():
-        for name, tensor in source.items():
-            target[name].copy_(tensor)
 
 
 def _unshared(memory: dict[str, State]) -> dict[str, State]:

@@ -32,6 +32,11 @@ class Normalise:
         out = x * self.scale  # uint8 * float32 is float32, in one pass
         return out if self.offset is None else out.add_(self.offset)
 
+    def to(self, device: torch.device) -> Normalise:
+        """The same for images on another device."""
+        scale = None if self.scale is None else self.scale.to(device)
+        return Normalise(self.by, scale, None if self.offset is None else self.offset.to(device))
+
 
 def normaliser(by: Literal["none", "dataset", "image"], train: Sequence[Tensor]) -> Normalise:
     """A `Normalise` with statistics of the training images, each (N, C, H, W), only; uint8 is scaled to 0..1 first."""

@@ -17,7 +17,10 @@ class Net(nn.Module):
 
     features: (B, C, H, W) -> (B, D), or (B, D, H, W) for segmentation.
     head: what `features` gives -> logits (B, K), or (B, K, H, W) for segmentation.
+    lowered: whether its passes compute in half precision.
     """
+
+    lowered: bool = False
 
     def __init__(self, features: nn.Module, head: nn.Module) -> None:
         super().__init__()

@@ -98,7 +98,7 @@ def test_spare_nets_are_made_once_and_reused_in_later_rounds() -> None:
     first = _two_spares(trainer, 0)
     second = _two_spares(trainer, 1)
     assert [id(net) for net in first] == [id(net) for net in second]
-    assert len(trainer._spares) == 2
+    assert len(trainer._spares.nets) == 2
 
 
 def test_the_view_tells_round_step_and_learning_rate() -> None:
@@ -191,7 +191,7 @@ def test_fedper_and_moon_in_one_chain_restore_the_own_head() -> None:
     own = {name: tensor.clone() for name, tensor in first.state["@local"].items()}
     second = trainer.train(job_of(trainer, client=1))
     trainer.train(job_of(trainer, client=1, round=2, state=second.state))
-    assert len(trainer._spares) == 2, "spares hold the other client's head"
+    assert len(trainer._spares.nets) == 2, "spares hold the other client's head"
     trainer.train(job_of(trainer, round=2, state=first.state))
     received = peek.shown[-1].received
     assert same({name: received.state_dict()[name] for name in own}, own)

@@ -35,7 +35,7 @@ def test_the_gradient_flows_through_the_net_in_training_only() -> None:
     trainer.chain.members["moon"].penalty(session.view("moon"), batch).backward()
     assert trainer.net.get_parameter("features.conv.weight").grad.abs().sum() > 0
     assert trainer.net.get_parameter("head.weight").grad is None
-    assert all(p.grad is None for net in trainer._spares for p in net.parameters())
+    assert all(p.grad is None for net in trainer._spares.nets for p in net.parameters())
 
 
 def test_in_its_first_round_a_client_trains_as_under_fedavg() -> None:

@@ -1,0 +1,93 @@
+"""Clients' images on the device of their trainer: kept there as long as they fit, else sent batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fedmed import devices
+from fedmed.client.jobs import Share
+from fedmed.data.examples import Examples
+from fedmed.data.normalise import Normalise
+
+Shares = Callable[[int], Share]
+Normalisation = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What one client holds, its labels on a device and its pixels too where there is room."""
+
+    train: Examples
+    val: Examples
+    test: Examples
+    audit: Examples | None
+    truth: Tensor | None
+
+
+def placed(share: Shares, device: torch.device, sharers: int) -> Shares:
+    """The clients' shares as a device sees them, each sent when it is first asked for; on a processor as they are.
+
+    sharers: how many processes put images on the device. Room is measured once, when the first share is asked for.
+    """
+    return share if device.type == "cpu" else _Placing(share, device, sharers)
+
+
+def arriving(normalise: Normalisation, device: torch.device) -> Normalisation:
+    """The normalisation, of pixels that may still have to go to the device; on a processor as it is."""
+    if device.type == "cpu":
+        return normalise
+    there = normalise.to(device) if isinstance(normalise, Normalise) else normalise
+    return lambda x: there(_sent(x, device))
+
+
+def labelled(examples: Examples, device: torch.device) -> Examples:
+    """The examples with their labels on the device, and their pixels where they are."""
+    if examples.y.device.type == device.type:
+        return examples
+    return Examples(examples.x, devices.moved(examples.y, device), devices.moved(examples.seen, device))
+
+
+def chosen(examples: Examples, index: Tensor) -> Examples:
+    """The rows `index` (B,), which is on the processor, of examples whose pixels or labels may be on a device."""
+    if examples.y.device.type == "cpu":
+        return examples[index]
+    there = devices.moved(index, examples.y.device)
+    x = examples.x[index if examples.x.device.type == "cpu" else there]
+    return Examples(x, examples.y[there], None if examples.seen is None else examples.seen[there])
+
+
+class _Placing:
+    """Shares by client, once they are on the device."""
+
+    def __init__(self, share: Shares, device: torch.device, sharers: int) -> None:
+        self._share, self._device, self._sharers = share, device, sharers
+        self._held: dict[int, Placed] = {}
+        self._room: int | None = None
+
+    def __call__(self, client: int) -> Placed:
+        if client not in self._held:
+            share = self._share(client)
+            train, val, test = map(self._there, (share.train, share.val, share.test))
+            audit = None if share.audit is None else self._there(share.audit)
+            self._held[client] = Placed(train, val, test, audit, devices.moved(share.truth, self._device))
+        return self._held[client]
+
+    def _there(self, examples: Examples) -> Examples:
+        if self._room is None:
+            self._room = devices.room(self._device, self._sharers)
+        there, size = labelled(examples, self._device), examples.x.nbytes
+        if size > self._room:
+            return there
+        self._room -= size
+        return Examples(devices.moved(examples.x, self._device), there.y, there.seen)
+
+
+def _sent(x: Tensor, device: torch.device) -> Tensor:
+    """Pixels on the device, or on their way: copied from pinned memory, the processor does not wait for them."""
+    if x.device.type == device.type:
+        return x
+    return devices.moved(x.pin_memory() if device.type == "cuda" else x, device)
