@@ -13,6 +13,9 @@ from fedmed.config import compose
 from fedmed.config.grammar import key_of, value_of
 from fedmed.errors import refuse
 
+CONNECTION = "fedmed-loopback"
+"""`fedmed.engine.loopback.NAME`, which is too slow to import for --help."""
+
 TEXT = """\
 Runs an experiment as it runs at real sites: starts a SuperLink and N SuperNodes of
 Flower's on this machine, one per client, submits the run, and stops them all when it
@@ -51,7 +54,7 @@ def _directory(arguments: list[str], clients: int) -> tuple[Path, list[str]]:
     """Where the run is or will be, and the arguments of `fedmed run` that say so; faults are found before any start."""
     if resumed := [value_of(each) for each in arguments if key_of(each) == "resume"]:
         return Path(resumed[-1]).resolve(), arguments
-    arguments = [*arguments, f"clients={clients}", "engine=superlink"]
+    arguments = [*arguments, f"clients={clients}", "engine=superlink", f"engine.connection={CONNECTION}"]
     directory = compose.plan([each for each in arguments if not each.startswith("-")]).jobs[0].directory
     others = [each for each in arguments if key_of(each) != "hydra.run.dir"]
     return directory.resolve(), [*others, f"hydra.run.dir={directory}"]

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from fedmed.errors import refuse
 from fedmed.offline import go_offline
 
-HOST, NAME = "127.0.0.1", "local"
+HOST, NAME = "127.0.0.1", "fedmed-loopback"
 STARTS_WITHIN, STOPS_WITHIN = 120.0, 10.0
 """Seconds that the SuperLink may take to listen, and every process to end when it is asked to."""
 
@@ -36,7 +36,7 @@ class Loopback(AbstractContextManager["Loopback"]):
 
     clients: how many SuperNodes. sites: node k keeps its client's memory in sites/k. data: the file of each, where
     they have images of their own. Inside the block FLWR_HOME is a folder of its own, in which the SuperLink is called
-    `local`; the logs of the processes are there too.
+    `fedmed-loopback`; the logs of the processes are there too.
     """
 
     def __init__(self, clients: int, sites: Path, data: Sequence[Path] = ()) -> None:
@@ -71,6 +71,12 @@ class Loopback(AbstractContextManager["Loopback"]):
         data = [f'dataset-path="{self._data[number]}"'] if self._data else []
         site = f'site-directory="{self._sites / str(number)}"'
         return " ".join([f"partition-id={number} num-partitions={self._clients}", site, *data])
+
+
+def is_running() -> bool:
+    """Whether this is inside the block of a loopback."""
+    file = Path(os.environ.get("FLWR_HOME", "")) / "config.toml"
+    return file.is_file() and f"[superlink.{NAME}]" in file.read_text()
 
 
 def program(name: str) -> str:

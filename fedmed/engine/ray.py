@@ -94,7 +94,7 @@ class Simulation(AbstractContextManager[Grid]):
         if isinstance(self._error, UserError):
             raise self._error
         if not self._thread.is_alive():
-            raise RuntimeError("Flower's simulation on Ray has ended before the run") from self._error
+            raise RuntimeError(f"Flower's simulation on Ray has ended before the run: {_root(self._error)}")
 
     def _server(self) -> ServerApp:
         """A ServerApp that lends its grid until the block ends."""
@@ -162,10 +162,18 @@ class SimulationGrid(Grid):
         time.sleep(PULL)
 
 
+def _root(error: BaseException | None) -> BaseException | None:
+    """The first of a chain of errors, which says what happened."""
+    while error is not None and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def _run_simulation(server: ServerApp, app: ClientApp, clients: int, options: dict[str, Any]) -> None:
     go_offline()
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the default to come; unset, Ray warns
-    for name in ("flwr", "ray"):  # Flower would say at length that this entry is deprecated
+    # Flower would say at length that this entry is deprecated, Ray that it runs beside the main thread
+    for name in ("flwr", "ray._private.worker"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         from flwr.simulation import run_simulation

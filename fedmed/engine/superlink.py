@@ -8,13 +8,14 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt
 
 from fedmed.engine.base import Engine
+from fedmed.errors import refuse
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuperlinkEngine(Engine):
     """A SuperLink of Flower's and its SuperNodes, one per client; fedmed deploy --local starts both for you.
 
-    connection: name of the SuperLink in Flower's configuration (empty: its default).
+    connection: name of the SuperLink in Flower's configuration; must be given.
     timeout: seconds that the server waits for the clients' answers in a round (> 0).
     sites: whether each SuperNode reads its own images, from the dataset-path of its node config, and the server reads
        only dataset.path, if set, to test on (false: all read dataset.path and each takes its part, as in a simulation).
@@ -33,6 +34,11 @@ class SuperlinkEngine(Engine):
     classes: Annotated[int, Ge(2)] | None = None
     channels: Annotated[int, Ge(1)] | None = None
     side: Annotated[int, Ge(1)] | None = None
+
+    def check(self) -> None:
+        if not self.connection:
+            fix = "fedmed deploy --local N starts one on this machine."
+            raise refuse("engine.connection", "the name of a SuperLink in Flower's configuration", "nothing", fix)
 
     def answers_within(self) -> float:
         return self.timeout

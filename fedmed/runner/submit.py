@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from fedmed.engine.loopback import program
+from fedmed.engine import loopback
 from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import refuse
 from fedmed.offline import go_offline
@@ -22,10 +22,20 @@ def submit(engine: SuperlinkEngine, config_yaml: str, directory: Path, *, resume
 
     Raises `UserError` where the run leaves no result in the directory, as seen from this machine.
     """
+    engine.check()
+    if engine.connection == loopback.NAME and not loopback.is_running():
+        fix = f"fedmed deploy --local N resume={directory}, with as many clients, starts it again."
+        raise refuse("engine.connection", "a SuperLink that runs", "that of fedmed deploy, which has ended", fix)
     go_offline()
     with TemporaryDirectory(prefix="fedmed-run-") as folder:
         write_bundle(Path(folder), config_yaml, directory.resolve(), resume=resume)
-        command = [program("flwr"), "run", folder, *([engine.connection] if engine.connection else []), "--stream"]
+        command = [
+            loopback.program("flwr"),
+            "run",
+            folder,
+            *([engine.connection] if engine.connection else []),
+            "--stream",
+        ]
         subprocess.run(command, stdout=sys.stderr, env=os.environ, check=False)
     final = RunDirectory(directory).final()
     if final is None:

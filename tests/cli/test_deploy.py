@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from fedmed.cli import deploy
 from fedmed.cli.main import main
+from fedmed.engine import loopback
 
 
 @pytest.mark.parametrize(
@@ -27,3 +29,7 @@ def test_faults_are_told_before_any_process_starts(
     monkeypatch.setattr("fedmed.engine.loopback.Loopback.__enter__", lambda self: pytest.fail("started"))
     assert main(["deploy", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_the_connection_is_that_of_the_loopback() -> None:
+    assert deploy.CONNECTION == loopback.NAME

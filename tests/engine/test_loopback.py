@@ -72,7 +72,7 @@ def test_nodes_are_told_who_they_are_and_the_environment_is_flowers_inside_the_b
         assert f'partition-id=1 num-partitions=2 site-directory="{tmp_path}/sites/1"' in log
         assert f'dataset-path="{tmp_path}/b.npz"' in log
         assert log.endswith(" 0\n")
-        assert '[superlink]\ndefault = "local"' in (home / "config.toml").read_text()
+        assert '[superlink]\ndefault = "fedmed-loopback"' in (home / "config.toml").read_text()
     assert not home.exists()
     assert dict(os.environ) == before
 

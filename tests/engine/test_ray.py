@@ -94,12 +94,11 @@ def test_options_reach_flower(simulate: Simulate) -> None:
 
 def test_what_keeps_the_simulation_from_starting_is_told(simulate: Simulate) -> None:
     def fail(**given: Any) -> None:
-        raise ValueError("ActorPool is empty")
+        raise RuntimeError("Ending simulation.") from ValueError("ActorPool is empty")
 
     simulate(fail)
-    with pytest.raises(RuntimeError, match="ended before the run") as caught, RayEngine().open(TRAINER, 1, app()):
-        pass
-    assert str(caught.value.__cause__) == "ActorPool is empty"
+    with pytest.raises(RuntimeError, match="ended before the run: ActorPool is empty"):
+        RayEngine().open(TRAINER, 1, app()).__enter__()
 
 
 def test_a_simulation_that_dies_ends_the_wait_for_replies(simulate: Simulate) -> None:
@@ -129,6 +128,12 @@ def test_without_ray_the_engine_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(ray, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"fedmed\[ray\]"):
         RayEngine().check()
+
+
+def test_clients_that_need_more_cores_than_there_are_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "find_spec", lambda name: True)
+    with pytest.raises(UserError, match=r"engine.client_cpus: expected at most engine.cpus \(2\), got 3"):
+        RayEngine(cpus=2, client_cpus=3).check()
 
 
 def test_the_entry_that_the_engine_uses_is_still_flowers() -> None:

@@ -53,7 +53,7 @@ def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
     def start(*overrides: str, answers: int = 1000, resume: bool = False) -> Path:
         directory, bundle = tmp_path / "deployed", tmp_path / f"bundle{answers}"
         bundle.mkdir()
-        config = compose.compose([*TINY, "engine=superlink", *overrides])
+        config = compose.compose([*TINY, "engine=superlink", "engine.connection=hospitals", *overrides])
         write_bundle(bundle, runner.lifecycle._yaml(config), directory, resume=resume)
         grid = Sites(bundle, 2, tmp_path / "sites", answers)
         context = Context(1, 0, {}, RecordDict(), {"directory": str(directory), "resume": resume})

@@ -19,8 +19,15 @@ from fedmed.runner.deployed import client_app, own_world, server_app
 from fedmed.runner.lifecycle import _yaml
 from fedmed.runner.site_world import server_world
 
-SHAPE = ("engine.classes=3", "engine.channels=1", "engine.side=8")
-SITES = ("engine=superlink", "engine.sites=true", *SHAPE, "dataset=npz", "dataset.normalise=image")
+SHAPE = ("engine.connection=hospitals", "engine.classes=3", "engine.channels=1", "engine.side=8")
+SITES = (
+    "engine=superlink",
+    "engine.connection=hospitals",
+    "engine.sites=true",
+    *SHAPE,
+    "dataset=npz",
+    "dataset.normalise=image",
+)
 RUN = ("clients=2", "rounds=2", "batch_size=8", "model.width=4")
 
 
