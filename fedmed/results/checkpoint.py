@@ -1,7 +1,7 @@
 """Checkpoints that survive a kill at any moment: one commit per round, made valid by replacing one manifest last.
 
-New files take new names, so that the previous commit stays whole until the manifest is replaced; files that the
-manifest does not name are removed after the commit.
+New files take new names, so that the previous commit stays whole until the manifest is replaced; files that only the
+previous commit names are removed then, and what a killed commit left when its run goes on.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     manifest = _write_files(folder, checkpoint, last)
     sync_folder(folder)
     write_manifest(folder, manifest)
-    _remove_unnamed(folder, manifest)
+    for name in last.files.keys() - manifest.files.keys():
+        (folder / name).unlink(missing_ok=True)
 
 
 def load(folder: Path) -> Checkpoint | None:
@@ -66,6 +67,13 @@ def load(folder: Path) -> Checkpoint | None:
         clients={int(id): _read_state(folder, manifest, name) for id, name in manifest.clients.items()},
         progress=manifest.progress,
     )
+
+
+def recover(folder: Path) -> Checkpoint | None:
+    """`load`, for the run that goes on from there: it also removes what a commit left that was killed half-way."""
+    if (manifest := read_manifest(folder)) is not None:
+        _remove_unnamed(folder, manifest)
+    return load(folder)
 
 
 def load_client(folder: Path, id: int) -> dict[str, Any]:

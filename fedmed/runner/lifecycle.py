@@ -64,7 +64,7 @@ def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
         return submit(engine, kept.config_yaml, directory, resume=True)
     with _prepared(config) as parts:
         _same(parts, kept)
-        return _go(parts, kept, show, checkpoint.load(kept.checkpoints))
+        return _go(parts, kept, show, checkpoint.recover(kept.checkpoints))
 
 
 def serve(grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, resume: bool, show: Show) -> Final:
@@ -78,7 +78,7 @@ def serve(grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, 
             return _Run(parts, _created(parts, directory, config_yaml), show, grid).go(None)
         kept = RunDirectory.open(directory)
         _same(parts, kept)
-        return _Run(parts, kept, show, grid).go(checkpoint.load(kept.checkpoints))
+        return _Run(parts, kept, show, grid).go(checkpoint.recover(kept.checkpoints))
 
 
 def _created(parts: Parts, directory: Path, config_yaml: str) -> RunDirectory:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fedmed.errors import UserError
-from fedmed.results.checkpoint import Checkpoint, load, load_best, load_client, save, save_best
+from fedmed.results.checkpoint import Checkpoint, load, load_best, load_client, recover, save, save_best
 
 
 def checkpoint(round: int, clients: tuple[int, ...] = ()) -> Checkpoint:
@@ -163,3 +163,22 @@ def test_a_commit_waits_once_per_file_and_twice_for_the_folder(tmp_path: Path, m
     monkeypatch.setattr(os, "fsync", lambda file: (waits.append(file), sync(file)))
     save(tmp_path, checkpoint(1, clients=(0, 1)))
     assert len(waits) == 2 + 2 + 1 + 2  # model and server, clients, manifest, folder
+
+
+def test_what_a_killed_commit_left_is_removed_when_the_run_goes_on(tmp_path: Path) -> None:
+    save(tmp_path, Checkpoint(round=1, shared={"w": torch.ones(2)}, clients={3: {"n": 1}}))
+    for name in ("model_2.safetensors", "server_2.pt", "client_3_2.pt"):
+        (tmp_path / name).write_bytes(b"half")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert load(tmp_path) is not None
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    saved = recover(tmp_path)
+    assert saved is not None
+    assert saved.clients == {3: {"n": 1}}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "checkpoint.json",
+        "model_1.safetensors",
+        "server_1.pt",
+        "client_3_1.pt",
+    }
+    assert recover(tmp_path / "nowhere") is None
