@@ -44,9 +44,11 @@ class RayEngine(Engine):
 
     def check(self) -> None:
         if find_spec("ray") is None:
-            raise refuse(
-                "engine", "Ray, which engine=ray runs on", "no such package", "Install it: pip install 'fedmed[ray]'."
-            )
+            fix = "Install it: pip install 'fedmed[ray]'."
+            raise refuse("engine", "Ray, which engine=ray runs on", "no such package", fix)
+        if self.cpus is not None and self.client_cpus > self.cpus:
+            fix = "Else no client could train."
+            raise refuse("engine.client_cpus", f"at most engine.cpus ({self.cpus})", self.client_cpus, fix)
 
     def open(self, trainer: Trainer, clients: int, app: ClientApp) -> AbstractContextManager[Grid]:
         start: dict[str, Any] = {} if self.cpus is None else {"num_cpus": self.cpus}
