@@ -94,7 +94,7 @@ def test_a_kill_at_any_step_leaves_a_whole_commit(tmp_path: Path) -> None:
                 survived = True
             except Killed:
                 pass
-        loaded = load(folder)
+        loaded = recover(folder)
         assert loaded is not None
         assert rounds_in(loaded) == {loaded.round}
         clients = {id: state["round"] for id, state in loaded.clients.items()}
