@@ -122,7 +122,7 @@ class QuantiseCompression(Compression):
     def encode(self, change: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         scale = change.abs().max() / 127
         # floor(x + u), u ~ U[0, 1): E = x
-        draws = torch.rand(change.shape, generator=generator)
+        draws = torch.rand(change.shape, generator=generator).to(change.device)
         levels = (change / scale.clamp_min(torch.finfo(change.dtype).tiny) + draws).floor_().clamp_(-127, 127)
         return {"levels": levels.to(torch.int8), "scale": scale.reshape(1)}
 

@@ -235,7 +235,7 @@ class FedIA(Method):
         record: dict[str, Any] = server.state.setdefault(str(report.client), {})
         loss = float(report.payload["loss"])
         point = torch.tensor([[t, (1 - loss) / (1 + loss)]], dtype=torch.float64)
-        record["curve"] = torch.cat([record["curve"], point]) if "curve" in record else point
+        record["curve"] = torch.cat([record["curve"].cpu(), point]) if "curve" in record else point
         if "completeness" in report.payload:
             record["completeness"] = float(report.payload["completeness"])
         if "flagged" in record:
@@ -275,7 +275,7 @@ class FedIA(Method):
         if not self._weighted(server):
             return counts
         completed = torch.tensor([server.state[str(r.client)]["completeness"] for r in reports], dtype=torch.float64)
-        losses = torch.stack([r.payload["loss"] for r in reports]).double()
+        losses = torch.stack([r.payload["loss"] for r in reports]).double().cpu()
         return arithmetic.shares(completed, losses, self.temperature) * (counts if self.use_counts else 1)
 
 

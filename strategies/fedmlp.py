@@ -136,18 +136,18 @@ class FedMLP(Method):
         sent = [r for r in reports if r.payload]
         if not sent:
             return dict(server.state)
-        n = torch.tensor([r.examples for r in sent], dtype=torch.float64)[:, None]
         rows, counts, missing, degree = (
             torch.stack([r.payload[name] for r in sent])
             for name in ("prototypes", "counts", "missing", "learning_degree")
         )
+        n = degree.new_tensor([r.examples for r in sent])[:, None]
         # G[2c+b] = sum n_k P_k[2c+b] / sum n_k over the clients that have it; tau[c] likewise over those that miss c
         fresh, known = _mean(n * (counts > 0), rows), (counts > 0).any(0)
         old = server.state.get("prototypes", torch.zeros_like(fresh))
         valid = server.state.get("valid", torch.zeros_like(known))
         step = torch.where(valid, self.step, 1.0)[:, None]
         moved = (1 - step) * old + step * fresh
-        tau = server.state.get("tau", torch.ones(degree.shape[1], dtype=torch.float64))
+        tau = server.state.get("tau", torch.ones_like(degree[0]))
         server.state["prototypes"] = torch.where(known[:, None], moved, old)
         server.state["valid"] = valid | known
         server.state["tau"] = torch.where(missing.any(0), _mean(n * missing, degree[..., None])[:, 0], tau)
@@ -156,7 +156,7 @@ class FedMLP(Method):
     def audit(self, client: Client, truth: Tensor) -> Mapping[str, float]:
         """Per class: given positives, or precision, recall and coverage of tags; missing-class AUC around training."""
         seen, present = _seen(client.given), truth > 0
-        tag = client.state.get("tag", torch.full(truth.shape, -1, dtype=torch.int8))
+        tag = client.state.get("tag", torch.full_like(truth, -1, dtype=torch.int8))
         out: dict[str, float] = {}
         for c in range(truth.shape[1]):
             if seen[:, c].any():
@@ -190,7 +190,7 @@ class FedMLP(Method):
     def _tag(self, client: Client, seen: Tensor) -> Tensor:
         """The client's tags (N, C) int8 with this round's added: 1 present, 0 absent, -1 none."""
         features, client.scratch["before"] = client.collect(client.received)
-        tag: Tensor = client.state.get("tag", torch.full(seen.shape, -1, dtype=torch.int8))
+        tag: Tensor = client.state.get("tag", torch.full_like(seen, -1, dtype=torch.int8))
         lean = leaning(features, client.inbox["prototypes"])
         _finite(client, "features and prototypes", lean, 1)
         valid, tau = client.inbox["valid"], client.inbox["tau"]
@@ -207,7 +207,7 @@ class FedMLP(Method):
         count = (share * total + 1e-9).floor().long()
         count = torch.where(some, count.clamp(min=self.min_tag), count).minimum(total)
         order = torch.sort(score.masked_fill(~among, -torch.inf), dim=0, descending=True, stable=True).indices
-        place = torch.arange(len(score))[:, None].expand_as(order)
+        place = torch.arange(len(score), device=order.device)[:, None].expand_as(order)
         return torch.empty_like(order).scatter_(0, order, place) < count
 
 

@@ -77,8 +77,8 @@ class FedNPR(Method):
         features = unit(torch.cat([part.features for part in client.sweep(client.model)]))  # (N, D)
         kept = client.state.get("centroids")
         if kept is None:
-            kept = features.new_empty(len(counts), self.centroids, features.shape[1])
-            nn.init.trunc_normal_(kept, std=0.02, generator=client.rng)
+            kept = torch.empty(len(counts), self.centroids, features.shape[1], dtype=features.dtype)
+            kept = nn.init.trunc_normal_(kept, std=0.02, generator=client.rng).to(features.device)
         found = [
             self._of_class(rows, features[client.train.y == c], client) if counts[c] >= self.min_examples else rows
             for c, rows in enumerate(kept.unbind())

@@ -58,13 +58,13 @@ class StandardAugment(Augment):
         if self.flip or self.rotate or self.translate or self.scale:
             x, y = self._moved(x, y, draw[:, :5])
         if self.brightness:
-            x = x + self.brightness * draw[:, 5].view(-1, 1, 1, 1).to(x)
+            x = x + self.brightness * draw[:, 5].view(-1, 1, 1, 1).to(x, non_blocking=True)
         if self.noise:
-            x = x + self.noise * torch.randn(x.shape, generator=generator).to(x)
+            x = x + self.noise * torch.randn(x.shape, generator=generator).to(x, non_blocking=True)
         return x, y
 
     def _moved(self, x: Tensor, y: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
-        affine = self._affine(draw, x.shape[2] / x.shape[3]).to(x)
+        affine = self._affine(draw, x.shape[2] / x.shape[3]).to(x, non_blocking=True)
         grid = F.affine_grid(affine, list(x.shape), align_corners=False)  # (B, H, W, 2)
         moved = F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
         if y.ndim != 3:

@@ -75,7 +75,7 @@ def fresh_context(node: int, nodes: int, state: RecordDict) -> Context:
 
 def _plain(state: RecordDict) -> dict[str, tuple[str, dict[str, Any]]]:
     return {
-        name: ("tensors", {n: t.detach().clone() for n, t in unpack(record).items()})
+        name: ("tensors", {n: t.detach().cpu().clone() for n, t in unpack(record).items()})
         if isinstance(record, ArrayRecord)
         else (type(record).__name__, dict(record))
         for name, record in state.items()

@@ -11,6 +11,7 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
 from torch import Tensor
 
+from fedmed.devices import PROCESSOR, moved
 from fedmed.errors import UserError
 from fedmed.flower.grid import LocalGrid
 from fedmed.flower.identity import identify
@@ -101,6 +102,8 @@ class MethodStrategy(Strategy):
             reply = read_reply(message)
             if not self._note(reply):
                 continue
+            if len(self._result.clients) == 1:
+                self._meet(reply)
             weights = self._conditions.compression.restore(reply.report.weights, self._shared)
             aggregation.add(replace(reply.report, weights=weights), reply.payloads)
         if not self._result.clients:
@@ -195,6 +198,13 @@ class MethodStrategy(Strategy):
         inbox = {member: pack(payload) for member, payload in self.progress.inbox.items()}
         content = ask(arrays, inbox, {**config, **numbers, **adapted})
         return [Message(content, self._members[c].node, kind, group_id=str(round)) for c in clients]
+
+    def _meet(self, reply: Reply) -> None:
+        """Brings weights and the server's memory to the device of the replies, where they are averaged."""
+        received = (reply.report.weights, *reply.payloads.values())
+        there = next((tensor.device for tensors in received for tensor in tensors.values()), PROCESSOR)
+        self._shared.update(moved(self._shared, there))
+        self.progress.state.update(moved(self.progress.state, there))
 
     def _note(self, reply: Reply) -> bool:
         """Keeps the client's row and counts its bytes; whether it came in time."""

@@ -54,7 +54,7 @@ def curve(score: Tensor, truth: Tensor, seen: Tensor) -> Curve:
 
 def _ties(ranked: Tensor) -> tuple[Tensor, Tensor]:
     """For every row of sorted columns the first and the last row with the same value."""
-    row = torch.arange(len(ranked)).unsqueeze(1).expand_as(ranked)
+    row = torch.arange(len(ranked), device=ranked.device).unsqueeze(1).expand_as(ranked)
     change = ranked[1:] != ranked[:-1]
     edge = torch.ones_like(ranked[:1], dtype=torch.bool)
     first = row.where(torch.cat([edge, change]), 0).cummax(0).values

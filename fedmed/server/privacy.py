@@ -116,7 +116,7 @@ class GaussianPrivacy(Privacy):
     def blur(self, mean: Payload, asked: int, *, seed: int, round: int) -> Payload:
         # mean + N(0, (z S / K)^2)
         draws, std = rng.generator(seed, "privacy", round), self.noise_multiplier * self.clip_norm / asked
-        return {n: t + std * torch.randn(t.shape, generator=draws, dtype=t.dtype) for n, t in mean.items()}
+        return {n: t + std * torch.randn(t.shape, generator=draws, dtype=t.dtype).to(t.device) for n, t in mean.items()}
 
     def spent(self, rounds: int, *, clients: int, asked: int | None) -> Spent:
         from flwr.serverapp import (
