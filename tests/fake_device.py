@@ -1,6 +1,6 @@
 """A second device for machines without one: tensors that say they are elsewhere, and refuse what a GPU would refuse.
 
-They hold a tensor of the processor that does the work, so a run on `DEVICE` must have the bits of a run on the
+They hold a tensor of the processor that does the work, so a run on it must have the bits of a run on the
 processor. As on CUDA, an operation may not mix devices, but for single values and for indices on the processor in
 x[index]; random numbers on the device are not drawn from a generator of the processor; and nothing there is numpy's.
 """
@@ -11,22 +11,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
 
-try:
-    from torch.utils.backend_registration import _setup_privateuseone_for_python_backend as backend
-except ImportError:
-    backend = None
-
 aten = torch.ops.aten
-KIND = "elsewhere"
-if backend is not None:
-    backend(KIND)  # here, since torch must know of a device before the first backward pass of a process
+KIND = "meta"
+"""The name of the device: torch's own for tensors without content, so that no backend must be registered for it."""
+
 CROSSING = (aten.copy_.default, aten._to_copy.default, aten._foreach_copy_.default)
 INDEXING = (aten.index.Tensor, aten.index_put_.default, aten.index_put.default, aten._index_put_impl_.default)
 WHOLE = (aten.cat.default, aten.stack.default)
@@ -46,7 +40,7 @@ class Elsewhere(Tensor):
             strides=held.stride(),
             storage_offset=held.storage_offset(),
             dtype=held.dtype,
-            device=torch.device(KIND, 0),
+            device=torch.device(KIND),
             requires_grad=held.requires_grad,
         )
         made.held = held
@@ -74,6 +68,8 @@ class _Data(TorchFunctionMode):
             return args[0].held.tolist()
         if func is Tensor.new_tensor and isinstance(args[0], Elsewhere):
             return torch.tensor(args[1], dtype=kwargs.get("dtype", args[0].dtype)).to(args[0].device)
+        if func is Tensor.__getitem__ and isinstance(args[1], list):
+            return args[0][torch.tensor(args[1], dtype=torch.int64)]
         if func in (torch.tensor, torch.as_tensor) and _asked(args, kwargs):
             return func(*args, **(kwargs | {"device": "cpu"})).to(kwargs["device"])
         return func(*args, **kwargs)
@@ -82,10 +78,8 @@ class _Data(TorchFunctionMode):
 @contextmanager
 def elsewhere() -> Iterator[torch.device]:
     """The fake device, which exists inside the block."""
-    if backend is None:
-        pytest.skip("this version of torch takes no device from Python")
     with _Factories(), _Data():
-        yield torch.device(KIND, 0)
+        yield torch.device(KIND)
 
 
 def home(value: Any) -> Any:
@@ -122,7 +116,7 @@ def _refuse(func: Any, args: Any, kwargs: Any) -> None:
         raise RuntimeError(f"{func}: expected a generator of {KIND}, found one of the processor")
     written = func._schema.is_mutable and not isinstance(tree_leaves(args[0])[0], Elsewhere)
     if plain and (written or func in WHOLE or any(x.dim() for x in plain)):
-        raise RuntimeError(f"{func}: expected all tensors on one device, found {KIND}:0 and cpu")
+        raise RuntimeError(f"{func}: expected all tensors on one device, found {KIND} and cpu")
 
 
 def _asked(args: Any, kwargs: Any) -> bool:

@@ -45,8 +45,14 @@ def _version(package: str) -> str | None:
 def _torch() -> Iterator[tuple[str, str]]:
     import torch
 
+    from fedmed.devices import device_of, gpus
+
     yield "processors", f"{os.cpu_count()}, and torch uses {torch.get_num_threads()} threads outside runs"
-    yield "device", "cpu; runs use no GPU so far"
+    found = gpus()
+    yield "devices", ", ".join(["cpu", *(f"cuda:{i} ({name})" for i, name in enumerate(found))])
+    none = "torch finds no GPU" if torch.version.cuda else "this build of torch is for processors only"
+    why = "" if found else f", as {none}"
+    yield "device", f"cpu unless a run says otherwise; device=auto takes {device_of('auto')}{why}"
 
 
 def _folders() -> Iterator[tuple[str, str]]:

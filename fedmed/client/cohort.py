@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from fedmed import rng
+from fedmed.client.images import chosen
 from fedmed.client.jobs import LOCAL, Job, Outcome
 from fedmed.client.trainer import Trainer
 from fedmed.data.batches import batches, passed
@@ -37,6 +38,8 @@ def obstacle(trainer: Trainer) -> str | None:
         return "the model draws random numbers in training (dropout)"
     if trainer.training.optimizer.state == "persist":
         return "optimizer.state=persist"
+    if trainer.training.precision == "fp16":
+        return "precision=fp16 scales each client's loss by itself"
     return None
 
 
@@ -121,7 +124,7 @@ class Cohort:
         return torch.stack(x), torch.stack(y), torch.stack(seen)
 
     def _inputs(self, lane: _Lane, index: Tensor) -> Examples:
-        part = lane.train[index]
+        part = chosen(lane.train, index)
         x, y = self._trainer.inputs(part, lane.views)
         return Examples(x, y, _seen(Examples(x, y, part.seen)))
 

@@ -44,14 +44,17 @@ class Descent:
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, precision: Precision, device: torch.device) -> None:
-        self._optimizer, self._device = optimizer, device
-        self._scales = precision == "fp16"
-        self._scaler: torch.amp.GradScaler | None = None
+        self._optimizer, self._device, self._scales = optimizer, device, precision == "fp16"
         self.begin()
 
     def begin(self) -> None:
         """A new round."""
         self._scaler = torch.amp.GradScaler(self._device.type, init_scale=SCALE) if self._scales else None
+
+    @property
+    def scale(self) -> float:
+        """What the loss is multiplied by."""
+        return 1.0 if self._scaler is None else float(self._scaler.get_scale())
 
     def step(self, loss: Tensor, change: Callable[[], None]) -> None:
         """One step. change: of the gradients, once they are there and unscaled."""

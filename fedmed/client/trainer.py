@@ -84,10 +84,10 @@ class Trainer:
 
     def net_draws(self) -> bool:
         """Whether the net draws random numbers in training (dropout, drop path): from torch's one generator."""
-        net, one = copy.deepcopy(self.net).train(), self.share(0).train.x[:1]
+        net, one = copy.deepcopy(self.net).cpu().train(), self._given["share"](0).train.x[:1]
         before = torch.get_rng_state()
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            net(self._layout(self._normalise(torch.cat([one, one]))))
+            net(self._layout(self._given["normalise"](torch.cat([one, one]))))
             return not torch.equal(before, torch.get_rng_state())
 
     def train(self, job: Job) -> Outcome:
@@ -164,8 +164,8 @@ class Trainer:
         copy_into(self._weights, shared)
 
     def received(self, job: Job) -> dict[str, Tensor]:
-        """All weights of the net as the job's round begins: the shared ones and the client's own."""
-        return {**job.state.get(LOCAL, self._initial), **job.shared}
+        """All weights of the net as the job's round begins, where it is: the shared ones and the client's own."""
+        return self._here({**job.state.get(LOCAL, self._initial), **job.shared})
 
     def _receive(self, job: Job) -> Session:
         """The resident net with the job's weights and the client's own; the session that its methods see."""

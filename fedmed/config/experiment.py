@@ -54,7 +54,9 @@ class Experiment:
     thorough: whether the last evaluation includes slow metrics (surface distances).
     checkpoint_every: rounds between checkpoints.
     resume: directory of a run to continue (null: a new run).
-    device: cpu, the only one that runs use so far.
+    device: where clients train: cpu, cuda (engine=pool takes all GPUs), cuda:<number>, or auto (a GPU where there is
+       one); a GPU gives other last bits.
+    precision: of passes through the net: full (float32), bf16 or fp16 (mixed; weights and losses stay float32).
     torch_threads: threads of torch; part of the run, because it changes the last bits.
     optimizer: name, lr, momentum, weight_decay, schedule, milestones, state.
     """
@@ -78,6 +80,7 @@ class Experiment:
     thorough: bool = False
     checkpoint_every: Annotated[int, Ge(1)] = 1
     resume: str | None = None
-    device: Literal["cpu"] = "cpu"
+    device: str = "cpu"
+    precision: Literal["full", "bf16", "fp16"] = "full"
     torch_threads: Annotated[int, Ge(1)] = 1
     optimizer: Optimizer = Optimizer()

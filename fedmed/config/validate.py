@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from fedmed.errors import Fault, UserError, near
 
 SETTINGS = {field.name: field for field in fields_of(Experiment) if field.name != "optimizer"}
 OPTIMIZER = {field.name: field for field in fields_of(Optimizer)}
+DEVICES = ("auto", "cpu", "cuda", "cuda:0")
 
 Values = Mapping[str, Any]
 
@@ -104,6 +106,7 @@ def _check_together(values: Values) -> Iterator[Fault]:
     yield from _check_clients(values)
     yield from _check_sampling(values)
     yield from _check_steps(values)
+    yield from _check_device(str(values["device"]))
     yield from _check_optimizer(values["optimizer"])
     for where, text in (("loss", values["loss"]), *(("metrics", text) for text in values["metrics"])):
         if text is not None:
@@ -143,6 +146,12 @@ def _check_steps(values: Values) -> Iterator[Fault]:
     if values["patience"] is not None and "client" not in values["scopes"]:
         fix = "Add client to scopes: a better round is one with better validation at the clients."
         yield Fault("patience", "client among scopes", show(values["scopes"]), fix)
+
+
+def _check_device(name: str) -> Iterator[Fault]:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        fix = f"{near(name, DEVICES)} fedmed doctor shows which there are."
+        yield Fault("device", "auto, cpu, cuda or cuda:<number>", name, fix)
 
 
 def _check_optimizer(optimizer: Values) -> Iterator[Fault]:

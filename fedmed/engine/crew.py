@@ -211,4 +211,4 @@ class Crew:
             raise refuse(where, "a worker process that outlives its round", f"{DEATHS} that were {ended}", fix)
         warnings.warn(f"{where}: its worker process was {ended}; another one takes over", stacklevel=2)
         self._waiting.extendleft(reversed(lost))
-        desk.worker = self._hiring.one(desk.slots)
+        desk.worker = self._hiring.one(desk.worker)

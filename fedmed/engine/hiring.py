@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import cycle
+from math import ceil
 
 from fedmed.client import Trainer
+from fedmed.devices import spread
 from fedmed.engine.arena import Arena
 from fedmed.engine.worker import Kit, Parcel, Slot, Worker
 from fedmed.errors import refuse
@@ -22,32 +26,38 @@ class Hiring:
 
     def __init__(self, trainer: Trainer, *, clients: int, threads: int, start: str) -> None:
         self._trainer, self._clients, self._threads = trainer, clients, threads
-        forks = sys.platform == "linux" and threads == 1
+        self._devices = spread(trainer.device)
+        if start == "fork" and trainer.device.type != "cpu":
+            raise refuse("engine.start", "spawn, or auto, on a GPU, which no forked process can use", start)
+        forks = sys.platform == "linux" and threads == 1 and trainer.device.type == "cpu"
         self._methods = {"auto": ["fork", "spawn"] if forks else ["spawn"]}.get(start, [start])
         self._parcel: Parcel | None = None
-        self._broadcasts: tuple[Arena, ...] = ()
 
     def all(self, slots: Sequence[Slots], broadcasts: tuple[Arena, ...]) -> list[Worker]:
         """A worker for each entry of `slots`, ready; `UserError` where they cannot be started as asked."""
-        self._broadcasts = broadcasts
+        sharers = ceil(len(slots) / len(self._devices))
+        kits = [
+            Kit(self._trainer, self._clients, self._threads, broadcasts, own, device, sharers)
+            for own, device in zip(slots, cycle(self._devices), strict=False)
+        ]
         for method in self._methods:
-            workers = [self._worker(own, method) for own in slots]
+            workers = [self._worker(kit, method) for kit in kits]
             if _ready(workers):
                 return workers
         fix = "Set engine.start=spawn, or auto."
         raise refuse("engine.start", "a process that has not trained yet, to fork from", self._methods[-1], fix)
 
-    def one(self, slots: Slots) -> Worker:
-        """Another worker later on: spawned, since by then the run's process may have threads."""
-        worker = self._worker(slots, "spawn")
+    def one(self, lost: Worker) -> Worker:
+        """Another worker in place of a lost one: spawned, since by now the run's process may have threads."""
+        worker = self._worker(lost.kit, "spawn")
         worker.ready()
         return worker
 
-    def _worker(self, slots: Slots, method: str) -> Worker:
-        if method == "spawn" and self._parcel is None:
-            self._parcel = Parcel.of(self._trainer)
-        trainer = self._trainer if method == "fork" or self._parcel is None else self._parcel
-        return Worker(Kit(trainer, self._clients, self._threads, self._broadcasts, slots), method)
+    def _worker(self, kit: Kit, method: str) -> Worker:
+        if method == "fork":
+            return Worker(kit, method)
+        self._parcel = self._parcel or Parcel.of(self._trainer)
+        return Worker(replace(kit, trainer=self._parcel), method)
 
 
 def _ready(workers: Sequence[Worker]) -> bool:

@@ -1,4 +1,4 @@
-"""A pool of worker processes: clients train side by side on all cores, with the bits of one after another."""
+"""A pool of worker processes: clients train side by side on all cores or GPUs, with the bits of one after another."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from annotated_types import Ge
 from flwr.app import Message
 
 from fedmed.client import Trainer
+from fedmed.devices import spread
 from fedmed.engine.base import Engine
 from fedmed.engine.crew import Crew
 from fedmed.engine.hiring import Hiring
@@ -23,20 +24,24 @@ from fedmed.flower.records import owned
 
 @dataclass(frozen=True, kw_only=True)
 class PoolEngine(Engine):
-    """Worker processes that train clients side by side on all cores, with the same bits as inprocess.
+    """Worker processes that train clients side by side on all cores or GPUs, with the same bits as inprocess.
 
-    workers: how many processes (null: as many as there are cores, divided by torch_threads).
+    workers: how many processes (null: on the processor as many as there are cores, divided by torch_threads; on
+       GPUs workers_per_gpu for each), spread over the GPUs in turn.
+    workers_per_gpu: how many processes share a GPU (at least 1; more keep it busier and take more of its memory).
     start: how they begin: fork (at once; Linux), spawn (seconds; anywhere), or auto: fork where torch allows it.
     """
 
     workers: Annotated[int, Ge(1)] | None = None
+    workers_per_gpu: Annotated[int, Ge(1)] = 2
     start: Literal["auto", "fork", "spawn"] = "auto"
 
     def grid(self, trainer: Trainer, clients: int) -> LocalGrid:
         if sys.platform == "win32":
             raise refuse("engine", "Linux or macOS for worker processes", "Windows", "Use engine=inprocess.")
-        threads = torch.get_num_threads()
-        workers = self.workers or max(1, cores() // threads)
+        threads, device = torch.get_num_threads(), trainer.device
+        most = max(1, cores() // threads) if device.type == "cpu" else len(spread(device)) * self.workers_per_gpu
+        workers = self.workers or most
         hiring = Hiring(trainer, clients=clients, threads=threads, start=self.start)
         return PoolGrid(hiring, clients, min(workers, clients))
 

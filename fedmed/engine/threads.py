@@ -33,6 +33,9 @@ class ThreadsEngine(Engine):
     workers: Annotated[int, Ge(1)] | None = None
 
     def grid(self, trainer: Trainer, clients: int) -> LocalGrid:
+        if trainer.device.type != "cpu":
+            fix = "On a GPU threads wait for each other: use engine=pool, with engine.workers_per_gpu, or inprocess."
+            raise refuse("engine", "device=cpu for threads", str(trainer.device), fix)
         if trainer.net_draws():
             fix = "All threads draw from torch's one generator: use engine=pool, or set model.dropout=0."
             raise refuse("engine", "a net that draws no random numbers in training for threads", "dropout", fix)

@@ -27,6 +27,7 @@ from flwr.clientapp import ClientApp
 
 from fedmed.client import Trainer
 from fedmed.config.build import import_files, imported_files
+from fedmed.devices import PROCESSOR
 from fedmed.engine.arena import Arena, Blueprint
 from fedmed.engine.contexts import fresh_context
 from fedmed.flower import app_of, identify
@@ -75,13 +76,20 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """What a worker works with."""
+    """What a worker works with. device: where it trains; sharers: how many workers there are on it."""
 
     trainer: Trainer | Parcel
     clients: int
     threads: int
     broadcasts: tuple[Arena, ...]
     slots: tuple[Slot, ...]
+    device: torch.device = PROCESSOR
+    sharers: int = 1
+
+    def open(self) -> Trainer:
+        """The trainer, on the device."""
+        trainer = self.trainer.open() if isinstance(self.trainer, Parcel) else self.trainer
+        return trainer if trainer.device == self.device else trainer.replica(self.device, self.sharers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,7 @@ class Worker:
 
     def __init__(self, kit: Kit, method: str) -> None:
         context: Any = get_context(method)
+        self.kit = kit
         self.line, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=_serve, args=(kit, theirs), daemon=True, name="fedmed")
         self.process.start()
@@ -161,7 +170,7 @@ def _serve(kit: Kit, line: Connection) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     identify()
     keep_freed_memory()
-    trainer = kit.trainer.open() if isinstance(kit.trainer, Parcel) else kit.trainer
+    trainer = kit.open()
     torch.set_num_threads(kit.threads)
     line.send(_can_train())
     served = _Served(app_of(trainer), kit)

@@ -27,6 +27,7 @@ def environment() -> dict[str, object]:
         "cpu": _cpu(),
         "cpus": os.cpu_count(),
         "memory": _memory(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_initialized() else None,
         "torch_threads": torch.get_num_threads(),
         "commit": _commit(Path(fedmed.__file__).resolve().parents[1]),
         "command": _command(sys.argv),

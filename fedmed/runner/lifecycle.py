@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fedmed.config.build import build
 from fedmed.config.compose import PATHS
+from fedmed.devices import device_of, drawn_from
 from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import refuse
 from fedmed.flower import Progress, RoundResult, strategy
@@ -216,7 +217,7 @@ def _prepared(config: DictConfig) -> Iterator[Parts]:
     keep_freed_memory()
     build(config.engine).check()
     threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=drawn_from(device_of(config.device))):
         torch.set_num_threads(config.torch_threads)
         try:
             yield build_parts(config)

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 
 from fedmed.client import Trainer, Training
@@ -19,6 +20,7 @@ from fedmed.config.experiment import Experiment
 from fedmed.data.augment import Augment, NoneAugment
 from fedmed.data.pooled import pooled
 from fedmed.data.world import World, build_world
+from fedmed.devices import device_of
 from fedmed.engine.base import Engine
 from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import Fault, UserError, near
@@ -56,6 +58,7 @@ class Parts:
 def build_parts(config: DictConfig, world: World | None = None) -> Parts:
     """Loads the data, unless they are given, and builds everything else; raises `UserError` with every fault found."""
     chosen, chain, conditions = settings(config), build_chain(config), build_conditions(config)
+    device = device_of(chosen.device)
     if faults := list(conditions.faults(chain)):
         raise UserError(*faults)
     world = world or load_world(config)
@@ -78,7 +81,7 @@ def build_parts(config: DictConfig, world: World | None = None) -> Parts:
         chain=chain,
         model=model,
         net=net,
-        trainer=_trainer(config, chosen, world, task, chain, model, net),
+        trainer=_trainer(config, chosen, world, task, chain, model, net, device),
         engine=build(config.engine),
         server=build(config.server),
         conditions=conditions,
@@ -110,7 +113,14 @@ def load_world(config: DictConfig) -> World:
 
 
 def _trainer(
-    config: DictConfig, chosen: Experiment, world: World, task: Task, chain: Chain, model: Model, net: Net
+    config: DictConfig,
+    chosen: Experiment,
+    world: World,
+    task: Task,
+    chain: Chain,
+    model: Model,
+    net: Net,
+    device: torch.device,
 ) -> Trainer:
     augment: Augment = build(config.augment)
     training = Training(
@@ -119,6 +129,7 @@ def _trainer(
         steps=chosen.local_steps,
         batch_size=chosen.batch_size,
         clip_norm=chosen.clip_norm,
+        precision=chosen.precision,
         augment=None if isinstance(augment, NoneAugment) else augment,
         metrics=[resolve(name) for name in chosen.metrics],
         compression=build(config.compression),
@@ -132,6 +143,7 @@ def _trainer(
         normalise=world.normalise,
         seed=chosen.seed,
         channels_last=model.channels_last,
+        device=device,
     )
 
 
@@ -183,5 +195,5 @@ def _identity(config: DictConfig, world: World, net: Net) -> str:
     for part in world.parts:
         digest.update(part.tobytes() + b"/")
     for tensor in net.state_dict().values():
-        digest.update(tensor.contiguous().numpy().tobytes())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -96,6 +96,7 @@ def test_doctor_names_versions_and_what_is_broken(tmp_path: Path, capsys: pytest
     text = said(capsys, "doctor")
     assert "torch" in text
     assert "strategy=bad" in text
+    assert "device=auto takes" in text
     assert str(tmp_path / "runs") in text
 
 

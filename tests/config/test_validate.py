@@ -55,7 +55,7 @@ def test_values_out_of_bounds_are_faults() -> None:
         (["optimizer.schedule=cosine", "optimizer.milestones=[3]"], "optimizer.milestones"),
         (["patience=2", "scopes=[]"], "patience"),
         (["patience=2", "scopes=[test,adapted]"], "patience"),
-        (["device=cuda:99"], "device"),
+        (["device=cuda:first"], "device"),
     ],
 )
 def test_values_that_do_not_go_together_are_faults(overrides: list[str], where: str) -> None:

@@ -15,6 +15,7 @@ from fedmed.compression import QuantiseCompression, TopkCompression
 from fedmed.config.experiment import Optimizer
 from fedmed.data.augment import StandardAugment
 from fedmed.data.examples import Examples
+from fedmed.engine.cohort import CohortEngine
 from fedmed.flower import Progress, app_of
 from fedmed.flower.records import save_memory
 from fedmed.method import Chain, Method, chain
@@ -180,6 +181,18 @@ def test_all_settings_have_the_bits_of_the_processor(
     expected = bits(trained(toy, method, devices.PROCESSOR, how, **options))
     with elsewhere() as device:
         ended = trained(toy, method, device, how, **options)
+    assert_equal(brought_home(ended), expected)
+
+
+def test_a_cohort_has_the_bits_of_one_on_the_processor() -> None:
+    def together(device: torch.device) -> Ended:
+        trainer = trainer_of(PLAIN, strategy("fedavg"), seed=1).replica(device)
+        with CohortEngine(size=2).grid(trainer, 3) as grid:
+            return federate(PLAIN, strategy("fedavg"), grid=grid, **OPTIONS)
+
+    expected = bits(together(devices.PROCESSOR))
+    with elsewhere() as device:
+        ended = together(device)
     assert_equal(brought_home(ended), expected)
 
 

@@ -35,6 +35,13 @@ def ask(method: Method, node: int) -> Message:
     return Message(content, node, "train")
 
 
+def test_a_gpu_is_refused() -> None:
+    trainer = trainer_of(TOY, FedAvg())
+    trainer.device = torch.device("cuda")
+    with pytest.raises(UserError, match="device=cpu for threads, got cuda"):
+        ThreadsEngine().grid(trainer, 3)
+
+
 def test_replies_come_in_order_and_own_their_tensors() -> None:
     nodes = [1, 2, 1, 1, 2]
     with ThreadsEngine(workers=2).grid(trainer_of(TOY, Counts()), 3) as place:

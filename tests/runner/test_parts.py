@@ -27,7 +27,7 @@ def words(*overrides: str) -> str:
 def test_what_cannot_change_a_result_does_not_change_the_identity() -> None:
     before = parts().identity
     assert parts().identity == before
-    assert parts("checkpoint_every=5", "engine=inprocess").identity == before
+    assert parts("checkpoint_every=5", "engine=inprocess", "device=auto").identity == before
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def test_what_cannot_change_a_result_does_not_change_the_identity() -> None:
         "model.width=8",
         "model.channels_last=false",
         "torch_threads=2",
+        "precision=bf16",
         "clients_per_round=2",
         "augment=standard",
         "annotation=label_noise",

@@ -1,0 +1,90 @@
+"""Which pixels and labels lie on a device, and which are sent when they are needed."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from fedmed import devices
+from fedmed.client.images import arriving, chosen, labelled, placed
+from fedmed.client.jobs import Share
+from fedmed.data.examples import Examples
+from fedmed.data.normalise import Normalise, normaliser
+from tests.fake_device import Elsewhere, elsewhere, home
+from tests.toys import TOYS, Held, multilabel
+
+SHARES = TOYS["multiclass"].shares
+TRAIN, WHOLE = SHARES[0].train.x.nbytes, sum(e.x.nbytes for e in (SHARES[0].train, SHARES[0].val, SHARES[0].test))
+
+
+def where(share: Share) -> str:
+    """One letter per tensor, capital for those on the device: pixels and labels of train, val, test."""
+    parts = (share.train, share.val, share.test)
+    return "".join("xX"[isinstance(e.x, Elsewhere)] + "yY"[isinstance(e.y, Elsewhere)] for e in parts)
+
+
+def test_a_processor_sees_the_very_same() -> None:
+    share = SHARES.__getitem__
+    assert placed(share, devices.PROCESSOR, 1) is share
+    assert arriving(Tensor.float, devices.PROCESSOR) is Tensor.float
+    assert labelled(SHARES[0].train, devices.PROCESSOR) is SHARES[0].train
+
+
+@pytest.mark.parametrize(
+    ("room", "first", "second"),
+    [
+        (10 * WHOLE, "XYXYXY", "XYXYXY"),
+        (WHOLE + TRAIN, "XYXYXY", "XYxYxY"),
+        (WHOLE, "XYXYXY", "xYxYxY"),
+        (TRAIN, "XYxYxY", "xYxYxY"),
+        (0, "xYxYxY", "xYxYxY"),
+    ],
+)
+def test_pixels_stay_there_while_there_is_room_and_labels_always(
+    room: int, first: str, second: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(devices, "room", lambda device, sharers: asked.append(sharers) or room)
+    with elsewhere() as device:
+        share = placed(SHARES.__getitem__, device, 3)
+        assert asked == []
+        assert [where(share(client)) for client in (0, 1)] == [first, second]
+        assert share(0) is share(0)
+        assert asked == [3]
+
+
+def test_truth_and_audit_go_along() -> None:
+    train = SHARES[0].train
+    held = Held(train, train, train, audit=train, truth=train.y)
+    with elsewhere() as device:
+        share = placed(lambda client: held, device, 1)(0)
+        assert isinstance(share.truth, Elsewhere)
+        assert share.audit is not None
+        assert isinstance(share.audit.y, Elsewhere)
+
+
+@pytest.mark.parametrize("room", [0, 10**6])
+def test_rows_are_chosen_where_they_are(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "room", lambda device, sharers: room)
+    plain = multilabel(6)
+    given = Examples(plain.x, plain.y, plain.y > 0)
+    index = torch.tensor([4, 0, 4])
+    with elsewhere() as device:
+        there = placed(lambda client: Held(given, given, given), device, 1)(0).train
+        found = chosen(there, index)
+        assert isinstance(found.x, Elsewhere) == bool(room)
+        assert isinstance(found.seen, Elsewhere)
+        for name in ("x", "y", "seen"):
+            assert torch.equal(home(getattr(found, name)), getattr(given[index], name))
+    assert torch.equal(chosen(given, index).y, given.y[index])
+
+
+@pytest.mark.parametrize("by", ["none", "dataset", "image"])
+def test_pixels_arrive_normalised(by: str) -> None:
+    pixels = (TOYS["multiclass"].shares[0].train.x * 200).to(torch.uint8)
+    normalise = normaliser(by, [pixels])  # type: ignore[arg-type]
+    with elsewhere() as device:
+        for given in (pixels, pixels.to(device)):
+            found = arriving(normalise, device)(given)
+            assert isinstance(found, Elsewhere)
+            assert torch.equal(home(found), normalise(pixels))
+    assert isinstance(normalise, Normalise)
