@@ -36,10 +36,12 @@ class RayEngine(Engine):
     """Flower's simulation runtime on Ray: on this machine, or on a cluster that ray start has made of several.
 
     client_cpus: cores that a client takes, so that cores / client_cpus clients train side by side (> 0).
+    client_gpus: part of a GPU that a client takes where device is cuda (> 0; 0.5: two clients side by side on each).
     cpus: cores of this machine that Ray may use (>= 1, null: all, or those of the cluster).
     """
 
     client_cpus: Annotated[float, Gt(0)] = 1.0
+    client_gpus: Annotated[float, Gt(0)] = 1.0
     cpus: Annotated[int, Ge(1)] | None = None
 
     def check(self) -> None:
@@ -52,7 +54,12 @@ class RayEngine(Engine):
 
     def open(self, trainer: Trainer, clients: int, app: ClientApp) -> AbstractContextManager[Grid]:
         start: dict[str, Any] = {} if self.cpus is None else {"num_cpus": self.cpus}
-        options = {"client_resources": {"num_cpus": self.client_cpus}, "init_args": {"log_to_driver": False, **start}}
+        takes = {"num_cpus": self.client_cpus}
+        if trainer.device.type == "cuda":
+            if str(trainer.device) != "cuda":
+                raise refuse("device", "cuda, as Ray hands out the GPUs", str(trainer.device), "Set device=cuda.")
+            takes["num_gpus"] = self.client_gpus
+        options = {"client_resources": takes, "init_args": {"log_to_driver": False, **start}}
         return Simulation(app, clients, options)
 
 

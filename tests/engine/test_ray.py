@@ -146,3 +146,13 @@ def test_the_app_of_a_simulation_is_small_when_it_travels() -> None:
     pickled = cloudpickle.dumps(simulated_app("clients: 3\n"))
     assert len(pickled) < 10_000
     assert isinstance(cloudpickle.loads(pickled), ClientApp)
+
+
+def test_a_client_takes_part_of_a_gpu_where_there_is_one() -> None:
+    trainer = trainer_of(TOYS["multiclass"], FedAvg())
+    trainer.device = torch.device("cuda")
+    simulation: Any = RayEngine(client_gpus=0.25).open(trainer, 1, app())
+    assert simulation._options["client_resources"] == {"num_cpus": 1.0, "num_gpus": 0.25}
+    trainer.device = torch.device("cuda", 1)
+    with pytest.raises(UserError, match="cuda, as Ray hands out the GPUs, got cuda:1"):
+        RayEngine().open(trainer, 1, app())
