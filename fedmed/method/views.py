@@ -210,7 +210,10 @@ class Client:
 
     @property
     def rng(self) -> torch.Generator:
-        """Random numbers of this (run, method, round, client); batch order and dropout have streams of their own."""
+        """Random numbers of this (run, method, round, client), drawn on the processor whatever the device.
+
+        Batch order and dropout have streams of their own.
+        """
         if self._rng is None:
             s = self._session
             self._rng = rng.generator(s.seed, "method", self.name, s.round, s.id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from fedmed.data.examples import Examples
 from fedmed.engine.cohort import CohortEngine
 from fedmed.flower import Progress, app_of
 from fedmed.flower.records import save_memory
-from fedmed.method import Chain, Method, chain
+from fedmed.method import Chain, Client, Method, Payload, Report, Server, chain
 from fedmed.results import checkpoint
 from fedmed.results.checkpoint import Checkpoint
 from fedmed.server import AdamServerOptimizer, Conditions, MomentumServerOptimizer
@@ -182,6 +183,31 @@ def test_all_settings_have_the_bits_of_the_processor(
     with elsewhere() as device:
         ended = trained(toy, method, device, how, **options)
     assert_equal(brought_home(ended), expected)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Careless(Method):
+    """Reports, hands on and remembers tensors of the processor."""
+
+    def prepare(self, client: Client) -> None:
+        held = [*client.inbox.values(), *client.state.values()]
+        assert len(held) == (0 if client.round == 1 else 2)
+        assert all(isinstance(tensor, Elsewhere) for tensor in held)
+
+    def report(self, client: Client) -> Payload:
+        client.state["here"] = torch.ones(3)
+        return {"here": torch.ones(3)}
+
+    def combine(self, server: Server, reports: Sequence[Report]) -> Payload:
+        held = [*server.state.values(), *server.shared.values(), *(r.payload["here"] for r in reports)]
+        assert all(isinstance(tensor, Elsewhere) for tensor in held)
+        server.state["here"] = torch.ones(3)
+        return {"here": torch.ones(3)}
+
+
+def test_what_a_method_leaves_on_the_processor_comes_back_on_the_device() -> None:
+    with elsewhere() as device:
+        federate(PLAIN, Careless(), grid=grid_on(device, PLAIN, Careless()), rounds=3)
 
 
 def test_a_cohort_has_the_bits_of_one_on_the_processor() -> None:

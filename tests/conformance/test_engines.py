@@ -13,7 +13,7 @@ from tests.conformance.fresh import Bits, bits, pooled
 from tests.toys import federate, same, trainer_of
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fresh() -> Iterator[ProcessPoolExecutor]:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
         yield executor
