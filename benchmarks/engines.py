@@ -29,6 +29,11 @@ import torch
 from bare_loop import Workload, make_data, measure
 from rounds import compute_only, fedmed_rounds
 
+from fedmed.client import Trainer
+from fedmed.engine.contexts import Contexts
+from fedmed.engine.inprocess import InprocessEngine
+from fedmed.engine.local import NodeGrid
+from fedmed.flower import LocalGrid
 from fedmed.models.resnet18 import ResNet18
 from fedmed.models.small_cnn import SmallCnn
 from fedmed.results.environment import environment
@@ -38,7 +43,12 @@ from fedmed.strategies.scaffold import Scaffold
 OFFLINE = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 """Environment of Flower's processes: they send nothing anywhere."""
 
-MODELS = {"CNN, 0.165M": SmallCnn(), "CNN, 0.57M": SmallCnn(width=48), "ResNet18, 11M": ResNet18()}
+MODELS = {
+    "CNN, 0.08M": SmallCnn(width=8),
+    "CNN, 0.16M": SmallCnn(),
+    "CNN, 0.57M": SmallCnn(width=48),
+    "ResNet18, 11M": ResNet18(),
+}
 
 SIDES = {
     "bare": "bare loop",
@@ -124,45 +134,80 @@ def start_table(repeats: int) -> Table:
 
 
 def memory_table() -> Table:
-    """Peak memory of workload A."""
-    found = {side: _json(_process(side, "A", 6)) for side in ("bare", "inprocess", "pool")}
-    bare = found["bare"]["peak"]
+    """Peak memory of workload A, and of many clients."""
+    found = {
+        name: {side: _json(_process(side, name, 6)) for side in ("bare", "inprocess", "pool")}
+        for name in ("A", "1000,32,10")
+    }
     rows = [
-        [side, f"{run['peak']:.0f} MB", f"{run['peak'] / bare:.2f}", ", ".join(f"{mb:.0f} MB" for mb in run["workers"])]
-        for side, run in found.items()
+        [
+            f"{SIDES[side]}, {'10 of 20 x 200' if name == 'A' else '10 of 1,000 x 32'}",
+            f"{run['peak']:.0f} MB",
+            f"{run['peak'] / runs['bare']['peak']:.2f}",
+            ", ".join(f"{mb:.0f} MB" for mb in run["workers"]) or "-",
+        ]
+        for name, runs in found.items()
+        for side, run in runs.items()
     ]
-    note = "Workload A. A worker's private memory is what it shares with no other process."
-    header = ["", "peak of the process", "against the bare loop", "private memory of workers"]
-    return Table("Memory", note, header, rows, found)
+    note = "A fresh process each. A worker's private memory is what it shares with no other process."
+    return Table("Memory", note, ["", "peak", "against the bare loop", "private memory of workers"], rows, found)
+
+
+class OnDisk(InprocessEngine):
+    """In process, but no client's state stays in memory, as if all that fits were taken."""
+
+    def grid(self, trainer: Trainer, clients: int) -> LocalGrid:
+        grid = super().grid(trainer, clients)
+        assert isinstance(grid, NodeGrid)
+        grid.contexts = Contexts(clients, budget=0)
+        return grid
 
 
 def clients_table(repeats: int) -> Table:
-    """A round of 20 clients that keep a state, among ever more clients."""
-    figures: dict[str, list[float]] = {}
-    for clients in (20, 100, 1000, 10_000):
-        workload, data = Workload(clients, 2, 20), make_data(20, 2)
+    """A client's round, for ever more clients that keep a state."""
+    sides = {"in memory": InprocessEngine(), "on disk": OnDisk()}
+    found: dict[str, dict[str, list[float]]] = {}
+    for clients in (10, 100, 1000, 10_000):
+        workload, data = Workload(clients, 2, min(20, clients)), make_data(20, 2)
+        shared = [data[i % 20] for i in range(clients)]
         for _ in range(repeats):
-            shared = [data[i % 20] for i in range(clients)]
-            seconds = measure(lambda n, t, w=workload, d=shared: fedmed_rounds(w, n, t, d, method=Scaffold()), 30)
-            figures.setdefault(f"{clients:,}", []).append(seconds)
-    rows = [[name, f"{1000 * median(found):.0f} ms"] for name, found in figures.items()]
-    note = "SCAFFOLD, whose clients keep a state as large as the model; 20 clients of two images train in a round."
-    return Table("More clients", note, ["clients in all", "a round"], rows, figures)
+            for side, engine in sides.items():
+                run = partial(fedmed_rounds, method=Scaffold(), engine=engine)
+                seconds = measure(lambda n, t, w=workload, d=shared, r=run: r(w, n, t, d), 30)
+                found.setdefault(f"{clients:,}", {}).setdefault(side, []).append(seconds / workload.per_round)
+    rows = [[name, *(f"{1000 * median(figures[side]):.1f} ms" for side in sides)] for name, figures in found.items()]
+    note = (
+        "SCAFFOLD, whose clients keep a state as large as the model; 20 clients (at most) of two images train in a "
+        "round. States wait on disk where they exceed 2 GB; here either none does or all do."
+    )
+    header = ["clients in all", "a client's round, states in memory", "states on disk"]
+    return Table("More clients", note, header, rows, found)
+
+
+def cohorts_table(repeats: int) -> Table:
+    """A client's round, for ever more clients in a round."""
+    sides = ("inprocess", "pool")
+    found: dict[str, dict[str, list[float]]] = {}
+    for many in (10, 30, 100, 300):
+        for _ in range(repeats):
+            for side in sides:
+                seconds = _round(_json(_process(side, f"1000,32,{many}", 6)))
+                found.setdefault(f"{many}", {}).setdefault(side, []).append(seconds / many)
+    rows = [[name, *(f"{1000 * median(figures[side]):.1f} ms" for side in sides)] for name, figures in found.items()]
+    note = "FedAvg, 1,000 clients with 32 images; milliseconds of a round for each client that trains in it."
+    return Table("More clients in a round", note, ["clients in a round", *(SIDES[side] for side in sides)], rows, found)
 
 
 def models_table(repeats: int) -> Table:
     """What a client costs beside its compute, for larger models."""
     figures: dict[str, dict[str, list[float]]] = {}
     workload, data = Workload(10, 32, 10), make_data(10, 32)
-    for name, model in {
-        "CNN, 0.165M": SmallCnn(),
-        "CNN, 1.1M": SmallCnn(width=48),
-        "ResNet18, 11M": ResNet18(),
-    }.items():
+    for name, model in MODELS.items():
+        sides = {"compute": partial(compute_only, model=model)}
+        sides["inprocess"] = partial(fedmed_rounds, method=FedAvg(), model=model)
         for _ in range(repeats):
-            plain = measure(lambda n, t, m=model: compute_only(workload, n, t, data, model=m), 4, skip=1)
-            ours = measure(lambda n, t, m=model: fedmed_rounds(workload, n, t, data, method=FedAvg(), model=m), 4, 1)
-            for side, seconds in (("compute", plain), ("inprocess", ours)):
+            for side, run in sides.items():
+                seconds = measure(lambda n, t, r=run: r(workload, n, t, data), 6, skip=1)
                 figures.setdefault(name, {}).setdefault(side, []).append(seconds)
     rows = []
     for name, found in figures.items():
@@ -188,6 +233,7 @@ def main() -> None:
         partial(start_table, min(repeats, 3)),
         memory_table,
         partial(clients_table, min(repeats, 3)),
+        partial(cohorts_table, min(repeats, 3)),
         partial(models_table, min(repeats, 5)),
     ):
         tables.append(section())

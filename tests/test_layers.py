@@ -23,7 +23,10 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"flower"}),
     frozenset({"engine"}),
     frozenset({"results"}),
+    frozenset({"tracking", "comparison"}),
+    frozenset({"report"}),
     frozenset({"runner"}),
+    frozenset({"campaign"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )
