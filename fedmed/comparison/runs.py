@@ -1,7 +1,7 @@
 """What is compared: runs, by world, arm and seed.
 
-A world is what the arms share: data, partition, annotation, shift, clients. An arm is what differs between them: most of
-all its strategy. Runs of one world with one seed share images, partition, first weights and order of clients.
+A world is what the arms share: data, partition, annotation, shift, clients. An arm is what differs between them: most
+of all its strategy. Runs of one world with one seed share images, partition, first weights and order of clients.
 """
 
 from __future__ import annotations
