@@ -93,7 +93,7 @@ class Trainer:
     def train(self, job: Job) -> Outcome:
         """Local training from the job's weights; errors name the client, the round and the stage."""
         with self._named(job):
-            session = self._receive(job)
+            session = self.receive(job)
             loss = self._train(session, job.state.get(OPTIMIZER, {}))
             self._stage = "report"
             payloads = self._here(self.chain.report(session))
@@ -128,7 +128,7 @@ class Trainer:
     def evaluate(self, job: Job) -> dict[str, Scores]:
         """Scores of the received model, with the client's own local part, on its `val`, `audit` and `test` images."""
         with self._named(job):
-            session, share = self._receive(job), self.share(job.client)
+            session, share = self.receive(job), self.share(job.client)
             held = {"val": share.val, "audit": share.audit, "test": share.test}
             return {n: self.score(e, "client", session) for n, e in held.items() if e is not None and len(e)}
 
@@ -167,7 +167,7 @@ class Trainer:
         """All weights of the net as the job's round begins, where it is: the shared ones and the client's own."""
         return self._here({**job.state.get(LOCAL, self._initial), **job.shared})
 
-    def _receive(self, job: Job) -> Session:
+    def receive(self, job: Job) -> Session:
         """The resident net with the job's weights and the client's own; the session that its methods see."""
         self._stage = "receive"
         self._spares.begin()
@@ -230,10 +230,10 @@ class Trainer:
         if self.training.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.net.parameters(), self.training.clip_norm)
 
-    def inputs(self, part: Examples, views: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Images as the net takes them (B, C, H, W), augmented where the run says so, and their labels."""
+    def inputs(self, part: Examples, views: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Images as the net takes them (B, C, H, W), with `views` augmented where the run says so, and their labels."""
         x, y = self._normalise(part.x), part.y
-        if self.training.augment is not None:
+        if self.training.augment is not None and views is not None:
             x, y = self.training.augment.apply(x, y, views)
         return self._layout(x), y
 

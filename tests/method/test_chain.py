@@ -119,7 +119,7 @@ def test_check_gathers_the_faults_of_all() -> None:
 
 def test_the_slot_gives_the_loss_and_penalties_add_up() -> None:
     trainer = trainer_of(TOY, Chain({"half": Half(), "loud": Loud(factor=3.0)}))
-    session = trainer._receive(job_of(trainer))
+    session = trainer.receive(job_of(trainer))
     train = TOY.shares[0].train
     features, logits = torch.full((2, 2), 0.25), torch.full((2, 3), 0.5)
     batch = Batch(train.x[:2], train.y[:2], None, torch.arange(2), features, logits)

@@ -68,7 +68,7 @@ def test_a_relabelling_member_comes_first_wherever_it_stands_and_the_given_label
 def test_labels_of_one_round_are_not_those_of_the_next() -> None:
     trainer = trainer_of(TOY, Chain({"relabels": Relabels()}))
     trainer.train(job_of(trainer))
-    assert torch.equal(trainer._receive(job_of(trainer)).train.y, TOY.shares[0].train.y)
+    assert torch.equal(trainer.receive(job_of(trainer)).train.y, TOY.shares[0].train.y)
 
 
 def test_a_sweep_covers_all_images_in_order_in_eval_mode_and_puts_the_mode_back() -> None:

@@ -46,7 +46,7 @@ def test_memory_of_one_member_is_hidden_from_another() -> None:
 def test_shared_are_the_trainable_parameters_that_are_not_local_beside_their_anchor() -> None:
     trainer = trainer_of(TOY, FedPer(local=("@head", "features.norm.*")))
     trainer.net.get_parameter("features.conv.bias").requires_grad_(False)
-    session = trainer._receive(job_of(trainer))
+    session = trainer.receive(job_of(trainer))
     assert [name for name, _, _ in session.shared] == ["features.conv.weight"]
     (one,) = session.shared
     assert one.weight is trainer.net.get_parameter(one.name)
@@ -71,7 +71,7 @@ def test_the_received_model_is_frozen_in_eval_mode_and_as_received_after_trainin
 def test_frozen_models_keep_the_own_local_part_unless_given_another() -> None:
     trainer = trainer_of(TOY, FedPer())
     own = {name: torch.full_like(trainer.net.state_dict()[name], 2.0) for name in ("head.weight", "head.bias")}
-    session = trainer._receive(job_of(trainer, state={"@local": own}))
+    session = trainer.receive(job_of(trainer, state={"@local": own}))
     client = session.view("fedper")
     assert same({n: t for n, t in client.received.state_dict().items() if n in own}, own)
     other = {"head.bias": torch.full((3,), 5.0), "features.conv.bias": torch.full((4,), 7.0)}
@@ -85,7 +85,7 @@ def test_frozen_models_keep_the_own_local_part_unless_given_another() -> None:
 
 def test_received_is_made_once_a_round_and_frozen_models_are_apart() -> None:
     trainer = trainer_of(TOY, Method())
-    client = trainer._receive(job_of(trainer)).view("any")
+    client = trainer.receive(job_of(trainer)).view("any")
     received = client.received
     frozen = client.frozen({"head.bias": torch.full((3,), 9.0)})
     assert client.received is received
@@ -180,7 +180,7 @@ def _session(state: Any = None, inbox: Any = None) -> Session:
 
 
 def _two_spares(trainer: Trainer, client: int) -> list[Net]:
-    view = trainer._receive(job_of(trainer, client=client)).view("any")
+    view = trainer.receive(job_of(trainer, client=client)).view("any")
     return [view.received, view.frozen({})]
 
 

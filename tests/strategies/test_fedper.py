@@ -31,5 +31,5 @@ def test_a_client_that_never_trained_starts_from_the_common_first_head() -> None
     trainer = trainer_of(TOY, FedPer())
     first = {name: tensor.clone() for name, tensor in trainer.net.state_dict().items()}
     trainer.train(job_of(trainer, client=0))
-    trainer._receive(job_of(trainer, client=1, shared=initial(TOY, FedPer())))
+    trainer.receive(job_of(trainer, client=1, shared=initial(TOY, FedPer())))
     assert all(torch.equal(trainer.net.state_dict()[name], first[name]) for name in first)

@@ -33,7 +33,7 @@ def client_of(
 ) -> Client:
     """A prepared client whose training images have these features."""
     trainer = trainer_of(TOY, method)
-    session = trainer._receive(job_of(trainer, round=2))
+    session = trainer.receive(job_of(trainer, round=2))
     z = torch.as_tensor(features, dtype=torch.float32)
     session.sweep = lambda net: iter([Swept(slice(0, len(z)), z, z)])
     session.train = Examples(torch.zeros(len(z), 1, 8, 8), torch.tensor(y))

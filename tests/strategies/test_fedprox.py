@@ -12,7 +12,7 @@ MU = 0.3
 
 def test_the_gradient_is_that_of_the_proximal_objective() -> None:
     trainer = trainer_of(TOY, FedProx(mu=MU))
-    session = trainer._receive(job_of(trainer))
+    session = trainer.receive(job_of(trainer))
     net, train = trainer.net, TOY.shares[0].train
     with torch.no_grad():
         for p in net.parameters():

@@ -79,7 +79,7 @@ def _second_round(trainer: Trainer) -> tuple[Session, Batch, Payload]:
     """A client's second round after one local step: its session, a batch, and its previous model's weights."""
     state = trainer.train(job_of(trainer)).state
     shared = {name: t + 0.1 if t.is_floating_point() else t for name, t in trainer.shared.items()}
-    session = trainer._receive(job_of(trainer, round=2, shared=shared, state=state))
+    session = trainer.receive(job_of(trainer, round=2, shared=shared, state=state))
     trainer.chain.prepare(session)
     trainer.net.train().zero_grad()
     with torch.no_grad():

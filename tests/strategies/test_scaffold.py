@@ -86,7 +86,7 @@ def test_a_client_with_a_variate_of_its_own_alone_is_corrected_by_it() -> None:
     """Where the first round failed elsewhere, a client may know c_k and the server no c yet."""
     trainer = trainer_of(SMOOTH, Scaffold(), TRAINING)
     own = {name: torch.full_like(p, 0.5) for name, p in trainer.net.named_parameters()}
-    session = trainer._receive(job_of(trainer, state={"scaffold": {"variate": own}}))
+    session = trainer.receive(job_of(trainer, state={"scaffold": {"variate": own}}))
     trainer.chain.prepare(session)
     for p in trainer.net.parameters():
         p.grad = torch.full_like(p, 2.0)
