@@ -11,17 +11,22 @@ from fedmed.results import checkpoint
 from fedmed.results.files import write_atomically
 from fedmed.results.store import RunDirectory
 from fedmed.results.summary import Final
+from fedmed.runner.examples import keep_examples
 from fedmed.runner.parts import Parts
 
 
 def evaluate_finally(parts: Parts, kept: RunDirectory) -> Final:
     """Slow metrics if the run is thorough, a 95 % bootstrap interval of the main metric; details go to evaluation.json.
 
+    A few images are kept beside them, whatever is evaluated.
     Intervals are by patient where patients are known, and metrics by domain too where domains are. Nothing where part
     of the net is local.
     """
     world, saved = parts.world, checkpoint.load(kept.checkpoints)
-    if saved is None or parts.trainer.local or not len(world.test) or "test" not in parts.settings.scopes:
+    if saved is None:
+        return {}
+    keep_examples(parts, kept.path, saved)
+    if parts.trainer.local or not len(world.test) or "test" not in parts.settings.scopes:
         return {}
     parts.trainer.load(saved.shared)
     tally = parts.trainer.assess(world.test, "test", thorough=parts.settings.thorough)

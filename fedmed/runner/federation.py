@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from fedmed.data import partition
 from fedmed.data.world import World
 from fedmed.results.picture import FederationPicture
+from fedmed.results.picture_file import save_picture
 from fedmed.runner.parts import load_world
 from fedmed.runner.written import written
 
@@ -23,6 +24,14 @@ def describe(config: DictConfig, partition_file: Path | None = None) -> Federati
     if partition_file is not None:
         partition.save(partition_file, world.parts)
     return picture(world, _title(config))
+
+
+def keep_picture(world: World, config_yaml: str, folder: Path) -> None:
+    """Writes the picture of a run's world into its folder; nothing where no world is known here, but sites are."""
+    if world.parts:
+        config = OmegaConf.create(config_yaml)
+        assert isinstance(config, DictConfig)
+        save_picture(picture(world, _title(config)), folder)
 
 
 def picture(world: World, title: str) -> FederationPicture:

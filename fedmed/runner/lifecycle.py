@@ -35,6 +35,7 @@ from fedmed.results.summary import Final, best_round, summarise
 from fedmed.runner.apps import simulated_app
 from fedmed.runner.card import write_card
 from fedmed.runner.evaluation import evaluate_finally
+from fedmed.runner.federation import keep_picture
 from fedmed.runner.parts import Parts, build_parts
 from fedmed.runner.rows import audit_rows, client_rows, round_row
 from fedmed.runner.submit import submit
@@ -85,6 +86,7 @@ def serve(grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, 
 def _created(parts: Parts, directory: Path, config_yaml: str) -> RunDirectory:
     kept = RunDirectory.create(directory, config_yaml=config_yaml, identity=parts.identity, environment=environment())
     write_card(directory, parts)
+    keep_picture(parts.world, config_yaml, directory)
     return kept
 
 
