@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.studies.outcome import Outcome
-from fedmed.results.paired import Estimate, difference, estimate
+from fedmed.comparison.paired import Estimate, difference, estimate
 
 HEAD = """\
 # Results

@@ -76,7 +76,7 @@ class TargetRow:
 
     n: runs. reached: how many of them reach the target in an evaluated round.
     rounds, bytes (up and down), seconds: the median run's when it first does; None where half of the runs never do.
-    all_rounds, all_bytes, all_seconds: means of whole runs. clock: simulated seconds where all runs have them, else wall.
+    all_rounds, all_bytes, all_seconds: means of whole runs. clock: simulated where all runs have one, else wall.
     """
 
     world: str

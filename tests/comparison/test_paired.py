@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from fedmed.errors import UserError
-from fedmed.results.paired import difference, estimate
+from fedmed.comparison.paired import difference, estimate
 
 
 def test_a_worked_example() -> None:
