@@ -120,15 +120,17 @@ class FedPLVM(Method):
 
         sent.<m>, received.<m>: prototypes of class m, before and after global clustering (of the round before).
         sent.bytes, received.bytes: of all these. clustered: share of the images whose features were clustered.
-        cosine.own, cosine.other: means over pairs.
+        variance.<m>: of the features of class m, scaled to length 1. cosine.own, cosine.other: means over pairs.
         """
-        given = client.train.y.bincount()
+        z, given = _unit(client.scratch["features"]), client.train.y.bincount()
         used = given.clamp(max=self.max_examples)[given >= self.min_examples]
         found = {"clustered": used.sum().item() / len(truth), **_counts("sent", client.scratch.get("sent", {}), client)}
+        # mean |z - mean z|^2 = 1 - |mean z|^2
+        found |= {f"variance.{m}": 1 - z[truth == m].mean(0).square().sum().item() for m in truth.unique().tolist()}
         known: _Known | None = client.scratch["known"]
         if known is None:
             return found
-        cosine = _unit(client.scratch["features"]) @ known.rows.T  # (N, P)
+        cosine = z @ known.rows.T  # (N, P)
         own = known.classes == truth[:, None]
         pairs = {"cosine.own": cosine[own], "cosine.other": cosine[~own]}
         means = {name: values.mean().item() for name, values in pairs.items() if len(values)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from fnmatch import fnmatch
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from benchmarks.studies.running import Run, audit, finished
 from benchmarks.studies.study import Overrides, Study
@@ -56,11 +58,14 @@ class Outcome:
         return {seed: final[metric] for seed, final in runs.items() if final and _defined(final.get(metric))}
 
     def audited(self, world: str, arm: str, columns: Sequence[str]) -> Values:
-        """Means over clients of a column, or the rank correlation of two, each client by its last defined value."""
+        """Means over clients of a column, or the rank correlation of two, each client by its last defined values.
+
+        What two columns with globs match is correlated over clients and what the globs stand for, such as classes.
+        """
         found = {}
         for seed in self.study.seeds:
             latest = [_latest(audit(self._run(world, arm, seed), self.root), column) for column in columns]
-            value = _rank_correlation(*latest) if len(latest) == 2 else fmean(latest[0].values() or [float("nan")])
+            value = _rank_correlation(*map(_pairs, latest, columns)) if len(latest) == 2 else _mean(latest[0])
             if isfinite(value):
                 found[seed] = value
         return found
@@ -87,16 +92,27 @@ def _defined(value: object) -> bool:
     return isinstance(value, int | float) and isfinite(value)
 
 
-def _latest(rows: Sequence[Mapping[str, float]], column: str) -> dict[float, float]:
-    """Per client the last value of the column, or the mean over the columns that match."""
+def _latest(rows: Sequence[Mapping[str, float]], column: str) -> dict[float, dict[str, float]]:
+    """Per client the last defined value of every column that matches."""
     latest: dict[float, dict[str, float]] = defaultdict(dict)
     for row in rows:
         latest[row["client"]] |= {name: v for name, v in row.items() if fnmatch(name, column) and _defined(v)}
-    return {client: fmean(values.values()) for client, values in latest.items() if values}
+    return latest
 
 
-def _rank_correlation(x: Mapping[float, float], y: Mapping[float, float]) -> float:
-    """Spearman's; nan where fewer than three clients have both."""
+def _mean(latest: Mapping[float, Mapping[str, float]]) -> float:
+    """Over clients, of the mean over their columns; nan where there are none."""
+    return fmean([fmean(values.values()) for values in latest.values() if values] or [float("nan")])
+
+
+def _pairs(latest: Mapping[float, Mapping[str, float]], column: str) -> dict[tuple[float, str], float]:
+    """By client and what the column's glob stands for."""
+    start = len(re.split(r"[*?\[]", column)[0])
+    return {(client, name[start:]): v for client, values in latest.items() for name, v in values.items()}
+
+
+def _rank_correlation(x: Mapping[Any, float], y: Mapping[Any, float]) -> float:
+    """Spearman's; nan where fewer than three keys are in both."""
     from scipy.stats import spearmanr
 
     both = sorted(x.keys() & y.keys())

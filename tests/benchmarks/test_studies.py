@@ -130,6 +130,19 @@ def test_audit_rows_become_means_and_rank_correlations(study: Study, tmp_path: P
     assert outcome.audited("easy", "better", study.audits["rank"]) == {0: pytest.approx(0.8)}
 
 
+def test_what_globs_match_is_correlated_over_clients_and_classes(study: Study, tmp_path: Path) -> None:
+    _tune(study, tmp_path, "easy")
+    _report(study, tmp_path, "easy", "better", [0.6])
+    directory = Run(study.overrides("easy", "better", ("mu=2",)), 0).directory(tmp_path)
+    rows = [
+        {"client": 0, "sent.0": 1, "sent.1": 2, "sent.bytes": 9, "variance.0": 0.1, "variance.1": 0.2},
+        {"client": 1, "sent.0": 3, "sent.2": 4, "variance.0": 0.4, "variance.2": 0.3, "variance.3": 7},
+    ]
+    (directory / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = Outcome(study, tmp_path).audited("easy", "better", ("sent.[0-9]*", "variance.*"))
+    assert found == {0: pytest.approx(0.8)}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

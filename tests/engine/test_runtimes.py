@@ -34,8 +34,20 @@ ENGINES = {
         id="ray",
     ),
     "pool": pytest.param(("engine=pool", "engine.workers=2"), id="pool"),
+    "threads": pytest.param(("engine=threads", "engine.workers=2"), id="threads"),
 }
 """The overrides that choose an engine; inprocess is what each must equal. `fedmed deploy` has a test of its own."""
+
+CONDITIONS = (
+    "clients_per_round=2",
+    "sampling=by_size",
+    "failures=dropout",
+    "failures.rate=0.2",
+    "system=profile",
+    "compression=topk",
+    "compression.fraction=0.1",
+)
+"""All that may befall a federation at once."""
 
 OWN = '''
 from dataclasses import dataclass
@@ -116,7 +128,8 @@ def test_a_run_with_a_method_of_the_users_own_has_the_bits_of_inprocess(
 
 @pytest.mark.parametrize("engine", ENGINES.values())
 def test_a_resumed_run_has_the_bits_of_a_straight_one(engine: tuple[str, ...], kept: Callable[..., Kept]) -> None:
-    one, other = kept("inprocess", "strategy=scaffold"), kept("other", "strategy=scaffold", *engine, stop=2)
+    options = ("strategy=scaffold", *CONDITIONS)
+    one, other = kept("inprocess", *options), kept("other", *options, *engine, stop=2)
     assert same(one[0], other[0])
     assert same(one[1], other[1])
     assert one[2] == other[2]

@@ -19,4 +19,15 @@ def test_the_audit_counts_prototypes_and_measures_cosines() -> None:
     cosines = {"cosine.own": (2 + 4 + 4 * half) / 10, "cosine.other": (2 * half + 1 + half) / 11}
     row = 2 * 4 + 8  # two floats and the class
     sizes = {"sent.bytes": 2 * row, "received.bytes": 3 * row}
-    assert found == pytest.approx({"clustered": 5 / 7, **sizes, **counts, **cosines})
+    alike = {f"variance.{m}": 0 for m in range(3)}
+    assert found == pytest.approx({"clustered": 5 / 7, **sizes, **counts, **cosines, **alike})
+
+
+def test_the_audit_tells_the_variance_of_directions_in_a_class() -> None:
+    method = FedPLVM()
+    client = client_of(method, {}, [[2.0, 0], [0, 1], [1, 0], [3, 4], [3, 4]], [0, 0, 1, 2, 2], 4)
+    method.prepare(client)
+    method.report(client)
+    found = method.audit(client, client.train.y)
+    told = {name: value for name, value in found.items() if "variance" in name}
+    assert told == pytest.approx({"variance.0": 0.5, "variance.1": 0, "variance.2": 0}, abs=1e-6)
