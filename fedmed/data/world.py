@@ -23,6 +23,9 @@ from fedmed.data.splits import draw_splits
 from fedmed.errors import refuse
 from fedmed.tasks import TASKS, Task
 
+CHUNK = 1024
+"""Images of which one copy at a time is made for their digest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -54,6 +57,13 @@ class Audit:
     site: int | None
 
 
+class Fingerprint(NamedTuple):
+    """Digests of images and labels: those to train and validate on, and the server's test set."""
+
+    data: str
+    test: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """Everything a run knows about its data.
@@ -62,7 +72,7 @@ class World:
     test_domains: which rows of `test` are of which domain, by its name: the clients where `shift` tells them apart,
         else the sites; empty where neither is known.
     parts: each client's rows among all training and validation images, as a partition file keeps them.
-    fingerprint: of all images and labels.
+    fingerprint: of the images and labels, as they were before anyone divided or annotated them.
     """
 
     task: Task
@@ -74,7 +84,7 @@ class World:
     audit: Sequence[Audit]
     parts: Sequence[Indices]
     site_names: tuple[str, ...]
-    fingerprint: str
+    fingerprint: Fingerprint
 
     @property
     def channels(self) -> int:
@@ -238,10 +248,17 @@ def _audit(held: _Held, share: Share, given: Given, table: Table, shown: NDArray
     return Audit(shown[held.train].sum(0), given.completeness, annotated, sites.pop() if len(sites) == 1 else None)
 
 
-def _fingerprint(table: Table) -> str:
-    """A digest of every image and label, to tell whether two runs saw the same data."""
-    digest = blake2b(digest_size=16)
+def _fingerprint(table: Table) -> Fingerprint:
+    """What tells whether two runs saw the same data, in the same order."""
+    split = _split(table)
+    return Fingerprint(_digest(table, (split == TRAIN) | (split == VAL)), _digest(table, split == TEST))
+
+
+def _digest(table: Table, chosen: NDArray[np.bool_]) -> str:
+    """A digest of every chosen image and label."""
+    digest, rows = blake2b(digest_size=16), torch.from_numpy(np.flatnonzero(chosen))
     for tensor in (table.examples.x, table.examples.y):
-        digest.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
-        digest.update(np.ascontiguousarray(tensor.numpy()).data)
+        digest.update(repr((tensor.dtype, len(rows), tuple(tensor.shape[1:]))).encode())
+        for part in rows.split(CHUNK):
+            digest.update(np.ascontiguousarray(tensor[part].numpy()).data)
     return digest.hexdigest()

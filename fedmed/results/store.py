@@ -22,7 +22,7 @@ KINDS: tuple[Kind, ...] = ("rounds", "clients", "audit")
 class RunDirectory:
     """One run on disk.
 
-    `config.yaml` resolved configuration; `run.json` format, identity, time, status; `environment.json`;
+    `config.yaml` resolved configuration; `run.json` format, identity, time, status, marks; `environment.json`;
     `rounds.jsonl`, `clients.jsonl`, `audit.jsonl` one JSON object per row; `final.json`; `checkpoints/`.
     """
 
@@ -30,10 +30,19 @@ class RunDirectory:
         self.path = Path(path)
 
     @classmethod
-    def create(cls, path: Path, *, config_yaml: str, identity: str, environment: Mapping[str, object]) -> RunDirectory:
+    def create(
+        cls,
+        path: Path,
+        *,
+        config_yaml: str,
+        identity: str,
+        environment: Mapping[str, object],
+        marks: Mapping[str, str] | None = None,
+    ) -> RunDirectory:
         """A new run at `path`; raises UserError where a run is already there or the folder cannot be made.
 
         identity: hash of what makes this run this run; resuming compares it.
+        marks: what it must share with a run that it is compared with; None where nothing is known.
         """
         run = cls(path)
         taken = ["run.json", "final.json", *(f"{kind}.jsonl" for kind in KINDS)]
@@ -44,7 +53,8 @@ class RunDirectory:
         write_atomically(run.path / "config.yaml", config_yaml)
         run._write("environment.json", environment)
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        run._write("run.json", {"format": FORMAT, "identity": identity, "created": created, "status": "running"})
+        record = {"format": FORMAT, "identity": identity, "created": created, "status": "running"}
+        run._write("run.json", record | {"marks": dict(marks or {})})
         return run
 
     @classmethod
@@ -67,6 +77,12 @@ class RunDirectory:
     def identity(self) -> str:
         """The hash that `create` was given."""
         return str(self._read("run.json")["identity"])
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """What `create` was given; empty where nothing is known, as of runs of earlier versions."""
+        found: dict[str, str] = self._read("run.json").get("marks", {})
+        return found
 
     @property
     def label(self) -> str:

@@ -84,7 +84,13 @@ def serve(grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, 
 
 
 def _created(parts: Parts, directory: Path, config_yaml: str) -> RunDirectory:
-    kept = RunDirectory.create(directory, config_yaml=config_yaml, identity=parts.identity, environment=environment())
+    kept = RunDirectory.create(
+        directory,
+        config_yaml=config_yaml,
+        identity=parts.identity,
+        environment=environment(),
+        marks=parts.marks,
+    )
     write_card(directory, parts)
     keep_picture(parts.world, config_yaml, directory)
     return kept

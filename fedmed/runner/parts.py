@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from hashlib import blake2b
-from pathlib import Path
-from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from fedmed.client import Trainer, Training
 from fedmed.config.build import build, resolve, settings
-from fedmed.config.compose import PATHS
 from fedmed.config.experiment import Experiment
 from fedmed.data.augment import Augment, NoneAugment
 from fedmed.data.pooled import pooled
@@ -28,13 +22,11 @@ from fedmed.method import Chain, Setup
 from fedmed.metrics import HEADLINE, names
 from fedmed.models.net import Model, Net, scope
 from fedmed.models.start import check, create, shape_faults
-from fedmed.runner.conditions import build_conditions, fingerprint
+from fedmed.runner.conditions import build_conditions
+from fedmed.runner.identity import identity, marks
 from fedmed.runner.site_world import server_world
 from fedmed.server import Conditions, ServerOptimizer
 from fedmed.tasks import Task
-
-UNIDENTIFIED = ("resume", "device", "engine", "checkpoint_every")
-"""Settings that change no result, and so not the identity of a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +45,7 @@ class Parts:
     conditions: Conditions
     metric: str
     identity: str
+    marks: Mapping[str, str]
 
 
 def build_parts(config: DictConfig, world: World | None = None) -> Parts:
@@ -86,7 +79,8 @@ def build_parts(config: DictConfig, world: World | None = None) -> Parts:
         server=build(config.server),
         conditions=conditions,
         metric=chosen.metric or HEADLINE[task.kind],
-        identity=_identity(config, world, net),
+        identity=identity(config, world, net),
+        marks=marks(world, chain),
     )
 
 
@@ -177,23 +171,3 @@ def _uncovered(conditions: Conditions, chain: Chain, net: Net) -> Iterator[Fault
     local = scope(net, chain.local)
     shared = {name: tensor for name, tensor in net.state_dict().items() if name not in local}
     return conditions.privacy.uncovered(shared, frozenset(name for name, _ in net.named_parameters()))
-
-
-def _identity(config: DictConfig, world: World, net: Net) -> str:
-    """A digest of all that can change the result: the config, without paths but with what they held; own code."""
-    kept: Any = OmegaConf.to_container(config, resolve=True)
-    for name in UNIDENTIFIED:
-        kept.pop(name, None)
-    for name in PATHS:
-        group, _, option = name.partition(".")
-        kept[group].pop(option, None)
-    text = json.dumps(kept, sort_keys=True)
-    for file in set(re.findall(r'"([^"]+\.py):', text)):
-        text = text.replace(f'"{file}:', f'"{blake2b(Path(file).read_bytes()).hexdigest()}:')
-    digest = blake2b(text.encode(), digest_size=16)
-    digest.update(world.fingerprint.encode() + fingerprint(config))
-    for part in world.parts:
-        digest.update(part.tobytes() + b"/")
-    for tensor in net.state_dict().values():
-        digest.update(tensor.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

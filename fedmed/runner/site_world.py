@@ -17,7 +17,7 @@ from fedmed.data.examples import TEST, TRAIN, VAL, Examples, Table
 from fedmed.data.normalise import normaliser
 from fedmed.data.prepare import prepare
 from fedmed.data.shift import NoneShift
-from fedmed.data.world import Audit, Share, World
+from fedmed.data.world import Audit, Fingerprint, Share, World
 from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import Fault, UserError, refuse
 from fedmed.tasks import TASKS
@@ -122,5 +122,5 @@ def _world(config: DictConfig, engine: SuperlinkEngine, share: Share, test: Exam
         audit=[audit] * clients,
         parts=[],
         site_names=(),
-        fingerprint=blake2b(test.x.numpy().tobytes() + test.y.numpy().tobytes()).hexdigest(),
+        fingerprint=Fingerprint("", blake2b(test.x.numpy().tobytes() + test.y.numpy().tobytes()).hexdigest()),
     )

@@ -24,6 +24,7 @@ from fedmed.errors import UserError
 from tests.data.tables import Given, rows_of, table
 
 SITE = np.arange(240) % 3
+PARTS = {"train": TRAIN, "val": VAL, "test": TEST}
 
 
 def build(
@@ -247,6 +248,15 @@ def test_building_a_world_leaves_the_dataset_as_it_was(shift: Shift) -> None:
 )
 def test_the_fingerprint_moves_with_any_image_or_label(change: Callable[[Table], Table], moves: bool) -> None:
     assert (build(change(table())).fingerprint != build(table()).fingerprint) == moves
+
+
+def test_the_test_set_has_a_fingerprint_of_its_own() -> None:
+    made = table()
+    rows = {name: int(np.flatnonzero(prepare(Given(table=made)).split == part)[0]) for name, part in PARTS.items()}
+    before = build(made).fingerprint
+    moved = {name: build(_with(table(), "x", lambda x, i=row: x[i].add_(1))).fingerprint for name, row in rows.items()}
+    changed = {name: (found.data != before.data, found.test != before.test) for name, found in moved.items()}
+    assert changed == {"train": (True, False), "val": (True, False), "test": (False, True)}
 
 
 def test_the_fingerprint_is_that_of_the_data_not_of_the_world_made_of_it() -> None:

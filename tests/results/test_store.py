@@ -21,6 +21,16 @@ def test_a_new_run_holds_its_configuration_and_environment(tmp_path: Path) -> No
     assert run.rows("rounds") == []
 
 
+def test_a_run_keeps_its_marks_and_older_runs_have_none(tmp_path: Path) -> None:
+    marks = {"data": "a", "test": "b"}
+    RunDirectory.create(tmp_path, config_yaml="", identity="abc", environment={}, marks=marks)
+    assert RunDirectory.open(tmp_path).marks == marks
+    record = json.loads((tmp_path / "run.json").read_text())
+    del record["marks"]
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert RunDirectory.open(tmp_path).marks == {}
+
+
 def test_a_folder_that_hydra_made_is_fine_but_one_with_a_run_is_not(tmp_path: Path) -> None:
     (tmp_path / ".hydra").mkdir()
     create(tmp_path)
