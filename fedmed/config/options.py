@@ -70,6 +70,13 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
+def named(target: str, base: str) -> str:
+    """The option of a target: by its class where several share a file (and end in `base`), else by its file."""
+    *_, module, name = re.split(r"\.py:|[.:/]", target)
+    cut = name.removesuffix(base)
+    return snake(cut) if cut != name else module
+
+
 def read_base(files: Iterator[Path] | list[Path], base: str) -> tuple[Field, ...]:
     """The fields that the base class of a group declares, from the first of the files that holds it."""
     for file in files:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from omegaconf import DictConfig, OmegaConf
 
 from fedmed.config.discovery import GROUPS
-from fedmed.config.options import snake
+from fedmed.config.options import named
 
 
 def written(config: DictConfig, key: str) -> str:
@@ -16,14 +14,7 @@ def written(config: DictConfig, key: str) -> str:
     if key == "strategy":
         return "+".join(map(str, value))
     if key in GROUPS:
-        return _option(str(value._target_), GROUPS[key].base)
+        return named(str(value._target_), GROUPS[key].base)
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     return str(value)
-
-
-def _option(target: str, base: str) -> str:
-    """The option of a target: by its class where several share a file, else by its file."""
-    *_, module, name = re.split(r"\.py:|[.:/]", target)
-    cut = name.removesuffix(base)
-    return snake(cut) if cut != name else module

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from fedmed.errors import UserError
 from fedmed.comparison.paired import difference, estimate
+from fedmed.errors import UserError
 
 
 def test_a_worked_example() -> None:

@@ -1,0 +1,96 @@
+"""Finished runs on disk, and why others are left out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fedmed.comparison.runs import Run
+from fedmed.errors import UserError, refuse
+from fedmed.results.json_text import parse
+from fedmed.results.store import FORMAT
+
+SIGNS = frozenset({"run.json", "final.json", "rounds.jsonl"})
+"""A folder with one of these is meant as a run."""
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with libyaml
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A finished run. created: when, as ISO text. marks: digests of its data, test set and methods; None: not known."""
+
+    run: Run
+    created: str
+    marks: Mapping[str, str] | None
+
+
+def find(paths: Sequence[Path]) -> tuple[list[Found], list[str]]:
+    """Finished runs in the order of the paths, those of one path by time; and a note for each that is left out.
+
+    A path is a run directory or a folder of them, however deep. Raises UserError where a path does not exist.
+    """
+    found: dict[Path, Found] = {}
+    notes: dict[Path, str] = {}
+    for path in paths:
+        if not path.is_dir():
+            raise refuse(str(path), "a run directory or a folder of them", "nothing there", "Check the path.")
+        here: list[Found] = []
+        for folder in _folders(path):
+            key = folder.resolve()
+            if key in found or key in notes:
+                continue
+            try:
+                here.append(_read(folder))
+            except UserError as error:
+                notes[key] = f"{folder} was skipped: {'; '.join(fault.got for fault in error.faults)}."
+        found |= {each.run.path.resolve(): each for each in sorted(here, key=lambda each: each.created)}
+    return list(found.values()), list(notes.values())
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    """Run directories at or below the path, sorted; nothing is looked for inside of them."""
+    for folder, below, files in os.walk(path):
+        if SIGNS & set(files):
+            below.clear()
+            yield Path(folder)
+        below[:] = sorted(name for name in below if not name.startswith("."))
+
+
+def _read(folder: Path) -> Found:
+    """The run in the folder; raises UserError saying what keeps it from being compared."""
+    about = _object(folder / "run.json")
+    if about.get("format") != FORMAT:
+        raise refuse(str(folder), f"format {FORMAT}", f"it is of format {about.get('format')} and not {FORMAT}")
+    if about.get("status") != "finished":
+        raise refuse(str(folder), "a finished run", "it has not ended")
+    config, marks = _config(folder), about.get("marks")
+    return Found(
+        run=Run(path=folder, seed=int(config["seed"]), config=config, final=_object(folder / "final.json")),
+        created=str(about.get("created", "")),
+        marks=marks if isinstance(marks, dict) else None,
+    )
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        return parse(path.read_bytes(), path.name)
+    except OSError as error:
+        raise refuse(str(path), "a file", f"{path.name} cannot be read ({error.strerror})") from error
+    except UserError as error:
+        raise refuse(str(path), "a JSON object", f"{path.name}: {error.faults[0].got}") from error
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config = yaml.load((folder / "config.yaml").read_text(), _LOADER)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise refuse(f"{folder}/config.yaml", "a configuration", f"config.yaml cannot be read ({error})") from error
+    if not isinstance(config, dict) or not isinstance(config.get("strategy"), dict) or "seed" not in config:
+        raise refuse(f"{folder}/config.yaml", "a configuration", "config.yaml is not one of a run")
+    return config

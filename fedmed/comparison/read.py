@@ -1,0 +1,101 @@
+"""Reads run directories into a comparison: which arms and worlds there are, and whether they may be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from fedmed.comparison.comparable import check
+from fedmed.comparison.find import Found, find
+from fedmed.comparison.names import arm_names, beyond, world_names
+from fedmed.comparison.runs import LOCAL, POOLED, Comparison, Key, Run
+from fedmed.comparison.settings import base_name, drop_seeds, settings
+from fedmed.errors import near, refuse
+from fedmed.metrics import HEADLINE, higher_is_better
+
+SCOPES = ("test.", "client.mean.", "domain.mean.", "val.")
+"""What a metric's name begins with in final.json where a whole run is meant."""
+
+
+def read(
+    paths: Sequence[Path], *, metric: str | None = None, reference: str | None = None, force: bool = False
+) -> Comparison:
+    """The finished runs at the paths, each a run directory or a folder of them, in their places.
+
+    metric: the headline (`auc`; null: the runs' own, or the task's). reference: the arm that others are compared with
+    (null: the one with FedAvg, else the first). force: whether runs that are not comparable become notes.
+    Raises UserError for a path that does not exist, runs that are not comparable, no finished run at all, and a metric
+    or an arm that is not there. Other directories are skipped, and noted.
+    """
+    found, notes = find(paths)
+    if not found:
+        why = " ".join(notes) or "none at all"
+        raise refuse(" ".join(map(str, paths)), "finished runs", why, "Let them end, or check the path.")
+    flat = drop_seeds([settings(each.run.config) for each in found], [each.run.seed for each in found])
+    worlds = world_names(flat)
+    bases = [base_name(each.run.config) for each in found]
+    arms = arm_names(flat, worlds, bases)
+    notes += check(found, worlds, force=force)
+    notes += beyond(flat, worlds, bases, arms)
+    runs = _placed(found, worlds, arms, notes)
+    ordered = _ordered(arms, bases)
+    headline = _metric(list(runs.values()), metric)
+    chosen = _reference(ordered, reference, dict(zip(arms, bases, strict=True)))
+    return Comparison(
+        worlds=tuple(dict.fromkeys(worlds)),
+        arms=(chosen, *(arm for arm in ordered if arm != chosen)),
+        seeds=tuple(sorted({seed for _, _, seed in runs})),
+        runs=runs,
+        metric=headline,
+        reference=chosen,
+        greater=higher_is_better(headline),
+        notes=tuple(notes),
+    )
+
+
+def _placed(found: Sequence[Found], worlds: Sequence[str], arms: Sequence[str], notes: list[str]) -> dict[Key, Run]:
+    """Runs by their places; of several in one place the latest, which a note says."""
+    places: dict[Key, Found] = {}
+    for each, world, arm in zip(found, worlds, arms, strict=True):
+        key = world, arm, each.run.seed
+        other = places.get(key)
+        if other is not None:
+            older, each = sorted((other, each), key=lambda one: one.created)
+            notes.append(f"{older.run.path} was skipped: {each.run.path} is a later run of {arm} with seed {key[2]}.")
+        places[key] = each
+    return {key: each.run for key, each in places.items()}
+
+
+def _ordered(arms: Sequence[str], bases: Sequence[str]) -> list[str]:
+    """Each arm once: federated ones as they come, then clients alone, then pooled."""
+    rank = {LOCAL: 1, POOLED: 2}
+    base = dict(zip(arms, bases, strict=True))
+    return sorted(base, key=lambda arm: rank.get(base[arm], 0))
+
+
+def _metric(runs: Sequence[Run], given: str | None) -> str:
+    known = dict.fromkeys(name for run in runs for name in _metrics(run.final))
+    if given is not None:
+        name = next((given.removeprefix(scope) for scope in SCOPES if given.startswith(scope)), given)
+        if name not in known:
+            raise refuse("metric", "a metric of these runs", given, near(name, known))
+        return name
+    wished = [run.config["metric"] for run in runs if run.config.get("metric")]
+    candidates = [*wished, *HEADLINE.values(), *known]
+    return next((name for name in candidates if name in known), candidates[0])
+
+
+def _metrics(final: Mapping[str, object]) -> Iterable[str]:
+    """Metrics that have a value, without their scope; neither those per class nor the ends of intervals."""
+    for name, value in final.items():
+        scope = next((scope for scope in SCOPES if name.startswith(scope)), None)
+        if scope is not None and value is not None and "." not in name.removeprefix(scope):
+            yield name.removeprefix(scope)
+
+
+def _reference(arms: Sequence[str], given: str | None, bases: Mapping[str, str]) -> str:
+    if given is not None:
+        if given not in arms:
+            raise refuse("reference", "an arm of the comparison", given, near(given, arms))
+        return given
+    return next((arm for arm in arms if bases[arm] == "fedavg"), arms[0])

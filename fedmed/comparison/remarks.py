@@ -1,0 +1,74 @@
+"""What a reader has to know about the figures: what was used, what is missing, what cannot be claimed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from fedmed.comparison.intervals import ENOUGH
+from fedmed.comparison.ranks import WORLDS
+from fedmed.comparison.rows import Ranking, Row, TargetRow
+from fedmed.comparison.runs import Comparison
+from fedmed.comparison.significance import FEW, detectable
+
+
+def remarks(
+    comparison: Comparison, rows: Sequence[Row], metric: str, targets: Sequence[TargetRow], ranks: Ranking | None
+) -> Iterator[str]:
+    """Sentences about the headline's rows, the most important first."""
+    mine = [row for row in rows if row.metric == metric]
+    yield from _seeds(mine)
+    yield from _intervals(mine)
+    yield from _missing(comparison, mine, metric)
+    if any(not row.federated for row in mine):
+        yield "Pooled and local-only are references: they take no part in tests, marks and ranks."
+    if not targets:
+        yield f"Rounds to a target are not told: {metric} was not evaluated in two rounds or more of every run."
+    if ranks is not None and ranks.critical is None:
+        yield f"{len(ranks.worlds)} worlds are too few to test ranks ({WORLDS} at least); the ranks stand as they are."
+
+
+def _seeds(rows: Sequence[Row]) -> Iterator[str]:
+    fewest = min((row.n for row in rows if row.federated), default=0)
+    if fewest < FEW:
+        seeds = f"{fewest} seed{' is' if fewest == 1 else 's are'}"
+        yield f"{seeds} too few to claim anything: nothing is tested or marked below {FEW} seeds of both arms."
+    tested = [row for row in rows if row.test]
+    if not tested:
+        return
+    world, test = tested[0].world, tested[0].test
+    tests = sum(row.world == world for row in tested)
+    pairs = min(row.n for row in tested)
+    name = "paired t test" if test == "t" else "Wilcoxon's signed-rank test"
+    yield (
+        f"p is of the {name} over seeds, with Holm's correction for the {tests} arms of a world. "
+        f"With {pairs} seeds a mean difference has to exceed {detectable(pairs, tests):.1f} of its standard deviations "
+        "to be sure of being found significant: what is not significant need not be equal."
+    )
+
+
+def _intervals(rows: Sequence[Row]) -> Iterator[str]:
+    counts = {row.n for row in rows}
+    if any(1 < n < ENOUGH for n in counts):
+        yield (
+            f"Intervals of means are Student's t below {ENOUGH} seeds: a bootstrap of so few values claims to be "
+            "narrower than it is."
+        )
+    if any(n >= ENOUGH for n in counts):
+        yield f"Intervals of means are bootstrapped over seeds (BCa) from {ENOUGH} seeds on."
+
+
+def _missing(comparison: Comparison, rows: Sequence[Row], metric: str) -> Iterator[str]:
+    """Arms that lack seeds which another arm of their world has, and those that have no value at all."""
+    seeds: dict[str, set[int]] = defaultdict(set)
+    for world, _, seed in comparison.runs:
+        seeds[world].add(seed)
+    for world in comparison.worlds:
+        for arm in comparison.arms:
+            has = comparison.values(world, arm, metric).keys()
+            if has and (lacking := sorted(seeds[world] - has)):
+                yield f"{arm} in {world} has no {metric} for seed {', '.join(map(str, lacking))}."
+    told = {row.arm for row in rows}
+    for arm in comparison.arms:
+        if arm not in told:
+            yield f"{arm} has no {metric}: where clients keep parts of the net, only their own images can tell."
