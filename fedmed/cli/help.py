@@ -11,7 +11,7 @@ from fedmed.config.fields import Field
 from fedmed.config.validate import OPTIMIZER, SETTINGS
 
 HEAD = """\
-usage: fedmed run [OPTION=VALUE ...] [--multirun] [--json] [--quiet] [--cfg job]
+usage: fedmed run [OPTION=VALUE ...] [--multirun] [--json] [--quiet] [--open] [--cfg job]
 
 Runs a federated simulation: divides a dataset among clients, trains a model with a
 method, evaluates it, and leaves everything in a run directory under ./runs (or
@@ -26,6 +26,7 @@ $FEDMED_RUNS, or where hydra.run.dir= says).
   -m, --multirun  run every combination of the values separated by commas
   --json          only the final metrics on standard output, as one JSON object per run
   -q, --quiet     no progress
+  --open          show the page about it in the browser at the end (see fedmed report)
   -c, --cfg job   print the composed config and stop (also: hydra, all; --resolve,
                   --package PART)"""
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "describe": "show who holds how many of what, before anyone trains",
     "list": "strategies, datasets, models and every other option",
     "new": "write a new method that runs at once",
+    "report": "write one page about a run, or about many side by side",
     "export": "write a run's trained model to one file",
     "predict": "use a run's trained model on images",
     "doctor": "show versions, devices and folders, and what does not work",

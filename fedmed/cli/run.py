@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     if given.help:
         print(run_help())
         return 0
-    output = Output(json=given.json, quiet=given.quiet)
+    output = Output(json=given.json, quiet=given.quiet, open=given.open)
     resumed = [value_of(o) for o in given.overrides if key_of(o) == "resume" and value_of(o) != "null"]
     if resumed and not given.cfg:
         return _resume(Path(resumed[-1]), [o for o in given.overrides if key_of(o) != "resume"], output)
@@ -39,16 +39,29 @@ def main(arguments: list[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a run's words go: with `json` only its final metrics to standard output, one line per run."""
+    """Where a run's words go: with `json` only its final metrics to standard output, one line per run.
+
+    open: whether its page is shown in the browser at the end.
+    """
 
     json: bool
     quiet: bool
+    open: bool = False
 
     def show(self) -> Any:
         """The view of a run in progress."""
         from fedmed.results.progress import make_show
 
         return make_show(quiet=self.quiet)
+
+    def page(self, folder: Path) -> None:
+        """The page about the run in the folder, or about all runs in it, if it is to be shown."""
+        if self.open:
+            from fedmed.cli.report import build, show
+
+            page = build([folder], folder)
+            print(f"wrote {page}", file=sys.stderr)
+            show(page)
 
     def final(self, final: Final) -> None:
         """The result of a run that ended."""
@@ -71,6 +84,7 @@ def _parser() -> Parser:
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("-q", "--quiet", action="store_true")
+    parser.add_argument("--open", action="store_true")
     parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
     parser.add_argument("-p", "--package")
     parser.add_argument("--resolve", action="store_true")
@@ -79,11 +93,17 @@ def _parser() -> Parser:
 
 def _run(checked: Plan, output: Output) -> int:
     job = checked.jobs[0]
-    return _guard(output, job.directory, lambda runner, show: runner.run(job.config, job.directory, show=show))
+    code = _guard(output, job.directory, lambda runner, show: runner.run(job.config, job.directory, show=show))
+    if code == 0:
+        output.page(job.directory)
+    return code
 
 
 def _resume(directory: Path, overrides: list[str], output: Output) -> int:
-    return _guard(output, directory, lambda runner, show: runner.resume(directory, overrides=overrides, show=show))
+    code = _guard(output, directory, lambda runner, show: runner.resume(directory, overrides=overrides, show=show))
+    if code == 0:
+        output.page(directory)
+    return code
 
 
 def _sweep(checked: Plan, output: Output) -> int:
@@ -100,6 +120,7 @@ def _sweep(checked: Plan, output: Output) -> int:
             raise KeyboardInterrupt
 
     compose.sweep(checked, task)
+    output.page(started[0].parent)
     return 0
 
 

@@ -36,13 +36,18 @@ TITLE, ABOVE, FOOT, GAP, MARGIN = 0.95, 0.5, 0.42, 0.28, 0.18
 
 def picture_png(picture: FederationPicture, path: Path) -> None:
     """Draws the picture into a PNG file, which is replaced as a whole."""
+    with replacing(path) as file:
+        picture_figure(picture).savefig(file, format="png", dpi=150)
+
+
+def picture_figure(picture: FederationPicture) -> Figure:
+    """The picture as a figure."""
     import matplotlib as mpl
 
-    style = mpl.rc_context(
+    with mpl.rc_context(
         {"font.size": 8, "text.color": INK, "xtick.color": FAINT, "ytick.color": INK, "text.parse_math": False}
-    )
-    with style, replacing(path) as file:
-        _draw(_view(picture)).savefig(file, format="png", dpi=150)
+    ):
+        return _draw(_view(picture))
 
 
 @dataclass(frozen=True, slots=True)

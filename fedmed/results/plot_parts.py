@@ -17,6 +17,9 @@ Values = NDArray[np.float64]
 
 INK, FAINT, RULE, EMPTY = "#222222", "#6b6b6b", "#d9d9d9", "#f2f2f2"
 
+DARK = "#1f1f20"
+"""Of what stands on a pale colour, whatever the page around it looks like."""
+
 SMOOTHED = 300
 """From this many rows on, neighbouring rows may share a pixel and are blended."""
 
@@ -48,7 +51,7 @@ def write_cells(rows: Axes, values: Values, scale: Normalize, text: Callable[[fl
     rows.hlines(np.arange(len(values) - 1) + 0.5, *rows.get_xlim(), color="white", linewidth=1.5)
     for (client, label), value in np.ndenumerate(values):
         if np.isfinite(value):
-            color = "white" if scale(value) > 0.55 else INK
+            color = "white" if scale(value) > 0.55 else DARK
             rows.text(label, client, text(value), ha="center", va="center", fontsize=7.5, color=color)
 
 

@@ -1,0 +1,84 @@
+"""Paired differences from the reference arm, and average ranks over worlds with their critical difference.
+
+Demsar: Statistical Comparisons of Classifiers over Multiple Data Sets. JMLR 7, 2006.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fedmed.comparison.rows import Ranking, Row
+from fedmed.report.ink import FAINT, INK, PAPER, Picture, blank, fit
+from fedmed.report.marks import cut, name_rows, room, title_axes
+from fedmed.report.sheet import Sheet
+from fedmed.report.words import interval, signed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def forest(sheet: Sheet, world: str) -> Picture | None:
+    """Every arm's paired difference from the reference; None without another arm, or without a seed of both."""
+    reference = sheet.comparison.reference
+    rows = [row for row in sheet.rows(world) if row.difference is not None and row.arm != reference]
+    if not rows:
+        return None
+    told = [f"{signed(row.difference)} {interval(row.dlow, row.dhigh, sign=True)}".strip() for row in rows]
+    figure, ax = blank(height=0.66 + 0.28 * len(rows))
+    fit(figure, ax, left=room([row.arm for row in rows]), right=max(map(len, told)) * 0.068 + 0.1, top=0.06)
+    ax.axvline(0, color=FAINT, linewidth=0.9)
+    beside = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center", "color": FAINT}
+    for at, (row, text) in enumerate(zip(rows, told, strict=True)):
+        _difference(ax, at, row, sheet.looks[row.arm].color)
+        ax.annotate(text, (1, at), (8, 0), fontsize=7.5, **beside)
+    name_rows(ax, [row.arm for row in rows])
+    ax.grid(axis="x")
+    ax.locator_params(axis="x", nbins=5)
+    title_axes(ax, f"{sheet.metric}, minus that of {cut(reference)}")
+    said = "; ".join(f"{row.arm} {text}" for row, text in zip(rows, told, strict=True))
+    return sheet.write(
+        figure,
+        "differences",
+        world,
+        title=f"Paired difference from {reference}",
+        note="Same seed, same data, same start. Lines: 95 % intervals. Filled: significant after Holm's correction.",
+        alt=f"Paired differences from {reference} in {sheet.metric}: {said}.",
+    )
+
+
+def _difference(ax: Axes, at: int, row: Row, color: str) -> None:
+    if row.dlow is not None and row.dhigh is not None:
+        ax.plot((row.dlow, row.dhigh), (at, at), color=color)
+    sure = row.p_holm is not None and row.p_holm < 0.05
+    ax.plot(row.difference, at, "o", color=color if sure else PAPER, markeredgecolor=color, markeredgewidth=1.4, ms=5.5)
+
+
+def ranks(sheet: Sheet, ranking: Ranking) -> Picture:
+    """A critical-difference diagram: arms on the line of their ranks, best left; bars join those that are alike."""
+    count, half = len(ranking.arms), (len(ranking.arms) + 1) // 2
+    figure, ax = blank(height=0.95 + 0.2 * half + 0.1 * len(ranking.alike))
+    side = room(ranking.arms) + 0.35
+    fit(figure, ax, left=side, right=side, bottom=0.05, top=0.3)
+    ax.spines[:].set_visible(False)
+    ax.set_yticks([])
+    ax.xaxis.set_ticks_position("top")
+    ax.spines.top.set(visible=True, color=FAINT)
+    ax.set_xticks(range(1, count + 1))
+    depth = half + 1 + 0.5 * len(ranking.alike)
+    ax.set(xlim=(0.9, count + 0.1), ylim=(depth, 0))
+    for number, group in enumerate(ranking.alike):
+        at = [ranking.ranks[ranking.arms.index(arm)] for arm in group]
+        ax.plot((min(at) - 0.04, max(at) + 0.04), (0.4 + 0.5 * number,) * 2, color=INK, linewidth=3)
+    for number, (arm, rank) in enumerate(zip(ranking.arms, ranking.ranks, strict=True)):
+        left = number < half
+        row = 0.9 + 0.5 * len(ranking.alike) + (number if left else count - 1 - number)
+        end, color = 0.9 if left else count + 0.1, sheet.looks[arm].color
+        ax.plot((rank, rank, end), (0, row, row), color=color, linewidth=1, clip_on=False)
+        say = f"{cut(arm)}  {rank:.2f}" if left else f"{rank:.2f}  {cut(arm)}"
+        ax.annotate(say, (end, row), (-4 if left else 4, 0), textcoords="offset points", va="center",
+                    ha="right" if left else "left", color=color, annotation_clip=False)  # fmt: skip
+    critical = "" if ranking.critical is None else f" Critical difference at 5 %: {ranking.critical:.2f}."
+    said = ", ".join(f"{arm} {rank:.2f}" for arm, rank in zip(ranking.arms, ranking.ranks, strict=True))
+    title = f"Average ranks over {len(ranking.worlds)} worlds"
+    note = f"1 is best. Bars join arms that are not significantly apart (Nemenyi).{critical}"
+    return sheet.write(figure, "ranks", None, title=title, note=note, alt=f"{title}: {said}.{critical}")

@@ -1,0 +1,66 @@
+"""The headline metric over rounds, and over the bytes that have crossed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from fedmed.report import series
+from fedmed.report.ink import REFERENCES, Picture, blank, fit
+from fedmed.report.marks import End, band, names_at_ends, room, title_axes
+from fedmed.report.series import Band
+from fedmed.report.sheet import Sheet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def curves(sheet: Sheet, world: str) -> Picture | None:
+    """The headline over rounds; None where it was not evaluated over rounds."""
+    runs = {arm: series.runs_of(sheet.comparison, world, arm) for arm in sheet.comparison.arms}
+    lines = {arm: line for arm, of in runs.items() if (line := series.by_round(of, sheet.summary.headline))}
+    if not lines:
+        return None
+    several = any((line.high > line.low).any() for line in lines.values())
+    note = "Mean over seeds; the band reaches from the lowest seed to the highest." if several else ""
+    return _drawn(sheet, world, lines, "curves", "Learning curve", "round", note)
+
+
+def cost(sheet: Sheet, world: str) -> Picture | None:
+    """The headline over bytes; without the references, for whom bytes mean nothing."""
+    runs = {a: series.runs_of(sheet.comparison, world, a) for a in sheet.comparison.arms if a not in REFERENCES}
+    lines = {arm: line for arm, of in runs.items() if (line := series.by_bytes(of, sheet.summary.headline))}
+    if not lines or not all(line.x[0] > 0 for line in lines.values()):
+        return None
+    note = "Bytes up and down, of all clients together."
+    return _drawn(sheet, world, lines, "cost", "Quality against communication", "megabytes sent so far", note)
+
+
+def _drawn(sheet: Sheet, world: str, lines: Mapping[str, Band], name: str, title: str, x: str, note: str) -> Picture:
+    figure, ax = blank()
+    fit(figure, ax, left=0.42, right=room(list(lines)) if sheet.several else 0.15, top=0.36)
+    for arm, line in lines.items():
+        band(ax, line, sheet.looks[arm])
+    _scale(ax, lines, logarithmic=name == "cost")
+    ax.grid(axis="y")
+    ends = [End(arm, float(line.mean[-1]), sheet.looks[arm].color) for arm, line in lines.items()]
+    if sheet.several:
+        names_at_ends(ax, ends)
+    title_axes(ax, x, sheet.metric)
+    said = ", ".join(f"{end.text} {end.y:.3f}" for end in ends)
+    alt = f"{title}: {sheet.metric} by {x}. At the end: {said}."
+    return sheet.write(figure, name, world, title=title, note=note, alt=alt)
+
+
+def _scale(ax: Axes, lines: Mapping[str, Band], *, logarithmic: bool) -> None:
+    """Plain numbers on both axes; x by rounds, or by orders of magnitude where there are several."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+
+    if logarithmic and max(line.x[-1] for line in lines.values()) > 20 * min(line.x[0] for line in lines.values()):
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=8))
+        ax.xaxis.set_minor_locator(LogLocator(numticks=1))
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=not logarithmic))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
+    ax.yaxis.set_major_locator(MaxNLocator(5))
