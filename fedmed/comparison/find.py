@@ -91,10 +91,7 @@ def _config(folder: Path) -> dict[str, Any]:
         config = yaml.load((folder / "config.yaml").read_text(), _LOADER)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise refuse(f"{folder}/config.yaml", "a configuration", f"config.yaml cannot be read ({error})") from error
-    if (
-        not isinstance(config, dict)
-        or not isinstance(config.get("strategy"), dict)
-        or type(config.get("seed")) is not int
-    ):
+    kinds = {"strategy": dict, "seed": int}
+    if not isinstance(config, dict) or not all(isinstance(config.get(key), kind) for key, kind in kinds.items()):
         raise refuse(f"{folder}/config.yaml", "a configuration", "config.yaml is not one of a run")
     return config
