@@ -45,6 +45,12 @@ class Medmnist(Dataset):
         with open_npz(path, "dataset.root") as archive:
             return self._table(archive, facts)
 
+    def files(self) -> tuple[Path, ...]:
+        """The file, unless it is known by its MD5 or still to be downloaded."""
+        known = MEDMNIST.get(self.name)
+        path = None if known is None or self.verify else self._at_hand()
+        return () if path is None else (path,)
+
     def _facts(self) -> Facts:
         if self.name not in MEDMNIST:
             raise refuse("dataset.name", "a set of MedMNIST", repr(self.name), near(self.name, MEDMNIST))
@@ -56,11 +62,8 @@ class Medmnist(Dataset):
 
     def _path(self, facts: Facts) -> Path:
         """The verified file, downloaded first where it is missing."""
-        name, md5 = file_name(self.name, self.size), facts.md5[self.size] if self.verify else None
-        home = Path.home() / ".medmnist" / name
-        given = home if self.root is None else Path(self.root).expanduser()
-        target = given if given.suffix == ".npz" or given.is_file() else given / name
-        path = next((path for path in (target, home) if path.is_file()), None)
+        md5 = facts.md5[self.size] if self.verify else None
+        path, target = self._at_hand(), self._target()
         if path is None:
             if not self.download:
                 got = f"no such file at {target}, and dataset.download is false"
@@ -71,6 +74,16 @@ class Medmnist(Dataset):
             fix = "Delete the file to have it downloaded again, or set dataset.verify=false if you rebuilt it yourself."
             raise refuse(f"dataset.root: {path}", f"MD5 {md5}", got, fix)
         return path
+
+    def _target(self) -> Path:
+        """Where the file is looked for first."""
+        name = file_name(self.name, self.size)
+        given = Path.home() / ".medmnist" / name if self.root is None else Path(self.root).expanduser()
+        return given if given.suffix == ".npz" or given.is_file() else given / name
+
+    def _at_hand(self) -> Path | None:
+        places = (self._target(), Path.home() / ".medmnist" / file_name(self.name, self.size))
+        return next((path for path in places if path.is_file()), None)
 
     def _table(self, archive: Archive, facts: Facts) -> Table:
         parts = [part for part in parts_of(archive) if part.split is not None and "labels" in part.keys]

@@ -14,6 +14,7 @@ from fedmed.offline import go_offline
 
 COMMANDS = {
     "run": "run an experiment, or a sweep of them",
+    "compare": "run strategies on the same data, and tell their differences",
     "deploy": "run on a SuperLink of Flower's, with a process per client",
     "describe": "show who holds how many of what, before anyone trains",
     "list": "strategies, datasets, models and every other option",

@@ -36,7 +36,8 @@ class Experiment:
 
     seed: of everything random, except where an option has a seed of its own.
     clients: how many clients (null: 10, or one per site under partition=site).
-    pooled: whether one client holds what all of them hold, labelled as they did: the centralised reference.
+    pooled: whether one client holds what all of them hold, labelled as they did, and trains in every round, whatever
+       clients_per_round, sampling, failures and system say: the centralised reference.
     rounds: how many rounds.
     clients_per_round: how many clients train in a round, drawn at random (null: all).
     epochs: passes over a client's images per round.

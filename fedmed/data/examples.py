@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -89,3 +90,10 @@ class Dataset(ABC):
     @abstractmethod
     def load(self) -> Table:
         """Reads or makes the images; raises `fedmed.errors.UserError` where the data is not usable."""
+
+    def files(self) -> tuple[Path, ...]:
+        """The files that `load` reads, as far as they are there: those at its options, and all in folders there."""
+        texts = [value for value in vars(self).values() if isinstance(value, str) and value]
+        places = [Path(text).expanduser() for text in texts]
+        below = [sorted(file for file in place.rglob("*") if file.is_file()) for place in places if place.is_dir()]
+        return (*(place for place in places if place.is_file()), *(file for files in below for file in files))

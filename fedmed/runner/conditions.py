@@ -10,10 +10,14 @@ from omegaconf import DictConfig
 from fedmed.config.build import build
 from fedmed.server import Conditions
 
+NETWORK = ("sampling", "failures", "system")
+"""Conditions that there are only among several clients."""
+
 
 def build_conditions(config: DictConfig) -> Conditions:
-    """The conditions that a config asks for."""
-    return Conditions(**{part.name: build(config[part.name]) for part in fields(Conditions)})
+    """The conditions that a config asks for; images in one place wait for nobody, whatever it says of clients."""
+    ideal = NETWORK if config.pooled else ()
+    return Conditions(**{part.name: build(config[part.name]) for part in fields(Conditions) if part.name not in ideal})
 
 
 def fingerprint(config: DictConfig) -> bytes:

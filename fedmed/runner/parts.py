@@ -51,6 +51,8 @@ class Parts:
 def build_parts(config: DictConfig, world: World | None = None) -> Parts:
     """Loads the data, unless they are given, and builds everything else; raises `UserError` with every fault found."""
     chosen, chain, conditions = settings(config), build_chain(config), build_conditions(config)
+    if chosen.pooled:
+        chosen = replace(chosen, clients_per_round=None)
     device = device_of(chosen.device)
     if faults := list(conditions.faults(chain)):
         raise UserError(*faults)

@@ -1,0 +1,109 @@
+"""A crew of workers: hands runs out, hears how they come along, and replaces a worker that dies."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from multiprocessing import connection
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from fedmed.campaign.grid import Job
+from fedmed.campaign.worker import Asked, Ended, Round, Word, Worker
+
+DEATHS = 3
+"""How many workers may die of the same run before it counts as failed."""
+
+
+class Died(NamedTuple):
+    """The worker of a run has died, and the run has to be done again, from its last checkpoint. how: it died."""
+
+    how: str
+
+
+class News(NamedTuple):
+    """What has come of a run, so many seconds after it was handed out."""
+
+    job: Job
+    word: Word | Died
+    seconds: float
+
+
+@dataclass(slots=True)
+class Desk:
+    """A run that a worker is at. since: when it was handed out, by the monotonic clock."""
+
+    job: Job
+    since: float = field(default_factory=time.monotonic)
+    at: Round = field(default_factory=lambda: Round(0, 0))
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been under way."""
+        return time.monotonic() - self.since
+
+    @property
+    def share(self) -> float:
+        """Which part of it is done."""
+        return self.at.done / self.at.rounds if self.at.rounds else 0.0
+
+
+class Crew:
+    """So many workers, each started when it is first needed, that do runs; a context that ends them all at once."""
+
+    def __init__(self, workers: int) -> None:
+        self.size = workers
+        self.desks: dict[Worker, Desk] = {}
+        self._idle: list[Worker] = []
+        self._deaths: dict[str, int] = {}
+
+    @property
+    def free(self) -> bool:
+        """Whether there is somebody for another run."""
+        return len(self.desks) < self.size
+
+    def give(self, job: Job) -> None:
+        """Hands out a run; there must be somebody free."""
+        worker = self._idle.pop() if self._idle else Worker()
+        self.desks[worker] = Desk(job)
+        worker.ask(Asked(dict(job.config), job.directory))
+
+    def hear(self, seconds: float) -> list[News]:
+        """What has come of the runs under way; waits so many seconds for something."""
+        ready = connection.wait([worker.line for worker in self.desks], seconds)
+        return [self._hear(worker) for worker in list(self.desks) if worker.line in ready]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        workers = [*self.desks, *self._idle]
+        for worker in workers:
+            worker.dismiss(now=worker in self.desks)
+        for worker in workers:
+            worker.leave()
+        self.desks, self._idle = {}, []
+
+    def _hear(self, worker: Worker) -> News:
+        desk = self.desks[worker]
+        try:
+            word = worker.hear()
+        except EOFError:
+            return News(desk.job, self._bury(worker), desk.seconds)
+        if isinstance(word, Round):
+            desk.at = word
+        if isinstance(word, Ended):
+            self._idle.append(worker)
+            del self.desks[worker]
+        return News(desk.job, word, desk.seconds)
+
+    def _bury(self, worker: Worker) -> Died | Ended:
+        """Takes a dead worker off its desk; what is to become of its run."""
+        job, how = self.desks.pop(worker).job, worker.end()
+        self._deaths[job.key] = deaths = self._deaths.get(job.key, 0) + 1
+        if deaths < DEATHS:
+            return Died(how)
+        fix = "If memory ran out, ask for fewer --workers or lower batch_size."
+        return Ended(f"{deaths} worker processes died of it; the last was {how}. {fix}")

@@ -1,0 +1,91 @@
+"""The grid of a comparison: every run of it, checked, named, and known by its key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from fedmed.campaign.key import key
+from fedmed.campaign.references import references
+from fedmed.comparison.names import arm_names, world_names
+from fedmed.comparison.settings import base_name, drop_seeds, settings
+from fedmed.config import compose
+from fedmed.config.grammar import key_of
+from fedmed.errors import Fault, UserError
+
+SEEDS = "0,1,2,3,4"
+"""Seeds of a comparison that names none: with fewer, hardly any difference can be told from chance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Job:
+    """One run to be made, or made already.
+
+    config: resolved, as plain values. key: see `fedmed.campaign.key`. label: what tells it from the others of its grid
+    (`fedprox seed=3`). kind: what it shares with those that differ in the seed only, and that take about as long.
+    directory: where it is kept, whichever comparison needs it.
+    """
+
+    config: Mapping[str, Any]
+    key: str
+    label: str
+    kind: str
+    directory: Path
+
+
+def grid(overrides: Sequence[str], *, root: Path, with_references: bool = True) -> list[Job]:
+    """Every run that the overrides ask for, values separated by commas being alternatives; each run once.
+
+    root: the folder of all runs. with_references: whether local-only and pooled runs stand beside them.
+    Raises `UserError` with the faults of all runs together.
+    """
+    if faults := list(_faults(overrides)):
+        raise UserError(*faults)
+    seeds = [] if any(key_of(each) == "seed" for each in overrides) else [f"seed={SEEDS}"]
+    checked = compose.plan([*overrides, *seeds], sweep=True)
+    configs = [job.config for job in checked.jobs]
+    if with_references:
+        configs += references(configs, checked.catalogue)
+    return jobs({key(config, checked.catalogue): config for config in configs}, root)
+
+
+def jobs(configs: Mapping[str, DictConfig], root: Path) -> list[Job]:
+    """The configs by their keys as jobs, named by what tells them apart."""
+    plain: list[Any] = [OmegaConf.to_container(config, resolve=True) for config in configs.values()]
+    return [
+        Job(
+            config=config,
+            key=key,
+            label=f"{kind} seed={config['seed']}",
+            kind=kind,
+            directory=_place(config, key, root),
+        )
+        for key, config, kind in zip(configs, plain, _kinds(plain), strict=True)
+    ]
+
+
+def _faults(overrides: Sequence[str]) -> Iterator[Fault]:
+    for override in overrides:
+        name = key_of(override)
+        if name == "resume" and not override.endswith("=null"):
+            fix = "Give the same command again: what is done is skipped, what was interrupted goes on."
+            yield Fault("resume", "nothing, as fedmed compare resumes by itself", override, fix)
+        if name.startswith(("hydra.run.", "hydra.sweep.")):
+            yield Fault(name, "nothing, as a comparison names its runs itself", override, "Set --runs=FOLDER.")
+
+
+def _kinds(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """World, where there are several, and arm of each, as the comparison will name them."""
+    found = drop_seeds([settings(config) for config in configs], [config["seed"] for config in configs])
+    worlds = world_names(found)
+    arms = arm_names(found, worlds, [base_name(config) for config in configs])
+    return [f"{w}: {a}" if len(set(worlds)) > 1 else a for w, a in zip(worlds, arms, strict=True)]
+
+
+def _place(config: Mapping[str, Any], key: str, root: Path) -> Path:
+    dataset = settings(config)["dataset"]
+    return root / f"{base_name(config)}_{dataset}_seed{config['seed']}_{key[:12]}"

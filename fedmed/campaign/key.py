@@ -1,0 +1,74 @@
+"""By what a run is known before it is made, so that it is made only once.
+
+Everything here is done without importing torch, unless a dataset has to be asked for its files: a comparison of which
+all runs are done answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from hashlib import blake2b, file_digest
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+import fedmed
+from fedmed.config.build import build
+from fedmed.config.compose import PATHS
+from fedmed.config.discovery import Catalogue
+from fedmed.config.identity import identified
+from fedmed.config.options import Option
+
+
+def key(config: DictConfig, catalogue: Catalogue) -> str:
+    """A digest of the config without engine, device, paths and tracking; of fedmed's version; of sources and of data.
+
+    Sources are those of the methods and of the dataset. Data are the files that the config names, by what they hold:
+    a dataset that makes its images is known by its source and its options.
+    """
+    digest = blake2b(f"{fedmed.__version__}\n{identified(config)}\n".encode(), digest_size=16)
+    for file in (*_sources(config, catalogue), *_held(config, catalogue)):
+        digest.update(_digest_of(file, _version(file)))
+    return digest.hexdigest()
+
+
+def _sources(config: DictConfig, catalogue: Catalogue) -> Iterator[Path]:
+    """Source files of options; a user's own, which the config names by its file, is in the config's digest already."""
+    for node in (*config.strategy.values(), config.dataset):
+        if option := catalogue.of_target(str(node["_target_"])):
+            yield option.file
+
+
+def _held(config: DictConfig, catalogue: Catalogue) -> Iterator[Path]:
+    for name in PATHS:
+        if not name.startswith("dataset.") and (path := OmegaConf.select(config, name)):
+            yield Path(path)
+    option = catalogue.of_target(str(config.dataset["_target_"]))
+    if option is None or _reads(option, config):
+        files: tuple[Path, ...] = build(config.dataset).files()
+        yield from files
+
+
+def _reads(option: Option, config: DictConfig) -> bool:
+    """Whether a dataset may read files: one without a text among its own options makes its images."""
+    own: list[Any] = [config.dataset.get(field.name) for field in option.fields if not field.inherited]
+    return any(isinstance(value, str) for value in own)
+
+
+def _version(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@cache
+def _digest_of(file: Path, version: int) -> bytes:
+    """What a file holds; nothing where it is not there: the run will say so."""
+    try:
+        with file.open("rb") as opened:
+            return file_digest(opened, lambda: blake2b(digest_size=16)).digest()
+    except OSError:
+        return b""

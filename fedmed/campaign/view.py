@@ -1,0 +1,192 @@
+"""What a comparison shows while its runs are made: one live display on a terminal, a line per run elsewhere.
+
+Like the view of a single run, it writes to one stream and uses no thread.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
+
+from fedmed.results.text import clock, count, span
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A run under way. round: 0 while it reads its data. value: its last evaluation, as text."""
+
+    label: str
+    round: int
+    rounds: int
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """How far the grid is. before: runs that were done before. left: seconds to the end; None: not known yet."""
+
+    total: int
+    before: int
+    done: int
+    failed: int
+    running: Sequence[Running]
+    left: float | None
+
+    def text(self) -> str:
+        """`12/20 runs, 1 failed, 0:42 left`."""
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{self.done}/{self.total} runs{failed}{f', {clock(self.left)} left' if self.left else ''}"
+
+
+class View(Protocol):
+    """A view of a grid under way; shows nothing by itself. A context manager that ends with `stop`."""
+
+    def start(self, state: State, workers: int) -> None:
+        """Begins."""
+        return
+
+    def update(self, state: State) -> None:
+        """Some run has come further."""
+        return
+
+    def ended(self, label: str, seconds: float, state: State) -> None:
+        """A run is finished."""
+        return
+
+    def failed(self, label: str, error: str, log: str) -> None:
+        """A run has failed, as even a quiet view says. log: where its words are."""
+        return
+
+    def warn(self, text: str) -> None:
+        """Says something that the user must know, even when quiet."""
+        return
+
+    def stop(self) -> None:
+        """Ends, and leaves the terminal as it was; may be called twice."""
+        return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def make_view(*, quiet: bool = False, stream: TextIO | None = None) -> View:
+    """The view that fits the stream (standard error when None)."""
+    target: TextIO = stream or sys.stderr
+    if quiet:
+        return Quiet(target)
+    return Live(target) if target.isatty() and os.environ.get("TERM") != "dumb" else Lines(target)
+
+
+@dataclass
+class Quiet(View):
+    """Only failures and warnings."""
+
+    stream: TextIO
+
+    def failed(self, label: str, error: str, log: str) -> None:
+        self.say(f"failed: {label}: {error} ({log})")
+
+    def warn(self, text: str) -> None:
+        self.say(f"warning: {text}")
+
+    def say(self, text: str) -> None:
+        """Writes a line."""
+        print(text, file=self.stream, flush=True)
+
+
+@dataclass
+class Lines(Quiet):
+    """A line at the start and for every run that ends."""
+
+    def start(self, state: State, workers: int) -> None:
+        self.say(opening(state, workers))
+
+    def ended(self, label: str, seconds: float, state: State) -> None:
+        self.say(f"{label}: {span(seconds)}  ({state.text()})")
+
+
+@dataclass
+class Live(Quiet):
+    """A bar for the grid, with a line for every run under way; redrawn at most ten times a second."""
+
+    bar: Progress | None = None
+    rows: list[TaskID] = field(default_factory=list)
+    drawn: float = 0.0
+
+    def start(self, state: State, workers: int) -> None:
+        self.say(opening(state, workers))
+        self.bar = _bar(self.stream)
+        self.bar.add_task("", total=state.total, value="", style="bold")
+        self.rows = [self.bar.add_task("", total=1, value="", visible=False) for _ in range(workers)]
+        self.bar.start()
+        self.update(state)
+
+    def update(self, state: State) -> None:
+        if self.bar is None or time.monotonic() - self.drawn < 0.1:
+            return
+        self.drawn = time.monotonic()
+        self.bar.update(self.bar.task_ids[0], completed=state.done + state.failed, description=state.text())
+        for number, row in enumerate(self.rows):
+            self.bar.update(row, **_row(state.running[number] if number < len(state.running) else None))
+        self.bar.refresh()
+
+    def say(self, text: str) -> None:
+        if self.bar is None:
+            super().say(text)
+        else:
+            self.bar.console.print(text, markup=False, highlight=False)
+
+    def stop(self) -> None:
+        if self.bar is not None:
+            for row in self.rows:
+                self.bar.update(row, visible=False)
+            self.bar.stop()
+            self.bar = None
+
+
+def opening(state: State, workers: int) -> str:
+    """What is to be done."""
+    to_do = state.total - state.before
+    if not to_do:
+        return f"{count(state.total, 'run')}, all of them done before"
+    before = f", {state.before} of them done before" if state.before else ""
+    return f"{count(state.total, 'run')}{before}: {to_do} to do by {count(workers, 'worker')}"
+
+
+def _row(running: Running | None) -> dict[str, Any]:
+    if running is None:
+        return {"visible": False}
+    place = f"round {running.round}/{running.rounds}" if running.rounds else "starts"
+    total, done = running.rounds or 1, running.round
+    return {
+        "visible": True,
+        "description": f"  {running.label}  {place}",
+        "total": total,
+        "completed": done,
+        "value": running.value,
+    }
+
+
+def _bar(stream: TextIO) -> Progress:
+    """The columns; standard output is left alone, since a script may read it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
+
+    console = Console(file=stream, force_terminal=True)
+    first = TextColumn("{task.description}", table_column=Column(no_wrap=True))
+    value = TextColumn("{task.fields[value]}", style="bold", table_column=Column(no_wrap=True))
+    return Progress(first, BarColumn(bar_width=24), value, console=console, auto_refresh=False, redirect_stdout=False)

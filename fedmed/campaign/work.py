@@ -1,0 +1,115 @@
+"""The runs of a grid, each done once: those that were done before are left, the others are shared out over a crew."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fedmed.campaign.crew import Crew, Died, News
+from fedmed.campaign.grid import Job
+from fedmed.campaign.order import Order
+from fedmed.campaign.view import Running, State, View
+from fedmed.campaign.worker import Ended, Warned, log_of
+from fedmed.errors import UserError
+from fedmed.results.store import RunDirectory
+
+TICK = 0.5
+"""Seconds after which the view is told how far the grid is, whatever has happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What has become of a grid. done: finished runs, in the order of the grid. failed: the others, and why."""
+
+    done: tuple[Job, ...]
+    failed: Mapping[Job, str]
+
+
+def work(jobs: Sequence[Job], *, workers: int, view: View) -> Outcome:
+    """Does every run that is not done yet; one that fails stops no other.
+
+    An interrupted run goes on from its last checkpoint, and so does one whose worker process dies.
+    """
+    under_way = _Work(jobs, view)
+    with view, Crew(min(workers, len(under_way.order.waiting))) as crew:
+        under_way.go(crew)
+    return Outcome(tuple(under_way.done), under_way.failed)
+
+
+def fitting(jobs: Sequence[Job]) -> int:
+    """How many workers keep every core busy."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(1, cores // max((int(job.config["torch_threads"]) for job in jobs), default=1))
+
+
+def finished(job: Job) -> dict[str, Any] | None:
+    """The final metrics of a run that is done; None where it has to be done, or cannot be read."""
+    try:
+        kept = RunDirectory.open(job.directory)
+        return kept.final() if kept.status == "finished" else None
+    except (UserError, OSError, KeyError):
+        return None
+
+
+class _Work:
+    """Where a grid stands."""
+
+    def __init__(self, jobs: Sequence[Job], view: View) -> None:
+        self._jobs, self._view = jobs, view
+        self.order = Order()
+        self.failed: dict[Job, str] = {}
+        self._done: set[Job] = set()
+        for job in jobs:
+            if final := finished(job):
+                self._done.add(job)
+                self.order.learn(job.kind, float(final["seconds"]))
+            else:
+                self.order.waiting.append(job)
+        self._before = len(self._done)
+
+    @property
+    def done(self) -> list[Job]:
+        """Finished runs, in the order of the grid."""
+        return [job for job in self._jobs if job in self._done]
+
+    def go(self, crew: Crew) -> None:
+        """All runs that are left."""
+        self._view.start(self._state(crew), crew.size)
+        while self.order.waiting or crew.desks:
+            while self.order.waiting and crew.free:
+                crew.give(self.order.take())
+            for news in crew.hear(TICK):
+                self._take(news, crew)
+            self._view.update(self._state(crew))
+
+    def _take(self, news: News, crew: Crew) -> None:
+        job, word = news.job, news.word
+        if isinstance(word, Warned):
+            self._view.warn(f"{job.label}: {word.text}")
+        if isinstance(word, Died):
+            self.order.back(job)
+            self._view.warn(f"{job.label}: its worker process was {word.how}; another one goes on with it")
+        if isinstance(word, Ended) and word.error is None:
+            self._done.add(job)
+            self.order.learn(job.kind, news.seconds)
+            self._view.ended(job.label, news.seconds, self._state(crew))
+        if isinstance(word, Ended) and word.error is not None:
+            self.failed[job] = word.error
+            self._view.failed(job.label, word.error, str(log_of(job.directory)))
+
+    def _state(self, crew: Crew) -> State:
+        desks = list(crew.desks.values())
+        return State(
+            total=len(self._jobs),
+            before=self._before,
+            done=len(self._done),
+            failed=len(self.failed),
+            running=[
+                Running(label=desk.job.label, round=desk.at.done, rounds=desk.at.rounds, value=desk.at.value)
+                for desk in desks
+            ],
+            left=self.order.left([(desk.job.kind, desk.seconds, desk.share) for desk in desks], max(crew.size, 1)),
+        )

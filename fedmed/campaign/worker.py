@@ -1,0 +1,192 @@
+"""A worker: a process of its own that does whole runs one after another, and its handle in the process that shares out.
+
+Unlike a worker of `engine=pool`, which trains clients of one run, it holds nothing between runs but imported code, so
+that one that dies takes with it only the rounds of one run since its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from fedmed.errors import UserError
+from fedmed.results.pace import Pace, Row
+from fedmed.results.progress import Show
+
+PATIENCE = 0.2
+"""Seconds that a worker which is told to stop has before it is made to."""
+
+
+class Asked(NamedTuple):
+    """A run to be done. config: resolved, as plain values."""
+
+    config: dict[str, Any]
+    directory: Path
+
+
+class Round(NamedTuple):
+    """A run has come so far. value: what its last evaluation gave, as text."""
+
+    done: int
+    rounds: int
+    value: str = ""
+
+
+class Warned(NamedTuple):
+    """A run says something that the user must know."""
+
+    text: str
+
+
+class Ended(NamedTuple):
+    """A run has ended. error: why it failed; None where it is finished."""
+
+    error: str | None = None
+
+
+Word = Round | Warned | Ended
+"""What a worker says about the run that it is doing."""
+
+
+class Worker:
+    """The handle of a worker process, which starts when it is made and is ready a second or two later."""
+
+    def __init__(self) -> None:
+        context = get_context("spawn")
+        self.line, theirs = context.Pipe()
+        self.process: BaseProcess = context.Process(target=_serve, args=(theirs,), name="fedmed run")
+        self.process.start()
+        theirs.close()
+
+    def ask(self, asked: Asked) -> None:
+        """Hands over a run; that the worker has died is found out when its word is awaited."""
+        with suppress(OSError):
+            self.line.send(asked)
+
+    def hear(self) -> Word:
+        """The next word; raises `EOFError` where the worker has died."""
+        try:
+            word: Word = self.line.recv()
+        except OSError as error:
+            raise EOFError from error
+        return word
+
+    def end(self) -> str:
+        """Waits for a worker that has died; how it ended."""
+        self.process.join()
+        self.line.close()
+        code = self.process.exitcode or 0
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"gone with exit code {code}"
+
+    def dismiss(self, *, now: bool) -> None:
+        """Tells it to end, in the middle of a run if `now`; `leave` waits for it."""
+        if now:
+            self.process.terminate()
+        self.line.close()
+
+    def leave(self) -> None:
+        """Waits until a dismissed worker is gone, and makes it go where it takes its time."""
+        self.process.join(PATIENCE)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def log_of(directory: Path) -> Path:
+    """Where a run that failed leaves its words, beside its directory."""
+    return directory.with_name(f"{directory.name}.log")
+
+
+def _serve(line: Connection) -> None:
+    """A worker's life: run after run, until it is dismissed or the process that shares out has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the one that shares out decides
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    while True:
+        try:
+            asked = line.recv()
+        except (EOFError, OSError):
+            return
+        _say(line, _do(asked, line))
+
+
+def _say(line: Connection, word: Word) -> None:
+    try:
+        line.send(word)
+    except OSError:  # nobody hears it any more
+        os._exit(1)
+
+
+def _do(asked: Asked, line: Connection) -> Ended:
+    """Does a run, or goes on with it; what it prints goes to its log, which stays only where it failed."""
+    path = log_of(asked.directory)
+    with _log(path) as log:
+        try:
+            _run(asked, _Relay(line))
+        except UserError as error:
+            print(error, file=log)
+            return Ended("; ".join(map(str, error.faults)))
+        except Exception as error:
+            traceback.print_exc(file=log)
+            return Ended(f"{type(error).__name__}: {error}")
+        path.unlink(missing_ok=True)
+        return Ended()
+
+
+def _run(asked: Asked, show: Show) -> None:
+    from omegaconf import OmegaConf
+
+    from fedmed import runner
+
+    if (asked.directory / "run.json").is_file():
+        runner.resume(asked.directory, overrides=[], show=show)
+    else:
+        runner.run(OmegaConf.create(asked.config), asked.directory, show=show)
+
+
+class _Relay(Show):
+    """Passes on what a run shows."""
+
+    def __init__(self, line: Connection) -> None:
+        self._line, self._pace = line, Pace(0, 0, "")
+
+    def start(self, *, rounds: int, done: int, metric: str) -> None:
+        self._pace = Pace(rounds, done, metric)
+        _say(self._line, Round(done, rounds))
+
+    def round(self, row: Row) -> None:
+        self._pace.add(row)
+        _say(self._line, Round(self._pace.done, self._pace.rounds, self._pace.value))
+
+    def warn(self, text: str) -> None:
+        _say(self._line, Warned(text))
+
+
+@contextmanager
+def _log(path: Path) -> Iterator[TextIO]:
+    """The log of a run; whoever has it open does the run, and others wait: a second comparison may need the same."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as log:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(log, fcntl.LOCK_EX)
+        log.truncate(0)
+        with redirect_stdout(log), redirect_stderr(log):
+            yield log
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

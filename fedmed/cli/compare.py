@@ -1,0 +1,152 @@
+"""`fedmed compare`: a grid of runs, each done once, and what their differences are."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fedmed.cli.arguments import Parser
+from fedmed.errors import refuse
+
+if TYPE_CHECKING:
+    from fedmed.campaign.grid import Job
+    from fedmed.comparison.rows import Summary
+
+USAGE = """\
+fedmed compare OPTION=VALUE[,VALUE...] ... [--workers N] [--no-references]
+       fedmed compare --from DIR ..."""
+
+ABOUT = """\
+Runs every combination of the values separated by commas, compares the results, and
+writes one page about them. Takes the options of fedmed run (see fedmed run --help).
+
+  fedmed compare strategy=fedavg,fedprox,fedprox+fednpr,fedia seed=0,1,2,3,4
+  fedmed compare strategy=fedavg,fedprox strategy.fedprox.mu=0.01,0.1 partition.alpha=0.1,1.0
+  fedmed compare experiment=smoke strategy=fedavg,scaffold --no-references --open
+  fedmed compare --from runs/compare other/machine/runs
+
+For one seed all strategies have the same images, the same division of them, the same
+first weights and the same order of clients. Seeds are 0,1,2,3,4 unless seed= says else:
+with fewer, hardly any difference can be told from chance.
+
+A run that was done before is not done again, whichever comparison did it: it is known
+by its options, by fedmed's version, and by what the method's file and the data hold.
+After Ctrl-C or a kill the same command goes on where it stopped."""
+
+
+def main(arguments: list[str]) -> int:
+    """Does the runs that are missing and writes the comparison; 1 where a run failed."""
+    given = _parser().parse_intermixed_args(arguments)
+    if given.paths and given.overrides:
+        fix = "Leave out --from to make runs, or the options to read some."
+        raise refuse("--from", "folders of runs alone, as it only reads", " ".join(given.overrides), fix)
+    if given.workers is not None and given.workers < 1:
+        raise refuse("--workers", "a number from 1 on", given.workers, "Leave it out for one per core.")
+    if given.paths:
+        _tell(given.paths, given.output or _place(map(str, given.paths), "runs"), given)
+        return 0
+    return _compare(given)
+
+
+def _parser() -> Parser:
+    parser = Parser("compare", ABOUT)
+    parser.usage = USAGE
+    parser.add_argument("overrides", nargs="*", metavar="OPTION=VALUE", help="an option of a run, with its values")
+    parser.add_argument(
+        "--from", nargs="+", type=Path, dest="paths", metavar="DIR", help="only compare the runs in these folders"
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="runs at a time (default: one per core)")
+    parser.add_argument(
+        "--no-references",
+        dest="references",
+        action="store_false",
+        help="no local-only and pooled runs beside the others",
+    )
+    parser.add_argument("--metric", help="the headline metric, such as auc (default: that of the runs)")
+    parser.add_argument("--reference", metavar="ARM", help="what the others are compared with (default: fedavg)")
+    parser.add_argument(
+        "--target", type=float, metavar="X", help="value of the metric to reach (default: 95 %% of ARM's)"
+    )
+    parser.add_argument("--force", action="store_true", help="compare runs that differ in data or code, and say so")
+    parser.add_argument("--runs", type=Path, metavar="FOLDER", help="where runs are kept (default: runs/compare)")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="where the page goes (default: runs/comparisons)")
+    parser.add_argument("--open", action="store_true", help="show the page in the browser")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    return parser
+
+
+def _compare(given: Namespace) -> int:
+    from fedmed.campaign.grid import grid
+    from fedmed.campaign.view import make_view
+    from fedmed.campaign.work import fitting, work
+    from fedmed.comparison.record import write_record
+
+    jobs = grid(given.overrides, root=given.runs or _root() / "compare", with_references=given.references)
+    folder = given.output or _place((job.key for job in jobs), _arms(jobs))
+    runs = {job.label: job.directory for job in jobs}
+    write_record(folder, runs, asked=given.overrides)
+    try:
+        outcome = work(jobs, workers=given.workers or fitting(jobs), view=make_view(quiet=given.quiet))
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on where it stopped.", file=sys.stderr)
+        return 130
+    failed = {job.label: error for job, error in outcome.failed.items()}
+    write_record(folder, runs, asked=given.overrides, failed=failed)
+    if outcome.done:
+        _tell([job.directory for job in outcome.done], folder, given, failed)
+    for label, error in failed.items():
+        print(f"fedmed: failed: {label}: {error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _tell(runs: Sequence[Path], folder: Path, given: Namespace, failed: Mapping[str, str] | None = None) -> None:
+    """Writes page, tables and figures into the folder, and prints the tables."""
+    from fedmed.cli.report import show
+    from fedmed.comparison.read import read
+    from fedmed.comparison.summary import summarise
+    from fedmed.report import page, tables
+
+    comparison = read(runs, metric=given.metric, reference=given.reference, force=given.force)
+    notes = (*comparison.notes, *(f"{label} failed: {error}" for label, error in (failed or {}).items()))
+    summary = summarise(replace(comparison, notes=notes), target=given.target)
+    tables.write_summary(summary, folder)
+    written = page.write_summary(summary, folder)
+    _print(summary)
+    print(f"\nwrote {written}")
+    if given.open:
+        show(written)
+
+
+def _print(summary: Summary) -> None:
+    from fedmed.report import terminal
+
+    if not sys.stdout.isatty():
+        print(terminal.text(summary))
+        return
+    from rich.console import Console
+
+    Console().print(terminal.rich(summary))
+
+
+def _root() -> Path:
+    return Path(os.environ.get("FEDMED_RUNS", "runs"))
+
+
+def _place(parts: Iterable[str], name: str) -> Path:
+    """The folder of a comparison; the same for the same runs."""
+    return _root() / "comparisons" / f"{name}_{blake2b(' '.join(sorted(parts)).encode(), digest_size=4).hexdigest()}"
+
+
+def _arms(jobs: Sequence[Job]) -> str:
+    """Methods of a grid, as the name of a folder."""
+    from fedmed.comparison.settings import base_name, is_federated
+
+    return (
+        "-".join(dict.fromkeys(base_name(job.config) for job in jobs if is_federated(job.config)))[:60] or "references"
+    )

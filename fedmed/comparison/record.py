@@ -1,0 +1,42 @@
+"""A comparison's record: which runs belong to it, though they are kept elsewhere, for other comparisons too."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fedmed.errors import refuse
+from fedmed.results.files import write_atomically
+from fedmed.results.json_text import parse
+
+NAME = "comparison.json"
+FORMAT = 1
+
+
+def write_record(
+    folder: Path, runs: Mapping[str, Path], *, asked: Sequence[str], failed: Mapping[str, str] | None = None
+) -> None:
+    """Writes the record into the folder, which is made where it is not there.
+
+    runs: directories by what they are called. asked: what the user wrote. failed: why, of those runs that failed.
+    """
+    errors = failed or {}
+    places = [
+        {"label": label, "directory": Path(os.path.relpath(run, folder)).as_posix()}
+        | ({"error": errors[label]} if label in errors else {})
+        for label, run in runs.items()
+    ]
+    content = {"format": FORMAT, "asked": list(asked), "runs": places}
+    write_atomically(folder / NAME, json.dumps(content, indent=2) + "\n")
+
+
+def recorded(file: Path) -> list[Path]:
+    """The directories of a record's runs; raises UserError where it cannot be read."""
+    content: dict[str, Any] = parse(file.read_bytes(), str(file))
+    if content.get("format") != FORMAT:
+        fix = "Use the version of fedmed that wrote it."
+        raise refuse(str(file), f"a record of format {FORMAT}", content.get("format"), fix)
+    return [Path(os.path.normpath(file.parent / run["directory"])) for run in content["runs"]]
