@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fedmed.cli import report
+from fedmed.cli.main import main
+from tests import fabricated
+
+
+def test_the_page_of_a_folder_lies_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fabricated.runs(tmp_path, {"fedavg": [0.7, 0.8], "fedprox": [0.8, 0.9]})
+    assert main(["report", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"wrote {tmp_path}/report.html\n"
+    assert {"report.html", "summary.csv", "runs.csv", "summary.tex", "figures"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_the_page_of_several_lies_in_a_folder_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = fabricated.runs(tmp_path, {"fedavg": [0.7, 0.8]})
+    assert main(["report", *map(str, paths)]) == 0
+    assert (tmp_path / "report/report.html").exists()
+    assert main(["report", str(paths[0]), "--output", "other", "--metric", "loss"]) == 0
+    assert "test loss" in (tmp_path / "other/report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere"], "nowhere"),
+        ([".", "--metric", "aucc"], "auc"),
+        ([".", "--reference", "fedsgd"], "fedavg"),
+        ([], "DIR"),
+    ],
+)
+def test_what_cannot_be_shown_is_said(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fabricated.runs(tmp_path, {"fedavg": [0.7]})
+    assert main(["report", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_open_shows_the_page_in_the_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda uri: shown.append(uri) or True)
+    fabricated.runs(tmp_path, {"fedavg": [0.7]})
+    assert main(["report", str(tmp_path), "--open"]) == 0
+    assert shown == [f"file://{tmp_path.resolve()}/report.html"]
+
+
+def test_no_browser_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("webbrowser.open", lambda uri: False)
+    report.show(Path("report.html"))
+    assert "open report.html yourself" in capsys.readouterr().err
+
+
+def test_help_needs_no_torch() -> None:
+    program = "import sys; from fedmed.cli.main import main; main(['report', '--help'])"
+    code = (
+        f"try:\n {program}\nexcept SystemExit: pass\nassert not {{'torch', 'matplotlib', 'jinja2'}} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--reference ARM" in done.stdout

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from fedmed.comparison.runs import POOLED
+from fedmed.report import ink
+
+
+def drawn(folder: Path | None, dots: int = 3) -> ink.Picture:
+    with ink.drawing():
+        figure, ax = ink.blank()
+        ax.plot(np.arange(dots), np.arange(dots), color=ink.ARMS[0])
+        ax.scatter(np.arange(dots), np.sin(np.arange(dots)), color=np.linspace(0, 1, dots).astype(str))
+        ax.set_title('a "title" & more')
+        return ink.write(figure, folder, name="one", title="One", note="", alt='says "this" & that')
+
+
+def test_a_figure_is_an_element_of_the_page_with_colours_of_the_page() -> None:
+    root = ElementTree.fromstring(drawn(None).markup)
+    assert root.attrib["aria-label"] == 'says "this" & that'
+    markup = drawn(None).markup
+    assert f"stroke: var(--arm0,{ink.ARMS[0]})" in markup
+    assert 'a "title" &amp; more' in markup, "text stays text"
+    assert "font-family" not in markup.replace("font-family: var", "")
+
+
+def test_names_inside_figures_do_not_clash() -> None:
+    named = [set(re.findall(r' id="([^"]+)"', drawn(None, dots).markup)) for dots in (3, 4)]
+    assert all("_" not in name for names in named for name in names)
+
+
+def test_files_are_written_with_plain_colours(tmp_path: Path) -> None:
+    drawn(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.png", "one.svg"]
+    assert "var(" not in (tmp_path / "one.svg").read_text()
+    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_figure_of_many_marks_is_a_png_on_the_page() -> None:
+    assert drawn(None, 5000).markup.startswith('<img src="data:image/png;base64,')
+
+
+def test_the_same_figure_gives_the_same_bytes(tmp_path: Path) -> None:
+    drawn(tmp_path / "a"), drawn(tmp_path / "b")
+    assert (tmp_path / "a/one.svg").read_bytes() == (tmp_path / "b/one.svg").read_bytes()
+
+
+def test_every_arm_has_a_look_of_its_own() -> None:
+    arms = [f"arm{number}" for number in range(12)]
+    looks = ink.looks([*arms, POOLED])
+    assert len({(look.color, str(look.dash)) for look in looks.values()}) == 13
+    assert looks[POOLED].color == ink.REFERENCES[POOLED]
+    assert all(look.color in ink.THEME for look in looks.values())

@@ -1,0 +1,140 @@
+"""The page: everything is in it, nothing is loaded, and it says the same as the tables."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from fedmed.comparison.read import read
+from fedmed.report import page
+from tests.fabricated import CONFIG, run, strategy
+
+ARMS = {
+    "fedavg": [0.70, 0.72, 0.69, 0.71, 0.73],
+    "fedprox": [0.75, 0.76, 0.75, 0.75, 0.78],
+    "moon": [0.74, 0.77, 0.74, 0.76, 0.77],
+}
+VOID = {"meta", "link", "img", "br", "input", "circle", "path", "use", "image", "rect"}
+
+
+class Parsed(HTMLParser):
+    """Elements of a page, whether they are closed in order, and their texts by tag."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in {"meta", "link", "img", "br", "input"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and data.strip():
+            self.texts.setdefault(self.open[-1], []).append(data.strip())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def compared(folder: Path, alphas: tuple[float, ...] = (0.5,)) -> Path:
+    """Runs of three arms and a reference per world."""
+    for alpha in alphas:
+        partition = {**CONFIG["partition"], "alpha": alpha}
+        for name, values in ARMS.items():
+            for seed, value in enumerate(values):
+                config = {"partition": partition, "strategy": strategy(name)}
+                place = folder / f"{name}{seed}{alpha}"
+                run(place, seed=seed, auc=value, config=config, curve=[0.1, value], clients=[0.3, value])
+        run(folder / f"p{alpha}", auc=0.9, config={"partition": partition, "pooled": True}, curve=[0.8, 0.9])
+    return folder
+
+
+def made(folder: Path, out: Path) -> Parsed:
+    return Parsed(page.write(read([folder]), out).read_text())
+
+
+def test_a_comparison_is_one_well_formed_file(tmp_path: Path) -> None:
+    found = made(compared(tmp_path / "runs"), tmp_path / "out")
+    assert found.open == []
+    assert found.texts["h1"][0].startswith("fedprox reaches the highest test AUC, 0.758: 0.048 above fedavg")
+    titles = ["Learning curve", "Paired difference from fedavg", "Client by client", "Quality against communication"]
+    assert found.texts["figcaption"] == titles
+    assert all(figure["aria-label"] for figure in found.all("svg") if figure.get("role") == "img")
+    assert len(found.all("h1")) == 1
+    assert [a["href"] for a in found.all("a")] == ["#results"]
+
+
+def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
+    found = made(compared(tmp_path / "runs"), tmp_path / "out")
+    sources = [v for _, attributes in found.found for n, v in attributes.items() if n in ("src", "href", "xlink:href")]
+    assert [source for source in sources if source and not source.startswith(("#", "data:"))] == []
+    text = (tmp_path / "out/report.html").read_text()
+    assert re.findall(r"url\((?!#)|@import|<script src|fetch\(", text) == []
+
+
+def test_ids_are_unique_and_references_arrive(tmp_path: Path) -> None:
+    found = made(compared(tmp_path / "runs", (0.1, 1.0)), tmp_path / "out")
+    ids = [attributes["id"] for _, attributes in found.found if attributes.get("id")]
+    named = {v for _, a in found.found for n, v in a.items() if n in ("aria-labelledby",)}
+    assert named <= set(ids)
+    assert {str(a["href"])[1:] for a in found.all("a")} <= set(ids)
+    outside = [name for name in ids if not re.match(r"[mpC]?[0-9a-f]{9,}$|[mp][0-9a-f]+", str(name))]
+    assert len(outside) == len(set(outside))
+
+
+def test_several_worlds_get_an_overview_and_a_place_each(tmp_path: Path) -> None:
+    found = made(compared(tmp_path / "runs", (0.1, 1.0)), tmp_path / "out")
+    assert found.texts["h2"][0] == "Over all worlds"
+    assert any("alpha=0.1" in text for text in found.texts["h2"])
+    assert "figures" in {p.name for p in (tmp_path / "out").iterdir()}
+    assert {"curves_1.svg", "curves_2.png", "ranks.svg"} <= {p.name for p in (tmp_path / "out/figures").iterdir()}
+
+
+def test_one_run_has_a_page_without_comparisons(tmp_path: Path) -> None:
+    place = run(tmp_path / "run", auc=0.8, curve=[0.5, 0.8], clients=[0.3, 0.6, 0.9])
+    found = made(place, place)
+    assert found.texts["h1"] == ["fedavg reaches a test AUC of 0.800."]
+    assert found.texts["figcaption"] == ["Learning curve", "Client by client", "Quality against communication"]
+    assert "minus fedavg" not in found.texts["button"]
+
+
+def test_a_run_that_was_hardly_evaluated_has_a_page(tmp_path: Path) -> None:
+    place = run(tmp_path / "run", auc=0.8)
+    assert "figcaption" not in made(place, place).texts
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    config = {"strategy": {"<b>&": {"_target_": "x.py:Y", "local": []}}}
+    place = run(tmp_path / "run", auc=0.8, curve=[0.5, 0.8], config=config)
+    text = page.write(read([place]), place).read_text()
+    assert "<b>" not in text
+    assert "&lt;b&gt;&amp; reaches" in text
+
+
+@pytest.mark.parametrize("name", ["examples.npz", "federation.json"])
+def test_what_is_damaged_is_noted(name: str, tmp_path: Path) -> None:
+    place = run(tmp_path / "run", auc=0.8)
+    (place / name).write_bytes(b"{")
+    assert any(name in note for note in made(place, place).texts["li"])
+
+
+def test_how_to_repeat_it_is_told_once(tmp_path: Path) -> None:
+    compared(tmp_path / "runs")
+    for number, place in enumerate(sorted((tmp_path / "runs").iterdir())):
+        (place / "environment.json").write_text(f'{{"torch": "2.0", "command": "fedmed run seed={number % 2}"}}')
+    found = made(tmp_path / "runs", tmp_path / "out")
+    assert found.texts["code"] == ["fedmed run seed=0\nfedmed run seed=1"]
+    assert found.texts["dd"] == ["0, 1, 2, 3, 4", "2.0"]
