@@ -86,15 +86,13 @@ def _object(path: Path) -> dict[str, Any]:
         raise refuse(str(path), "a JSON object", f"{path.name}: {error.faults[0].got}") from error
 
 
-def _first(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
-
-
 def _config(folder: Path) -> dict[str, Any]:
     try:
         config = yaml.load((folder / "config.yaml").read_text(), _LOADER)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise refuse(f"{folder}/config.yaml", "a configuration", f"config.yaml cannot be read ({_first(error)})") from error
+        raise refuse(
+            f"{folder}/config.yaml", "a configuration", f"config.yaml cannot be read ({_first(error)})"
+        ) from error
     kinds = {"strategy": dict, "seed": int}
     if not isinstance(config, dict) or not all(isinstance(config.get(key), kind) for key, kind in kinds.items()):
         raise refuse(f"{folder}/config.yaml", "a configuration", "config.yaml is not one of a run")

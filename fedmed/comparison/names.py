@@ -50,7 +50,7 @@ def beyond(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str
             for n, each in zip(members, rest, strict=True):
                 if key in each and f"{key}=" not in arms[n]:
                     told[key][each[key]].append(arms[n])
-    return [f"Arms differ in {key}: {_told(values)}." for key, values in sorted(told.items())]
+    return [f"Arms differ in {key}, which is {_told(values)}." for key, values in sorted(told.items())]
 
 
 def _part(found: Settings, *, of_world: bool) -> Settings:
@@ -114,4 +114,9 @@ def _written(arm: Settings, key: str) -> str:
 
 
 def _told(values: Mapping[str, Sequence[str]]) -> str:
-    return "; ".join(f"{value} for {', '.join(dict.fromkeys(arms))}" for value, arms in sorted(values.items()))
+    return "; ".join(f"{value} for {_few(list(dict.fromkeys(arms)))}" for value, arms in sorted(values.items()))
+
+
+def _few(names: Sequence[str], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

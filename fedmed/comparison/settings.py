@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from fedmed.comparison.runs import LOCAL, POOLED
-from fedmed.config.discovery import GROUPS
+from fedmed.config.discovery import GROUPS, Catalogue, discover
+from fedmed.config.fields import REQUIRED
 from fedmed.config.options import named
 
 Settings = dict[str, str]
@@ -20,7 +22,10 @@ UNSAID = frozenset({
 
 
 def settings(config: Mapping[str, Any]) -> Settings:
-    """A resolved config, flat; options by their names, files by theirs without folders. Without the seed."""
+    """A resolved config, flat; options by their names, files by theirs without folders. Without the seed.
+
+    Fields that an option has gained since the config was written are at their defaults.
+    """
     found: Settings = {}
     for key, value in config.items():
         if key == "strategy":
@@ -32,6 +37,7 @@ def settings(config: Mapping[str, Any]) -> Settings:
             found |= {f"{key}.{name}": _text(item) for name, item in value.items()}
         else:
             found[key] = _text(value)
+    found = _gained(found) | found
     return {key: value for key, value in found.items() if not {key, key.partition(".")[0]} & UNSAID}
 
 
@@ -67,10 +73,29 @@ def _strategy(members: Mapping[str, Mapping[str, Any]]) -> Settings:
     return found
 
 
+def _gained(found: Settings) -> Settings:
+    """The defaults of all fields of the chosen options."""
+    chosen = {group: (group, found[group]) for group in GROUPS if group in found and group != "strategy"}
+    chosen |= {f"strategy.{member}": ("strategy", member) for member in found["strategy"].split("+")}
+    options = _catalogue().options
+    return {
+        f"{prefix}.{field.name}": _text(field.default)
+        for prefix, (group, name) in chosen.items()
+        if (option := options[group].get(name)) is not None
+        for field in option.fields
+        if field.default != REQUIRED
+    }
+
+
+@cache
+def _catalogue() -> Catalogue:
+    return discover()
+
+
 def _text(value: object) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return f"[{','.join(map(_text, value))}]"
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{key}:{_text(item)}" for key, item in value.items()) + "}"

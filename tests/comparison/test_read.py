@@ -70,8 +70,10 @@ def test_arms_of_one_method_are_named_by_what_differs_and_no_more(tmp_path: Path
     run(tmp_path / "avg")
     found = read([tmp_path])
     assert set(found.arms) == {"fedavg", "fedprox mu=0.01", "fedprox mu=0.1"}
-    note = "Arms differ in optimizer.lr: 0.01 for fedprox mu=0.01; 0.1 for fedavg, fedprox mu=0.1."
-    assert [text for text in found.notes if "lr" in text] == [note.replace("fedavg, ", "")] or note in found.notes
+    # the name says one of the two settings that changed together, the note the other
+    assert found.notes == (
+        "Arms differ in optimizer.lr, which is 0.01 for fedprox mu=0.01; 0.1 for fedprox mu=0.1, fedavg.",
+    )
 
 
 def test_what_is_tuned_in_each_world_makes_no_arms(tmp_path: Path) -> None:
@@ -113,6 +115,12 @@ def test_settings_that_an_older_run_does_not_have_tell_nothing_apart(tmp_path: P
     run(tmp_path / "b", seed=1, config={"precision": "full", "sampling": {"_target_": "x.UniformSampling"}})
     found = read([tmp_path])
     assert (found.arms, len(found.worlds)) == (("fedavg",), 1)
+
+
+def test_fields_that_an_option_has_gained_since_are_at_their_defaults(tmp_path: Path) -> None:
+    for number, width in enumerate(({"width": 16}, {"width": 32}, {})):
+        run(tmp_path / str(number), seed=number, config={"model": {"_target_": CONFIG["model"]["_target_"], **width}})
+    assert set(read([tmp_path]).worlds) == {"model.width=16", "model.width=32"}
 
 
 def test_a_seed_of_the_data_that_follows_the_runs_makes_no_worlds(tmp_path: Path) -> None:
