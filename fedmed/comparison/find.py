@@ -90,9 +90,8 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         config = yaml.load((folder / "config.yaml").read_text(), _LOADER)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise refuse(
-            f"{folder}/config.yaml", "a configuration", f"config.yaml cannot be read ({_first(error)})"
-        ) from error
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise refuse(f"{folder}/config.yaml", "a configuration", f"config.yaml cannot be read ({why})") from error
     kinds = {"strategy": dict, "seed": int}
     if not isinstance(config, dict) or not all(isinstance(config.get(key), kind) for key, kind in kinds.items()):
         raise refuse(f"{folder}/config.yaml", "a configuration", "config.yaml is not one of a run")

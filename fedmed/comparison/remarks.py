@@ -29,10 +29,15 @@ def remarks(
 
 
 def _seeds(rows: Sequence[Row]) -> Iterator[str]:
-    fewest = min((row.n for row in rows if row.federated), default=0)
-    if fewest < FEW:
-        seeds = f"{fewest} seed{' is' if fewest == 1 else 's are'}"
-        yield f"{seeds} too few to claim anything: nothing is tested or marked below {FEW} seeds of both arms."
+    counts = {(row.arm, row.world): row.n for row in rows if row.federated}
+    most = max(counts.values(), default=0)
+    if most < FEW:
+        seeds = f"{most} seed{' is' if most == 1 else 's are'}"
+        yield f"{seeds} too few to claim anything: nothing is tested or marked below {FEW} seeds."
+    else:
+        few = [f"{arm} in {world} ({n})" for (arm, world), n in counts.items() if n < FEW]
+        if few:
+            yield f"Neither tested nor marked, with fewer than {FEW} seeds: {', '.join(few)}."
     tested = [row for row in rows if row.test]
     if not tested:
         return

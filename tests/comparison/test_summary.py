@@ -120,6 +120,7 @@ def test_only_shared_seeds_are_paired_and_missing_ones_are_told(tmp_path: Path) 
     assert row.n == 2
     assert row.difference == pytest.approx((0.05 + 0.04) / 2)
     assert "fedprox in synthetic_multiclass has no test.auc for seed 2, 3, 4." in summary.notes
+    assert any(note.endswith("fewer than 5 seeds: fedprox in synthetic_multiclass (2).") for note in summary.notes)
 
 
 def test_an_arm_with_fewer_seeds_is_never_the_best(tmp_path: Path) -> None:
