@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from fedmed.comparison import record
 from fedmed.comparison.runs import Run
 from fedmed.errors import UserError, refuse
 from fedmed.results.json_text import parse
@@ -33,7 +34,8 @@ class Found:
 def find(paths: Sequence[Path]) -> tuple[list[Found], list[str]]:
     """Finished runs in the order of the paths, those of one path by time; and a note for each that is left out.
 
-    A path is a run directory or a folder of them, however deep. Raises UserError where a path does not exist.
+    A path is a run directory or a folder of them, however deep; the folder of a comparison stands for its runs. Raises
+    UserError where a path does not exist.
     """
     found: dict[Path, Found] = {}
     notes: dict[Path, str] = {}
@@ -54,8 +56,10 @@ def find(paths: Sequence[Path]) -> tuple[list[Found], list[str]]:
 
 
 def _folders(path: Path) -> Iterator[Path]:
-    """Run directories at or below the path, sorted; nothing is looked for inside of them."""
+    """Run directories at or below the path, sorted, and those of comparisons; nothing is looked for inside of them."""
     for folder, below, files in os.walk(path):
+        if record.NAME in files:
+            yield from record.recorded(Path(folder, record.NAME))
         if SIGNS & set(files):
             below.clear()
             yield Path(folder)

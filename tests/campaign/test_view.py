@@ -1,0 +1,72 @@
+"""What is shown of a grid under way."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from fedmed.campaign.view import Lines, Live, Quiet, Running, State, View, make_view
+
+RUNNING = (Running(label="moon seed=1", round=2, rounds=8, value="test.auc 0.812"),)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def state(**given: Any) -> State:
+    usual = {"total": 20, "before": 3, "done": 5, "failed": 0, "running": RUNNING, "left": 42.0}
+    return State(**usual | given)
+
+
+def shown(view: View) -> None:
+    with view:
+        view.start(state(), workers=2)
+        view.ended("fedavg seed=0", 3.25, state(failed=1))
+        view.failed("moon seed=0", "ValueError: no", "runs/moon.log")
+        view.warn("its worker process was killed")
+        view.update(state(done=6))
+
+
+@pytest.mark.parametrize(
+    ("kind", "terminal", "quiet"), [(Quiet, True, True), (Lines, False, False), (Live, True, False)]
+)
+def test_the_view_fits_the_stream(kind: type, terminal: bool, quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    assert type(make_view(quiet=quiet, stream=Terminal() if terminal else io.StringIO())) is kind
+
+
+def test_lines_say_what_is_to_do_and_what_has_ended() -> None:
+    shown(Lines(stream := io.StringIO()))
+    assert stream.getvalue().splitlines() == [
+        "20 runs, 3 of them done before: 17 to do by 2 workers",
+        "fedavg seed=0: 3.25 s  (5/20 runs, 1 failed, 0:42 left)",
+        "failed: moon seed=0: ValueError: no (runs/moon.log)",
+        "warning: its worker process was killed",
+    ]
+
+
+def test_quiet_keeps_to_what_must_be_known() -> None:
+    shown(Quiet(stream := io.StringIO()))
+    assert stream.getvalue().splitlines() == [
+        "failed: moon seed=0: ValueError: no (runs/moon.log)",
+        "warning: its worker process was killed",
+    ]
+
+
+def test_a_terminal_shows_the_grid_and_every_run_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    stream = Terminal()
+    shown(Live(stream))
+    text = stream.getvalue()
+    for word in ("5/20 runs, 0:42 left", "moon seed=1  round 2/8", "test.auc 0.812", "failed: moon seed=0"):
+        assert word in text, word
+
+
+def test_nothing_to_do_is_said() -> None:
+    view = Lines(stream := io.StringIO())
+    view.start(state(before=20, done=20, running=(), left=None), workers=0)
+    assert stream.getvalue() == "20 runs, all of them done before\n"

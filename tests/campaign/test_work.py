@@ -1,0 +1,123 @@
+"""Grids that are done by worker processes, some of which come to grief."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from fedmed import runner
+from fedmed.campaign.crew import Crew, Died
+from fedmed.campaign.view import Quiet
+from fedmed.campaign.work import finished, fitting, work
+from fedmed.campaign.worker import Ended
+from tests.campaign.conftest import MakeGrid, MakeMethod, job
+from tests.runner.conftest import StopAfter
+from tests.runner.traces import trace
+
+KILL_ONCE = 'Path("killed").exists() or (Path("killed").touch(), os.kill(os.getpid(), signal.SIGKILL))'
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def test_a_run_that_fails_and_a_worker_that_is_killed_stop_no_other(small: MakeGrid, method: MakeMethod) -> None:
+    method("broken", 'raise ValueError("out of luck")')
+    method("killed", KILL_ONCE)
+    view = Quiet(stream := io.StringIO())
+    jobs = small("strategy=killed,broken,fedavg", "seed=0")
+    outcome = work(jobs, workers=2, view=view)
+    killed, broken, fedavg = jobs
+    assert outcome.done == (killed, fedavg)
+    assert list(outcome.failed) == [broken]
+    assert "out of luck" in outcome.failed[broken]
+    assert "warning: killed seed=0: its worker process was killed by SIGKILL; another one goes on" in stream.getvalue()
+    log = broken.directory.with_name(f"{broken.directory.name}.log")
+    assert "Traceback" in log.read_text()
+    assert f"failed: broken seed=0: {outcome.failed[broken]} ({log})" in stream.getvalue()
+    assert [path.name for path in log.parent.glob("*.log")] == [log.name]
+
+    undisturbed = replace(killed, directory=Path("elsewhere"))  # now that it has been killed once
+    assert work([undisturbed], workers=1, view=Quiet(io.StringIO())).done == (undisturbed,)
+    assert trace(undisturbed.directory) == trace(killed.directory)
+
+
+def test_what_is_done_is_not_done_again_and_what_was_broken_off_goes_on(small: MakeGrid) -> None:
+    fedavg, fedprox = small("strategy=fedavg,fedprox", "seed=0")
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(OmegaConf.create(dict(fedprox.config)), fedprox.directory, show=StopAfter(2))
+    rows = (fedprox.directory / "rounds.jsonl").read_text()
+    assert finished(fedprox) is None
+    assert work([fedavg], workers=1, view=Quiet(io.StringIO())).done == (fedavg,)
+    before = _times(fedavg.directory)
+    again = work([fedavg, fedprox], workers=2, view=Quiet(io.StringIO()))
+    assert again.done == (fedavg, fedprox)
+    assert _times(fedavg.directory) == before
+    assert (fedprox.directory / "rounds.jsonl").read_text().startswith(rows)
+    assert len(rows.splitlines()) == 2
+
+
+def test_a_run_that_is_the_death_of_every_worker_has_failed(small: MakeGrid, method: MakeMethod) -> None:
+    method("deadly", "os.kill(os.getpid(), signal.SIGKILL)")
+    (deadly,) = small("strategy=deadly", "seed=0")
+    outcome = work([deadly], workers=1, view=Quiet(io.StringIO()))
+    assert "3 worker processes died of it; the last was killed by SIGKILL" in outcome.failed[deadly]
+
+
+def test_a_worker_outlives_the_failures_of_its_runs(small: MakeGrid, method: MakeMethod) -> None:
+    method("broken", 'raise ValueError("out of luck")')
+    jobs = small("strategy=broken", "seed=0,1")
+    with Crew(1) as crew:
+        pids = set()
+        for each in jobs:
+            crew.give(each)
+            pids |= {worker.process.pid for worker in crew.desks}
+            assert not crew.free
+            while not crew.free:
+                words = [news.word for news in crew.hear(1)]
+        assert isinstance(words[-1], Ended)
+    assert len(pids) == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids.pop() or 0, 0)
+
+
+def test_a_crew_ends_its_workers_in_the_middle_of_a_run(small: MakeGrid) -> None:
+    (long,) = small("strategy=fedavg", "seed=0", "rounds=100000")
+    with Crew(1) as crew:
+        crew.give(long)
+        while not any(getattr(news.word, "done", 0) for news in crew.hear(1)):
+            pass
+        (worker,) = crew.desks
+    assert not worker.process.is_alive()
+    assert json.loads((long.directory / "run.json").read_text())["status"] == "running"
+
+
+def test_a_worker_that_dies_idle_costs_a_run_nothing(small: MakeGrid) -> None:
+    one, other = small("strategy=fedavg", "seed=0,1", "rounds=1")
+    with Crew(1) as crew:
+        crew.give(one)
+        (worker,) = crew.desks
+        while crew.desks:
+            crew.hear(1)
+        worker.process.kill()
+        worker.process.join()
+        crew.give(other)
+        (news,) = crew.hear(10)
+        assert (news.job, type(news.word)) == (other, Died)
+        assert crew.free
+
+
+def test_threads_of_a_run_count_as_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert [fitting([job("a"), job("b", torch_threads=n)]) for n in (1, 2, 3, 9)] == [8, 4, 2, 1]
+
+
+def _times(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*")}

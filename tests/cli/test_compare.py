@@ -1,0 +1,140 @@
+"""`fedmed compare` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fedmed.cli.main import main
+
+Call = Callable[..., tuple[int, str, str]]
+
+SMALL = ("clients=3", "rounds=2", "batch_size=16", "dataset.images=160", "dataset.test_images=40", "model.width=4")
+
+
+@pytest.fixture
+def fedmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """fedmed(*arguments): exit code, standard output and standard error of the command, called in tmp_path."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FEDMED_RUNS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_a_comparison_from_the_command_to_the_page(fedmed: Call, tmp_path: Path) -> None:
+    code, out, err = fedmed("compare", *SMALL, "strategy=fedavg,fedprox", "seed=0,1", "--workers", 2)
+    assert code == 0, err
+    assert err.splitlines()[0] == "8 runs: 8 to do by 2 workers"
+    assert "8/8 runs" in err.splitlines()[-1]
+    for word in ("fedavg", "fedprox", "local-only", "pooled"):
+        assert word in out, out
+    (page,) = (tmp_path / "runs" / "comparisons").glob("fedavg-fedprox_*/report.html")
+    assert out.splitlines()[-1] == f"wrote {page.relative_to(tmp_path)}"
+    runs = [path.name for path in (tmp_path / "runs" / "compare").iterdir()]
+    assert len(runs) == 8
+
+    # one strategy more: only that is done
+    more = ("compare", *SMALL, "strategy=fedavg,fedprox,scaffold", "seed=0,1")
+    code, out, err = fedmed(*more)
+    assert (code, err.splitlines()[0]) == (0, f"10 runs, 8 of them done before: 2 to do by {_cores()} workers"), err
+    assert "scaffold" in out
+    code, again, err = fedmed(*more)
+    assert (code, again, err) == (0, out, "10 runs, all of them done before\n")
+
+    # and reading alone gives the same tables, whether by runs or by the comparison's own folder
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs" / "compare").rglob("*")}
+    code, read, err = fedmed("compare", "--from", "runs/compare", "--output", "read")
+    assert (code, _tables(read)) == (0, _tables(out)), err
+    code, read, err = fedmed("compare", "--from", page.parent.relative_to(tmp_path), "--output", "read")
+    assert code == 0, err
+    assert "scaffold" not in read
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs" / "compare").rglob("*")} == before
+
+
+def test_a_run_that_fails_is_named_at_the_end_and_on_record(fedmed: Call, tmp_path: Path) -> None:
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "broken.py").write_text(BROKEN)
+    given = ("compare", *SMALL, "strategy=fedavg,broken", "seed=0", "--no-references", "--quiet")
+    code, out, err = fedmed(*given)
+    assert code == 1
+    assert "fedavg" in out
+    assert "broken seed=0 failed" in out
+    assert err.splitlines()[-1].startswith("fedmed: failed: broken seed=0: ")
+    assert "out of luck" in err.splitlines()[-1]
+    (record,) = (tmp_path / "runs" / "comparisons").glob("*/comparison.json")
+    assert [("error" in run) for run in json.loads(record.read_text())["runs"]] == [False, True]
+
+    # with the method mended, it is another run, and the same command succeeds
+    (tmp_path / "strategies" / "broken.py").write_text(BROKEN.replace("raise", "pass  #"))
+    code, out, err = fedmed(*given)
+    assert (code, err) == (0, "")
+
+
+BROKEN = '''\
+"""A method of the test's own."""
+
+from dataclasses import dataclass
+
+from fedmed.method import Client, Method
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken(Method):
+    """Fails at once."""
+
+    def prepare(self, client: Client) -> None:
+        raise ValueError("out of luck")
+'''
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--workers", "0"), "--workers: expected a number from 1 on, got 0"),
+        (("--workers", "two"), "--workers"),
+        (("--worker", "2"), "--worker"),
+        (("rounds=0", "strategy=fedavg,fedproxx"), "rounds: expected"),
+        (("rounds=0", "strategy=fedavg,fedproxx"), "Did you mean fedprox"),
+        (("--from", "nowhere"), "nowhere: expected"),
+        (("--from", "runs", "--quiet", "seed=0"), "--from"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_written(
+    arguments: tuple[str, ...], words: str, fedmed: Call, tmp_path: Path
+) -> None:
+    code, out, err = fedmed("compare", *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_answers_without_torch_and_shows_examples() -> None:
+    code = "import sys; from fedmed.cli.main import main\ntry: main(['compare', '--help'])\n"
+    code += "except SystemExit: print('torch' in sys.modules, 'hydra' in sys.modules)"
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.monotonic() - began < 2  # a second, on a machine that is busy with other tests
+    assert "fedmed compare strategy=fedavg,fedprox,fedprox+fednpr,fedia seed=0,1,2,3,4" in done.stdout
+    assert done.stdout.splitlines()[-1] == "False False"
+
+
+def _tables(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("wrote ")]
+
+
+def _cores() -> int:
+    import os
+
+    return min(2, len(os.sched_getaffinity(0)))
