@@ -26,9 +26,9 @@ ABOUT = """\
 Runs every combination of the values separated by commas, compares the results, and
 writes one page about them. Takes the options of fedmed run (see fedmed run --help).
 
-  fedmed compare strategy=fedavg,fedprox,fedprox+fednpr,fedia seed=0,1,2,3,4
+  fedmed compare strategy=fedavg,scaffold,fedprox,fedprox+fednpr seed=0,1,2,3,4
   fedmed compare strategy=fedavg,fedprox strategy.fedprox.mu=0.01,0.1 partition.alpha=0.1,1.0
-  fedmed compare experiment=smoke strategy=fedavg,scaffold --no-references --open
+  fedmed compare experiment=smoke strategy=fedavg,moon --no-references --open
   fedmed compare --from runs/compare other/machine/runs
 
 For one seed all strategies have the same images, the same division of them, the same

@@ -126,7 +126,7 @@ def test_help_answers_without_torch_and_shows_examples() -> None:
     began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert time.monotonic() - began < 2  # a second, on a machine that is busy with other tests
-    assert "fedmed compare strategy=fedavg,fedprox,fedprox+fednpr,fedia seed=0,1,2,3,4" in done.stdout
+    assert "fedmed compare strategy=fedavg,scaffold,fedprox,fedprox+fednpr seed=0,1,2,3,4" in done.stdout
     assert done.stdout.splitlines()[-1] == "False False"
 
 
