@@ -1,0 +1,106 @@
+"""Comparisons that are killed or interrupted, in a process of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.runner.traces import leftovers, trace
+
+ROOT = Path(__file__).resolve().parents[2]
+
+COMPARE = (
+    *("compare", "clients=3", "rounds=30", "batch_size=16", "dataset.images=160", "dataset.test_images=40"),
+    *("model.width=4", "strategy=fedavg,scaffold", "seed=0", "--no-references", "--workers=2", "--quiet"),
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment.pop("FEDMED_RUNS", None)
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "fedmed", *COMPARE, *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def rounds(folder: Path) -> dict[str, int]:
+    return {path.parent.name: path.read_text().count("\n") for path in folder.glob("runs/compare/*/rounds.jsonl")}
+
+
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.02)
+
+
+def family(process: subprocess.Popen[str]) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What the runs leave when nothing goes wrong."""
+    folder = tmp_path_factory.mktemp("straight")
+    out, err = start(folder).communicate()
+    assert "wrote runs/comparisons/fedavg-scaffold_" in out, err
+    return traces(folder)
+
+
+def traces(folder: Path) -> dict[str, object]:
+    return {path.name: trace(path) for path in folder.glob("runs/compare/*") if path.is_dir()}
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_the_same_command_goes_on_after_a_kill(sign: int, tmp_path: Path, straight: dict[str, object]) -> None:
+    process = start(tmp_path)
+    until(lambda: len(rounds(tmp_path)) == 2 and min(rounds(tmp_path).values()) > 2)
+    children = family(process)
+    assert len(children) >= 2
+    if sign == signal.SIGINT:
+        os.killpg(process.pid, sign)  # as a terminal does, to workers too
+    else:
+        process.send_signal(sign)
+    _, err = process.communicate()
+    assert process.returncode == (130 if sign == signal.SIGINT else -sign)
+    assert ("The same command goes on where it stopped." in err) == (sign == signal.SIGINT)
+    assert "Traceback" not in err
+    until(lambda: all(map(is_gone, children)), seconds=5)
+    assert max(rounds(tmp_path).values()) < 30, "too fast for this test"
+    out, err = start(tmp_path).communicate()
+    assert "wrote runs/comparisons/fedavg-scaffold_" in out, err
+    assert traces(tmp_path) == straight
+    assert not leftovers(tmp_path)
+
+
+def test_a_worker_that_is_killed_is_replaced(tmp_path: Path, straight: dict[str, object]) -> None:
+    process = start(tmp_path)
+    until(lambda: len(rounds(tmp_path)) == 2 and min(rounds(tmp_path).values()) > 2)
+    worker = next(pid for pid in family(process) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(worker, signal.SIGKILL)
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "its worker process was killed by SIGKILL; another one goes on with it" in err
+    assert traces(tmp_path) == straight
