@@ -159,9 +159,14 @@ def inline(svg: str, alt: str) -> str:
     body = re.sub(r"font: (\w+ )?([\d.]+px)[^;\"]*", r"font-size: \2; font-weight: \1", body)
     body = body.replace('font-weight: "', '"').replace("font-weight: ;", "")
     body = re.sub(r"#[0-9a-f]{6}\b", _themed, body)
-    body = re.sub(r"(\d\.\d\d)\d+", r"\1", re.sub(r">\s*\n\s*<", "><", body))
+    body = re.sub(r' (?:d|x|y|transform|points)="[^"]*"', _shorter, re.sub(r">\s*\n\s*<", "><", body))
     label = escape(alt, quote=True)
     return f'<svg {box[0] if box else ""} role="img" aria-label="{label}">{body}'
+
+
+def _shorter(attribute: re.Match[str]) -> str:
+    """Places with two decimals: a hundredth of a point."""
+    return re.sub(r"(\.\d\d)\d+", r"\1", re.sub(r"\s+", " ", attribute[0]))
 
 
 def _themed(color: re.Match[str]) -> str:

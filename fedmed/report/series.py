@@ -59,7 +59,7 @@ def client_metric(comparison: Comparison) -> str | None:
     """What clients' rows call the headline: on their own test images, else on their validation images."""
     for scope in ("client", "val"):
         name = f"{scope}.{comparison.metric}"
-        if any(_defined(row, name) for run in comparison.runs.values() for row in run.clients[-1:]):
+        if any(_defined(row, name) for run in comparison.runs.values() for row in run.clients):
             return name
     return None
 
