@@ -65,7 +65,7 @@ def run(
         for client, value in enumerate(clients)
     ]
     (folder / "run.json").write_text(json.dumps(about))
-    (folder / "config.yaml").write_text(yaml.safe_dump(chosen))
+    (folder / "config.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
     (folder / "final.json").write_text(json.dumps({**ends, "seconds": 4.0, "directory": "x", **(final or {})}))
     (folder / "rounds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rounds))
     (folder / "clients.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -7,7 +7,7 @@ over its seeds: seeds of one world are no independent worlds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import inf, isfinite, sqrt
+from math import inf, sqrt
 from statistics import fmean
 
 from fedmed.comparison.rows import Ranking
@@ -66,12 +66,7 @@ def _ranks(values: Sequence[float], greater: bool) -> list[float]:
 
 def _tested(plain: Ranking, table: Sequence[Sequence[float]]) -> Ranking:
     """With Friedman's test; where it sees no difference, all arms are alike (Nemenyi's test comes only after it)."""
-    from scipy.stats import friedmanchisquare
-
-    found = friedmanchisquare(*zip(*table, strict=True))
-    statistic, p = float(found.statistic), float(found.pvalue)
-    if not isfinite(p):  # all ranks tied
-        statistic, p = 0.0, 1.0
+    statistic, p = _friedman(table)
     critical = critical_difference(len(plain.arms), len(table))
     return Ranking(
         metric=plain.metric,
@@ -83,3 +78,13 @@ def _tested(plain: Ranking, table: Sequence[Sequence[float]]) -> Ranking:
         critical=critical,
         alike=alike(plain.arms, plain.ranks, critical) if p < ALPHA else (plain.arms,),
     )
+
+
+def _friedman(table: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Statistic, corrected for ties, and p; 0 and 1 where every world has all arms tied."""
+    if all(len(set(row)) == 1 for row in table):
+        return 0.0, 1.0
+    from scipy.stats import friedmanchisquare
+
+    found = friedmanchisquare(*zip(*table, strict=True))
+    return float(found.statistic), float(found.pvalue)

@@ -80,7 +80,7 @@ def _metric(runs: Sequence[Run], given: str | None) -> str:
         if name not in known:
             raise refuse("metric", "a metric of these runs", given, near(name, known))
         return name
-    wished = [run.config["metric"] for run in runs if run.config.get("metric")]
+    wished = [str(run.config["metric"]) for run in runs if run.config.get("metric")]
     candidates = [*wished, *HEADLINE.values(), *known]
     return next((name for name in candidates if name in known), candidates[0])
 

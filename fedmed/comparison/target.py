@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite
 from statistics import fmean, median
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from fedmed.comparison.rows import TargetRow
 from fedmed.comparison.runs import Run
@@ -84,5 +84,5 @@ def _median(values: Sequence[float]) -> float | None:
     return middle if isfinite(middle) else None
 
 
-def _defined(value: Any) -> bool:
+def _defined(value: float | None) -> TypeGuard[float]:
     return value is not None and isfinite(value)

@@ -22,8 +22,7 @@ def p_values(values: Mapping[str, Values], arms: Sequence[str], other: str) -> t
     """The p of each arm's difference to the other, all by one test: the one that the fewest pairs can carry."""
     paired = {arm: found for arm in arms if len(found := differences(values, arm, other)) >= FEW}
     test = choose(min(map(len, paired.values()), default=0), len(paired))
-    found = {arm: p_value(each, test) for arm, each in paired.items()}
-    return {arm: p for arm, p in found.items() if p is not None}, test
+    return {arm: p for arm, each in paired.items() if (p := p_value(each, test)) is not None}, test
 
 
 def marks(values: Mapping[str, Values], arms: Sequence[str], greater: bool) -> dict[str, Mark]:
@@ -35,7 +34,7 @@ def marks(values: Mapping[str, Values], arms: Sequence[str], greater: bool) -> d
     best = (max if greater else min)(means, key=means.__getitem__)
     p, _ = p_values(values, [arm for arm in arms if arm != best], best)
     near = [arm for arm, corrected in holm(p).items() if corrected >= ALPHA or _ahead(values, arm, best, greater)]
-    return {best: "best", **dict.fromkeys(near, "near")}  # type: ignore[dict-item]
+    return {best: "best", **dict.fromkeys(near, "near")}
 
 
 def _ahead(values: Mapping[str, Values], arm: str, best: str, greater: bool) -> bool:

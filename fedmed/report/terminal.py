@@ -115,7 +115,7 @@ def _ranks(ranking: Ranking) -> Grid:
 
 
 def _table(
-    rows: Sequence[Row] | Sequence[ClientRow] | Sequence[TargetRow],
+    rows: Sequence[Row | ClientRow | TargetRow],
     header: Sequence[str],
     cells: Sequence[Sequence[str]],
     *,

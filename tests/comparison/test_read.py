@@ -128,7 +128,7 @@ def test_a_seed_of_the_data_that_follows_the_runs_makes_no_worlds(tmp_path: Path
         run(tmp_path / str(seed), seed=seed, config=_tweaked(dataset={"seed": seed}))
     assert len(read([tmp_path]).worlds) == 1
     run(tmp_path / "other", seed=2, config=_tweaked(dataset={"seed": 7}))
-    assert len(read([tmp_path]).worlds) == 4
+    assert len(read([tmp_path]).worlds) == 3
 
 
 @pytest.mark.parametrize("mark", ["data", "test", "fedmed"])
