@@ -1,23 +1,129 @@
-"""Local optimizers, their schedule over rounds, and their memory between rounds."""
+"""Local optimizers, their schedule over rounds, and their memory between rounds.
+
+They step by torch's own functions, with the bits of torch's optimizer classes. Those classes import torch's compiler
+when the first is made, which takes a second of every process's start.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
 
 from fedmed.config.experiment import Optimizer
 
+Slots = dict[str, Tensor]
+"""What an optimizer keeps of one parameter between steps."""
 
-def make_optimizer(settings: Optimizer, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The torch optimizer of the settings, over the trainable parameters."""
-    trainable, decay = [p for p in parameters if p.requires_grad], settings.weight_decay
-    if settings.name == "sgd":
-        return torch.optim.SGD(trainable, lr=settings.lr, momentum=settings.momentum, weight_decay=decay)
-    kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
-    return kind(trainable, lr=settings.lr, weight_decay=decay)
+Memory = dict[str, Slots]
+"""By parameter number."""
+
+
+class LocalOptimizer(ABC):
+    """Steps down the gradients of parameters. lr: of the next step."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], settings: Optimizer) -> None:
+        self._parameters = [p for p in parameters if p.requires_grad]
+        self._decay, self.lr = settings.weight_decay, settings.lr
+        self._slots: list[Slots] = [{} for _ in self._parameters]
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The parameters, as torch's GradScaler reads them."""
+        return [{"params": self._parameters}]
+
+    def zero_grad(self) -> None:
+        """Forgets all gradients."""
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Steps all parameters that have a gradient."""
+        found = [(p, slots) for p, slots in zip(self._parameters, self._slots, strict=True) if p.grad is not None]
+        params: list[Tensor] = [p for p, _ in found]
+        self._step(params, [p.grad for p in params if p.grad is not None], [slots for _, slots in found])
+
+    @abstractmethod
+    def _step(self, params: list[Tensor], grads: list[Tensor], slots: Sequence[Slots]) -> None: ...
+
+    def remember(self) -> Memory:
+        """A copy of its memory (momentum, moments, step counts)."""
+        return {str(i): {k: v.clone() for k, v in slots.items()} for i, slots in enumerate(self._slots) if slots}
+
+    def recall(self, memory: Memory) -> None:
+        """Takes a copy of a memory, or with an empty one becomes as new; step counts stay on the processor."""
+        for i, (parameter, slots) in enumerate(zip(self._parameters, self._slots, strict=True)):
+            slots.clear()
+            for name, value in memory.get(str(i), {}).items():
+                slots[name] = value.to("cpu" if name == "step" else parameter.device, copy=True)
+
+
+class Sgd(LocalOptimizer):
+    """torch.optim.SGD."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], settings: Optimizer) -> None:
+        super().__init__(parameters, settings)
+        self._momentum = settings.momentum
+
+    def _step(self, params: list[Tensor], grads: list[Tensor], slots: Sequence[Slots]) -> None:
+        buffers = [held.get("momentum_buffer") for held in slots]
+        sgd(
+            params,
+            grads,
+            buffers,
+            lr=self.lr,
+            momentum=self._momentum,
+            weight_decay=self._decay,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+        )
+        if self._momentum:
+            for held, buffer in zip(slots, buffers, strict=True):
+                assert buffer is not None
+                held["momentum_buffer"] = buffer
+
+
+class Adam(LocalOptimizer):
+    """torch.optim.Adam, or AdamW, whose decay is decoupled from the moments."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], settings: Optimizer) -> None:
+        super().__init__(parameters, settings)
+        self._decoupled = settings.name == "adamw"
+
+    def _step(self, params: list[Tensor], grads: list[Tensor], slots: Sequence[Slots]) -> None:
+        for held, parameter in zip(slots, params, strict=True):
+            if not held:
+                first, second = torch.zeros_like(parameter), torch.zeros_like(parameter)
+                held.update(step=torch.tensor(0.0), exp_avg=first, exp_avg_sq=second)
+        adam(
+            params,
+            grads,
+            [held["exp_avg"] for held in slots],
+            [held["exp_avg_sq"] for held in slots],
+            [],
+            [held["step"] for held in slots],
+            decoupled_weight_decay=self._decoupled,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self.lr,
+            weight_decay=self._decay,
+            eps=1e-8,
+            maximize=False,
+        )
+
+
+def make_optimizer(settings: Optimizer, parameters: Iterable[nn.Parameter]) -> LocalOptimizer:
+    """The optimizer of the settings, over the trainable parameters."""
+    return (Sgd if settings.name == "sgd" else Adam)(parameters, settings)
 
 
 def learning_rate(settings: Optimizer, round: int, rounds: int) -> float:
@@ -27,25 +133,3 @@ def learning_rate(settings: Optimizer, round: int, rounds: int) -> float:
     if settings.schedule == "steps":
         return settings.lr * 0.1 ** sum(round >= milestone for milestone in settings.milestones)
     return settings.lr * (1 + math.cos(math.pi * (round - 1) / rounds)) / 2
-
-
-Memory = dict[str, dict[str, Tensor]]
-
-
-def remember(optimizer: torch.optim.Optimizer) -> Memory:
-    """A copy of the optimizer's memory (momentum, moments, step counts), by parameter number."""
-    held = ((str(i), optimizer.state.get(p, {})) for i, p in enumerate(_parameters(optimizer)))
-    return {i: {k: v.clone() for k, v in slots.items() if isinstance(v, Tensor)} for i, slots in held if slots}
-
-
-def recall(optimizer: torch.optim.Optimizer, memory: Memory) -> None:
-    """Gives the optimizer a memory, or with an empty one makes it as new; step counts stay on the processor."""
-    optimizer.state.clear()
-    for i, parameter in enumerate(_parameters(optimizer)):
-        if slots := memory.get(str(i)):
-            there = {k: "cpu" if k == "step" else parameter.device for k in slots}
-            optimizer.state[parameter] = {k: v.to(there[k], copy=True) for k, v in slots.items()}
-
-
-def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    return [p for group in optimizer.param_groups for p in group["params"]]

@@ -189,7 +189,7 @@ def _means(rows: Tensor, how: str) -> Tensor:
 
 def _unit(rows: Tensor) -> Tensor:
     """Rows (N, D) of length 1; a row without a direction becomes zero."""
-    length = rows.norm(dim=1, keepdim=True)
+    length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     unit: Tensor = rows / length.masked_fill(length <= TINY, torch.inf)
     return unit
 

@@ -22,7 +22,7 @@ from fedmed.data.batches import batches, passed
 from fedmed.data.examples import Examples
 from fedmed.errors import refuse
 from fedmed.method import Payload
-from fedmed.optimizers import learning_rate, make_optimizer
+from fedmed.optimizers import LocalOptimizer, learning_rate, make_optimizer
 
 LOOKS_IN = ("prepare", "loss", "penalty", "correct", "report", "audit")
 """Hooks that see a client while it trains, or right after."""
@@ -70,7 +70,7 @@ class Cohort:
         received = [trainer.received(job) for job in jobs]
         stacked = {n: nn.Parameter(torch.stack([weights[n] for weights in received])) for n in received[0]}
         optimizer = make_optimizer(settings.optimizer, stacked.values())
-        optimizer.param_groups[0]["lr"] = learning_rate(settings.optimizer, jobs[0].round, jobs[0].rounds)
+        optimizer.lr = learning_rate(settings.optimizer, jobs[0].round, jobs[0].rounds)
         trainer.net.train()
         with torch.enable_grad():
             while (drawn := self._draw(lanes, stacked)) is not None:
@@ -97,7 +97,7 @@ class Cohort:
         lanes: Sequence[_Lane],
         drawn: Sequence[Tensor | None],
         stacked: Payload,
-        optimizer: torch.optim.Optimizer,
+        optimizer: LocalOptimizer,
     ) -> None:
         """One optimizer step of all clients; those that have left train on nothing."""
         losses = self._losses(stacked, *self._padded(lanes, drawn))

@@ -6,12 +6,13 @@ Micikevicius et al.: Mixed Precision Training. ICLR 2018, arXiv 1710.03740; torc
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from fedmed.models.net import Net
+from fedmed.optimizers import LocalOptimizer
 
 Precision = Literal["full", "bf16", "fp16"]
 
@@ -43,7 +44,7 @@ class Descent:
     sees them; a step whose gradients overflow is left out and the scale halved. The scale begins anew with each round.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, precision: Precision, device: torch.device) -> None:
+    def __init__(self, optimizer: LocalOptimizer, precision: Precision, device: torch.device) -> None:
         self._optimizer, self._device, self._scales = optimizer, device, precision == "fp16"
         self.begin()
 
@@ -64,10 +65,11 @@ class Descent:
             change()
             self._optimizer.step()
             return
+        optimizer: Any = self._optimizer  # the scaler takes whatever has param_groups and step
         self._scaler.scale(loss).backward()
-        self._scaler.unscale_(self._optimizer)
+        self._scaler.unscale_(optimizer)
         change()
-        self._scaler.step(self._optimizer)
+        self._scaler.step(optimizer)
         self._scaler.update()
 
 

@@ -23,7 +23,7 @@ from fedmed.errors import UserError, refuse
 from fedmed.method import Batch, Chain, Payload, Scope, Session, State, Swept
 from fedmed.metrics import Scores, Tally, tally
 from fedmed.models.net import Net, scope
-from fedmed.optimizers import Memory, learning_rate, make_optimizer, recall, remember
+from fedmed.optimizers import Memory, learning_rate, make_optimizer
 from fedmed.tasks import Task
 
 
@@ -156,7 +156,7 @@ class Trainer:
         if self.local:
             state[LOCAL] = {name: self._weights[name].clone() for name in self._initial}
         if self.training.optimizer.state == "persist":
-            state[OPTIMIZER] = remember(self._optimizer)
+            state[OPTIMIZER] = self._optimizer.remember()
         return state
 
     def load(self, shared: Payload) -> None:
@@ -199,9 +199,9 @@ class Trainer:
     def _train(self, session: Session, memory: Memory) -> float:
         """Local training; the mean loss over the images seen."""
         training, rows = self.training, len(session.train)
-        recall(self._optimizer, memory)
+        self._optimizer.recall(memory)
         self._descent.begin()
-        self._optimizer.param_groups[0]["lr"] = session.lr
+        self._optimizer.lr = session.lr
         rng.seed_dropout(self.seed, session.round, session.id, device=self.device)
         order = rng.generator(self.seed, "batches", session.round, session.id)
         views = rng.generator(self.seed, "augment", session.round, session.id) if training.augment else order

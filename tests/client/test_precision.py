@@ -14,6 +14,7 @@ from fedmed.client.precision import SCALE, Descent, lower
 from fedmed.config.experiment import Optimizer
 from fedmed.method import Batch, Client, Method, Payload, Swept
 from fedmed.models.net import Net
+from fedmed.optimizers import make_optimizer
 from fedmed.strategies.fedavg import FedAvg
 from tests.toys import TOYS, TRAINING, Ended, classifier, federate, job_of, same, trainer_of
 
@@ -88,7 +89,7 @@ def test_a_lowered_net_can_be_copied_pickled_and_fail() -> None:
 
 def from_two(precision: Any) -> tuple[nn.Parameter, Descent]:
     weight = nn.Parameter(torch.tensor([2.0]))
-    return weight, Descent(torch.optim.SGD([weight], lr=0.5), precision, torch.device("cpu"))
+    return weight, Descent(make_optimizer(Optimizer(lr=0.5), [weight]), precision, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("precision", ["full", "bf16", "fp16"])
