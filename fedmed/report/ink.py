@@ -154,10 +154,8 @@ def inline(svg: str, alt: str) -> str:
     box = re.search(r'viewBox="[^"]+"', body)
     start = body.index(">") + 1
     body = re.sub(r"<metadata>.*?</metadata>", "", body[start:], flags=re.DOTALL)
-    body = re.sub(r"<title>.*?</title>", "", body, flags=re.DOTALL)
-    body = re.sub(r' id="[A-Za-z]+_\d+"', "", body)
-    body = re.sub(r"font: (\w+ )?([\d.]+px)[^;\"]*", r"font-size: \2; font-weight: \1", body)
-    body = body.replace('font-weight: "', '"').replace("font-weight: ;", "")
+    body = re.sub(r"<title>.*?</title>|<style.*?</style>", "", body, flags=re.DOTALL).replace("xlink:href", "href")
+    body = re.sub(r' id="[\w.]+_\d+"| transform="rotate\(-0[^"]*"|font-family: [^;"]*;? ?', "", body)
     body = re.sub(r"#[0-9a-f]{6}\b", _themed, body)
     body = re.sub(r' (?:d|x|y|transform|points)="[^"]*"', _shorter, re.sub(r">\s*\n\s*<", "><", body))
     label = escape(alt, quote=True)

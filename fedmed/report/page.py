@@ -107,8 +107,7 @@ def _content(summary: Summary, sheet: Sheet) -> dict[str, Any]:
 
 def _world(sheet: Sheet, world: str, album: Album, notes: list[str]) -> World:
     summary = sheet.summary
-    shown = views(sheet.comparison, world)
-    notes += shown.notes if shown else ()
+    shown = views(sheet.comparison, world, notes)
     alone = len(sheet.comparison.runs) == 1
     return World(
         id=f"world{sheet.comparison.worlds.index(world) + 1}",

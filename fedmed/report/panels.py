@@ -56,11 +56,10 @@ class Album:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What arms show in one world, for one seed. notes: what could not be read."""
+    """What arms show in one world, for one seed."""
 
     arms: Mapping[str, Shown]
     seed: int
-    notes: tuple[str, ...]
 
     @property
     def first(self) -> Shown:
@@ -74,10 +73,12 @@ class Views:
         return {arm: p for arm, p in found.items() if first is not None and np.array_equal(p.x, first.x)}
 
 
-def views(comparison: Comparison, world: str) -> Views | None:
-    """What is shown of the seed for which most arms show anything; None where no run kept images."""
+def views(comparison: Comparison, world: str, notes: list[str]) -> Views | None:
+    """What is shown of the seed for which most arms show anything; None where no run kept images.
+
+    notes: gets what cannot be read.
+    """
     found: dict[int, dict[str, Shown]] = {seed: {} for seed in comparison.seeds}
-    notes = []
     for arm in comparison.arms:
         for run in series.runs_of(comparison, world, arm):
             try:
@@ -88,7 +89,7 @@ def views(comparison: Comparison, world: str) -> Views | None:
             if shown is not None:
                 found[run.seed][arm] = shown
     seed = max(found, key=lambda seed: len(found[seed]), default=None)
-    return Views(found[seed], seed, tuple(notes)) if seed is not None and found[seed] else None
+    return Views(found[seed], seed) if seed is not None and found[seed] else None
 
 
 def boards(shown: Views, album: Album) -> Iterator[Board]:

@@ -22,7 +22,7 @@ def comparison(folder: Path, **arms: Shown) -> Comparison:
 
 
 def told(compared: Comparison) -> list[Board]:
-    found = views(compared, "w")
+    found = views(compared, "w", [])
     assert found is not None
     return list(boards(found, Album()))
 
@@ -101,7 +101,8 @@ def test_what_is_damaged_is_noted_and_what_is_missing_is_not(damaged: bool, tmp_
     compared = comparison(tmp_path, a=classified((0.9, 0.1), (0.2, 0.8)), b=classified((0.9, 0.1), (0.2, 0.8)))
     path = tmp_path / "b" / NAME
     path.write_bytes(b"") if damaged else path.unlink()
-    found = views(compared, "w")
+    notes: list[str] = []
+    found = views(compared, "w", notes)
     assert found is not None
     assert list(found.arms) == ["a"]
-    assert [str(path) in note for note in found.notes] == ([True] if damaged else [])
+    assert [str(path) in note for note in notes] == ([True] if damaged else [])
