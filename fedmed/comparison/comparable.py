@@ -21,8 +21,8 @@ def check(found: Sequence[Found], worlds: Sequence[str], *, force: bool) -> list
         raise UserError(*faults)
     notes = [f"Compared by force: {fault.where}: expected {fault.expected}, got {fault.got}." for fault in faults]
     if unknown := sum(each.marks is None for each in found):
-        runs = "No run tells" if unknown == len(found) else f"{unknown} of {len(found)} runs do not tell"
-        notes.append(f"{runs} on which data and code it rests; whether they are the same was not checked.")
+        runs = "The runs do" if unknown == len(found) else f"{unknown} of {len(found)} runs do"
+        notes.append(f"{runs} not tell on which data and code they rest; whether they are the same was not checked.")
     return notes
 
 

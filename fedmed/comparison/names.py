@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 from fedmed.comparison.runs import LOCAL, POOLED
 from fedmed.comparison.settings import Settings
 from fedmed.config.discovery import GROUPS
+from fedmed.results.text import some
 
 WORLD = (
     "dataset", "partition", "annotation", "shift", "clients", "client_test", "clients_per_round", "model",
@@ -25,19 +26,30 @@ def world_names(found: Sequence[Settings]) -> list[str]:
 
 
 def arm_names(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str]) -> list[str]:
-    """A name per run for its arm: its base name, and what differs between arms of that base in some world."""
-    arms = [_part(each, of_world=False) for each in found]
+    """A name per run for its arm: its base name, and what differs between arms of that base in some world.
+
+    A value that most of the arms of a base have in a world, as the centre of an ablation has, goes unsaid there.
+    """
     names = list(bases)
-    for base in dict.fromkeys(bases):
-        members = [number for number, each in enumerate(bases) if each == base]
-        varying: set[str] = set()
-        for world in dict.fromkeys(worlds):
-            varying |= _varying([arms[number] for number in members if worlds[number] == world])
-        own = sorted(varying, key=lambda key: (not key.startswith("strategy"), key))
-        keys = _telling([arms[number] for number in members], own)
-        for number in members:
-            names[number] = " ".join([base, *(_written(arms[number], key) for key in keys if key in arms[number])])
+    for base, members, keys in _bases(found, worlds, bases):
+        everywhere = _usual([found[n] for n in members], keys)
+        for here in _by_world(members, worlds).values():
+            usual = _usual([found[n] for n in here], keys) if _parts([found[n] for n in here], keys) > 1 else everywhere
+            for n in here:
+                said = [key for key in keys if key in found[n] and found[n][key] != usual.get(key)]
+                names[n] = " ".join([base, *(_written(found[n], key) for key in said)])
     return names
+
+
+def unsaid(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str]) -> list[str]:
+    """A note per base and world on the values that go unsaid in the names of its arms."""
+    notes = []
+    for base, members, keys in _bases(found, worlds, bases):
+        for world, here in _by_world(members, worlds).items():
+            if usual := _usual([found[n] for n in here], keys):
+                values = ", ".join(_written({**found[here[0]], key: value}, key) for key, value in usual.items())
+                notes.append(f"{base} in {world} has {values} where its name does not say otherwise.")
+    return notes
 
 
 def beyond(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str], arms: Sequence[str]) -> list[str]:
@@ -51,6 +63,36 @@ def beyond(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str
                 if key in each and f"{key}=" not in arms[n]:
                     told[key][each[key]].append(arms[n])
     return [f"Arms differ in {key}, which is {_told(values)}." for key, values in sorted(told.items())]
+
+
+def _bases(
+    found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str]
+) -> Iterator[tuple[str, list[int], list[str]]]:
+    """Each base, the numbers of its runs, and the settings that tell its arms apart, the method's own first."""
+    for base in dict.fromkeys(bases):
+        members = [n for n, each in enumerate(bases) if each == base]
+        arms = {n: _part(found[n], of_world=False) for n in members}
+        varying: set[str] = set()
+        for here in _by_world(members, worlds).values():
+            varying |= _varying([arms[n] for n in here])
+        own = sorted(varying, key=lambda key: (not key.startswith("strategy"), key))
+        yield base, members, _telling(list(arms.values()), own)
+
+
+def _by_world(members: Iterable[int], worlds: Sequence[str]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for n in members:
+        found[worlds[n]].append(n)
+    return found
+
+
+def _usual(found: Sequence[Settings], keys: Sequence[str]) -> Settings:
+    """Values that more than half of the arms have; nothing of a single arm."""
+    arms = {tuple(each.get(key) for key in keys) for each in found}
+    if len(arms) < 2:
+        return {}
+    counts = {key: Counter(values).most_common(1)[0] for key, values in zip(keys, zip(*arms, strict=True), strict=True)}
+    return {key: value for key, (value, count) in counts.items() if value is not None and 2 * count > len(arms)}
 
 
 def _part(found: Settings, *, of_world: bool) -> Settings:
@@ -114,9 +156,4 @@ def _written(arm: Settings, key: str) -> str:
 
 
 def _told(values: Mapping[str, Sequence[str]]) -> str:
-    return "; ".join(f"{value} for {_few(list(dict.fromkeys(arms)))}" for value, arms in sorted(values.items()))
-
-
-def _few(names: Sequence[str], most: int = 4) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return "; ".join(f"{value} for {some(list(dict.fromkeys(arms)))}" for value, arms in sorted(values.items()))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fedmed.comparison.comparable import check
 from fedmed.comparison.find import Found, find
-from fedmed.comparison.names import arm_names, beyond, world_names
+from fedmed.comparison.names import arm_names, beyond, unsaid, world_names
 from fedmed.comparison.runs import LOCAL, POOLED, Comparison, Key, Run
 from fedmed.comparison.settings import base_name, drop_seeds, settings
 from fedmed.errors import near, refuse
@@ -36,6 +36,7 @@ def read(
     bases = [base_name(each.run.config) for each in found]
     arms = arm_names(flat, worlds, bases)
     notes += check(found, worlds, force=force)
+    notes += unsaid(flat, worlds, bases)
     notes += beyond(flat, worlds, bases, arms)
     runs = _placed(found, worlds, arms, notes)
     ordered = _ordered(arms, bases)

@@ -10,6 +10,7 @@ from fedmed.comparison.ranks import WORLDS
 from fedmed.comparison.rows import Ranking, Row, TargetRow
 from fedmed.comparison.runs import Comparison
 from fedmed.comparison.significance import FEW, detectable
+from fedmed.results.text import some
 
 
 def remarks(
@@ -37,7 +38,7 @@ def _seeds(rows: Sequence[Row]) -> Iterator[str]:
     else:
         few = [f"{arm} in {world} ({n})" for (arm, world), n in counts.items() if n < FEW]
         if few:
-            yield f"Neither tested nor marked, with fewer than {FEW} seeds: {', '.join(few)}."
+            yield f"Neither tested nor marked, with fewer than {FEW} seeds: {some(few)}."
     tested = [row for row in rows if row.test]
     if not tested:
         return
@@ -68,11 +69,13 @@ def _missing(comparison: Comparison, rows: Sequence[Row], metric: str) -> Iterat
     seeds: dict[str, set[int]] = defaultdict(set)
     for world, _, seed in comparison.runs:
         seeds[world].add(seed)
-    for world in comparison.worlds:
-        for arm in comparison.arms:
-            has = comparison.values(world, arm, metric).keys()
-            if has and (lacking := sorted(seeds[world] - has)):
-                yield f"{arm} in {world} has no {metric} for seed {', '.join(map(str, lacking))}."
+    lacking: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in rows:
+        has = comparison.values(row.world, row.arm, metric).keys()
+        if missing := sorted(seeds[row.world] - has):
+            lacking[row.world, ", ".join(map(str, missing))].append(row.arm)
+    for (world, missed), arms in lacking.items():
+        yield f"No {metric} in {world} for seed {missed}: {some(arms)}."
     told = {row.arm for row in rows}
     for arm in comparison.arms:
         if arm not in told:

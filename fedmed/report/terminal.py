@@ -65,7 +65,7 @@ def _headline(summary: Summary) -> Grid:
         for row in rows
     ]
     against = f"- {summary.comparison.reference}"
-    header = ["seeds", summary.headline, "95 %", against, "95 % of it", "p (Holm)", "g"]
+    header = ["seeds", summary.headline, "95 %", against, "its 95 %", "p (Holm)", "g"]
     legend = [LEGEND] if any(row.mark for row in rows) else []
     return _table(rows, header, cells, signs=[SIGNS[row.mark] for row in rows], below=legend)
 

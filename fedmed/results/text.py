@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 
 
@@ -56,3 +57,9 @@ def short(value: float) -> str:
     scaled, unit = (value / 1e3, "k") if value < 1e6 else (value / 1e6, "M")
     digits = f"{scaled:.1f}" if scaled < 100 else f"{scaled:.0f}"
     return digits.removesuffix(".0") + unit
+
+
+def some(names: Sequence[str], most: int = 4) -> str:
+    """`a, b, c, d and 7 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

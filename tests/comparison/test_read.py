@@ -76,6 +76,27 @@ def test_arms_of_one_method_are_named_by_what_differs_and_no_more(tmp_path: Path
     )
 
 
+def test_what_most_arms_of_a_method_share_goes_unsaid_in_names_and_is_noted(tmp_path: Path) -> None:
+    for alpha, weight in ((0.1, 3.0), (1.0, 0.3)):  # an ablation around a centre that is tuned in each world
+        for number, changed in enumerate(({}, {"mu": 0.0}, {"proximal": "l1"}, {"weight": 9.0})):
+            fields = {"mu": 0.1, "proximal": "l2", "weight": weight, **changed}
+            config = _tweaked(partition={"alpha": alpha}) | {"strategy": strategy("mine", **fields)}
+            run(tmp_path / f"{alpha}{number}", config=config)
+    found = read([tmp_path])
+    assert set(found.arms) == {"mine", "mine mu=0.0", "mine proximal=l1", "mine weight=9.0"}
+    note = "mine in partition.alpha=1.0 has mu=0.1, proximal=l2, weight=0.3 where its name does not say otherwise."
+    assert note in found.notes
+
+
+def test_values_of_an_axis_are_all_said(tmp_path: Path) -> None:
+    for mu in (0.01, 0.1, 1.0):
+        for rate in (0.1, 0.2):
+            config = {"strategy": strategy("fedprox", mu=mu)} | _tweaked(optimizer={"lr": rate})
+            run(tmp_path / f"{mu}{rate}", config=config)
+    assert len(read([tmp_path]).arms) == 6
+    assert all("mu=" in arm and "lr=" in arm for arm in read([tmp_path]).arms)
+
+
 def test_what_is_tuned_in_each_world_makes_no_arms(tmp_path: Path) -> None:
     for alpha, mu in ((0.1, 0.5), (1.0, 0.001)):
         config = _tweaked(partition={"alpha": alpha}) | {"strategy": strategy("fedprox", mu=mu)}
@@ -162,7 +183,7 @@ def test_one_method_with_two_sources_is_refused_across_seeds(tmp_path: Path) -> 
 
 def test_runs_without_marks_are_compared_and_that_is_said(tmp_path: Path) -> None:
     run(tmp_path / "a", marks=None)
-    assert "No run tells" in read([tmp_path]).notes[0]
+    assert "The runs do not tell" in read([tmp_path]).notes[0]
     run(tmp_path / "b", seed=1)
     assert "1 of 2 runs do not tell" in read([tmp_path]).notes[0]
 

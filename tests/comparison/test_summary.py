@@ -119,7 +119,7 @@ def test_only_shared_seeds_are_paired_and_missing_ones_are_told(tmp_path: Path) 
     row = _headline(summary)["fedprox"]
     assert row.n == 2
     assert row.difference == pytest.approx((0.05 + 0.04) / 2)
-    assert "fedprox in synthetic_multiclass has no test.auc for seed 2, 3, 4." in summary.notes
+    assert "No test.auc in synthetic_multiclass for seed 2, 3, 4: fedprox." in summary.notes
     assert any(note.endswith("fewer than 5 seeds: fedprox in synthetic_multiclass (2).") for note in summary.notes)
 
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from fedmed.results.text import clock, count, number, percent, short, size, span
+from fedmed.results.text import clock, count, number, percent, short, size, some, span
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,8 @@ from fedmed.results.text import clock, count, number, percent, short, size, span
         (span(1.239), "1.24 s"),
         (span(24.13), "24.1 s"),
         (span(125), "2:05 min"),
+        (some(["a", "b"]), "a, b"),
+        (some(["a", "b", "c"], most=2), "a, b and 1 more"),
         (span(3725), "1:02:05 h"),
         (clock(19.4), "0:19"),
         (clock(3600), "1:00:00"),
