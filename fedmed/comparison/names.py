@@ -42,14 +42,17 @@ def arm_names(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[
 
 
 def unsaid(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str]) -> list[str]:
-    """A note per base and world on the values that go unsaid in the names of its arms."""
-    notes = []
+    """A note on the values that go unsaid in the names of a base's arms, and in which worlds they do."""
+    found_in: dict[tuple[str, str], list[str]] = defaultdict(list)
     for base, members, keys in _bases(found, worlds, bases):
         for world, here in _by_world(members, worlds).items():
             if usual := _usual([found[n] for n in here], keys):
                 values = ", ".join(_written({**found[here[0]], key: value}, key) for key, value in usual.items())
-                notes.append(f"{base} in {world} has {values} where its name does not say otherwise.")
-    return notes
+                found_in[base, values].append(world)
+    return [
+        f"{base} in {some(names)} has {values} where its name does not say otherwise."
+        for (base, values), names in found_in.items()
+    ]
 
 
 def beyond(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str], arms: Sequence[str]) -> list[str]:

@@ -25,6 +25,8 @@ def remarks(
         yield "Pooled and local-only are references: they take no part in tests, marks and ranks."
     if not targets:
         yield f"Rounds to a target are not told: {metric} was not evaluated in two rounds or more of every run."
+    if ranks is not None and (left := sorted({row.arm for row in mine if row.federated} - {*ranks.arms})):
+        yield f"Not ranked, because not in every world: {some(left)}."
     if ranks is not None and ranks.critical is None:
         yield f"{len(ranks.worlds)} worlds are too few to test ranks ({WORLDS} at least); the ranks stand as they are."
 

@@ -102,11 +102,12 @@ def _against(row: Row, paired: Sequence[float]) -> Row:
 
 
 def _ranking(comparison: Comparison, rows: Sequence[Row], metric: str) -> Ranking | None:
+    """Of the federated arms that are in every world in which there is anything to rank."""
     means: dict[str, dict[str, float]] = {world: {} for world in comparison.worlds}
     for row in rows:
         if row.metric == metric and row.federated and row.mean is not None:
             means[row.world][row.arm] = row.mean
-    arms = [arm for arm in comparison.arms if any(arm in found for found in means.values())]
+    arms = [arm for arm in comparison.arms if all(arm in found for found in means.values() if found)]
     return ranking(means, arms, metric=metric, greater=comparison.greater)
 
 

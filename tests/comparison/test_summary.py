@@ -185,6 +185,19 @@ def test_runs_that_were_evaluated_once_tell_no_targets(tmp_path: Path) -> None:
     assert any("not evaluated in two rounds" in note for note in summary.notes)
 
 
+def test_an_arm_that_is_not_in_every_world_is_not_ranked(tmp_path: Path) -> None:
+    for alpha in (0.1, 1.0):
+        for place, name in enumerate(("fedavg", "fedprox", "fedbn", "moon")):
+            if (alpha, name) != (1.0, "moon"):
+                config = {"partition": {**CONFIG["partition"], "alpha": alpha}, "strategy": strategy(name)}
+                run(tmp_path / f"{name}{alpha}", auc=0.5 + place / 10, config=config)
+    summary = summarise(read([tmp_path]))
+    assert summary.ranking is not None
+    assert (summary.ranking.arms, summary.ranking.critical) == (("fedbn", "fedprox", "fedavg"), None)
+    assert "Not ranked, because not in every world: moon." in summary.notes
+    assert any("2 worlds are too few" in note for note in summary.notes)
+
+
 def test_ranks_over_worlds(tmp_path: Path) -> None:
     for number in range(5):
         partition = {**CONFIG["partition"], "alpha": 0.1 + number}
