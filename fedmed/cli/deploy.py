@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
+from argparse import Namespace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -47,7 +49,12 @@ def main(arguments: list[str]) -> int:
     from fedmed.engine.loopback import Loopback
 
     with Loopback(given.local, directory / "sites", [path.resolve() for path in given.data]):
-        return run.main(rest)
+        return run.main(rest, command=shlex.join(["fedmed", "deploy", *_own(given)]))
+
+
+def _own(given: Namespace) -> list[str]:
+    """The arguments that are not of the run."""
+    return ["--local", str(given.local), *(word for path in given.data for word in ("--data", str(path)))]
 
 
 def _directory(arguments: list[str], clients: int) -> tuple[Path, list[str]]:

@@ -20,13 +20,13 @@ from fedmed.config.grammar import key_of, value_of
 Final = Mapping[str, Any]
 
 
-def main(arguments: list[str]) -> int:
-    """Runs what the overrides ask for; see `fedmed run --help`."""
+def main(arguments: list[str], *, command: str = "fedmed run") -> int:
+    """Runs what the overrides ask for; see `fedmed run --help`. command: what continues an interrupted run."""
     given = _parser().parse_intermixed_args(arguments)
     if given.help:
         print(run_help())
         return 0
-    output = Output(json=given.json, quiet=given.quiet, open=given.open)
+    output = Output(json=given.json, quiet=given.quiet, open=given.open, command=command)
     resumed = [value_of(o) for o in given.overrides if key_of(o) == "resume" and value_of(o) != "null"]
     if resumed and not given.cfg:
         return _resume(Path(resumed[-1]), [o for o in given.overrides if key_of(o) != "resume"], output)
@@ -41,12 +41,13 @@ def main(arguments: list[str]) -> int:
 class Output:
     """Where a run's words go: with `json` only its final metrics to standard output, one line per run.
 
-    open: whether its page is shown in the browser at the end.
+    open: whether its page is shown in the browser at the end. command: what continues an interrupted run.
     """
 
     json: bool
     quiet: bool
     open: bool = False
+    command: str = "fedmed run"
 
     def show(self) -> Any:
         """The view of a run in progress."""
@@ -133,7 +134,7 @@ def _guard(output: Output, directory: Path, work: Any) -> int:
             final = work(runner, output.show())
     except KeyboardInterrupt:
         if directory.exists():
-            print(f"\nInterrupted. Continue with: fedmed run resume={_short(directory)}", file=sys.stderr)
+            print(f"\nInterrupted. Continue with: {output.command} resume={_short(directory)}", file=sys.stderr)
         return 130
     output.final(final)
     return 0

@@ -150,10 +150,13 @@ def test_a_deployed_run_that_is_interrupted_and_resumed_has_the_bits_of_a_straig
             assert first.poll() is None, "it has ended before its first round"
             time.sleep(0.1)
         first.send_signal(signal.SIGINT)
-        assert first.wait(60) == 130
+        _, err = first.communicate(timeout=60)
+        assert first.returncode == 130
+        assert err.decode().rstrip().endswith("Continue with: fedmed deploy --local 2 resume=other")
     assert left_running(tmp_path) == []
     with started([*command, "resume=other"], tmp_path) as second:
-        assert second.wait(200) == 0
+        second.communicate(timeout=200)
+        assert second.returncode == 0
     assert left_running(tmp_path) == []
     other = left(tmp_path / "other")
     assert same(one[0], other[0])
@@ -166,7 +169,8 @@ def test_a_deployed_run_that_is_interrupted_and_resumed_has_the_bits_of_a_straig
 @contextmanager
 def started(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process with its own folder for temporary files, by which what it starts can be told from others."""
-    with subprocess.Popen(command, cwd=folder, env={**os.environ, "TMPDIR": str(folder)}) as process:
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE) as process:
         try:
             yield process
         finally:
