@@ -63,14 +63,16 @@ def results(summary: Summary, world: str) -> Table:
     if compared:
         header += [(f"minus {reference}", "mean of paired differences, with its 95 % interval")]
         header += [("p", "of the difference, with Holm's correction"), ("effect", "Hedges' g of paired differences")]
-    header += [(metric_name(metric), "mean over seeds") for metric in others] + [("seeds", "number of runs")]
+    header += [(metric_name(metric), "mean over seeds") for metric in others]
+    uneven = len({row.n for row in main.values()}) > 1
+    header += [("seeds", "number of runs")] if uneven else []
     rows = []
     for arm, row in main.items():
         cells = [Cell(text=arm, sort=arm, arm=arm, mark=row.mark), _mean(row)]
         cells += [_whisker(row, *scale)] if scale else []
         cells += _compared(row, reference) if compared else []
         cells += [_plain(rest.get((arm, metric))) for metric in others]
-        rows.append([*cells, Cell(text=str(row.n), sort=row.n)])
+        rows.append([*cells, *([_count(row.n)] if uneven else [])])
     return Table(caption=f"Results in {world}", header=header, rows=rows)
 
 

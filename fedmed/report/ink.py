@@ -131,7 +131,7 @@ def write(
     if folder is not None:
         write_atomically(folder / f"{name}.svg", text.getvalue())
         write_atomically(folder / f"{name}.png", png(figure))
-    markup = inline(text.getvalue(), alt)
+    markup = inline(text.getvalue(), alt, figure.get_figwidth() * 96 if wide else None)
     if len(markup) > LARGE and len(small := _image(png(figure), alt)) < len(markup):
         markup = small
     return Picture(name=name, title=title, note=note, alt=alt, markup=markup, wide=wide)
@@ -148,8 +148,11 @@ def png(figure: Figure) -> bytes:
     return content.getvalue()
 
 
-def inline(svg: str, alt: str) -> str:
-    """An SVG file as an element of the page: its colours and font, and no names that another figure has too."""
+def inline(svg: str, alt: str, width: float | None = None) -> str:
+    """An SVG file as an element of the page: its colours and font, and no names that another figure has too.
+
+    width: in pixels; None for as wide as there is room.
+    """
     body = svg[svg.index("<svg") :]
     box = re.search(r'viewBox="[^"]+"', body)
     start = body.index(">") + 1
@@ -159,7 +162,8 @@ def inline(svg: str, alt: str) -> str:
     body = re.sub(r"#[0-9a-f]{6}\b", _themed, body)
     body = re.sub(r' (?:d|x|y|transform|points)="[^"]*"', _shorter, re.sub(r">\s*\n\s*<", "><", body))
     label = escape(alt, quote=True)
-    return f'<svg {box[0] if box else ""} role="img" aria-label="{label}">{body}'
+    size = "" if width is None else f' width="{width:.0f}"'
+    return f'<svg {box[0] if box else ""}{size} role="img" aria-label="{label}">{body}'
 
 
 def _shorter(attribute: re.Match[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +46,9 @@ class World:
     tables: Sequence[Table]
     figures: Sequence[Picture]
     boards: Sequence[Board]
-    spread: Table | None
-    clients: Sequence[Picture]
     audits: Sequence[Picture]
+    spread: Table | None
     targets: Table | None
-    costs: Sequence[Picture]
     federation: Picture | None
 
 
@@ -113,13 +112,11 @@ def _world(sheet: Sheet, world: str, album: Album, notes: list[str]) -> World:
         id=f"world{sheet.comparison.worlds.index(world) + 1}",
         name=world,
         tables=[cells.final(sheet.comparison) if alone else cells.results(summary, world)],
-        figures=_drawn(curves(sheet, world), forest(sheet, world)),
+        figures=_drawn(curves(sheet, world), cost(sheet, world), forest(sheet, world), clients(sheet, world)),
         boards=list(boards(shown, album)) if shown else [],
-        spread=cells.clients(summary, world),
-        clients=_drawn(clients(sheet, world)),
         audits=audits(sheet, world),
+        spread=cells.clients(summary, world),
         targets=cells.targets(summary, world),
-        costs=_drawn(cost(sheet, world)),
         federation=_federation(sheet, world, notes),
     )
 
@@ -140,7 +137,7 @@ def _federation(sheet: Sheet, world: str, notes: list[str]) -> Picture | None:
             notes += [str(fault) for fault in error.faults]
             continue
         if picture is not None:
-            title = f"{picture.title}, seed {run.seed}"
+            title = f"Of seed {run.seed}; others divide the same images anew." if len(comparison.seeds) > 1 else ""
             alt = f"Who holds what: {picture.subtitle}."
             return sheet.write(picture_figure(picture), "federation", world, title=title, note="", alt=alt, wide=True)
     return None
@@ -163,5 +160,10 @@ def _commands(environments: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _versions(environments: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     for name in VERSIONS:
-        if said := dict.fromkeys(str(each[name]) for each in environments if each.get(name)):
+        if said := dict.fromkeys(_version(name, each[name]) for each in environments if each.get(name)):
             yield name, ", ".join(said)
+
+
+def _version(name: str, said: object) -> str:
+    """A commit by its first characters."""
+    return re.sub(r"^([0-9a-f]{10})[0-9a-f]+", r"\1", str(said)) if name == "commit" else str(said)

@@ -34,12 +34,12 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """A table of images: a row per image, a column per view."""
+    """A table of images: a column per image, a row per view of it. columns: over them, or nothing."""
 
     title: str
     note: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+    rows: Mapping[str, Sequence[Cell]]
+    columns: Sequence[str] = ()
     outlined: bool = False
 
 
@@ -103,42 +103,42 @@ def boards(shown: Views, album: Album) -> Iterator[Board]:
 def _segmented(shown: Views, album: Album) -> Iterator[Board]:
     if tests := shown.panels("test"):
         first = next(iter(tests.values()))
-        rows = [
-            [_image(album, first, n), _masked(album, first, n, truth=first.truth[n])]
-            + [_predicted_mask(album, panel, n) for panel in tests.values()]
-            for n in range(len(first))
-        ]
+        rows = _images(album, first) | {"truth": [_masked(album, first, n, truth=first.truth[n]) for n in _all(first)]}
+        rows |= {_told(shown, arm): [_predicted_mask(album, p, n) for n in _all(p)] for arm, p in tests.items()}
         note = "Test images that no client has, small findings to large. Under each prediction, its Dice."
-        yield _board("Test images", note, ["image", "truth", *_told(shown, tests)], rows, outlined=True)
+        yield Board(title="Test images", note=note, rows=rows, outlined=True)
     if training := shown.panels("training"):
         first = next(iter(training.values()))
-        fixed = {arm: panel for arm, panel in training.items() if panel.corrected is not None}
-        rows = [
-            [_image(album, first, n, (f"client {first.client[n]}",) if first.client is not None else ())]
-            + [_masked(album, first, n, truth=first.truth[n])]
-            + [_annotated(album, first, n, first.given)]
-            + [_annotated(album, panel, n, panel.corrected) for panel in fixed.values()]
-            for n in range(len(first))
-        ]
+        rows = _images(album, first) | {"truth": [_masked(album, first, n, truth=first.truth[n]) for n in _all(first)]}
+        rows |= {"as annotated": [_annotated(album, first, n, first.given) for n in _all(first)]}
+        rows |= {
+            f"corrected by {arm}": [_annotated(album, p, n, p.corrected) for n in _all(p)]
+            for arm, p in training.items()
+            if p.corrected is not None
+        }
         note = (
             "Training images of the clients whose masks lack most. Below, the share of true pixels that is annotated."
         )
-        columns = ["image", "truth", "as annotated", *(f"corrected by {arm}" for arm in fixed)]
-        yield _board("Annotation", note, columns, rows, outlined=True)
+        yield Board(title="Annotation", note=note, rows=rows, columns=_owners(first), outlined=True)
 
 
-def _board(title: str, note: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], **rest: bool) -> Board:
-    return Board(title=title, note=note, columns=columns, rows=rows, **rest)
+def _all(panel: Panel) -> range:
+    return range(len(panel))
 
 
-def _told(shown: Views, panels: Mapping[str, Panel]) -> list[str]:
-    """The arms by name, and whose model it is where it is not everybody's."""
-    clients = {arm: shown.arms[arm].client for arm in panels}
-    return [arm if clients[arm] is None else f"{arm} (client {clients[arm]}'s model)" for arm in panels]
+def _images(album: Album, panel: Panel) -> dict[str, Sequence[Cell]]:
+    return {"image": [Cell(image=album.add(x), side=x.shape[-1]) for x in panel.x]}
 
 
-def _image(album: Album, panel: Panel, n: int, words: tuple[str, ...] = ()) -> Cell:
-    return Cell(image=album.add(panel.x[n]), side=panel.x.shape[-1], words=words)
+def _owners(panel: Panel) -> list[str]:
+    """Whose images they are."""
+    return [] if panel.client is None else [f"client {client}" for client in panel.client]
+
+
+def _told(shown: Views, arm: str) -> str:
+    """The arm by name, and whose model it is where it is not everybody's."""
+    client = shown.arms[arm].client
+    return arm if client is None else f"{arm} (client {client}'s model)"
 
 
 def _masked(album: Album, panel: Panel, n: int, **masks: NDArray[Any]) -> Cell:
@@ -163,44 +163,34 @@ def _annotated(album: Album, panel: Panel, n: int, labels: NDArray[Any] | None) 
 
 def _classified(shown: Views, album: Album) -> Iterator[Board]:
     names = shown.first.names
-    wrong = {arm: s.mistakes for arm, s in shown.arms.items() if s.mistakes is not None}
-    if wrong:
-        longest = max(map(len, wrong.values()))
-        rows = [
-            [Cell(words=(arm,)), *(_said(album, panel, n, names, image=True) for n in range(len(panel)))]
-            + [Cell()] * (longest - len(panel))
-            for arm, panel in wrong.items()
-        ]
-        note = "Test images on which an arm is most sure and wrong, the surest first."
-        columns = ["", *(str(n + 1) for n in range(longest))]
-        yield _board("Most confident mistakes", note, columns, rows)
+    if wrong := {arm: each.mistakes for arm, each in shown.arms.items() if each.mistakes is not None}:
+        rows = {_told(shown, arm): [_said(p, n, names, album) for n in _all(p)] for arm, p in wrong.items()}
+        note = "Test images on which each was most sure and wrong, the surest first."
+        yield Board(title="Most confident mistakes", note=note, rows=rows)
     if tests := shown.panels("test"):
         first = next(iter(tests.values()))
-        rows = [
-            [_image(album, first, n), Cell(words=_labels(first.truth[n], names))]
-            + [_said(album, panel, n, names) for panel in tests.values()]
-            for n in range(len(first))
-        ]
-        note = "Test images that no client has, the same for every arm."
-        yield _board("The same images", note, ["image", "truth", *_told(shown, tests)], rows)
+        rows = _images(album, first) | {"truth": [Cell(words=_labels(y, names)) for y in first.truth]}
+        rows |= {_told(shown, arm): [_said(p, n, names) for n in _all(p)] for arm, p in tests.items()}
+        yield Board(title="Test images", note="Images that no client has, the same for all.", rows=rows)
     if training := shown.panels("training"):
         yield _training(training, album, names)
 
 
 def _training(training: Mapping[str, Panel], album: Album, names: Sequence[str]) -> Board:
     first = next(iter(training.values()))
-    assert first.given is not None
-    fixed = {arm: panel for arm, panel in training.items() if panel.corrected is not None}
-    rows = [
-        [_image(album, first, n, (f"client {first.client[n]}",) if first.client is not None else ())]
-        + [Cell(words=_labels(first.truth[n], names))]
-        + [Cell(words=_labels(first.given[n], names, _at(first.given_seen, n)))]
-        + [Cell(words=_labels(_at(p.corrected, n), names, _at(p.corrected_seen, n))) for p in fixed.values()]
-        for n in range(len(first))
-    ]
+    rows = _images(album, first) | {"truth": [Cell(words=_labels(y, names)) for y in first.truth]}
+    rows |= {"as annotated": _labelled(first, first.given, first.given_seen, names)}
+    rows |= {
+        f"corrected by {arm}": _labelled(panel, panel.corrected, panel.corrected_seen, names)
+        for arm, panel in training.items()
+        if panel.corrected is not None
+    }
     note = "Training images of the clients whose labels differ most from the truth."
-    columns = ["image", "truth", "as annotated", *(f"corrected by {arm}" for arm in fixed)]
-    return _board("Annotation", note, columns, rows)
+    return Board(title="Annotation", note=note, rows=rows, columns=_owners(first))
+
+
+def _labelled(panel: Panel, y: Any, seen: Any, names: Sequence[str]) -> list[Cell]:
+    return [Cell(words=_labels(y[n], names, _at(seen, n))) for n in _all(panel)]
 
 
 def _at(values: NDArray[Any] | None, n: int) -> Any:
@@ -221,13 +211,14 @@ def _labels(y: Any, names: Sequence[str], seen: Any = None) -> tuple[str, ...]:
     return (*(found or ["none"]), *([f"{rest} of {len(y)} not annotated"] if rest else []))
 
 
-def _said(album: Album, panel: Panel, n: int, names: Sequence[str], *, image: bool = False) -> Cell:
-    """What was predicted of one image, and with image=True what is true beside it."""
+def _said(panel: Panel, n: int, names: Sequence[str], album: Album | None = None) -> Cell:
+    """What was predicted of one image; with an album the image too, and what is true."""
     assert panel.predicted is not None
     p, y = panel.predicted[n].astype(float), panel.truth[n]
-    words, right = _classes(p, y, names, image) if y.ndim == 0 else _findings(p, y, names, image)
-    place = {"image": album.add(panel.x[n]), "side": panel.x.shape[-1]} if image else {}
-    return Cell(words=words, right=right, **place)
+    words, right = (_classes if y.ndim == 0 else _findings)(p, y, names, album is not None)
+    if album is None:
+        return Cell(words=words, right=right)
+    return Cell(image=album.add(panel.x[n]), side=panel.x.shape[-1], words=words, right=right)
 
 
 def _classes(p: Any, y: Any, names: Sequence[str], truth: bool) -> tuple[tuple[str, ...], bool]:

@@ -70,7 +70,7 @@ def test_a_comparison_is_one_well_formed_file(tmp_path: Path) -> None:
     found = made(compared(tmp_path / "runs"), tmp_path / "out")
     assert found.open == []
     assert found.texts["h1"][0].startswith("fedprox reaches the highest test AUC, 0.758: 0.048 above fedavg")
-    titles = ["Learning curve", "Paired difference from fedavg", "Client by client", "Quality against communication"]
+    titles = ["Learning curve", "Quality against communication", "Paired difference from fedavg", "Client by client"]
     assert found.texts["figcaption"] == titles
     assert all(figure["aria-label"] for figure in found.all("svg") if figure.get("role") == "img")
     assert len(found.all("h1")) == 1
@@ -107,7 +107,7 @@ def test_one_run_has_a_page_without_comparisons(tmp_path: Path) -> None:
     place = run(tmp_path / "run", auc=0.8, curve=[0.5, 0.8], clients=[0.3, 0.6, 0.9])
     found = made(place, place)
     assert found.texts["h1"] == ["fedavg reaches a test AUC of 0.800."]
-    assert found.texts["figcaption"] == ["Learning curve", "Client by client", "Quality against communication"]
+    assert found.texts["figcaption"] == ["Learning curve", "Quality against communication", "Client by client"]
     assert "minus fedavg" not in found.texts["button"]
 
 

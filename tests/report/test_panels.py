@@ -27,6 +27,11 @@ def told(compared: Comparison) -> list[Board]:
     return list(boards(found, Album()))
 
 
+def first(board: Board) -> dict[str, tuple[str, ...]]:
+    """What stands below the first image, by view."""
+    return {view: cells[0].words for view, cells in board.rows.items()}
+
+
 def masks(*columns: int) -> np.ndarray:
     found = np.zeros((2, 6, 6), np.uint8)
     found[:, 1:4, list(columns)] = 1
@@ -42,12 +47,16 @@ def segmented(*columns: int, corrected: tuple[int, ...] | None = None) -> Shown:
 
 def test_predictions_stand_beside_the_truth_with_their_dice(tmp_path: Path) -> None:
     test, annotation = told(comparison(tmp_path, fedavg=segmented(1), fedia=segmented(1, 2, corrected=(1, 2))))
-    assert list(test.columns) == ["image", "truth", "fedavg", "fedia"]
-    assert [cell.words for cell in test.rows[0]] == [(), (), ("0.67",), ("1.00",)]
-    assert [kind for kind, _ in test.rows[0][2].lines] == ["truth", "ours"]
-    assert {cell.image for cell in test.rows[0]} == {0}, "one image, shown several times"
-    assert list(annotation.columns) == ["image", "truth", "as annotated", "corrected by fedia"]
-    assert [cell.words for cell in annotation.rows[0]] == [("client 4",), (), ("50 %",), ("100 %",)]
+    assert first(test) == {"image": (), "truth": (), "fedavg": ("0.67",), "fedia": ("1.00",)}
+    assert [kind for kind, _ in test.rows["fedavg"][0].lines] == ["truth", "ours"]
+    assert {cells[0].image for cells in test.rows.values()} == {0}, "one image, shown several times"
+    assert first(annotation) == {
+        "image": (),
+        "truth": (),
+        "as annotated": ("50 %",),
+        "corrected by fedia": ("100 %",),
+    }
+    assert annotation.columns == ["client 4", "client 4"]
 
 
 def classified(*p: tuple[float, float]) -> Shown:
@@ -59,9 +68,9 @@ def classified(*p: tuple[float, float]) -> Shown:
 
 def test_classes_are_told_right_or_wrong(tmp_path: Path) -> None:
     mistakes, same = told(comparison(tmp_path, fedavg=classified((0.9, 0.1), (0.75, 0.25))))
-    assert [cell.words for cell in mistakes.rows[0]] == [("fedavg",), ("cat 75 %", "is cat")]
-    assert [cell.words for cell in same.rows[1]] == [(), ("dog",), ("cat 75 %",)]
-    assert [row[2].right for row in same.rows] == [True, False]
+    assert first(mistakes) == {"fedavg": ("cat 75 %", "is cat")}
+    assert first(same) == {"image": (), "truth": ("cat",), "fedavg": ("cat 90 %",)}
+    assert [cell.right for cell in same.rows["fedavg"]] == [True, False]
 
 
 def test_findings_that_were_not_annotated_are_counted(tmp_path: Path) -> None:
@@ -76,7 +85,9 @@ def test_findings_that_were_not_annotated_are_counted(tmp_path: Path) -> None:
         client=np.array([0, 1]),
     )
     (board,) = told(comparison(tmp_path, fedmlp=Shown(kind="multilabel", names=("a", "b"), training=training)))
-    assert [cell.words for cell in board.rows[1]] == [("client 1",), ("b",), ("none", "1 of 2 not annotated"), ("b",)]
+    words = {view: cells[1].words for view, cells in board.rows.items()}
+    expected = {"truth": ("b",), "as annotated": ("none", "1 of 2 not annotated"), "corrected by fedmlp": ("b",)}
+    assert words == {"image": (), **expected}
 
 
 def test_other_images_are_not_put_side_by_side(tmp_path: Path) -> None:
@@ -86,14 +97,14 @@ def test_other_images_are_not_put_side_by_side(tmp_path: Path) -> None:
     compared = comparison(
         tmp_path, a=classified((0.9, 0.1), (0.2, 0.8)), b=Shown(kind="multiclass", names=(), test=moved)
     )
-    assert list(told(compared)[1].columns) == ["image", "truth", "a"]
+    assert list(told(compared)[1].rows) == ["image", "truth", "a"]
 
 
 def test_a_model_that_is_a_clients_is_said_to_be(tmp_path: Path) -> None:
     own = classified((0.9, 0.1), (0.2, 0.8))
     shown = Shown(kind="multiclass", names=own.names, client=0, test=own.test)
     (same,) = told(comparison(tmp_path, local=shown))
-    assert same.columns[2] == "local (client 0's model)"
+    assert list(same.rows)[2] == "local (client 0's model)"
 
 
 @pytest.mark.parametrize("damaged", [True, False])
