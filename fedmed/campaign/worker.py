@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -62,7 +63,7 @@ class Worker:
     """The handle of a worker process, which starts when it is made and is ready a second or two later."""
 
     def __init__(self) -> None:
-        context = get_context("spawn")
+        context: Any = _context()
         self.line, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=_serve, args=(theirs,), name="fedmed run")
         self.process.start()
@@ -100,6 +101,26 @@ class Worker:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+
+
+def expect() -> None:
+    """Says that workers will be needed soon: they have less to import then, while this process does something else."""
+    if sys.platform == "linux":
+        from multiprocessing import forkserver
+
+        _context()
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it outlives a Ctrl-C, and ends with this process
+        forkserver.ensure_running()
+        signal.signal(signal.SIGINT, before)
+
+
+def _context() -> BaseContext:
+    """Fresh processes: forked from one that has only imported torch, or spawned where forking is not safe."""
+    if sys.platform != "linux":
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["fedmed.runner"])
+    return context
 
 
 def log_of(directory: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -82,6 +83,9 @@ def _parser() -> Parser:
 
 
 def _compare(given: Namespace) -> int:
+    from fedmed.campaign.worker import expect
+
+    expect()
     from fedmed.campaign.grid import grid
     from fedmed.campaign.view import make_view
     from fedmed.campaign.work import fitting, work
@@ -91,6 +95,7 @@ def _compare(given: Namespace) -> int:
     folder = given.output or _place((job.key for job in jobs), _arms(jobs))
     runs = {job.label: job.directory for job in jobs}
     write_record(folder, runs, asked=given.overrides)
+    threading.Thread(target=_import_report).start()  # workers are busy for long after they have started
     try:
         outcome = work(jobs, workers=given.workers or fitting(jobs), view=make_view(quiet=given.quiet))
     except KeyboardInterrupt:
@@ -121,6 +126,15 @@ def _tell(runs: Sequence[Path], folder: Path, given: Namespace, failed: Mapping[
     print(f"\nwrote {written}")
     if given.open:
         show(written)
+
+
+def _import_report() -> None:
+    """Imports what tells of the runs, which takes seconds, while they are made."""
+    import matplotlib.figure  # noqa: F401
+    import scipy.stats  # noqa: F401
+
+    import fedmed.comparison.summary
+    import fedmed.report.page  # noqa: F401
 
 
 def _print(summary: Summary) -> None:

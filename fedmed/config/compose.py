@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ PATHS = ("dataset.path", "dataset.root", "partition.path", "model.weights", "sam
 """Options that name files: made absolute, so that a run can be resumed from any directory."""
 
 _FAILURES = (HydraException, OmegaConfBaseException, ValueError)
+_SEED = re.compile(r"seed=\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def plan(arguments: Sequence[str], *, sweep: bool = False) -> Plan:
     with _hydra(catalogue):
         overrides = _rewrite(overrides, catalogue, faults, sweep=sweep)
         alternatives = _expand(overrides) if sweep else [overrides]
-        jobs = [job for job in (_job(each, catalogue, faults) for each in alternatives) if job]
+        jobs = list(_jobs(alternatives, catalogue, faults))
     if faults:
         raise UserError(*dict.fromkeys(faults))
     return Plan(catalogue, tuple(overrides), tuple(jobs))
@@ -126,15 +129,42 @@ def _expand(overrides: Sequence[str]) -> list[list[str]]:
     return [list(job) for job in itertools.product(*values)]
 
 
-def _job(overrides: Sequence[str], catalogue: Catalogue, faults: list[Fault]) -> Job | None:
-    """Composes a job; overrides that do not fit are explained and left out, so that the others are still checked."""
+@dataclass(frozen=True, slots=True)
+class _Composed:
+    """What Hydra makes of a job's overrides, those left out that do not fit, and why they do not."""
+
+    config: DictConfig
+    directory: Path
+    troubles: Sequence[Trouble]
+
+
+def _jobs(alternatives: Sequence[Sequence[str]], catalogue: Catalogue, faults: list[Fault]) -> Iterator[Job]:
+    """Composes and checks every job; those that differ in their seed only are composed once, as it takes long."""
+    known: dict[tuple[str, ...], _Composed] = {}
+    for overrides in alternatives:
+        rest = tuple(each for each in overrides if not _SEED.fullmatch(each))
+        seeds = [each for each in overrides if _SEED.fullmatch(each)]
+        composed = known.get(rest) or _composed(overrides, catalogue, faults)
+        if composed is None:
+            continue
+        known[rest] = composed
+        config = deepcopy(composed.config)
+        if seeds:
+            config.seed = int(grammar.value_of(seeds[-1]))
+        config = _tidy(config)
+        faults += [*explain(composed.troubles, config, catalogue), *validate(config, catalogue)]
+        yield Job(config, composed.directory)
+
+
+def _composed(overrides: Sequence[str], catalogue: Catalogue, faults: list[Fault]) -> _Composed | None:
+    """Composes a job; overrides that do not fit are left out, so that the others are still checked."""
     remaining = list(overrides)
     troubles: list[Trouble] = []
     while True:
         try:
-            composed = hydra.compose("config", remaining, return_hydra_config=True)
-            HydraConfig.instance().set_config(composed)
-            directory = Path(composed.hydra.run.dir)
+            config = hydra.compose("config", remaining, return_hydra_config=True)
+            HydraConfig.instance().set_config(config)
+            directory = Path(config.hydra.run.dir)
             break
         except _FAILURES as error:
             culprit = culprit_of(error, remaining)
@@ -144,11 +174,9 @@ def _job(overrides: Sequence[str], catalogue: Catalogue, faults: list[Fault]) ->
                 return None
             dropped = f"{grammar.key_of(culprit)}."
             remaining = [each for each in remaining if each != culprit and not grammar.key_of(each).startswith(dropped)]
-    with open_dict(composed):
-        del composed["hydra"]
-    config = _tidy(composed)
-    faults += [*explain(troubles, config, catalogue), *validate(config, catalogue)]
-    return Job(config, directory)
+    with open_dict(config):
+        del config["hydra"]
+    return _Composed(config, directory, troubles)
 
 
 def _tidy(config: DictConfig) -> DictConfig:

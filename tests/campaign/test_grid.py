@@ -53,11 +53,11 @@ def test_a_reference_differs_from_a_run_of_fedavg_in_nothing_else(small: MakeGri
 
 
 def test_nothing_is_sent_in_a_reference_so_nothing_is_done_to_it(small: MakeGrid) -> None:
-    jobs = small("strategy=fedavg", "server=average,fedadam", "compression=quantise", "seed=0", references=True)
+    jobs = small("strategy=fedavg", "server=average,adam", "compression=quantise", "seed=0", references=True)
     assert Counter(base_name(job.config) for job in jobs) == {"fedavg": 2, "local-only": 1, "pooled": 1}
     for job in jobs[2:]:
         targets = [job.config[group]["_target_"].rpartition(".")[2] for group in ("server", "compression", "privacy")]
-        assert targets == ["Average", "NoneCompression", "NonePrivacy"]
+        assert targets == ["AverageServerOptimizer", "NoneCompression", "NonePrivacy"]
 
 
 def test_references_that_are_asked_for_are_not_made_twice(small: MakeGrid) -> None:
