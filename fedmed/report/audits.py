@@ -15,7 +15,7 @@ import numpy as np
 from fedmed.comparison.runs import Run
 from fedmed.report import series
 from fedmed.report.ink import ARMS, FAINT, Look, Picture, blank, fit
-from fedmed.report.marks import End, band, names_at_ends, room, title_axes
+from fedmed.report.marks import End, band, names_at_ends, room, ticks, title_axes
 from fedmed.report.series import Band, Values
 from fedmed.report.sheet import Sheet
 
@@ -133,6 +133,7 @@ def _lines(sheet: Sheet, world: str, file: str, title: str, plot: AuditPlot, lin
     colors = dict(zip(lines, ARMS, strict=False))
     for name, line in lines.items():
         band(ax, line, Look(colors[name], "-"))
+    ticks(ax)
     ax.grid(axis="y")
     if len(lines) > 1:
         names_at_ends(ax, [End(name, float(line.mean[-1]), colors[name]) for name, line in lines.items()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -52,8 +52,8 @@ class Table:
 def results(summary: Summary, world: str) -> Table:
     """Every arm's metrics in a world: the headline in full, the means of the others."""
     others = [metric for metric in summary.metrics[1:] if _known(summary, world, metric)]
-    main = {row.arm: row for row in summary.rows if row.world == world and row.metric == summary.headline}
     rest = {(row.arm, row.metric): row for row in summary.rows if row.world == world}
+    main = {arm: _headline(summary, arm, rest) for arm in summary.comparison.arms if any(arm == a for a, _ in rest)}
     compared = any(row.difference is not None for row in main.values()) and len(main) > 1
     scale = _scale(main.values())
     reference = summary.comparison.reference
@@ -74,6 +74,14 @@ def results(summary: Summary, world: str) -> Table:
         cells += [_plain(rest.get((arm, metric))) for metric in others]
         rows.append([*cells, *([_count(row.n)] if uneven else [])])
     return Table(caption=f"Results in {world}", header=header, rows=rows)
+
+
+def _headline(summary: Summary, arm: str, rows: Mapping[tuple[str, str], Row]) -> Row:
+    """The arm's row of the headline; where it has none, one that says so."""
+    if (arm, summary.headline) in rows:
+        return rows[arm, summary.headline]
+    other = next(row for (name, _), row in rows.items() if name == arm)
+    return Row(world=other.world, arm=arm, metric=summary.headline, federated=other.federated, n=other.n)
 
 
 def _known(summary: Summary, world: str, metric: str) -> bool:
@@ -98,16 +106,18 @@ def _compared(row: Row, reference: str) -> Iterator[Cell]:
     yield Cell(text=signed(row.effect, 1), sort=row.effect)
 
 
-def _scale(rows: Iterable[Row]) -> tuple[float, float] | None:
-    """The lowest and the highest end of all intervals; None where fewer than two are known."""
-    ends = [end for row in rows for end in (row.low, row.high) if end is not None]
-    return (min(ends), max(ends)) if len(ends) > 2 and min(ends) < max(ends) else None
+def _scale(rows: Collection[Row]) -> tuple[float, float] | None:
+    """From where to where intervals are drawn: those of federated arms in full; None where fewer than two are known."""
+    federated = [end for row in rows if row.federated for end in (row.low, row.high) if end is not None]
+    ends = federated + [row.mean for row in rows if row.mean is not None]
+    return (min(ends), max(ends)) if len(federated) > 2 and min(ends) < max(ends) else None
 
 
 def _whisker(row: Row, lowest: float, highest: float) -> Cell:
     if row.mean is None or row.low is None or row.high is None:
         return Cell()
-    low, at, high = (100 * (end - lowest) / (highest - lowest) for end in (row.low, row.mean, row.high))
+    ends = (min(max((end - lowest) / (highest - lowest), 0), 1) for end in (row.low, row.mean, row.high))
+    low, at, high = (100 * end for end in ends)
     said = interval(row.low, row.high)
     return Cell(text=said, sort=row.mean, arm=row.arm, whisker=Whisker(at, low, high))
 

@@ -5,6 +5,7 @@ Demsar: Statistical Comparisons of Classifiers over Multiple Data Sets. JMLR 7, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fedmed.comparison.rows import Ranking, Row
@@ -32,6 +33,7 @@ def forest(sheet: Sheet, world: str) -> Picture | None:
         _difference(ax, at, row, sheet.looks[row.arm].color)
         ax.annotate(text, (1, at), (8, 0), fontsize=7.5, **beside)
     name_rows(ax, [row.arm for row in rows])
+    ax.set_xlim(*_limits(rows))
     ax.grid(axis="x")
     ax.locator_params(axis="x", nbins=5)
     title_axes(ax, f"{sheet.metric}, minus that of {cut(reference)}")
@@ -44,6 +46,14 @@ def forest(sheet: Sheet, world: str) -> Picture | None:
         note="Same seed, same data, same start. Lines: 95 % intervals. Filled: significant after Holm's correction.",
         alt=f"Paired differences from {reference} in {sheet.metric}: {said}.",
     )
+
+
+def _limits(rows: Sequence[Row]) -> tuple[float, float]:
+    """Room for all differences and for the intervals of federated arms; those of references may be cut."""
+    ends = [0.0, *(row.difference for row in rows if row.difference is not None)]
+    ends += [end for row in rows if row.federated or len(rows) == 1 for end in (row.dlow, row.dhigh) if end is not None]
+    aside = 0.06 * (max(ends) - min(ends)) or 0.01
+    return min(ends) - aside, max(ends) + aside
 
 
 def _difference(ax: Axes, at: int, row: Row, color: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fedmed.report import series
 from fedmed.report.ink import REFERENCES, Picture, blank, fit
-from fedmed.report.marks import End, band, names_at_ends, room, title_axes
+from fedmed.report.marks import End, band, names_at_ends, room, ticks, title_axes
 from fedmed.report.series import Band
 from fedmed.report.sheet import Sheet
 
@@ -53,14 +53,13 @@ def _drawn(sheet: Sheet, world: str, lines: Mapping[str, Band], name: str, title
 
 
 def _scale(ax: Axes, lines: Mapping[str, Band], *, logarithmic: bool) -> None:
-    """Plain numbers on both axes; x by rounds, or by orders of magnitude where there are several."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+    """Few ticks; bytes by orders of magnitude where they are several."""
+    from matplotlib.ticker import LogLocator
 
     if logarithmic and max(line.x[-1] for line in lines.values()) > 20 * min(line.x[0] for line in lines.values()):
         ax.set_xscale("log")
+        ticks(ax)
         ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=8))
         ax.xaxis.set_minor_locator(LogLocator(numticks=1))
     else:
-        ax.xaxis.set_major_locator(MaxNLocator(6, integer=not logarithmic))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
-    ax.yaxis.set_major_locator(MaxNLocator(5))
+        ticks(ax, rounds=not logarithmic)

@@ -101,3 +101,12 @@ def title_axes(ax: Axes, x: str, y: str = "") -> None:
     ax.set_xlabel(x, labelpad=4)
     if y:
         ax.annotate(y, (0, 1), (-3, 6), xycoords="axes fraction", textcoords="offset points", ha="left", color=FAINT)
+
+
+def ticks(ax: Axes, *, rounds: bool = True) -> None:
+    """Few ticks at plain numbers; of rounds at whole ones."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=rounds))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
+    ax.yaxis.set_major_locator(MaxNLocator(5))

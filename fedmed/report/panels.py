@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,13 +32,22 @@ class Cell:
     right: bool | None = None
 
 
+class Strip(NamedTuple):
+    """One view of all images of a board. aside: said below its name. arm: whose it is, or nobody's."""
+
+    name: str
+    cells: Sequence[Cell]
+    aside: str = ""
+    arm: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """A table of images: a column per image, a row per view of it. columns: over them, or nothing."""
 
     title: str
     note: str
-    rows: Mapping[str, Sequence[Cell]]
+    rows: Sequence[Strip]
     columns: Sequence[str] = ()
     outlined: bool = False
 
@@ -103,19 +112,19 @@ def boards(shown: Views, album: Album) -> Iterator[Board]:
 def _segmented(shown: Views, album: Album) -> Iterator[Board]:
     if tests := shown.panels("test"):
         first = next(iter(tests.values()))
-        rows = _images(album, first) | {"truth": [_masked(album, first, n, truth=first.truth[n]) for n in _all(first)]}
-        rows |= {_told(shown, arm): [_predicted_mask(album, p, n) for n in _all(p)] for arm, p in tests.items()}
+        rows = [_images(album, first), _true_masks(album, first)]
+        rows += [_of(shown, arm, [_predicted_mask(album, p, n) for n in _all(p)]) for arm, p in tests.items()]
         note = "Test images that no client has, small findings to large. Under each prediction, its Dice."
         yield Board(title="Test images", note=note, rows=rows, outlined=True)
     if training := shown.panels("training"):
         first = next(iter(training.values()))
-        rows = _images(album, first) | {"truth": [_masked(album, first, n, truth=first.truth[n]) for n in _all(first)]}
-        rows |= {"as annotated": [_annotated(album, first, n, first.given) for n in _all(first)]}
-        rows |= {
-            f"corrected by {arm}": [_annotated(album, p, n, p.corrected) for n in _all(p)]
+        rows = [_images(album, first), _true_masks(album, first)]
+        rows += [Strip("as annotated", [_annotated(album, first, n, first.given) for n in _all(first)])]
+        rows += [
+            Strip(arm, [_annotated(album, p, n, p.corrected) for n in _all(p)], "as corrected", arm)
             for arm, p in training.items()
             if p.corrected is not None
-        }
+        ]
         note = (
             "Training images of the clients whose masks lack most. Below, the share of true pixels that is annotated."
         )
@@ -126,8 +135,12 @@ def _all(panel: Panel) -> range:
     return range(len(panel))
 
 
-def _images(album: Album, panel: Panel) -> dict[str, Sequence[Cell]]:
-    return {"image": [Cell(image=album.add(x), side=x.shape[-1]) for x in panel.x]}
+def _images(album: Album, panel: Panel) -> Strip:
+    return Strip("image", [Cell(image=album.add(x), side=x.shape[-1]) for x in panel.x])
+
+
+def _true_masks(album: Album, panel: Panel) -> Strip:
+    return Strip("truth", [_masked(album, panel, n, truth=panel.truth[n]) for n in _all(panel)])
 
 
 def _owners(panel: Panel) -> list[str]:
@@ -135,10 +148,10 @@ def _owners(panel: Panel) -> list[str]:
     return [] if panel.client is None else [f"client {client}" for client in panel.client]
 
 
-def _told(shown: Views, arm: str) -> str:
-    """The arm by name, and whose model it is where it is not everybody's."""
+def _of(shown: Views, arm: str, cells: Sequence[Cell]) -> Strip:
+    """What an arm says, and whose model says it where it is not everybody's."""
     client = shown.arms[arm].client
-    return arm if client is None else f"{arm} (client {client}'s model)"
+    return Strip(arm, cells, "" if client is None else f"client {client}'s model", arm)
 
 
 def _masked(album: Album, panel: Panel, n: int, **masks: NDArray[Any]) -> Cell:
@@ -164,13 +177,13 @@ def _annotated(album: Album, panel: Panel, n: int, labels: NDArray[Any] | None) 
 def _classified(shown: Views, album: Album) -> Iterator[Board]:
     names = shown.first.names
     if wrong := {arm: each.mistakes for arm, each in shown.arms.items() if each.mistakes is not None}:
-        rows = {_told(shown, arm): [_said(p, n, names, album) for n in _all(p)] for arm, p in wrong.items()}
+        rows = [_of(shown, arm, [_said(p, n, names, album) for n in _all(p)]) for arm, p in wrong.items()]
         note = "Test images on which each was most sure and wrong, the surest first."
         yield Board(title="Most confident mistakes", note=note, rows=rows)
     if tests := shown.panels("test"):
         first = next(iter(tests.values()))
-        rows = _images(album, first) | {"truth": [Cell(words=_labels(y, names)) for y in first.truth]}
-        rows |= {_told(shown, arm): [_said(p, n, names) for n in _all(p)] for arm, p in tests.items()}
+        rows = [_images(album, first), _true_labels(first, names)]
+        rows += [_of(shown, arm, [_said(p, n, names) for n in _all(p)]) for arm, p in tests.items()]
         yield Board(title="Test images", note="Images that no client has, the same for all.", rows=rows)
     if training := shown.panels("training"):
         yield _training(training, album, names)
@@ -178,15 +191,19 @@ def _classified(shown: Views, album: Album) -> Iterator[Board]:
 
 def _training(training: Mapping[str, Panel], album: Album, names: Sequence[str]) -> Board:
     first = next(iter(training.values()))
-    rows = _images(album, first) | {"truth": [Cell(words=_labels(y, names)) for y in first.truth]}
-    rows |= {"as annotated": _labelled(first, first.given, first.given_seen, names)}
-    rows |= {
-        f"corrected by {arm}": _labelled(panel, panel.corrected, panel.corrected_seen, names)
+    rows = [_images(album, first), _true_labels(first, names)]
+    rows += [Strip("as annotated", _labelled(first, first.given, first.given_seen, names))]
+    rows += [
+        Strip(arm, _labelled(panel, panel.corrected, panel.corrected_seen, names), "as corrected", arm)
         for arm, panel in training.items()
         if panel.corrected is not None
-    }
+    ]
     note = "Training images of the clients whose labels differ most from the truth."
     return Board(title="Annotation", note=note, rows=rows, columns=_owners(first))
+
+
+def _true_labels(panel: Panel, names: Sequence[str]) -> Strip:
+    return Strip("truth", [Cell(words=_labels(y, names)) for y in panel.truth])
 
 
 def _labelled(panel: Panel, y: Any, seen: Any, names: Sequence[str]) -> list[Cell]:
