@@ -165,6 +165,18 @@ def test_a_sweep_runs_every_job_and_each_ignores_options_of_methods_that_it_lack
     assert {directory.parent.parent for directory in directories} == {Path("runs").resolve()}
 
 
+def test_a_job_of_a_sweep_over_seeds_is_what_it_is_alone(tmp_path: Path) -> None:
+    given = ["dataset=npz", f"dataset.path={tmp_path}/${{seed}}.npz", "dataset.split_seed=${seed}", "partition.alpha=2"]
+    for job, seed in zip(plan(["seed=3,4", *given], sweep=True).jobs, (3, 4), strict=True):
+        assert job.config == compose([f"seed={seed}", *given])
+        assert job.config.dataset.path == f"{tmp_path}/{seed}.npz"
+        assert job.config.dataset.split_seed == seed
+
+
+def test_a_sweep_over_seeds_refuses_a_wrong_one() -> None:
+    assert refused("seed=0,1,x,-2", multirun=True).count("seed: expected") == 2
+
+
 def test_a_sweep_still_refuses_a_wrong_option_of_a_method_that_some_jobs_have() -> None:
     swept = ("strategy=fedavg,fedprox",)
     assert "strategy.fedprox.muu" in refused(*swept, "strategy.fedprox.muu=3", multirun=True)
