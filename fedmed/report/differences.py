@@ -28,10 +28,18 @@ def forest(sheet: Sheet, world: str) -> Picture | None:
     figure, ax = blank(height=0.66 + 0.28 * len(rows))
     fit(figure, ax, left=room([row.arm for row in rows]), right=max(map(len, told)) * 0.068 + 0.1, top=0.06)
     ax.axvline(0, color=FAINT, linewidth=0.9)
-    beside = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center", "color": FAINT}
     for at, (row, text) in enumerate(zip(rows, told, strict=True)):
         _difference(ax, at, row, sheet.looks[row.arm].color)
-        ax.annotate(text, (1, at), (8, 0), fontsize=7.5, **beside)
+        ax.annotate(
+            text,
+            (1, at),
+            (8, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+            fontsize=7.5,
+            color=FAINT,
+        )
     name_rows(ax, [row.arm for row in rows])
     ax.set_xlim(*_limits(rows))
     ax.grid(axis="x")
@@ -60,7 +68,15 @@ def _difference(ax: Axes, at: int, row: Row, color: str) -> None:
     if row.dlow is not None and row.dhigh is not None:
         ax.plot((row.dlow, row.dhigh), (at, at), color=color)
     sure = row.p_holm is not None and row.p_holm < 0.05
-    ax.plot(row.difference, at, "o", color=color if sure else PAPER, markeredgecolor=color, markeredgewidth=1.4, ms=5.5)
+    ax.plot(
+        row.difference or 0.0,
+        at,
+        "o",
+        color=color if sure else PAPER,
+        markeredgecolor=color,
+        markeredgewidth=1.4,
+        ms=5.5,
+    )
 
 
 def ranks(sheet: Sheet, ranking: Ranking) -> Picture:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fedmed.comparison.runs import LOCAL, POOLED
 from fedmed.results.files import write_atomically
@@ -37,9 +37,9 @@ THEME |= {color: f"--arm{number}" for number, color in enumerate(ARMS)}
 THEME |= {color: f"--{name}" for name, color in REFERENCES.items()}
 """Colours that the page replaces, and the names of its own."""
 
-RC = {
+RC: dict[Any, Any] = {
     "font.family": "sans-serif",
-    "font.size": 8,
+    "font.size": 8.5,
     "text.color": INK,
     "axes.edgecolor": RULE,
     "axes.labelcolor": FAINT,
@@ -61,7 +61,7 @@ RC = {
     "text.parse_math": False,
 }
 
-WIDTH, HEIGHT = 4.6, 3.0
+WIDTH, HEIGHT = 4.5, 2.9
 """Inches of a figure: two stand side by side on a page, one fills a phone."""
 
 

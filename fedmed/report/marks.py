@@ -14,7 +14,7 @@ from fedmed.results.plot_parts import inches
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-GAP = 9.5
+GAP = 10.0
 """Points between the names at the ends of lines."""
 
 LONGEST = 22
@@ -36,7 +36,7 @@ def cut(name: str, longest: int = LONGEST) -> str:
 
 def room(names: Sequence[str]) -> float:
     """Inches that names beside a plot take."""
-    return max((inches(cut(name)) for name in names), default=0.0) + 0.14
+    return max((inches(cut(name), 8.5) for name in names), default=0.0) + 0.14
 
 
 def band(ax: Axes, line: Band, look: Look) -> None:
@@ -50,7 +50,7 @@ def band(ax: Axes, line: Band, look: Look) -> None:
 def names_at_ends(ax: Axes, ends: Sequence[End]) -> None:
     """Names right of the plot, each as near to the end of its line as the others leave room; limits are set before."""
     low, high = ax.get_ylim()
-    tall = ax.get_position().height * ax.figure.get_size_inches()[1] * 72
+    tall = ax.get_window_extent().height / ax.figure.dpi * 72
     order = sorted(ends, key=lambda end: end.y)
     wanted = [(end.y - low) / (high - low) * tall for end in order]
     for end, at in zip(order, spread(wanted, GAP, tall), strict=True):

@@ -28,7 +28,7 @@ from fedmed.results.picture_file import load_picture
 
 NAME = "report.html"
 
-MARKS = {"best": "best", "near": "≈ best"}
+MARKS = {"best": "best", "near": "n.s."}
 
 VERSIONS = ("fedmed", "python", "torch", "flwr", "numpy", "monai", "commit", "platform", "cpu", "gpu")
 """What is told of the environment of runs, where they have it."""

@@ -16,7 +16,7 @@ from fedmed.client import Job, Trainer
 from fedmed.data.batches import spans
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
-from fedmed.method import Session
+from fedmed.method import Scope, Session
 from fedmed.results.checkpoint import Checkpoint
 from fedmed.results.shown import Panel, Shown, save
 from fedmed.runner.parts import Parts
@@ -102,12 +102,12 @@ def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 def _predicted(trainer: Trainer, images: Examples, rows: NDArray[np.int64], session: Session | None) -> NDArray[Any]:
     """Probabilities (n, C) as float16, or classes (n, H, W), by the resident net as it stands."""
     part, trained = images[torch.from_numpy(rows)], trainer.net.training
+    scope: Scope = "test" if session is None else "client"
     trainer.net.eval()
     found = []
     with torch.no_grad():
         for span in spans(part):
             x = trainer.inputs(part[span])[0]
-            scope = "test" if session is None else "client"
             p = trainer.task.probabilities(trainer.chain.predict(trainer.net, x, scope, session)).cpu()
             found.append(p.argmax(1).to(torch.uint8) if trainer.task.kind == "segmentation" else p.half())
     trainer.net.train(trained)
@@ -208,8 +208,9 @@ def _thin(values: NDArray[Any]) -> NDArray[Any]:
 
 def _pixels(x: Tensor) -> NDArray[np.uint8]:
     """Images as bytes; of float pixels each image from its darkest to its brightest."""
-    images = _thin(x.cpu().numpy())
+    images: NDArray[Any] = _thin(x.cpu().numpy())
     if images.dtype == np.uint8:
         return images
     low, high = (of(images, axis=(1, 2, 3), keepdims=True) for of in (np.min, np.max))
-    return (255 * (images - low) / np.maximum(high - low, 1e-12)).astype(np.uint8)
+    scaled: NDArray[np.uint8] = (255 * (images - low) / np.maximum(high - low, 1e-12)).astype(np.uint8)
+    return scaled
