@@ -55,12 +55,15 @@ def test_arms_within_the_critical_difference_are_alike() -> None:
     assert alike(arms, ranks, 9.0) == (arms,)
 
 
-def test_where_friedman_sees_nothing_all_are_alike() -> None:
-    means = {f"w{n}": {arm: float((n + shift) % 3) for shift, arm in enumerate("abc")} for n in range(6)}
-    found = ranking(means, ("a", "b", "c"), metric="m", greater=True)
+def test_where_friedman_sees_nothing_all_are_alike_however_far_apart() -> None:
+    table = ["615423", "564321", "643521", "562314", "624135"]  # ranks of six arms in five worlds
+    means = {f"w{n}": dict(zip("abcdef", map(float, line), strict=True)) for n, line in enumerate(table)}
+    found = ranking(means, tuple("abcdef"), metric="m", greater=False)
     assert found is not None
-    assert found.ranks == (2.0, 2.0, 2.0)
-    assert found.alike == (("a", "b", "c"),)
+    assert found.p == pytest.approx(0.0626, abs=1e-4)
+    assert found.critical is not None
+    assert found.ranks[-1] - found.ranks[0] > found.critical
+    assert found.alike == (found.arms,)
 
 
 def test_ties_everywhere_are_no_difference() -> None:

@@ -258,6 +258,20 @@ def test_of_two_runs_in_one_place_the_later_counts(tmp_path: Path) -> None:
     assert str(old) in found.notes[0]
 
 
+def test_of_two_runs_in_one_place_the_order_of_paths_does_not_matter(tmp_path: Path) -> None:
+    new = run(tmp_path / "new", auc=0.9, created="2026-01-02T00:00:00+00:00")
+    old = run(tmp_path / "old", auc=0.1, created="2026-01-01T00:00:00+00:00")
+    for paths in ([new, old], [old, new]):
+        assert read(paths).values("synthetic_multiclass", "fedavg", "test.auc") == {0: 0.9}
+
+
+def test_files_are_told_by_their_names_wherever_they_lie(tmp_path: Path) -> None:
+    for seed, place in enumerate(("/here", "/there")):
+        run(tmp_path / f"mine{seed}", seed=seed, config={"loss": f"{place}/losses.py:mine"})
+        run(tmp_path / f"other{seed}", seed=seed, config={"loss": f"{place}/losses.py:other"})
+    assert set(read([tmp_path]).arms) == {"fedavg loss=losses.py:mine", "fedavg loss=losses.py:other"}
+
+
 def test_rows_are_read_when_asked_for(tmp_path: Path) -> None:
     folder = run(tmp_path / "a", curve=[0.1, 0.2])
     (folder / "rounds.jsonl").write_text("damaged\n")
