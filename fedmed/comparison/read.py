@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -75,15 +76,17 @@ def _ordered(arms: Sequence[str], bases: Sequence[str]) -> list[str]:
 
 
 def _metric(runs: Sequence[Run], given: str | None) -> str:
-    known = dict.fromkeys(name for run in runs for name in _metrics(run.final))
+    """The given one; else what all runs name, the task's usual one, or what most runs have."""
+    known = Counter(name for run in runs for name in {*_metrics(run.final)})
     if given is not None:
         name = next((given.removeprefix(scope) for scope in SCOPES if given.startswith(scope)), given)
         if name not in known:
             raise refuse("metric", "a metric of these runs", given, near(name, known))
         return name
-    wished = [str(run.config["metric"]) for run in runs if run.config.get("metric")]
-    candidates = [*wished, *HEADLINE.values(), *known]
-    return next((name for name in candidates if name in known), candidates[0])
+    wished = {run.config.get("metric") for run in runs}
+    own = [str(name) for name in wished if name and len(wished) == 1]
+    first = next((name for name in (*own, *HEADLINE.values()) if known[name] == len(runs)), None)
+    return first or max([*HEADLINE.values(), *sorted(known)], key=known.__getitem__)
 
 
 def _metrics(final: Mapping[str, object]) -> Iterable[str]:

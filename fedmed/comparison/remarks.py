@@ -78,7 +78,9 @@ def _missing(comparison: Comparison, rows: Sequence[Row], metric: str) -> Iterat
             lacking[row.world, ", ".join(map(str, missing))].append(row.arm)
     for (world, missed), arms in lacking.items():
         yield f"No {metric} in {world} for seed {missed}: {some(arms)}."
-    told = {row.arm for row in rows}
-    for arm in comparison.arms:
-        if arm not in told:
-            yield f"{arm} has no {metric}: where clients keep parts of the net, only their own images can tell."
+    without = [arm for arm in comparison.arms if arm not in {row.arm for row in rows}]
+    name = f"client.mean.{comparison.metric}"
+    if kept := [arm for arm in without if any(comparison.values(world, arm, name) for world in comparison.worlds)]:
+        yield f"No {metric}, because clients keep parts of the net; {name} tells instead: {some(kept)}."
+    if rest := [arm for arm in without if arm not in kept]:
+        yield f"No {metric} in any run: {some(rest)}."

@@ -154,10 +154,12 @@ def test_the_headline_is_one_that_every_federated_arm_has(tmp_path: Path) -> Non
 
 def test_clients_alone_have_no_test_metric_and_that_is_said(tmp_path: Path) -> None:
     runs(tmp_path / "f", {"fedavg": AVG})
-    run(tmp_path / "l", auc=None, config={"strategy": strategy("fedavg", local=["*"])}, clients=[0.4, 0.6])
+    final = {"client.mean.auc": 0.5}
+    run(tmp_path / "l", auc=None, config={"strategy": strategy("fedavg", local=["*"])}, clients=[0.4, 0.6], final=final)
     summary = summarise(read([tmp_path]))
     assert summary.headline == "test.auc"
-    assert any(note.startswith("local-only has no test.auc") for note in summary.notes)
+    reason = "because clients keep parts of the net; client.mean.auc tells instead: local-only."
+    assert f"No test.auc, {reason}" in summary.notes
     [row] = summary.clients
     assert (row.arm, row.federated, row.worst) == ("local-only", False, 0.4)
 
