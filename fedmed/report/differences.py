@@ -103,8 +103,12 @@ def ranks(sheet: Sheet, ranking: Ranking) -> Picture:
         say = f"{cut(arm)}  {rank:.2f}" if left else f"{rank:.2f}  {cut(arm)}"
         ax.annotate(say, (end, row), (-4 if left else 4, 0), textcoords="offset points", va="center",
                     ha="right" if left else "left", color=color, annotation_clip=False)  # fmt: skip
-    critical = "" if ranking.critical is None else f" Critical difference at 5 %: {ranking.critical:.2f}."
+    critical = " The worlds are too few to test ranks."
+    if ranking.critical is not None:
+        critical = (
+            f" Bars join arms that are not apart by the critical difference, {ranking.critical:.2f} (Nemenyi, 5 %)."
+        )
     said = ", ".join(f"{arm} {rank:.2f}" for arm, rank in zip(ranking.arms, ranking.ranks, strict=True))
     title = f"Average ranks over {len(ranking.worlds)} worlds"
-    note = f"1 is best. Bars join arms that are not significantly apart (Nemenyi).{critical}"
+    note = f"1 is best.{critical}"
     return sheet.write(figure, "ranks", None, title=title, note=note, alt=f"{title}: {said}.{critical}")

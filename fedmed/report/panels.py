@@ -215,7 +215,8 @@ def _at(values: NDArray[Any] | None, n: int) -> Any:
 
 
 def _name(names: Sequence[str], label: int) -> str:
-    return names[label] if names else f"class {label}"
+    name = names[label] if names else str(label)
+    return f"class {name}" if name.isdecimal() else name
 
 
 def _labels(y: Any, names: Sequence[str], seen: Any = None) -> tuple[str, ...]:
@@ -240,16 +241,16 @@ def _said(panel: Panel, n: int, names: Sequence[str], album: Album | None = None
 
 def _classes(p: Any, y: Any, names: Sequence[str], truth: bool) -> tuple[tuple[str, ...], bool]:
     top = int(p.argmax())
-    said = f"{_name(names, top)} {percent(float(p[top]))}"
-    return ((said, f"is {_name(names, int(y))}") if truth else (said,)), top == int(y)
+    said = f"{_name(names, top)}, {percent(float(p[top]))}"
+    return ((said, f"truth: {_name(names, int(y))}") if truth else (said,)), top == int(y)
 
 
 def _findings(p: Any, y: Any, names: Sequence[str], truth: bool) -> tuple[tuple[str, ...], bool]:
     """The finding that is furthest off; or of all findings those that are said to be there."""
     if truth:
         worst = int(np.abs(p - y).argmax())
-        there = "is there" if y[worst] > 0 else "is not there"
-        return (f"{_name(names, worst)} {percent(float(p[worst]))}", there), False
+        there = "truth: present" if y[worst] > 0 else "truth: absent"
+        return (f"{_name(names, worst)}, {percent(float(p[worst]))}", there), False
     found = np.flatnonzero(p > 0.5)
-    words = tuple(f"{_name(names, int(label))} {percent(float(p[label]))}" for label in found) or ("none",)
+    words = tuple(f"{_name(names, int(label))}, {percent(float(p[label]))}" for label in found) or ("none",)
     return words, bool(((p > 0.5) == (y > 0)).all())

@@ -141,8 +141,10 @@ def _over_worlds(summary: Summary) -> tuple[str, str]:
         return f"No federated arm has a {metric}.", ""
     (arm, number), *others = wins.most_common()
     most = "highest" if summary.comparison.greater else "lowest"
-    rest = f", {listed([f'{name} in {times}' for name, times in others])}" if others else ""
-    said = f"Of {len(worlds)} worlds, {arm} reaches the {most} {metric} in {'all' if not others else number}{rest}."
+    if not others:
+        return f"{arm} reaches the {most} {metric} in all {len(worlds)} worlds.", _ranked(summary.ranking)
+    rest = f", {listed([f'{name} in {times}' for name, times in others[:3]])}"
+    said = f"The {most} {metric} goes to {arm} in {number} of {len(worlds)} worlds{rest}."
     return said, _ranked(summary.ranking)
 
 

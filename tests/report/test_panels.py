@@ -68,8 +68,8 @@ def classified(*p: tuple[float, float]) -> Shown:
 
 def test_classes_are_told_right_or_wrong(tmp_path: Path) -> None:
     mistakes, same = told(comparison(tmp_path, fedavg=classified((0.9, 0.1), (0.75, 0.25))))
-    assert first(mistakes) == {"fedavg": ("cat 75 %", "is cat")}
-    assert first(same) == {"image": (), "truth": ("cat",), "fedavg": ("cat 90 %",)}
+    assert first(mistakes) == {"fedavg": ("cat, 75 %", "truth: cat")}
+    assert first(same) == {"image": (), "truth": ("cat",), "fedavg": ("cat, 90 %",)}
     assert [cell.right for cell in same.rows[2].cells] == [True, False]
 
 

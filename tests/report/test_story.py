@@ -83,8 +83,13 @@ def test_several_worlds_are_counted_and_ranked() -> None:
     rows[5] = row("fedia", 0.7, "c")
     ranking = Ranking(metric="test.auc", arms=("fedia", "fedavg"), ranks=(1.33, 1.67), worlds=("a", "b", "c"), p=0.5)
     said, details = story.headline(summary(*rows, ranking=ranking))
-    assert said == "Of 3 worlds, fedia reaches the highest test AUC in 2, fedavg in 1."
+    assert said == "The highest test AUC goes to fedia in 2 of 3 worlds, fedavg in 1."
     assert details == "fedia has the best average rank, 1.33; ranks do not differ significantly (Friedman, p = 0.500)."
+
+
+def test_a_method_that_wins_everywhere() -> None:
+    rows = [row(arm, mean, world) for world in "ab" for arm, mean in (("fedavg", 0.8), ("fedia", 0.9))]
+    assert story.headline(summary(*rows)) == ("fedia reaches the highest test AUC in all 2 worlds.", "")
 
 
 def test_a_metric_that_nobody_has_is_said() -> None:
