@@ -6,7 +6,8 @@ import os
 import sys
 import threading
 from argparse import Namespace
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -95,9 +96,9 @@ def _compare(given: Namespace) -> int:
     folder = given.output or _place((job.key for job in jobs), _arms(jobs))
     runs = {job.label: job.directory for job in jobs}
     write_record(folder, runs, asked=given.overrides)
-    threading.Thread(target=_import_report).start()  # workers are busy for long after they have started
     try:
-        outcome = work(jobs, workers=given.workers or fitting(jobs), view=make_view(quiet=given.quiet))
+        with _reporting():
+            outcome = work(jobs, workers=given.workers or fitting(jobs), view=make_view(quiet=given.quiet))
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on where it stopped.", file=sys.stderr)
         return 130
@@ -128,8 +129,18 @@ def _tell(runs: Sequence[Path], folder: Path, given: Namespace, failed: Mapping[
         show(written)
 
 
+@contextmanager
+def _reporting() -> Iterator[None]:
+    """Imports meanwhile what tells of runs in the end, which takes seconds."""
+    thread = threading.Thread(target=_import_report)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
 def _import_report() -> None:
-    """Imports what tells of the runs, which takes seconds, while they are made."""
     import matplotlib.figure  # noqa: F401
     import scipy.stats  # noqa: F401
 
