@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 from fedmed.comparison.intervals import of_mean
 from fedmed.comparison.paired import estimate
 
-SKEWED = [0.70, 0.71, 0.72, 0.73, 0.75, 0.78, 0.84, 0.99]
+SKEWED = [0.70, 0.705, 0.71, 0.715, 0.72, 0.73, 0.75, 0.78, 0.84, 0.99]
 
 
 def _bca(values: list[float], resamples: int = 40_000) -> tuple[float, float]:
@@ -27,16 +27,16 @@ def _bca(values: list[float], resamples: int = 40_000) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def test_from_six_values_on_it_is_bca() -> None:
+def test_from_ten_values_on_it_is_bca() -> None:
     found = of_mean(SKEWED)
-    assert (found.low, found.high) == pytest.approx(_bca(SKEWED), abs=0.003)
+    assert (found.low, found.high) == pytest.approx(_bca(SKEWED), abs=0.0045)
     plain = estimate(SKEWED)
     assert (found.mean, found.sd) == (plain.mean, plain.sd)
     assert found.high - found.mean > 1.2 * (found.mean - found.low)  # skewed as the values are
 
 
-def test_below_six_values_it_is_students_t() -> None:
-    assert of_mean(SKEWED[:5]) == estimate(SKEWED[:5])
+def test_below_ten_values_it_is_students_t() -> None:
+    assert of_mean(SKEWED[:9]) == estimate(SKEWED[:9])
     one = of_mean([0.5])
     assert (one.low, one.high) == (-inf, inf)
     assert one.sd is nan or np.isnan(one.sd)

@@ -102,7 +102,7 @@ def test_five_seeds_say_what_they_can_carry(tmp_path: Path) -> None:
     assert "paired t test" in notes
     # t quantile of 1 - .05 / 6 with 4 degrees of freedom, 3.961, by sqrt 5
     assert "exceed 1.8 of its standard deviations" in notes
-    assert "Student's t below 6 seeds" in notes
+    assert "Student's t below 10 seeds" in notes
 
 
 def test_ten_seeds_are_tested_by_wilcoxon_and_bootstrapped(tmp_path: Path) -> None:
