@@ -16,7 +16,7 @@ from fedmed.data.annotation import (
     MissingLabelsAnnotation,
 )
 from fedmed.data.examples import TEST, TRAIN, VAL, Table
-from fedmed.data.partition import DirichletPartition, FilePartition, IidPartition, Partition, SitePartition, save
+from fedmed.data.partition import FilePartition, IidPartition, Partition, SitePartition, save
 from fedmed.data.prepare import prepare
 from fedmed.data.shift import NoneShift, ScannerShift, Shift
 from fedmed.data.world import World, build_world
@@ -24,7 +24,6 @@ from fedmed.errors import UserError
 from tests.data.tables import Given, rows_of, table
 
 SITE = np.arange(240) % 3
-PARTS = {"train": TRAIN, "val": VAL, "test": TEST}
 
 
 def build(
@@ -233,42 +232,6 @@ def test_building_a_world_leaves_the_dataset_as_it_was(shift: Shift) -> None:
     world.shares[0].train.x.zero_()
     assert torch.equal(made.examples.x, before[0])
     assert torch.equal(made.examples.y, before[1])
-
-
-@pytest.mark.parametrize(
-    ("change", "moves"),
-    [
-        (lambda t: t, False),
-        (lambda t: replace(t, class_names=("a", "b", "c", "d")), False),
-        (lambda t: _with(t, "x", lambda x: x[0, 0, 5, 5].add_(1)), True),
-        (lambda t: _with(t, "y", lambda y: y[0].add_(1)), True),
-        (lambda t: replace(t, examples=t.examples[torch.arange(239)]), True),
-    ],
-    ids=["nothing", "names", "a pixel", "a label", "a row less"],
-)
-def test_the_fingerprint_moves_with_any_image_or_label(change: Callable[[Table], Table], moves: bool) -> None:
-    assert (build(change(table())).fingerprint != build(table()).fingerprint) == moves
-
-
-def test_the_test_set_has_a_fingerprint_of_its_own() -> None:
-    made = table()
-    rows = {name: int(np.flatnonzero(prepare(Given(table=made)).split == part)[0]) for name, part in PARTS.items()}
-    before = build(made).fingerprint
-    moved = {name: build(_with(table(), "x", lambda x, i=row: x[i].add_(1))).fingerprint for name, row in rows.items()}
-    changed = {name: (found.data != before.data, found.test != before.test) for name, found in moved.items()}
-    assert changed == {"train": (True, False), "val": (True, False), "test": (False, True)}
-
-
-def test_the_fingerprint_is_that_of_the_data_not_of_the_world_made_of_it() -> None:
-    one = build(table(task="multilabel"))
-    other = build(
-        table(task="multilabel"),
-        partition=DirichletPartition(),
-        annotation=MissingLabelsAnnotation(),
-        shift=ScannerShift(),
-        seed=3,
-    )
-    assert one.fingerprint == other.fingerprint
 
 
 def test_normalisation_knows_clients_training_images_only() -> None:

@@ -35,6 +35,15 @@ def test_what_cannot_be_is_refused_when_composed(overrides: list[str], fault: st
     assert fault in str(caught.value)
 
 
+def test_images_in_one_place_wait_for_no_client(run: Run, rounds: Rounds) -> None:
+    network = ("failures=dropout", "failures.rate=0.9", "system=profile", "sampling=by_size", "clients_per_round=2")
+    run("plain", "pooled=true")
+    run("network", "pooled=true", *network)
+    kept = [[{k: v for k, v in row.items() if "seconds" not in k} for row in rounds(n)] for n in ("plain", "network")]
+    assert kept[0] == kept[1]
+    assert [row["clients"] for row in kept[0]] == [1, 1, 1]
+
+
 def test_a_trace_that_lacks_clients_is_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "trace.csv").write_text("0,1\n")
     with pytest.raises(UserError, match=r"sampling.path: expected a line for each of 3 clients"):
