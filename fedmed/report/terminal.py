@@ -123,15 +123,16 @@ def _table(
     above: Sequence[str] = (),
     below: Sequence[str] = (),
 ) -> Grid:
-    """A line per row, after its world where there are several; a rule ends each world."""
+    """A line per row, after its world where there are several; a rule ends each world. Empty columns are left out."""
     several = len({row.world for row in rows}) > 1
+    told = [number for number in range(len(header)) if any(rest[number] for rest in cells)]
     lines = [
-        [*([row.world] if several else []), row.arm + sign, *rest]
+        [*([row.world] if several else []), row.arm + sign, *(rest[number] for number in told)]
         for row, sign, rest in zip(rows, signs or [""] * len(rows), cells, strict=True)
     ]
     breaks = [number for number, (one, next) in enumerate(pairwise(rows)) if one.world != next.world]
     return Grid(
-        header=[*(["world"] if several else []), "arm", *header],
+        header=[*(["world"] if several else []), "arm", *(header[number] for number in told)],
         rows=lines,
         left=frozenset({0, 1}) if several else frozenset({0}),
         breaks=frozenset(breaks),

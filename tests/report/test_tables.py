@@ -176,4 +176,5 @@ def test_one_world_needs_no_column_and_one_seed_no_interval(tmp_path: Path) -> N
     told = text(summary)
     assert "world" not in told.splitlines()[0]
     assert "[" not in told.splitlines()[3]
+    assert told.splitlines()[0].split() == ["arm", "seeds", "test.auc", "-", "fedavg"]  # no column without a cell
     assert "too few" in told
