@@ -214,7 +214,9 @@ def final(comparison: Comparison) -> Table:
 
 def _scoped(metrics: Mapping[str, object], scope: str) -> dict[str, float]:
     found = {name.removeprefix(f"{scope}."): v for name, v in metrics.items() if name.startswith(f"{scope}.")}
-    return {name: float(v) for name, v in found.items() if "." not in name and isinstance(v, int | float)}
+    return {
+        name: float(v) for name, v in found.items() if "." not in name and name != "id" and isinstance(v, int | float)
+    }
 
 
 def runs(comparison: Comparison, metric: str) -> Table:

@@ -27,10 +27,10 @@ def curves(sheet: Sheet, world: str) -> Picture | None:
 
 
 def cost(sheet: Sheet, world: str) -> Picture | None:
-    """The headline over bytes; without the references, for whom bytes mean nothing."""
+    """The headline over bytes, of several arms; without the references, for whom bytes mean nothing."""
     runs = {a: series.runs_of(sheet.comparison, world, a) for a in sheet.comparison.arms if a not in REFERENCES}
     lines = {arm: line for arm, of in runs.items() if (line := series.by_bytes(of, sheet.summary.headline))}
-    if not lines or not all(line.x[0] > 0 for line in lines.values()):
+    if len(lines) < 2 or not all(line.x[0] > 0 for line in lines.values()):
         return None
     note = "Bytes up and down, of all clients together."
     return _drawn(sheet, world, lines, "cost", "Quality against communication", "megabytes sent so far", note)

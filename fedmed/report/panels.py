@@ -17,19 +17,24 @@ from fedmed.results.shown import Panel, Shown, load
 from fedmed.results.text import percent
 
 
+class Word(NamedTuple):
+    """What is said about an image, and whether it is true; None where that is not the question."""
+
+    text: str
+    right: bool | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """One cell: an image with outlines, or words, or both.
 
-    image: number among the page's images, or None. side: its pixels. lines: kind (truth, given, ours) and path.
-    words: below. right: whether what is said is true; None where that is not the question.
+    image: number among the page's images, or None. side: its pixels. lines: kind (truth, ours) and path. words: below.
     """
 
     image: int | None = None
     side: int = 0
     lines: tuple[tuple[str, str], ...] = ()
-    words: tuple[str, ...] = ()
-    right: bool | None = None
+    words: tuple[Word, ...] = ()
 
 
 class Strip(NamedTuple):
@@ -163,7 +168,9 @@ def _predicted_mask(album: Album, panel: Panel, n: int) -> Cell:
     assert panel.predicted is not None
     cell = _masked(album, panel, n, truth=panel.truth[n], ours=panel.predicted[n])
     found = dice(panel.predicted[n], panel.truth[n])
-    return Cell(image=cell.image, side=cell.side, lines=cell.lines, words=() if found is None else (f"{found:.2f}",))
+    return Cell(
+        image=cell.image, side=cell.side, lines=cell.lines, words=() if found is None else (Word(f"{found:.2f}"),)
+    )
 
 
 def _annotated(album: Album, panel: Panel, n: int, labels: NDArray[Any] | None) -> Cell:
@@ -171,7 +178,7 @@ def _annotated(album: Album, panel: Panel, n: int, labels: NDArray[Any] | None) 
     cell = _masked(album, panel, n, truth=panel.truth[n], ours=labels[n])
     true = panel.truth[n] > 0
     share = float(((labels[n] > 0) & true).sum() / true.sum()) if true.any() else float("nan")
-    return Cell(image=cell.image, side=cell.side, lines=cell.lines, words=(percent(share),))
+    return Cell(image=cell.image, side=cell.side, lines=cell.lines, words=(Word(percent(share)),))
 
 
 def _classified(shown: Views, album: Album) -> Iterator[Board]:
@@ -219,38 +226,44 @@ def _name(names: Sequence[str], label: int) -> str:
     return f"class {name}" if name.isdecimal() else name
 
 
-def _labels(y: Any, names: Sequence[str], seen: Any = None) -> tuple[str, ...]:
+def _labels(y: Any, names: Sequence[str], seen: Any = None) -> tuple[Word, ...]:
     """A class by name, or findings by name and how many were not looked for."""
     if np.ndim(y) == 0:
-        return (_name(names, int(y)),)
+        return (Word(_name(names, int(y))),)
     known = np.ones(len(y), bool) if seen is None else np.asarray(seen)
     found = [_name(names, int(label)) for label in np.flatnonzero((y > 0) & known)]
     rest = int((~known).sum())
-    return (*(found or ["none"]), *([f"{rest} of {len(y)} not annotated"] if rest else []))
+    return tuple(map(Word, [*(found or ["none"]), *([f"{rest} of {len(y)} not annotated"] if rest else [])]))
 
 
 def _said(panel: Panel, n: int, names: Sequence[str], album: Album | None = None) -> Cell:
-    """What was predicted of one image; with an album the image too, and what is true."""
+    """What was predicted of one image; with an album the image too, and what is true of what is most wrong."""
     assert panel.predicted is not None
     p, y = panel.predicted[n].astype(float), panel.truth[n]
-    words, right = (_classes if y.ndim == 0 else _findings)(p, y, names, album is not None)
     if album is None:
-        return Cell(words=words, right=right)
-    return Cell(image=album.add(panel.x[n]), side=panel.x.shape[-1], words=words, right=right)
+        return Cell(words=_class(p, y, names) if y.ndim == 0 else _findings(p, y, names))
+    words = _mistaken_class(p, y, names) if y.ndim == 0 else _mistaken_finding(p, y, names)
+    return Cell(image=album.add(panel.x[n]), side=panel.x.shape[-1], words=words)
 
 
-def _classes(p: Any, y: Any, names: Sequence[str], truth: bool) -> tuple[tuple[str, ...], bool]:
+def _class(p: Any, y: Any, names: Sequence[str]) -> tuple[Word, ...]:
     top = int(p.argmax())
-    said = f"{_name(names, top)}, {percent(float(p[top]))}"
-    return ((said, f"truth: {_name(names, int(y))}") if truth else (said,)), top == int(y)
+    return (Word(f"{_name(names, top)}, {percent(float(p[top]))}", top == int(y)),)
 
 
-def _findings(p: Any, y: Any, names: Sequence[str], truth: bool) -> tuple[tuple[str, ...], bool]:
-    """The finding that is furthest off; or of all findings those that are said to be there."""
-    if truth:
-        worst = int(np.abs(p - y).argmax())
-        there = "truth: present" if y[worst] > 0 else "truth: absent"
-        return (f"{_name(names, worst)}, {percent(float(p[worst]))}", there), False
-    found = np.flatnonzero(p > 0.5)
-    words = tuple(f"{_name(names, int(label))}, {percent(float(p[label]))}" for label in found) or ("none",)
-    return words, bool(((p > 0.5) == (y > 0)).all())
+def _mistaken_class(p: Any, y: Any, names: Sequence[str]) -> tuple[Word, ...]:
+    return (*_class(p, y, names), Word(f"truth: {_name(names, int(y))}"))
+
+
+def _findings(p: Any, y: Any, names: Sequence[str]) -> tuple[Word, ...]:
+    """Findings that are said to be there, right or wrong, and those that were missed."""
+    said = [Word(f"{_name(names, int(f))}, {percent(float(p[f]))}", bool(y[f] > 0)) for f in np.flatnonzero(p > 0.5)]
+    missed = [Word(f"missed: {_name(names, int(f))}", False) for f in np.flatnonzero((p <= 0.5) & (y > 0))]
+    return tuple([*said, *missed] or [Word("none", True)])
+
+
+def _mistaken_finding(p: Any, y: Any, names: Sequence[str]) -> tuple[Word, ...]:
+    """The finding that is furthest off."""
+    worst = int(np.abs(p - y).argmax())
+    there = "present" if y[worst] > 0 else "absent"
+    return Word(f"{_name(names, worst)}, {percent(float(p[worst]))}", False), Word(f"truth: {there}")

@@ -30,7 +30,8 @@ def clients(sheet: Sheet, world: str) -> Picture | None:
     said = "; ".join(
         f"{arm} median {np.median(v):.3f}, from {v.min():.3f} to {v.max():.3f}" for arm, v in found.items()
     )
-    note = "A dot is one client in one seed; below the dots, quartiles and median."
+    dot = "one client in one seed" if len(sheet.comparison.seeds) > 1 else "one client"
+    note = f"A dot is {dot}; below the dots, quartiles and median."
     alt = f"{metric_name(metric)}, client by client: {said}."
     return sheet.write(figure, "clients", world, title="Client by client", note=note, alt=alt)
 

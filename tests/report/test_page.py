@@ -107,7 +107,7 @@ def test_one_run_has_a_page_without_comparisons(tmp_path: Path) -> None:
     place = run(tmp_path / "run", auc=0.8, curve=[0.5, 0.8], clients=[0.3, 0.6, 0.9])
     found = made(place, place)
     assert found.texts["h1"] == ["fedavg reaches a test AUC of 0.800."]
-    assert found.texts["figcaption"] == ["Learning curve", "Quality against communication", "Client by client"]
+    assert found.texts["figcaption"] == ["Learning curve", "Client by client"]
     assert "minus fedavg" not in found.texts["button"]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fedmed.comparison.runs import Comparison, Run
-from fedmed.report.panels import Album, Board, boards, views
+from fedmed.report.panels import Album, Board, Cell, boards, views
 from fedmed.results.shown import NAME, Panel, Shown, save
 
 X = np.random.default_rng(0).integers(0, 255, (2, 1, 6, 6)).astype(np.uint8)
@@ -27,9 +27,13 @@ def told(compared: Comparison) -> list[Board]:
     return list(boards(found, Album()))
 
 
+def texts(cell: Cell) -> tuple[str, ...]:
+    return tuple(word.text for word in cell.words)
+
+
 def first(board: Board) -> dict[str, tuple[str, ...]]:
     """What stands below the first image, by view."""
-    return {" ".join(filter(None, (row.name, row.aside))): row.cells[0].words for row in board.rows}
+    return {" ".join(filter(None, (row.name, row.aside))): texts(row.cells[0]) for row in board.rows}
 
 
 def masks(*columns: int) -> np.ndarray:
@@ -70,7 +74,7 @@ def test_classes_are_told_right_or_wrong(tmp_path: Path) -> None:
     mistakes, same = told(comparison(tmp_path, fedavg=classified((0.9, 0.1), (0.75, 0.25))))
     assert first(mistakes) == {"fedavg": ("cat, 75 %", "truth: cat")}
     assert first(same) == {"image": (), "truth": ("cat",), "fedavg": ("cat, 90 %",)}
-    assert [cell.right for cell in same.rows[2].cells] == [True, False]
+    assert [cell.words[0].right for cell in same.rows[2].cells] == [True, False]
 
 
 def test_findings_that_were_not_annotated_are_counted(tmp_path: Path) -> None:
@@ -85,7 +89,7 @@ def test_findings_that_were_not_annotated_are_counted(tmp_path: Path) -> None:
         client=np.array([0, 1]),
     )
     (board,) = told(comparison(tmp_path, fedmlp=Shown(kind="multilabel", names=("a", "b"), training=training)))
-    words = [row.cells[1].words for row in board.rows]
+    words = [texts(row.cells[1]) for row in board.rows]
     assert words == [(), ("b",), ("none", "1 of 2 not annotated"), ("b",)]
 
 
@@ -116,3 +120,15 @@ def test_what_is_damaged_is_noted_and_what_is_missing_is_not(damaged: bool, tmp_
     assert found is not None
     assert list(found.arms) == ["a"]
     assert [str(path) in note for note in notes] == ([True] if damaged else [])
+
+
+def test_findings_are_right_wrong_or_missed(tmp_path: Path) -> None:
+    predicted = np.array([[0.9, 0.8, 0.1], [0.1, 0.2, 0.3]], np.float16)
+    test = Panel(index=np.arange(2), x=X, truth=np.array([[1, 0, 1], [0, 0, 0]]), predicted=predicted)
+    wrong = Panel(index=np.arange(1), x=X[:1], truth=test.truth[:1], predicted=predicted[:1])
+    shown = Shown(kind="multilabel", names=("a", "b", "c"), test=test, mistakes=wrong)
+    mistakes, same = told(comparison(tmp_path, fedavg=shown))
+    said, nothing = same.rows[2].cells
+    assert said.words == (("a, 90 %", True), ("b, 80 %", False), ("missed: c", False))
+    assert nothing.words == (("none", True),)
+    assert first(mistakes) == {"fedavg": ("c, 10 %", "truth: present")}
