@@ -140,3 +140,18 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str], monkeypatc
 def test_an_unknown_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--jsn"]) == 2
     assert "--jsn" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folder"), [(["hydra.run.dir=here"], "here"), (["-m", "seed=0,1", "hydra.sweep.dir=all"], "all")]
+)
+def test_open_shows_the_page_of_the_run_or_of_all_runs(
+    arguments: list[str], folder: str, calls: Calls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built: list[Path] = []
+    shown: list[Path] = []
+    monkeypatch.setattr("fedmed.cli.report.build", lambda paths, to: built.append(to) or to / "report.html")
+    monkeypatch.setattr("fedmed.cli.report.show", shown.append)
+    assert main(["run", "--json", "--open", *arguments]) == 0
+    assert (built, shown) == ([Path(folder)], [Path(folder, "report.html")])
+    assert "report.html" not in capsys.readouterr().out
