@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test slow ray lint format types budget check
+.PHONY: run test slow ray tracking lint format types budget check
 
 run: $(VENV)/.run
 	$(BIN)/fedmed run
@@ -20,6 +20,10 @@ slow: $(VENV)/.test
 # Ray's wheels lag behind new versions of Python, so that only CI and whoever asks for it installs Ray
 ray: $(VENV)/.test
 	$(PIP) -e '.[test,ray]'
+
+# trackers, and what MLflow's server takes beside its client: for the tests that tell them of runs
+tracking: $(VENV)/.test
+	$(PIP) -e '.[test,mlflow,wandb]' aiohttp flask flask-cors pandas
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -31,3 +31,21 @@ def out_file(text: str) -> Path:
     if Path(text).is_dir():
         raise ArgumentTypeError(f"the folder {text} instead of a file")
     return Path(text)
+
+
+def positive(text: str) -> float:
+    """A number above 0, as the type of an argument."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text} instead of a number") from error
+    if not value > 0:
+        raise ArgumentTypeError(f"{text} instead of a number above 0")
+    return value
+
+
+def count_of(text: str) -> int:
+    """A whole number from 1 on, as the type of an argument."""
+    if not text.isdecimal() or not int(text):
+        raise ArgumentTypeError(f"{text} instead of a whole number from 1 on")
+    return int(text)

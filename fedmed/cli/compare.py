@@ -88,6 +88,7 @@ def _compare(given: Namespace) -> int:
 
     expect()
     from fedmed.campaign.grid import grid
+    from fedmed.campaign.told import told
     from fedmed.campaign.view import make_view
     from fedmed.campaign.work import fitting, work
     from fedmed.comparison.record import write_record
@@ -97,15 +98,16 @@ def _compare(given: Namespace) -> int:
     runs = {job.label: job.directory for job in jobs}
     write_record(folder, runs, asked=given.overrides)
     try:
-        with _reporting():
-            outcome = work(jobs, workers=given.workers or fitting(jobs), view=make_view(quiet=given.quiet))
+        with told(jobs, folder) as jobs:
+            with _reporting():
+                outcome = work(jobs, workers=given.workers or fitting(jobs), view=make_view(quiet=given.quiet))
+            failed = {job.label: error for job, error in outcome.failed.items()}
+            write_record(folder, runs, asked=given.overrides, failed=failed)
+            if outcome.done:
+                _tell([job.directory for job in outcome.done], folder, given, failed)
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on where it stopped.", file=sys.stderr)
         return 130
-    failed = {job.label: error for job, error in outcome.failed.items()}
-    write_record(folder, runs, asked=given.overrides, failed=failed)
-    if outcome.done:
-        _tell([job.directory for job in outcome.done], folder, given, failed)
     for label, error in failed.items():
         print(f"fedmed: failed: {label}: {error}", file=sys.stderr)
     return 1 if failed else 0

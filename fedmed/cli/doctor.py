@@ -15,7 +15,12 @@ from fedmed.config.discovery import GROUPS, PACKAGE, discover, user_folders
 PACKAGES = ("torch", "flwr", "monai", "hydra-core", "numpy", "scipy", "safetensors", "matplotlib", "rich")
 """What every installation has."""
 
-OPTIONAL = {"tensorboard": "reading runs in TensorBoard", "ray": "Flower's simulation on Ray"}
+OPTIONAL = {
+    "tensorboard": "reading runs in TensorBoard",
+    "ray": "Flower's simulation on Ray",
+    "mlflow-skinny": "tracking=mlflow",
+    "wandb": "tracking=wandb",
+}
 """What only some uses need, and which."""
 
 

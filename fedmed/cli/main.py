@@ -15,6 +15,8 @@ from fedmed.offline import go_offline
 COMMANDS = {
     "run": "run an experiment, or a sweep of them",
     "compare": "run strategies on the same data, and tell their differences",
+    "tune": "search options of strategies, each with the same budget",
+    "watch": "follow runs that are under way",
     "deploy": "run on a SuperLink of Flower's, with a process per client",
     "describe": "show who holds how many of what, before anyone trains",
     "list": "strategies, datasets, models and every other option",

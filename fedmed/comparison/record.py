@@ -35,8 +35,22 @@ def write_record(
 
 def recorded(file: Path) -> list[Path]:
     """The directories of a record's runs; raises UserError where it cannot be read."""
+    return [_directory(file, run) for run in _runs(file)]
+
+
+def failures(file: Path) -> list[Path]:
+    """The directories of those of its runs that have failed."""
+    return [_directory(file, run) for run in _runs(file) if "error" in run]
+
+
+def _runs(file: Path) -> list[dict[str, str]]:
     content: dict[str, Any] = parse(file.read_bytes(), str(file))
     if content.get("format") != FORMAT:
         fix = "Use the version of fedmed that wrote it."
         raise refuse(str(file), f"a record of format {FORMAT}", content.get("format"), fix)
-    return [Path(os.path.normpath(file.parent / run["directory"])) for run in content["runs"]]
+    runs: list[dict[str, str]] = content["runs"]
+    return runs
+
+
+def _directory(file: Path, run: Mapping[str, str]) -> Path:
+    return Path(os.path.normpath(file.parent / run["directory"]))

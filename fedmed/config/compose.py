@@ -187,6 +187,8 @@ def _tidy(config: DictConfig) -> DictConfig:
     for name in PATHS:
         if path := OmegaConf.select(config, name):
             OmegaConf.update(config, name, str(Path(path).expanduser().resolve()))
+    if uri := OmegaConf.select(config, "tracking.uri"):
+        config.tracking.uri = _absolute_uri(uri)
     config.loss = config.loss and _absolute(config.loss)
     config.metrics = [_absolute(text) for text in config.metrics]
     OmegaConf.set_struct(config, True)
@@ -196,3 +198,9 @@ def _tidy(config: DictConfig) -> DictConfig:
 def _absolute(text: str) -> str:
     path, _, name = text.rpartition(":")
     return f"{Path(path).expanduser().resolve()}:{name}" if path else text
+
+
+def _absolute_uri(uri: str) -> str:
+    """The database `sqlite:///<file>` by the absolute path of its file; any other place as it is."""
+    path = uri.removeprefix("sqlite:///")
+    return uri if path == uri else f"sqlite:///{Path(path).expanduser().resolve()}"

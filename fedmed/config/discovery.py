@@ -15,7 +15,7 @@ from fedmed.config.options import Broken, Option, Source, read_base, read_classe
 from fedmed.errors import Fault, UserError, near
 
 PACKAGE = Path(__file__).resolve().parents[1]
-PLURALS = {"strategy": "strategies", "failures": "failures", "privacy": "privacies"}
+PLURALS = {"strategy": "strategies", "failures": "failures", "privacy": "privacies", "tracking": "trackers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ GROUPS = {
         Group("system", "server.system", "System"),
         Group("compression", "compression", "Compression"),
         Group("privacy", "server.privacy", "Privacy"),
+        Group("tracking", "tracking", "Tracking"),
     )
 }
 

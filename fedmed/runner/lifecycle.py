@@ -39,7 +39,9 @@ from fedmed.runner.federation import keep_picture
 from fedmed.runner.parts import Parts, build_parts
 from fedmed.runner.rows import audit_rows, client_rows, round_row
 from fedmed.runner.submit import submit
+from fedmed.runner.told import subject
 from fedmed.runner.written import written
+from fedmed.tracking import Followed
 
 
 def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
@@ -123,6 +125,7 @@ class _Run:
         """All rounds that are left, then the final evaluation."""
         parts, chosen = self._parts, self._parts.settings
         shared = self._restore(saved) if saved else {n: t.clone() for n, t in parts.trainer.shared.items()}
+        about = subject(parts, self._kept, done=self._progress.round)
         self._kept.truncate(self._progress.round)
         self._rows = self._kept.rows("rounds")
         plan = strategy(
@@ -139,10 +142,11 @@ class _Run:
             progress=self._progress,
         )
         rounds = self._progress.round if self._out_of_patience() else chosen.rounds
-        with self._show:
-            self._show.start(rounds=rounds, done=self._progress.round, metric=parts.metric)
-            self._app(plan, shared, rounds)(self._grid, Context(1, 0, {}, RecordDict(), {}))
-        return self._finish()
+        with Followed(parts.tracking, about, kept=self._rows, warn=self._show.warn) as self._followed:
+            with self._show:
+                self._show.start(rounds=rounds, done=self._progress.round, metric=parts.metric)
+                self._app(plan, shared, rounds)(self._grid, Context(1, 0, {}, RecordDict(), {}))
+            return self._finish()
 
     def _app(self, plan: Strategy, shared: Mapping[str, torch.Tensor], rounds: int) -> ServerApp:
         config, timeout = ConfigRecord({"run": self._kept.label}), self._parts.engine.answers_within()
@@ -165,6 +169,7 @@ class _Run:
         row = round_row(result)
         self._rows.append(row)
         self._kept.append("rounds", [row])
+        self._followed.round(row)
         self._kept.append("clients", client_rows(result))
         if rows := audit_rows(result, [audit.completeness for audit in self._parts.world.audit]):
             self._kept.append("audit", rows)
@@ -215,6 +220,7 @@ class _Run:
         )
         final |= evaluate_finally(self._parts, self._kept)
         self._kept.finish(final)
+        self._followed.finish(final)
         return final
 
 
@@ -224,6 +230,7 @@ def _prepared(config: DictConfig) -> Iterator[Parts]:
     logging.getLogger("flwr").setLevel(logging.WARNING)
     keep_freed_memory()
     build(config.engine).check()
+    build(config.tracking).check()
     threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=drawn_from(device_of(config.device))):
         torch.set_num_threads(config.torch_threads)

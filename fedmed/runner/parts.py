@@ -27,6 +27,7 @@ from fedmed.runner.identity import identity, marks
 from fedmed.runner.site_world import server_world
 from fedmed.server import Conditions, ServerOptimizer
 from fedmed.tasks import Task
+from fedmed.tracking import Tracking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Parts:
     engine: Engine
     server: ServerOptimizer
     conditions: Conditions
+    tracking: Tracking
     metric: str
     identity: str
     marks: Mapping[str, str]
@@ -80,6 +82,7 @@ def build_parts(config: DictConfig, world: World | None = None) -> Parts:
         engine=build(config.engine),
         server=build(config.server),
         conditions=conditions,
+        tracking=build(config.tracking),
         metric=chosen.metric or HEADLINE[task.kind],
         identity=identity(config, world, net),
         marks=marks(world, chain),

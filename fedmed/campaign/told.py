@@ -1,0 +1,39 @@
+"""Trackers list the runs of a comparison together, under its name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from fedmed.campaign.grid import Job
+from fedmed.config.build import build
+from fedmed.tracking import Tracking, gathered
+from fedmed.tracking.contract import NoneTracking
+
+KEPT = ("report.html", "summary.csv", "runs.csv")
+"""What of a comparison's folder is kept with its runs."""
+
+
+@contextmanager
+def told(jobs: Sequence[Job], folder: Path) -> Iterator[list[Job]]:
+    """The jobs, each of which tells of what comparison it is part; for the length of a block.
+
+    Raises `UserError` where something is missing that their tracking takes.
+    """
+    tracking: Tracking = build(jobs[0].config["tracking"]) if jobs else NoneTracking()
+    if isinstance(tracking, NoneTracking):
+        yield list(jobs)
+        return
+    with gathered(replace(tracking, group=folder.name), files=[folder / name for name in KEPT], warn=_warn):
+        yield [replace(job, config={**job.config, "tracking": _part(job, folder.name)}) for job in jobs]
+
+
+def _part(job: Job, group: str) -> dict[str, object]:
+    return {**job.config["tracking"], "group": group}
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr)
