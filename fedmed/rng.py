@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch  # it takes a second, which those who only read results need not wait
 
 Key = str | int
 
@@ -20,6 +23,8 @@ def seed_of(seed: int, *key: Key) -> int:
 
 def generator(seed: int, *key: Key) -> torch.Generator:
     """A torch generator for one purpose, such as `generator(seed, "batches", round, client)`."""
+    import torch
+
     return torch.Generator().manual_seed(seed_of(seed, *key))
 
 
@@ -31,6 +36,8 @@ def numpy_generator(seed: int, *key: Key) -> np.random.Generator:
 @contextmanager
 def seeded(seed: int, *key: Key) -> Iterator[None]:
     """Seeds torch's global generator inside the block (weight initialisation) and restores it after."""
+    import torch
+
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed_of(seed, *key))
         yield
@@ -41,6 +48,8 @@ def seed_dropout(seed: int, *key: Key, device: torch.device | None = None) -> No
 
     device: of the net; a GPU draws from a generator of its own, and other numbers.
     """
+    import torch
+
     torch.default_generator.manual_seed(seed_of(seed, "dropout", *key))
     if device is not None and device.type == "cuda":
         with torch.cuda.device(device):

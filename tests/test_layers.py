@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "offline", "heap"}),
     frozenset({"config", "rng", "devices"}),
-    frozenset({"tasks", "models", "optimizers", "clustering", "completeness", "compression"}),
+    frozenset({"headline", "tasks", "models", "optimizers", "clustering", "completeness", "compression"}),
     frozenset({"metrics"}),
     frozenset({"data"}),
     frozenset({"method"}),

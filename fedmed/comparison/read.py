@@ -12,7 +12,7 @@ from fedmed.comparison.names import arm_names, beyond, unsaid, world_names
 from fedmed.comparison.runs import LOCAL, POOLED, Comparison, Key, Run
 from fedmed.comparison.settings import base_name, drop_seeds, settings
 from fedmed.errors import near, refuse
-from fedmed.metrics import HEADLINE, higher_is_better
+from fedmed.headline import HEADLINE, higher_is_better
 
 SCOPES = ("test.", "client.mean.", "domain.mean.", "val.")
 """What a metric's name begins with in final.json where a whole run is meant."""

@@ -21,16 +21,6 @@ Metric = Callable[[Tensor, Tensor, Tensor | None], float]
 Groups = Tensor | NDArray[np.int64]
 """(N,) the patient of each example, in the order in which they were added."""
 
-HEADLINE = {"multiclass": "auc", "multilabel": "auc", "segmentation": "dice"}
-"""The metric to watch for each kind of task."""
-
-LOWER_IS_BETTER = frozenset({"loss", "ece", "hd95", "surface_distance"})
-
-
-def higher_is_better(metric: str) -> bool:
-    """Whether a rise of the metric is an improvement; true for every metric that fedmed does not know."""
-    return metric not in LOWER_IS_BETTER
-
 
 @dataclass(frozen=True, slots=True)
 class Scores:

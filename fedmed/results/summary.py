@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from fedmed.metrics import higher_is_better
+from fedmed.headline import higher_is_better
 from fedmed.results.grid import Grid
 from fedmed.results.text import number, size, span
 

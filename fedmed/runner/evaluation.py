@@ -6,7 +6,7 @@ import json
 
 import torch
 
-from fedmed.metrics import higher_is_better
+from fedmed.headline import higher_is_better
 from fedmed.results import checkpoint
 from fedmed.results.files import write_atomically
 from fedmed.results.store import RunDirectory

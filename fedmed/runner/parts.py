@@ -18,8 +18,9 @@ from fedmed.devices import device_of
 from fedmed.engine.base import Engine
 from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import Fault, UserError, near
+from fedmed.headline import HEADLINE
 from fedmed.method import Chain, Setup
-from fedmed.metrics import HEADLINE, names
+from fedmed.metrics import names
 from fedmed.models.net import Model, Net, scope
 from fedmed.models.start import check, create, shape_faults
 from fedmed.runner.conditions import build_conditions

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 
 from fedmed.flower.rounds import RoundResult, Row, mean_loss
-from fedmed.metrics import higher_is_better
+from fedmed.headline import higher_is_better
 
 INNER = "inner."
 """What the names of audited values begin with on their way from the client."""

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from fedmed.errors import UserError
-from fedmed.metrics import HEADLINE, higher_is_better, tally
+from fedmed.headline import HEADLINE, higher_is_better
+from fedmed.metrics import tally
 from fedmed.tasks import TASKS
 
 
