@@ -143,6 +143,7 @@ def _reporting() -> Iterator[None]:
 
 
 def _import_report() -> None:
+    import jinja2  # noqa: F401
     import matplotlib.figure  # noqa: F401
     import scipy.stats  # noqa: F401
 
