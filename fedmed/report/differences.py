@@ -57,9 +57,12 @@ def forest(sheet: Sheet, world: str) -> Picture | None:
 
 
 def _limits(rows: Sequence[Row]) -> tuple[float, float]:
-    """Room for all differences and for the intervals of federated arms; those of references may be cut."""
+    """Room for all differences and intervals; those of references are cut where they would squeeze the others."""
     ends = [0.0, *(row.difference for row in rows if row.difference is not None)]
-    ends += [end for row in rows if row.federated or len(rows) == 1 for end in (row.dlow, row.dhigh) if end is not None]
+    ends += [end for row in rows if row.federated for end in (row.dlow, row.dhigh) if end is not None]
+    span = max(ends) - min(ends) or 0.1
+    least, most = min(ends) - span, max(ends) + span
+    ends += [min(max(end, least), most) for row in rows for end in (row.dlow, row.dhigh) if end is not None]
     aside = 0.06 * (max(ends) - min(ends)) or 0.01
     return min(ends) - aside, max(ends) + aside
 

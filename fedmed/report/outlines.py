@@ -21,7 +21,7 @@ def image_uri(x: NDArray[np.uint8]) -> str:
 
 
 def outline(mask: NDArray[Any]) -> str:
-    """The edges of a mask (H, W) as the d of an SVG path, in pixels; empty where nothing is set."""
+    """The edges of a mask (H, W) as the d of an SVG path, in half pixels; empty where nothing is set."""
     from contourpy import contour_generator
 
     if not mask.any():
@@ -31,8 +31,10 @@ def outline(mask: NDArray[Any]) -> str:
 
 
 def _path(points: NDArray[np.float64]) -> str:
-    kept = points[_corners(points)]
-    return "M" + "L".join(f"{x:g} {y:g}" for x, y in kept) + "Z"
+    """A line by its first point and the steps from there, which are short to write."""
+    kept = np.rint(2 * points[_corners(points)]).astype(int)
+    (x, y), steps = kept[0], np.diff(kept, axis=0)
+    return f"M{x} {y}l{' '.join(f'{right} {down}' for right, down in steps)}z".replace(" -", "-")
 
 
 def _corners(points: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from fedmed.config import compose
 from fedmed.config.build import build
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.errors import UserError
+from fedmed.results.shown import load as shown_images
 from fedmed.results.store import RunDirectory
 from fedmed.runner.bundle import write_bundle
 from fedmed.runner.deployed import client_app, own_world, server_app
@@ -138,3 +139,20 @@ def test_what_needs_the_images_of_all_sites_in_one_place_is_refused(override: st
     chosen = config(override, *extra)
     with pytest.raises(UserError, match=words):
         server_world(chosen, build(chosen.engine))
+
+
+def test_a_run_keeps_no_image_of_a_site(federate: Federate, tmp_path: Path) -> None:
+    run = federate([save(tmp_path / f"{k}.npz", k) for k in (0, 1)])
+    assert not (run.path / "examples.npz").exists()
+    assert not (run.path / "federation.json").exists()
+
+
+def test_a_run_keeps_some_of_the_servers_own_test_images(federate: Federate, tmp_path: Path) -> None:
+    server = save(tmp_path / "server.npz", 9)
+    run = federate([save(tmp_path / f"{k}.npz", k) for k in (0, 1)], f"dataset.path={server}")
+    shown = shown_images(run.path)
+    assert shown is not None
+    assert shown.training is None
+    assert shown.test is not None
+    with np.load(server) as own:
+        assert (shown.test.x[:, 0] == own["images"][shown.test.index]).all()
