@@ -1,14 +1,15 @@
 """TensorBoard's events, written into a run's directory as its rounds end.
 
-One event holds all scalars of a round. The file is written at once by the thread that trains: tensorboardX's own writer
-would leave that to a second thread, which must not exist where worker processes may be forked. Each session of a run
-has a file of its own, and begins with what TensorBoard reads as `forget the rounds from here on`.
+One event holds all scalars of a round. The thread that trains hands it to the system at once: tensorboardX's own writers
+leave that to a second thread, which must not exist where worker processes may be forked, or wait for the disk. Each
+session of a run has a file of its own, and begins with what TensorBoard reads as `forget the rounds from here on`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from struct import pack
 from typing import Any
 
 from fedmed.tracking.contract import End, Row, Subject, Tracker, grouped, numbers
@@ -22,15 +23,14 @@ class Events(Tracker):
 
     def __init__(self, subject: Subject) -> None:
         from tensorboardX.proto.event_pb2 import Event, SessionLog
-        from tensorboardX.record_writer import RecordWriter
+        from tensorboardX.record_writer import masked_crc32c
 
         self.last = subject.done
-        self._event = Event
-        self._file = RecordWriter(str(subject.folder / f"events.out.tfevents.{time.time():017.6f}"))
+        self._event, self._sum = Event, masked_crc32c
+        self._file = (subject.folder / f"events.out.tfevents.{time.time():017.6f}").open("wb", buffering=0)
         self._write(file_version=VERSION)
         self._write(session_log=SessionLog(status=SessionLog.START), step=subject.done + 1)
         self._start(subject)
-        self._file.flush()
 
     def log(self, rows: Sequence[Row]) -> None:
         from tensorboardX.proto.summary_pb2 import Summary
@@ -40,7 +40,6 @@ class Events(Tracker):
                 Summary.Value(tag=grouped(name), simple_value=value) for name, value in sorted(numbers(row).items())
             ]
             self._write(summary=Summary(value=values), step=row["round"])
-        self._file.flush()
 
     def close(self, end: End) -> None:
         if end == "finished":
@@ -57,4 +56,6 @@ class Events(Tracker):
             self._write(summary=summary)
 
     def _write(self, **content: Any) -> None:
-        self._file.write(self._event(wall_time=time.time(), **content).SerializeToString())
+        text = self._event(wall_time=time.time(), **content).SerializeToString()
+        size = pack("<Q", len(text))
+        self._file.write(size + pack("<I", self._sum(size)) + text + pack("<I", self._sum(text)))
