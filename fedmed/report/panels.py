@@ -59,13 +59,21 @@ class Board:
 
 @dataclass(slots=True)
 class Album:
-    """Every image of a page, once: address by number."""
+    """Every image of a page, once: number by address; and the edges of every mask, by what it holds."""
 
     uris: dict[str, int] = field(default_factory=dict)
+    edges: dict[bytes, str] = field(default_factory=dict)
 
     def add(self, x: NDArray[np.uint8]) -> int:
         """The image's number."""
         return self.uris.setdefault(image_uri(x), len(self.uris))
+
+    def outline(self, mask: NDArray[np.bool_]) -> str:
+        """The mask's edges as a path."""
+        key = repr(mask.shape).encode() + np.packbits(mask).tobytes()
+        if key not in self.edges:
+            self.edges[key] = outline(mask)
+        return self.edges[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +168,7 @@ def _of(shown: Views, arm: str, cells: Sequence[Cell]) -> Strip:
 
 
 def _masked(album: Album, panel: Panel, n: int, **masks: NDArray[Any]) -> Cell:
-    lines = tuple((kind, path) for kind, mask in masks.items() if (path := outline(mask > 0)))
+    lines = tuple((kind, path) for kind, mask in masks.items() if (path := album.outline(mask > 0)))
     return Cell(image=album.add(panel.x[n]), side=panel.x.shape[-1], lines=lines)
 
 
