@@ -1,6 +1,6 @@
 """TensorBoard's events, written into a run's directory as its rounds end.
 
-One event holds all scalars of a round. The thread that trains hands it to the system at once: tensorboardX's own writers
+One event holds all scalars of a round. The thread that trains hands it to the system at once: tensorboardX's writers
 leave that to a second thread, which must not exist where worker processes may be forked, or wait for the disk. Each
 session of a run has a file of its own, and begins with what TensorBoard reads as `forget the rounds from here on`.
 """
