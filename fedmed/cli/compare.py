@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import blake2b
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
     if given.workers is not None and given.workers < 1:
         raise refuse("--workers", "a number from 1 on", given.workers, "Leave it out for one per core.")
     if given.paths:
-        _tell(given.paths, given.output or _place(map(str, given.paths), "runs"), given)
+        _tell(given.paths, given.output or _rebuilt(given.paths) or _place(map(str, given.paths), "runs"), given)
         return 0
     return _compare(given)
 
@@ -95,34 +95,34 @@ def _compare(given: Namespace) -> int:
 
     jobs = grid(given.overrides, root=given.runs or _root() / "compare", with_references=given.references)
     folder = given.output or _place((job.key for job in jobs), _arms(jobs))
-    runs = {job.label: job.directory for job in jobs}
+    runs = {job.directory: job.label for job in jobs}
     write_record(folder, runs, asked=given.overrides)
     try:
         with told(jobs, folder) as jobs:
             with _reporting():
                 outcome = work(jobs, workers=given.workers or fitting(jobs), view=make_view(quiet=given.quiet))
-            failed = {job.label: error for job, error in outcome.failed.items()}
+            failed = {job.directory: error for job, error in outcome.failed.items()}
             write_record(folder, runs, asked=given.overrides, failed=failed)
+            said = [f"{job.label} failed: {error}" for job, error in outcome.failed.items()]
             if outcome.done:
-                _tell([job.directory for job in outcome.done], folder, given, failed)
+                _tell([job.directory for job in outcome.done], folder, given, said)
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on where it stopped.", file=sys.stderr)
         return 130
-    for label, error in failed.items():
-        print(f"fedmed: failed: {label}: {error}", file=sys.stderr)
+    for line in said:
+        print(f"fedmed: {line}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _tell(runs: Sequence[Path], folder: Path, given: Namespace, failed: Mapping[str, str] | None = None) -> None:
-    """Writes page, tables and figures into the folder, and prints the tables."""
+def _tell(runs: Sequence[Path], folder: Path, given: Namespace, notes: Sequence[str] = ()) -> None:
+    """Writes page, tables and figures into the folder, and prints the tables; notes stand below them."""
     from fedmed.cli.report import show
     from fedmed.comparison.read import read
     from fedmed.comparison.summary import summarise
     from fedmed.report import page, tables
 
     comparison = read(runs, metric=given.metric, reference=given.reference, force=given.force)
-    notes = (*comparison.notes, *(f"{label} failed: {error}" for label, error in (failed or {}).items()))
-    summary = summarise(replace(comparison, notes=notes), target=given.target)
+    summary = summarise(replace(comparison, notes=(*comparison.notes, *notes)), target=given.target)
     tables.write_summary(summary, folder)
     written = page.write_summary(summary, folder)
     _print(summary)
@@ -169,6 +169,13 @@ def _root() -> Path:
 def _place(parts: Iterable[str], name: str) -> Path:
     """The folder of a comparison; the same for the same runs."""
     return _root() / "comparisons" / f"{name}_{blake2b(' '.join(sorted(parts)).encode(), digest_size=4).hexdigest()}"
+
+
+def _rebuilt(paths: Sequence[Path]) -> Path | None:
+    """The folder of the comparison, where the runs of one comparison are to be read."""
+    from fedmed.comparison import record
+
+    return paths[0] if len(paths) == 1 and (paths[0] / record.NAME).is_file() else None
 
 
 def _arms(jobs: Sequence[Job]) -> str:

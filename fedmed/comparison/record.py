@@ -17,17 +17,17 @@ FORMAT = 1
 
 
 def write_record(
-    folder: Path, runs: Mapping[str, Path], *, asked: Sequence[str], failed: Mapping[str, str] | None = None
+    folder: Path, runs: Mapping[Path, str], *, asked: Sequence[str], failed: Mapping[Path, str] | None = None
 ) -> None:
     """Writes the record into the folder, which is made where it is not there.
 
-    runs: directories by what they are called. asked: what the user wrote. failed: why, of those runs that failed.
+    runs: directories, and what they are called. asked: what the user wrote. failed: why, of those runs that failed.
     """
     errors = failed or {}
     places = [
         {"label": label, "directory": Path(os.path.relpath(run, folder)).as_posix()}
-        | ({"error": errors[label]} if label in errors else {})
-        for label, run in runs.items()
+        | ({"error": errors[run]} if run in errors else {})
+        for run, label in runs.items()
     ]
     content = {"format": FORMAT, "asked": list(asked), "runs": places}
     write_atomically(folder / NAME, json.dumps(content, indent=2) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from fedmed import runner
 from fedmed.campaign.crew import Crew, Died
 from fedmed.campaign.view import Quiet
 from fedmed.campaign.work import finished, fitting, work
-from fedmed.campaign.worker import Ended
+from fedmed.campaign.worker import Ended, log_of
 from tests.campaign.conftest import MakeGrid, MakeMethod, job
 from tests.runner.conftest import StopAfter
 from tests.runner.traces import trace
@@ -112,6 +113,23 @@ def test_a_worker_that_dies_idle_costs_a_run_nothing(small: MakeGrid) -> None:
         (news,) = crew.hear(10)
         assert (news.job, type(news.word)) == (other, Died)
         assert crew.free
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files are not locked there")
+def test_two_comparisons_that_need_the_same_run_do_not_both_do_it(small: MakeGrid) -> None:
+    import fcntl
+
+    (same,) = small("strategy=fedavg", "seed=0", "rounds=1")
+    same.directory.parent.mkdir()
+    with log_of(same.directory).open("a") as held, Crew(1) as crew:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        crew.give(same)
+        assert crew.hear(4) == []
+        assert not same.directory.exists()
+        fcntl.flock(held, fcntl.LOCK_UN)
+        while crew.desks:
+            crew.hear(1)
+    assert finished(same) is not None
 
 
 def test_threads_of_a_run_count_as_workers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,13 +126,14 @@ def test_a_comparison_is_followed_until_its_runs_are_finished_or_have_failed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], meanwhile: list[Any]
 ) -> None:
     folder, places = tmp_path / "comparisons/one", {name: tmp_path / "runs" / name for name in ("a", "b", "c")}
-    write_record(folder, places, asked=[])
+    runs_of = {place: name for name, place in places.items()}
+    write_record(folder, runs_of, asked=[])
     made(places["a"], 20, finished=True)
     runs = [made(places["b"], 4)]
     meanwhile += [
         lambda: made(places["c"], 2),
         lambda: runs[0].finish({}),
-        lambda: write_record(folder, places, asked=[], failed={"c": "the loss is not finite"}),
+        lambda: write_record(folder, runs_of, asked=[], failed={places["c"]: "the loss is not finite"}),
     ]
     assert main(["watch", str(folder)]) == 0
     assert meanwhile == []

@@ -1,0 +1,38 @@
+"""Which runs belong to a comparison, though they are kept elsewhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fedmed.comparison.record import NAME, failures, recorded, write_record
+from fedmed.errors import UserError
+
+
+def test_a_record_names_its_runs_and_moves_with_them(tmp_path: Path) -> None:
+    runs = {tmp_path / "old" / "runs" / name: f"{name} seed=0" for name in ("a", "b")}
+    folder = tmp_path / "old" / "comparisons" / "one"
+    write_record(folder, runs, asked=["seed=0"], failed={tmp_path / "old" / "runs" / "b": "out of luck"})
+    assert recorded(folder / NAME) == list(runs)
+    assert failures(folder / NAME) == [tmp_path / "old" / "runs" / "b"]
+    content = json.loads((folder / NAME).read_text())
+    assert content["asked"] == ["seed=0"]
+    assert [run.get("error") for run in content["runs"]] == [None, "out of luck"]
+    shutil.move(tmp_path / "old", tmp_path / "new")
+    assert recorded(tmp_path / "new" / "comparisons" / "one" / NAME) == [tmp_path / "new" / "runs" / n for n in "ab"]
+
+
+def test_runs_of_one_name_are_all_on_record(tmp_path: Path) -> None:
+    runs = {tmp_path / name: "fedavg seed=0" for name in ("a", "b")}
+    write_record(tmp_path / "c", runs, asked=[])
+    assert recorded(tmp_path / "c" / NAME) == list(runs)
+
+
+@pytest.mark.parametrize("content", ["{", '{"format": 2, "runs": []}'])
+def test_a_record_that_cannot_be_read_is_named(content: str, tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text(content)
+    with pytest.raises(UserError, match=NAME):
+        recorded(tmp_path / NAME)
