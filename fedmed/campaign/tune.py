@@ -20,10 +20,11 @@ from fedmed.campaign.tuning import Candidate, Tuning
 from fedmed.campaign.work import finished
 from fedmed.campaign.worker import Ended, Warned, Word
 from fedmed.errors import refuse
+from fedmed.headline import HEADLINE
 from fedmed.results.text import number
 
 DATABASE, RUNS = "study.db", "runs"
-USUAL = ("auc", "dice")
+USUAL = tuple(dict.fromkeys(HEADLINE.values()))
 """The metrics by which a task is judged where none is named."""
 
 

@@ -16,6 +16,7 @@ from fedmed.campaign.space import Axis, applies, axes_of, typed
 from fedmed.config import compose
 from fedmed.config.grammar import key_of, split, value_of
 from fedmed.errors import UserError, refuse
+from fedmed.headline import higher_is_better
 
 SEEDS = "100"
 """Seeds of the runs of a search unless others are given: none that anybody would report."""
@@ -68,11 +69,7 @@ class Tuning:
     @property
     def greater(self) -> bool:
         """Whether more of the metric is better."""
-        if self.metric is None:
-            return True
-        from fedmed.metrics import higher_is_better
-
-        return higher_is_better(self.metric)
+        return self.metric is None or higher_is_better(self.metric)
 
     def trials(self, of: int) -> int:
         """How many trials a strategy gets; one where there is nothing to search."""

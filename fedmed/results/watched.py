@@ -11,14 +11,12 @@ from statistics import fmean
 from typing import Any
 
 from fedmed.errors import UserError, refuse
+from fedmed.headline import HEADLINE
 from fedmed.results.pace import SCOPES, Row
 from fedmed.results.store import RunDirectory
 from fedmed.results.text import clock, number, span
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-USUAL = ("auc", "dice")
-"""The metrics that a task is usually judged by."""
-
 SILENT = 60.0
 """Seconds without news after which a run may have been stopped, if its rounds are not that slow."""
 
@@ -125,5 +123,5 @@ def _config(path: Path) -> Mapping[str, Any]:
 def _metric(rows: Sequence[Row], chosen: str | None) -> str:
     """The headline by the name that the rows give it; empty where none has it yet."""
     known = {name for row in rows for name in row}
-    names = (f"{scope}.{metric}" for scope in SCOPES for metric in ([chosen] if chosen else USUAL))
+    names = (f"{scope}.{metric}" for scope in SCOPES for metric in ([chosen] if chosen else HEADLINE.values()))
     return next((name for name in names if name in known), "")
