@@ -14,15 +14,16 @@ from fedmed.comparison.rows import Summary
 from fedmed.comparison.runs import Comparison, Run
 from fedmed.comparison.summary import summarise
 from fedmed.errors import UserError
-from fedmed.report import cells, ink, series, story
+from fedmed.report import accounts, ink, series, standings, story
 from fedmed.report.audits import audits
 from fedmed.report.cells import Table
 from fedmed.report.differences import forest, ranks
 from fedmed.report.ink import Picture
 from fedmed.report.lines import cost, curves
-from fedmed.report.panels import Album, Board, boards, views
+from fedmed.report.panels import boards
 from fedmed.report.sheet import Sheet
 from fedmed.report.strips import clients
+from fedmed.report.views import Album, Board, views
 from fedmed.results.files import write_atomically
 from fedmed.results.picture_file import load_picture
 
@@ -91,12 +92,12 @@ def _content(summary: Summary, sheet: Sheet) -> dict[str, Any]:
         "details": details,
         "facts": story.facts(summary),
         "worlds": worlds,
-        "overview": cells.overview(summary),
+        "overview": standings.overview(summary),
         "ranks": ranks(sheet, summary.ranking) if summary.ranking else None,
         "notes": notes,
         "commands": _commands(environments),
         "versions": [("seeds", ", ".join(map(str, comparison.seeds))), *_versions(environments)],
-        "runs": cells.runs(comparison, summary.headline),
+        "runs": accounts.runs(comparison, summary.headline),
         "version": __version__,
         "images": list(album.uris),
         "colors": {arm: f"var({ink.THEME[look.color]})" for arm, look in sheet.looks.items()},
@@ -111,12 +112,12 @@ def _world(sheet: Sheet, world: str, album: Album, notes: list[str]) -> World:
     return World(
         id=f"world{sheet.comparison.worlds.index(world) + 1}",
         name=world,
-        tables=[cells.final(sheet.comparison) if alone else cells.results(summary, world)],
+        tables=[accounts.final(sheet.comparison) if alone else standings.results(summary, world)],
         figures=_drawn(curves(sheet, world), cost(sheet, world), forest(sheet, world), clients(sheet, world)),
         boards=list(boards(shown, album)) if shown else [],
         audits=audits(sheet, world),
-        spread=cells.clients(summary, world),
-        targets=cells.targets(summary, world),
+        spread=accounts.clients(summary, world),
+        targets=accounts.targets(summary, world),
         federation=_federation(sheet, world, notes),
     )
 

@@ -1,117 +1,24 @@
-"""Images that a clinician would cell at: what was seen, what is true, what was annotated, what each arm says."""
+"""Images that a clinician would look at: what was seen, what is true, what was annotated, what each arm says."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from fedmed.comparison.runs import Comparison
-from fedmed.errors import UserError
-from fedmed.report import series
-from fedmed.report.outlines import dice, image_uri, outline
-from fedmed.results.shown import Panel, Shown, load
-from fedmed.results.text import percent
-
-
-class Word(NamedTuple):
-    """What is said about an image, and whether it is true; None where that is not the question."""
-
-    text: str
-    right: bool | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One cell: an image with outlines, or words, or both.
-
-    image: number among the page's images, or None. side: its pixels. lines: kind (truth, ours) and path. words: below.
-    """
-
-    image: int | None = None
-    side: int = 0
-    lines: tuple[tuple[str, str], ...] = ()
-    words: tuple[Word, ...] = ()
-
-
-class Strip(NamedTuple):
-    """One view of all images of a board. aside: said below its name. arm: whose it is, or nobody's."""
-
-    name: str
-    cells: Sequence[Cell]
-    aside: str = ""
-    arm: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Board:
-    """A table of images: a column per image, a row per view of it. columns: over them, or nothing."""
-
-    title: str
-    note: str
-    rows: Sequence[Strip]
-    columns: Sequence[str] = ()
-    outlined: bool = False
-
-
-@dataclass(slots=True)
-class Album:
-    """Every image of a page, once: number by address; and the edges of every mask, by what it holds."""
-
-    uris: dict[str, int] = field(default_factory=dict)
-    edges: dict[bytes, str] = field(default_factory=dict)
-
-    def add(self, x: NDArray[np.uint8]) -> int:
-        """The image's number."""
-        return self.uris.setdefault(image_uri(x), len(self.uris))
-
-    def outline(self, mask: NDArray[np.bool_]) -> str:
-        """The mask's edges as a path."""
-        key = repr(mask.shape).encode() + np.packbits(mask).tobytes()
-        if key not in self.edges:
-            self.edges[key] = outline(mask)
-        return self.edges[key]
-
-
-@dataclass(frozen=True, slots=True)
-class Views:
-    """What arms show in one world, for one seed."""
-
-    arms: Mapping[str, Shown]
-    seed: int
-
-    @property
-    def first(self) -> Shown:
-        """Of the first arm: kind and names are the same for all."""
-        return next(iter(self.arms.values()))
-
-    def panels(self, name: str) -> dict[str, Panel]:
-        """A panel by arm, of the arms that show the images that the first one shows."""
-        found = {arm: panel for arm, shown in self.arms.items() if (panel := getattr(shown, name)) is not None}
-        first = next(iter(found.values()), None)
-        return {arm: p for arm, p in found.items() if first is not None and np.array_equal(p.x, first.x)}
-
-
-def views(comparison: Comparison, world: str, notes: list[str]) -> Views | None:
-    """What is shown of the seed for which most arms show anything; None where no run kept images.
-
-    notes: gets what cannot be read.
-    """
-    found: dict[int, dict[str, Shown]] = {seed: {} for seed in comparison.seeds}
-    for arm in comparison.arms:
-        for run in series.runs_of(comparison, world, arm):
-            try:
-                shown = load(run.path)
-            except UserError as error:
-                notes += [str(fault) for fault in error.faults]
-                continue
-            if shown is not None:
-                found[run.seed][arm] = shown
-    seed = max(found, key=lambda seed: len(found[seed]), default=None)
-    return Views(found[seed], seed) if seed is not None and found[seed] else None
+from fedmed.report.outlines import dice
+from fedmed.report.sayings import (
+    Word,
+    class_mistaken,
+    class_said,
+    finding_mistaken,
+    findings_said,
+    labels,
+    percent,
+)
+from fedmed.report.views import Album, Board, Cell, Strip, Views
+from fedmed.results.shown import Panel
 
 
 def boards(shown: Views, album: Album) -> Iterator[Board]:
@@ -181,11 +88,11 @@ def _predicted_mask(album: Album, panel: Panel, n: int) -> Cell:
     )
 
 
-def _annotated(album: Album, panel: Panel, n: int, labels: NDArray[Any] | None) -> Cell:
-    assert labels is not None
-    cell = _masked(album, panel, n, truth=panel.truth[n], ours=labels[n])
+def _annotated(album: Album, panel: Panel, n: int, y: NDArray[Any] | None) -> Cell:
+    assert y is not None
+    cell = _masked(album, panel, n, truth=panel.truth[n], ours=y[n])
     true = panel.truth[n] > 0
-    share = float(((labels[n] > 0) & true).sum() / true.sum()) if true.any() else float("nan")
+    share = float(((y[n] > 0) & true).sum() / true.sum()) if true.any() else float("nan")
     return Cell(image=cell.image, side=cell.side, lines=cell.lines, words=(Word(percent(share)),))
 
 
@@ -218,30 +125,15 @@ def _training(training: Mapping[str, Panel], album: Album, names: Sequence[str])
 
 
 def _true_labels(panel: Panel, names: Sequence[str]) -> Strip:
-    return Strip("truth", [Cell(words=_labels(y, names)) for y in panel.truth])
+    return Strip("truth", [Cell(words=labels(y, names)) for y in panel.truth])
 
 
 def _labelled(panel: Panel, y: Any, seen: Any, names: Sequence[str]) -> list[Cell]:
-    return [Cell(words=_labels(y[n], names, _at(seen, n))) for n in _all(panel)]
+    return [Cell(words=labels(y[n], names, _at(seen, n))) for n in _all(panel)]
 
 
 def _at(values: NDArray[Any] | None, n: int) -> Any:
     return None if values is None else values[n]
-
-
-def _name(names: Sequence[str], label: int) -> str:
-    name = names[label] if names else str(label)
-    return f"class {name}" if name.isdecimal() else name
-
-
-def _labels(y: Any, names: Sequence[str], seen: Any = None) -> tuple[Word, ...]:
-    """A class by name, or findings by name and how many were not looked for."""
-    if np.ndim(y) == 0:
-        return (Word(_name(names, int(y))),)
-    known = np.ones(len(y), bool) if seen is None else np.asarray(seen)
-    found = [_name(names, int(label)) for label in np.flatnonzero((y > 0) & known)]
-    rest = int((~known).sum())
-    return tuple(map(Word, [*(found or ["none"]), *([f"{rest} of {len(y)} not annotated"] if rest else [])]))
 
 
 def _said(panel: Panel, n: int, names: Sequence[str], album: Album | None = None) -> Cell:
@@ -249,29 +141,6 @@ def _said(panel: Panel, n: int, names: Sequence[str], album: Album | None = None
     assert panel.predicted is not None
     p, y = panel.predicted[n].astype(float), panel.truth[n]
     if album is None:
-        return Cell(words=_class(p, y, names) if y.ndim == 0 else _findings(p, y, names))
-    words = _mistaken_class(p, y, names) if y.ndim == 0 else _mistaken_finding(p, y, names)
+        return Cell(words=class_said(p, y, names) if y.ndim == 0 else findings_said(p, y, names))
+    words = class_mistaken(p, y, names) if y.ndim == 0 else finding_mistaken(p, y, names)
     return Cell(image=album.add(panel.x[n]), side=panel.x.shape[-1], words=words)
-
-
-def _class(p: Any, y: Any, names: Sequence[str]) -> tuple[Word, ...]:
-    top = int(p.argmax())
-    return (Word(f"{_name(names, top)}, {percent(float(p[top]))}", top == int(y)),)
-
-
-def _mistaken_class(p: Any, y: Any, names: Sequence[str]) -> tuple[Word, ...]:
-    return (*_class(p, y, names), Word(f"truth: {_name(names, int(y))}"))
-
-
-def _findings(p: Any, y: Any, names: Sequence[str]) -> tuple[Word, ...]:
-    """Findings that are said to be there, right or wrong, and those that were missed."""
-    said = [Word(f"{_name(names, int(f))}, {percent(float(p[f]))}", bool(y[f] > 0)) for f in np.flatnonzero(p > 0.5)]
-    missed = [Word(f"missed: {_name(names, int(f))}", False) for f in np.flatnonzero((p <= 0.5) & (y > 0))]
-    return tuple([*said, *missed] or [Word("none", True)])
-
-
-def _mistaken_finding(p: Any, y: Any, names: Sequence[str]) -> tuple[Word, ...]:
-    """The finding that is furthest off."""
-    worst = int(np.abs(p - y).argmax())
-    there = "present" if y[worst] > 0 else "absent"
-    return Word(f"{_name(names, worst)}, {percent(float(p[worst]))}", False), Word(f"truth: {there}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +22,8 @@ from fedmed.results.checkpoint import Checkpoint
 from fedmed.results.shown import Panel, Shown, save
 from fedmed.runner.parts import Parts
 
-MOST, ROOM, SIDE = 6, 96_000, 128
-"""Images of one panel, bytes of their pixels, and the side above which pixels are left out."""
+MOST, ROOM, SIDE = 6, 48_000, 128
+"""Images of one panel, bytes of their pixels in the file, and the side above which pixels are left out."""
 
 SEARCHED = 500
 """Test images, evenly spaced, among which mistakes are looked for."""
@@ -189,20 +190,17 @@ def _panel(test: Examples, rows: NDArray[np.int64], predicted: NDArray[Any]) -> 
 
 
 def _room(examples: Examples) -> int:
-    """How many images a panel has room for."""
-    channels, side = examples.x.shape[1], -(-examples.x.shape[-1] // _stride(examples.x.shape[-1]))
-    return int(min(MOST, max(2, ROOM // (channels * side * side))))
-
-
-def _stride(side: int) -> int:
-    return max(1, -(-side // SIDE))
+    """How many images a panel has room for, if all are as large as the first ones: two at least."""
+    first = _pixels(examples.x[:MOST])
+    size = len(zlib.compress(first.tobytes(), 6)) / max(1, len(first))
+    return int(min(MOST, max(2, ROOM // max(1, size))))
 
 
 def _thin(values: NDArray[Any]) -> NDArray[Any]:
     """Images (n, ..., H, W) of at most 128 pixels a side; labels of whole images as they are."""
     if values.ndim < 3:
         return values
-    step = _stride(values.shape[-1])
+    step = max(1, -(-values.shape[-1] // SIDE))
     return values[..., ::step, ::step]
 
 
