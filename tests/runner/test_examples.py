@@ -13,7 +13,13 @@ from fedmed.results.picture_file import load_picture
 from fedmed.results.shown import NAME, Panel, Shown, load
 
 MASKS = ("dataset=synthetic_segmentation", "model=unet", "model.channels=[4,8]")
-MASKS += ("dataset.lesions=4", "dataset.side=32", "dataset.images=48", "dataset.test_images=16", "annotation=incomplete_masks")
+MASKS += (
+    "dataset.lesions=4",
+    "dataset.side=32",
+    "dataset.images=48",
+    "dataset.test_images=16",
+    "annotation=incomplete_masks",
+)
 
 
 def kept(folder: Path) -> Shown:
