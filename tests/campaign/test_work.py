@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from fedmed import runner
 from fedmed.campaign.crew import Crew, Died
-from fedmed.campaign.view import Quiet
+from fedmed.campaign.view import Lines, Quiet
 from fedmed.campaign.work import finished, fitting, work
 from fedmed.campaign.worker import Ended, log_of
 from tests.campaign.conftest import MakeGrid, MakeMethod, job
@@ -58,7 +58,8 @@ def test_what_is_done_is_not_done_again_and_what_was_broken_off_goes_on(small: M
     assert finished(fedprox) is None
     assert work([fedavg], workers=1, view=Quiet(io.StringIO())).done == (fedavg,)
     before = _times(fedavg.directory)
-    again = work([fedavg, fedprox], workers=2, view=Quiet(io.StringIO()))
+    again = work([fedavg, fedprox], workers=2, view=Lines(stream := io.StringIO()))
+    assert stream.getvalue().splitlines()[0] == "2 runs, 1 of them done before: 1 to do by 1 worker"
     assert again.done == (fedavg, fedprox)
     assert _times(fedavg.directory) == before
     assert (fedprox.directory / "rounds.jsonl").read_text().startswith(rows)
