@@ -49,7 +49,7 @@ def grid(overrides: Sequence[str], *, root: Path, with_references: bool = True) 
     checked = compose.plan([*overrides, *seeds], sweep=True)
     configs = [job.config for job in checked.jobs]
     if with_references:
-        configs += references(configs, checked.catalogue)
+        configs = [*configs, *references(configs, checked.catalogue)]
     return jobs({key(config, checked.catalogue): config for config in configs}, root)
 
 
