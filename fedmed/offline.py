@@ -1,4 +1,4 @@
-"""What keeps Flower and Ray from asking anything of the network; needs no other module of fedmed."""
+"""What keeps libraries from asking anything of the network that nobody asked for; needs no other module of fedmed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ QUIET = {
     "FLWR_DISABLE_UPDATE_CHECK": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "WANDB_ERROR_REPORTING": "false",
 }
 """Environment of a process that asks nothing of the network."""
 
 
 def go_offline() -> None:
-    """Sets these variables of this process's environment, except where the user has; before Flower is imported."""
+    """Sets these variables of this process, except where the user has; to be called before the libraries load."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,9 +86,12 @@ def find(folder: Path) -> list[Path]:
     """The run directories in a folder, itself included; raises UserError where there is no such folder."""
     if not folder.is_dir():
         raise refuse("watch", "a run's directory, or a folder that holds some", folder, "Check the path.")
-    if (folder / "run.json").is_file():
-        return [folder]
-    return sorted(path.parent for path in folder.rglob("run.json"))
+    found = []
+    for path, folders, files in os.walk(folder):
+        if "run.json" in files:
+            found.append(Path(path))
+            folders.clear()  # a run's own folders may hold thousands of files
+    return sorted(found)
 
 
 def standing(path: Path) -> Standing | None:

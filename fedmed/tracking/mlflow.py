@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedmed.errors import refuse
+from fedmed.offline import go_offline
 from fedmed.tracking.contract import End, Gathering, Row, Subject, Tracker, Tracking, numbers, require
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class MlflowParent(Gathering):
 
 def connect(uri: str) -> MlflowClient:
     """A client; MLflow's and its database's notes are left out, as they are no concern of the run's."""
+    go_offline()
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient

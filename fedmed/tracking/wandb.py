@@ -8,6 +8,7 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any, Literal
 
+from fedmed.offline import go_offline
 from fedmed.tracking.contract import End, Row, Subject, Tracker, Tracking, grouped, numbers, require
 
 
@@ -40,6 +41,7 @@ class WandbRun(Tracker):
     """
 
     def __init__(self, tracking: WandbTracking, subject: Subject) -> None:
+        go_offline()
         import wandb
 
         self._folder, self.last = subject.folder, subject.told
