@@ -65,6 +65,10 @@ WIDTH, HEIGHT = 4.5, 2.9
 """Inches of a figure: two stand side by side on a page, one fills a phone."""
 
 
+LARGE = 150_000
+"""Characters of SVG from which on a PNG may be smaller."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """A figure on the page.
@@ -131,14 +135,11 @@ def write(
     if folder is not None:
         write_atomically(folder / f"{name}.svg", text.getvalue())
         write_atomically(folder / f"{name}.png", png(figure))
-    markup = inline(text.getvalue(), alt, figure.get_figwidth() * 96 if wide else None)
-    if len(markup) > LARGE and len(small := _image(png(figure), alt)) < len(markup):
+    size = f' width="{figure.get_figwidth() * 96:.0f}"' if wide else ""
+    markup = inline(text.getvalue(), alt, size)
+    if len(markup) > LARGE and len(small := _image(png(figure), alt, size)) < len(markup):
         markup = small
     return Picture(name=name, title=title, note=note, alt=alt, markup=markup, wide=wide)
-
-
-LARGE = 150_000
-"""Characters of SVG from which on a PNG may be smaller."""
 
 
 def png(figure: Figure) -> bytes:
@@ -148,10 +149,10 @@ def png(figure: Figure) -> bytes:
     return content.getvalue()
 
 
-def inline(svg: str, alt: str, width: float | None = None) -> str:
+def inline(svg: str, alt: str, size: str = "") -> str:
     """An SVG file as an element of the page: its colours and font, and no names that another figure has too.
 
-    width: in pixels; None for as wide as there is room.
+    size: an attribute; empty for as wide as there is room.
     """
     body = svg[svg.index("<svg") :]
     box = re.search(r'viewBox="[^"]+"', body)
@@ -162,7 +163,6 @@ def inline(svg: str, alt: str, width: float | None = None) -> str:
     body = re.sub(r"#[0-9a-f]{6}\b", _themed, body)
     body = re.sub(r' (?:d|x|y|transform|points)="[^"]*"', _shorter, re.sub(r">\s*\n\s*<", "><", body))
     label = escape(alt, quote=True)
-    size = "" if width is None else f' width="{width:.0f}"'
     return f'<svg {box[0] if box else ""}{size} role="img" aria-label="{label}">{body}'
 
 
@@ -175,7 +175,7 @@ def _themed(color: re.Match[str]) -> str:
     return f"var({THEME[color[0]]},{color[0]})" if color[0] in THEME else color[0]
 
 
-def _image(content: bytes, alt: str) -> str:
+def _image(content: bytes, alt: str, size: str) -> str:
     from base64 import b64encode
 
-    return f'<img src="data:image/png;base64,{b64encode(content).decode()}" alt="{escape(alt, quote=True)}">'
+    return f'<img src="data:image/png;base64,{b64encode(content).decode()}" alt="{escape(alt, quote=True)}"{size}>'

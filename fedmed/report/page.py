@@ -29,6 +29,8 @@ from fedmed.results.picture_file import load_picture
 
 NAME = "report.html"
 
+ASSETS = {"style": "style.css", "script": "page.js"}
+
 MARKS = {"best": "best", "near": "n.s."}
 
 VERSIONS = ("fedmed", "python", "torch", "flwr", "numpy", "monai", "commit", "platform", "cpu", "gpu")
@@ -75,9 +77,6 @@ def render(summary: Summary, sheet: Sheet) -> str:
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     assets = {name: Markup(loader.get_source(pages, file)[0]) for name, file in ASSETS.items()}
     return pages.get_template("page.html").render(**_content(summary, sheet), **assets)
-
-
-ASSETS = {"style": "style.css", "script": "page.js"}
 
 
 def _content(summary: Summary, sheet: Sheet) -> dict[str, Any]:
