@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 SETTLED = 10.0
 """Seconds without news after which the runs of a folder count as all that there will be."""
 
+COLUMNS = ("bar", "round", "loss", "metric", "course", "rate", "left")
+GIVE_WAY, SHORTEST = ("rate", "course", "bar", "loss"), 16
+"""What is left out on a narrow screen, first to last, and how short a run's name may get before that."""
+
 
 def main(arguments: list[str]) -> int:
     """Shows where runs stand until they are finished; Ctrl-C leaves, and leaves them alone."""
@@ -92,17 +96,32 @@ def _show(looks: Iterator[list[Standing]], folder: Path) -> None:
 
 def _table(runs: Sequence[Standing], folder: Path) -> RenderableType:
     from rich.console import Group
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 2))
-    for run in _in_sight(runs):
-        texts = {name: Text(text, no_wrap=True) for name, text in run.texts().items()}
-        bar = ProgressBar(total=run.rounds, completed=run.done, width=16)
-        table.add_row(Text(_name(run, folder), style="bold", overflow="ellipsis", no_wrap=True), bar, *texts.values())
+    shown = {_name(run, folder): run.texts() | {"bar": _bar(run)} for run in _in_sight(runs)}
+    widths = {name: max(len(texts[name]) for texts in shown.values()) for name in COLUMNS} if shown else {}
+    longest = max(map(len, shown), default=0)
+    room = shutil.get_terminal_size().columns - 2
+    for name in GIVE_WAY:
+        if sum(widths.values()) + 2 * len(widths) + min(SHORTEST, longest) > room:
+            widths.pop(name, None)
+    room = min(longest, max(SHORTEST, room - sum(widths.values()) - 2 * len(widths)))
+    lines = [
+        "  ".join([_cut(run, room).ljust(room), *(texts[name].ljust(width) for name, width in widths.items())])
+        for run, texts in shown.items()
+    ]
     finished = sum(run.finished for run in runs)
-    return Group(Text(f"{finished} of {len(_runs(folder))} runs finished", style="dim"), table)
+    head = Text(f"{finished} of {len(_runs(folder))} runs finished", style="dim")
+    return Group(head, *(Text(line, no_wrap=True, overflow="crop") for line in lines))
+
+
+def _bar(run: Standing) -> str:
+    return ("━" * (8 * run.done // run.rounds)).ljust(8, "╌")
+
+
+def _cut(name: str, room: int) -> str:
+    """A name in so many characters: how it begins, and how it ends."""
+    return name if len(name) <= room else f"{name[: room // 2]}…{name[len(name) + 1 - (room - room // 2) :]}"
 
 
 def _in_sight(runs: Sequence[Standing]) -> list[Standing]:

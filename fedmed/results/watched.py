@@ -22,7 +22,7 @@ SILENT = 60.0
 """Seconds without news after which a run may have been stopped, if its rounds are not that slow."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Standing:
     """Where a run stands.
 

@@ -97,6 +97,26 @@ def test_a_terminal_gets_a_table(
     assert said.rpartition("runs finished")[2].count("round  3/20") == 2
 
 
+@pytest.mark.parametrize(
+    ("columns", "there", "gone"),
+    [(160, "1.00 s/round", "…"), (96, "▁", "s/round"), (80, "loss", "▁"), (60, "0:11 left", "loss")],
+)
+def test_a_narrow_screen_leaves_out_what_matters_least(
+    tmp_path: Path, columns: int, there: str, gone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rich.console import Console
+
+    made(tmp_path / "fedprox_synthetic_multiclass_seed100_5cd7167596ef", 9)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    console = Console(width=columns, color_system=None)
+    with console.capture() as capture:
+        console.print(watch._table(watch.look(tmp_path, {}), tmp_path))
+    line = capture.get().splitlines()[1]
+    assert there in line
+    assert gone not in line
+    assert line.startswith("fedprox")
+
+
 def test_the_screen_shows_what_moved_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(9):
         made(tmp_path / f"{number}", 1, finished=number % 3 > 0)
