@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
@@ -123,25 +123,22 @@ class Live(Quiet):
     """A bar for the grid, with a line for every run under way; redrawn at most ten times a second."""
 
     bar: Progress | None = None
+    state: State | None = None
     rows: list[TaskID] = field(default_factory=list)
     drawn: float = 0.0
 
     def start(self, state: State, workers: int) -> None:
         self.say(opening(state, workers))
         self.bar = _bar(self.stream)
-        self.bar.add_task("", total=state.total, value="", style="bold")
+        self.bar.add_task("", total=state.total, value="")
         self.rows = [self.bar.add_task("", total=1, value="", visible=False) for _ in range(workers)]
         self.bar.start()
         self.update(state)
 
     def update(self, state: State) -> None:
-        if self.bar is None or time.monotonic() - self.drawn < 0.1:
-            return
-        self.drawn = time.monotonic()
-        self.bar.update(self.bar.task_ids[0], completed=state.done + state.failed, description=state.text())
-        for number, row in enumerate(self.rows):
-            self.bar.update(row, **_row(state.running[number] if number < len(state.running) else None))
-        self.bar.refresh()
+        self.state = state
+        if time.monotonic() - self.drawn > 0.1:
+            self._draw(state)
 
     def say(self, text: str) -> None:
         if self.bar is None:
@@ -151,10 +148,19 @@ class Live(Quiet):
 
     def stop(self) -> None:
         if self.bar is not None:
-            for row in self.rows:
-                self.bar.update(row, visible=False)
+            if self.state is not None:
+                self._draw(replace(self.state, running=()))
             self.bar.stop()
             self.bar = None
+
+    def _draw(self, state: State) -> None:
+        if self.bar is None:
+            return
+        self.drawn = time.monotonic()
+        self.bar.update(self.bar.task_ids[0], completed=state.done + state.failed, description=state.text())
+        for number, row in enumerate(self.rows):
+            self.bar.update(row, **_row(state.running[number] if number < len(state.running) else None))
+        self.bar.refresh()
 
 
 def opening(state: State, workers: int) -> str:

@@ -62,6 +62,7 @@ def test_a_terminal_shows_the_grid_and_every_run_under_way(monkeypatch: pytest.M
     stream = Terminal()
     shown(Live(stream))
     text = stream.getvalue()
+    assert "6/20 runs" in text[text.rindex("warning") :]
     for word in ("5/20 runs, 0:42 left", "moon seed=1  round 2/8", "test.auc 0.812", "failed: moon seed=0"):
         assert word in text, word
 
