@@ -48,8 +48,9 @@ def _seeds(rows: Sequence[Row]) -> Iterator[str]:
     tests = sum(row.world == world for row in tested)
     pairs = min(row.n for row in tested)
     name = "paired t test" if test == "t" else "Wilcoxon's signed-rank test"
+    corrected = f", with Holm's correction for the {tests} arms of a world" if tests > 1 else ""
     yield (
-        f"p is of the {name} over seeds, with Holm's correction for the {tests} arms of a world. "
+        f"p is of the {name} over seeds{corrected}. "
         f"With {pairs} seeds a mean difference has to exceed {detectable(pairs, tests):.1f} of its standard deviations "
         "to be sure of being found significant: what is not significant need not be equal."
     )

@@ -96,6 +96,12 @@ def test_few_seeds_claim_nothing(tmp_path: Path, seeds: int) -> None:
     assert all((row.low is None) == (seeds == 1) for row in rows)
 
 
+def test_correction_is_told_where_there_is_something_to_correct(tmp_path: Path) -> None:
+    assert "Holm's correction for the " in " ".join(_summary(tmp_path / "many").notes)
+    two = " ".join(_summary(tmp_path / "two", {"fedavg": AVG, "fedprox": PROX}).notes)
+    assert "p is of the paired t test over seeds. " in two
+
+
 def test_five_seeds_say_what_they_can_carry(tmp_path: Path) -> None:
     notes = " ".join(_summary(tmp_path).notes)
     assert "too few to claim" not in notes
