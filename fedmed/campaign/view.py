@@ -1,18 +1,14 @@
-"""What a comparison shows while its runs are made: one live display on a terminal, a line per run elsewhere.
-
-Like the view of a single run, it writes to one stream and uses no thread.
-"""
+"""What a comparison shows while its runs are made: one live display on a terminal, a line per run elsewhere."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from fedmed.results.display import Display, bar, moves
 from fedmed.results.text import clock, count, span
 
 if TYPE_CHECKING:
@@ -46,8 +42,8 @@ class State:
         return f"{self.done}/{self.total} runs{failed}{f', {clock(self.left)} left' if self.left else ''}"
 
 
-class View(Protocol):
-    """A view of a grid under way; shows nothing by itself. A context manager that ends with `stop`."""
+class View(Display, Protocol):
+    """A view of a grid under way."""
 
     def start(self, state: State, workers: int) -> None:
         """Begins."""
@@ -65,29 +61,13 @@ class View(Protocol):
         """A run has failed, as even a quiet view says. log: where its words are."""
         return
 
-    def warn(self, text: str) -> None:
-        """Says something that the user must know, even when quiet."""
-        return
-
-    def stop(self) -> None:
-        """Ends, and leaves the terminal as it was; may be called twice."""
-        return
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
 
 def make_view(*, quiet: bool = False, stream: TextIO | None = None) -> View:
     """The view that fits the stream (standard error when None)."""
     target: TextIO = stream or sys.stderr
     if quiet:
         return Quiet(target)
-    return Live(target) if target.isatty() and os.environ.get("TERM") != "dumb" else Lines(target)
+    return Live(target) if moves(target) else Lines(target)
 
 
 @dataclass
@@ -187,12 +167,9 @@ def _row(running: Running | None) -> dict[str, Any]:
 
 
 def _bar(stream: TextIO) -> Progress:
-    """The columns; standard output is left alone, since a script may read it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, TextColumn
     from rich.table import Column
 
-    console = Console(file=stream, force_terminal=True)
     first = TextColumn("{task.description}", table_column=Column(no_wrap=True))
     value = TextColumn("{task.fields[value]}", style="bold", table_column=Column(no_wrap=True))
-    return Progress(first, BarColumn(bar_width=24), value, console=console, auto_refresh=False, redirect_stdout=False)
+    return bar(stream, first, BarColumn(bar_width=24), value)

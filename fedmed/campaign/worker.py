@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from fedmed.child import be_a_child
 from fedmed.errors import UserError
 from fedmed.results.pace import Pace, Row
 from fedmed.results.progress import Show
@@ -130,8 +130,7 @@ def log_of(directory: Path) -> Path:
 
 def _serve(line: Connection) -> None:
     """A worker's life: run after run, until it is dismissed or the process that shares out has gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the one that shares out decides
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    be_a_child()
     while True:
         try:
             asked = line.recv()
@@ -204,10 +203,3 @@ def _log(path: Path) -> Iterator[TextIO]:
         log.truncate(0)
         with redirect_stdout(log), redirect_stderr(log):
             yield log
-
-
-def _die_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -6,16 +6,14 @@ nothing of a client: a client's state comes with the task and goes back with the
 
 from __future__ import annotations
 
-import os
 import pickle
 import signal
-import threading
 import traceback
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -25,6 +23,7 @@ import torch
 from flwr.app import Context, Message, Metadata, RecordDict
 from flwr.clientapp import ClientApp
 
+from fedmed.child import be_a_child
 from fedmed.client import Trainer
 from fedmed.config.build import import_files, imported_files
 from fedmed.devices import PROCESSOR
@@ -166,8 +165,7 @@ def answered(workers: Iterable[Worker]) -> list[Worker]:
 
 def _serve(kit: Kit, line: Connection) -> None:
     """A worker's life: task after task, until it is told to end or the run's process has gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the run's decides
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    be_a_child()
     identify()
     keep_freed_memory()
     trainer = kit.open()
@@ -229,10 +227,3 @@ def _can_train() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _die_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -1,26 +1,21 @@
-"""What a run shows while it runs: a live bar on a terminal, about ten lines elsewhere, only warnings when quiet.
-
-All of it goes to the one stream that it is given, and none of it uses a thread: worker processes may be forked while
-it shows.
-"""
+"""What a run shows while it runs: a live bar on a terminal, about ten lines elsewhere, only warnings when quiet."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from fedmed.results.display import Display, bar, moves
 from fedmed.results.pace import Pace, Row
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-class Show(Protocol):
-    """A view of a running experiment; shows nothing by itself. A context manager that ends with `stop`."""
+class Show(Display, Protocol):
+    """A view of a running experiment."""
 
     def start(self, *, rounds: int, done: int, metric: str) -> None:
         """Begins: `done` of `rounds` rounds are done already; `metric` (`auc`) is the one to show."""
@@ -34,29 +29,13 @@ class Show(Protocol):
         """Shows something worth knowing."""
         return
 
-    def warn(self, text: str) -> None:
-        """Shows something that the user must know, even when quiet."""
-        return
-
-    def stop(self) -> None:
-        """Ends, and leaves the terminal as it was; may be called twice."""
-        return
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
 
 def make_show(*, quiet: bool = False, stream: TextIO | None = None) -> Show:
     """The view that fits the stream (standard error when None)."""
     target: TextIO = stream or sys.stderr
     if quiet:
         return Quiet(target)
-    return Live(target) if target.isatty() and os.environ.get("TERM") != "dumb" else Lines(target)
+    return Live(target) if moves(target) else Lines(target)
 
 
 @dataclass
@@ -149,9 +128,7 @@ class Live(Show):
 
 
 def _bar(stream: TextIO) -> Progress:
-    """The columns; standard output is left alone, since a script may read it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, TextColumn
     from rich.table import Column
 
     styles = {"loss": "default", "metric": "bold", "rate": "dim", "left": "cyan"}
@@ -160,7 +137,4 @@ def _bar(stream: TextIO) -> Progress:
         for name, style in styles.items()
     ]
     first = TextColumn("{task.fields[round]}", table_column=Column(no_wrap=True))
-    console = Console(file=stream, force_terminal=True)
-    return Progress(
-        first, BarColumn(bar_width=24), *columns, console=console, auto_refresh=False, redirect_stdout=False
-    )
+    return bar(stream, first, BarColumn(bar_width=24), *columns)

@@ -1,0 +1,21 @@
+"""What every worker process does first, whoever started it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from multiprocessing import parent_process
+
+
+def be_a_child() -> None:
+    """Leaves Ctrl-C, which reaches every process, to the process that started this one, and ends when that one has."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
