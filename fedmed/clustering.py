@@ -20,12 +20,12 @@ def finch(rows: Tensor) -> list[Tensor]:
     Each coarser one links the centroids of the one before. A cluster has two rows or more, so up to three rows are one
     cluster; a single cluster is a partition only where the first neighbours of the rows link them all.
     """
-    levels = [_linked(rows)]
-    while levels[-1].any():
-        coarser = _linked(centroids(rows, levels[-1]))
-        if not coarser.any():
-            break
-        levels.append(coarser[levels[-1]])
+    labels, number = _linked(rows)
+    levels = [labels]
+    while number > 3:
+        labels, number = _linked(centroids(rows, levels[-1]))
+        if number > 1:
+            levels.append(labels[levels[-1]])
     return levels
 
 
@@ -35,10 +35,10 @@ def centroids(rows: Tensor, labels: Tensor) -> Tensor:
     return rows.new_zeros(len(count), rows.shape[1]).index_add_(0, labels, rows) / count[:, None]
 
 
-def _linked(rows: Tensor) -> Tensor:
-    """Labels (N,) of the sets that the links from each row to its first neighbour connect."""
-    if len(rows) < 2:
-        return torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
+def _linked(rows: Tensor) -> tuple[Tensor, int]:
+    """Labels (N,) of the sets that the links from each row to its first neighbour connect, and how many there are."""
+    if len(rows) <= 3:
+        return torch.zeros(len(rows), dtype=torch.int64, device=rows.device), 1
     neighbour: list[int] = _first_neighbours(rows).tolist()
     label = [-1] * len(neighbour)
     sets = 0
@@ -53,7 +53,7 @@ def _linked(rows: Tensor) -> Tensor:
                 sets += 1
         for passed in path:
             label[passed] = label[row]
-    return torch.tensor(label, device=rows.device)
+    return torch.tensor(label, device=rows.device), sets
 
 
 def _first_neighbours(rows: Tensor) -> Tensor:

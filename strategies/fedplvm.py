@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
 
 import torch
-from annotated_types import Ge, Gt, Interval
+import torch.nn.functional as F
+from annotated_types import Ge, Interval
 from torch import Tensor
 
 from fedmed.clustering import centroids, finch
@@ -29,7 +30,7 @@ class FedPLVM(Method):
     Clients send the mean feature of every FINCH cluster of each class, and the server clusters these means again.
     weight: weight of both terms (>= 0; 0 is FedAvg); the paper tunes it per data set, between 1 and 100.
     alpha: exponent of the similarities (above 0 to 1; 1: plain cosines); small values weigh dissimilar pairs more.
-    temperature: temperature of the contrast (> 0; small values sharpen it).
+    temperature: temperature of the contrast (0.02 or more, so that no share rounds to 0; small values sharpen it).
     correction: the pull towards the own class: mean (2 (cos - 1)^2 to the mean of its prototypes, as in the authors'
        code), sum (distance of its summed similarities from their number, eq. 8), or none (neutral).
     similarity_floor: cosines below it count as it, as the power has no slope at 0 (above 0, below 1; 0.0001 is safer
@@ -45,7 +46,7 @@ class FedPLVM(Method):
 
     weight: Annotated[float, Ge(0)] = 1.0
     alpha: Annotated[float, Interval(gt=0, le=1)] = 0.25
-    temperature: Annotated[float, Gt(0)] = 0.07
+    temperature: Annotated[float, Ge(0.02)] = 0.07
     correction: Literal["mean", "sum", "none"] = "mean"
     similarity_floor: Annotated[float, Interval(gt=0, lt=1)] = 1e-6
     local_clusters: Literal["finch", "mean"] = "finch"
@@ -79,22 +80,23 @@ class FedPLVM(Method):
             if not chosen.any():
                 return 0.0
             z, y = z[chosen], y[chosen]
-        z = _unit(z)
-        # s_a(z, g) = cos(z, g)^alpha
-        similar = (z @ known.rows.T).clamp(self.similarity_floor, 1).pow(self.alpha)  # (B, P)
+        z, own = _unit(z), known.own[y]
+        # s_a(z, g) = cos(z, g)^alpha; hardtanh is clamp, with one kernel for the gradient
+        similar = F.hardtanh(z @ known.rows.T, self.similarity_floor, 1).pow(self.alpha)  # (B, P)
         # L_contra = -log( sum_{g in G^y} exp(s_a / tau) / sum_{g in G} exp(s_a / tau) )
-        share = (similar / self.temperature).log_softmax(1) + known.mask[y]
-        contrast = -share.logsumexp(1).mean()
-        return self.weight * (contrast + self._correction(z, y, similar, known))
+        contrast = -((similar / self.temperature).softmax(1) * own).sum(1).log()
+        return self.weight * (contrast + self._correction(z, y, similar, own, known)).mean()
 
-    def _correction(self, z: Tensor, y: Tensor, similar: Tensor, known: _Known) -> Tensor | float:
+    def _correction(self, z: Tensor, y: Tensor, similar: Tensor, own: Tensor, known: _Known) -> Tensor | float:
+        """L_corr of every image (B,)."""
         if self.correction == "none":
             return 0.0
         if self.correction == "mean":
             # 2 (cos(z, gbar^y) - 1)^2
-            return 2 * ((z * known.mean[y]).sum(1) - 1).square().mean()
+            cosine: Tensor = torch.linalg.vecdot(z, known.mean[y])
+            return 2 * (cosine - 1).square()
         # | sum_{g in G^y} s_a(z, g) - C_y |
-        return (similar.masked_fill(known.mask[y] < 0, 0).sum(1) - known.number[y]).abs().mean()
+        return ((similar * own).sum(1) - known.number[y]).abs()
 
     def report(self, client: Client) -> Payload:
         features, y = client.collect(client.model)[0], client.train.y
@@ -125,8 +127,9 @@ class FedPLVM(Method):
         z, given = _unit(client.scratch["features"]), client.train.y.bincount()
         used = given.clamp(max=self.max_examples)[given >= self.min_examples]
         found = {"clustered": used.sum().item() / len(truth), **_counts("sent", client.scratch.get("sent", {}), client)}
-        # mean |z - mean z|^2 = 1 - |mean z|^2
-        found |= {f"variance.{m}": 1 - z[truth == m].mean(0).square().sum().item() for m in truth.unique().tolist()}
+        present, label = truth.unique(return_inverse=True)
+        variance = 1 - centroids(z, label).square().sum(1)  # mean |z - mean z|^2 = 1 - |mean z|^2
+        found |= {f"variance.{m}": v for m, v in zip(present.tolist(), variance.tolist(), strict=True)}
         known: _Known | None = client.scratch["known"]
         if known is None:
             return found
@@ -152,7 +155,7 @@ class _Known(NamedTuple):
 
     rows: of unit length (P, D). classes: of the rows (P,). number: of rows per class (K,).
     mean: of the rows as they came, then of unit length (K, D); zero for a class without. complete: no class is without.
-    mask: 0 at the rows of a class, -inf at the others (K, P).
+    own: 1 at the rows of a class, 0 at the others (K, P).
     """
 
     rows: Tensor
@@ -160,17 +163,14 @@ class _Known(NamedTuple):
     number: Tensor
     mean: Tensor
     complete: bool
-    mask: Tensor
+    own: Tensor
 
     @classmethod
     def of(cls, inbox: Payload, classes: int) -> _Known:
-        rows, own = inbox["prototypes"], inbox["classes"]
-        total = rows.new_zeros(classes, rows.shape[1]).index_add_(0, own, rows)
-        number = own.bincount(minlength=classes)
-        mask = rows.new_zeros(classes, len(rows)).masked_fill_(
-            own != own.new_tensor(range(classes))[:, None], -torch.inf
-        )
-        return cls(_unit(rows), own, number, _unit(total), bool(number.all()), mask)
+        rows, given = inbox["prototypes"], inbox["classes"]
+        own = F.one_hot(given, classes).T.to(rows.dtype)
+        number = given.bincount(minlength=classes)
+        return cls(_unit(rows), given, number, _unit(own @ rows), bool(number.all()), own)
 
 
 def _prototypes(rows: Tensor, classes: Tensor, how: str) -> dict[str, Tensor]:
@@ -204,8 +204,8 @@ def _counts(name: str, payload: Payload, client: Client) -> dict[str, float]:
 
 
 def _refuse_broken(client: Client, features: Tensor, y: Tensor) -> None:
-    broken = ~features.isfinite().all(1)
-    if broken.any():
-        where = f"client {client.id}, round {client.round}, class {int(y[broken][0])}"
+    finite = features.isfinite()
+    if not finite.all():
+        where = f"client {client.id}, round {client.round}, class {int(y[~finite.all(1)][0])}"
         fix = "Training diverged: lower optimizer.lr or strategy.fedplvm.weight, or set clip_norm."
         raise refuse(where, "finite features", "values that are not", fix)

@@ -68,7 +68,7 @@ def test_clusters_of_clusters_have_the_means_of_their_rows_not_of_their_centroid
     levels = finch(rows)
     assert len(levels) > 1
     for finer, coarser in pairwise(levels):
-        linked = clustering._linked(torch.stack([rows[finer == k].mean(0) for k in range(int(finer.max()) + 1)]))
+        linked, _ = clustering._linked(torch.stack([rows[finer == k].mean(0) for k in range(int(finer.max()) + 1)]))
         assert same_partition(linked[finer].tolist(), coarser.tolist())
 
 

@@ -41,6 +41,9 @@ def _one_pass(rows: int, size: int, generator: torch.Generator) -> tuple[Tensor,
 
 
 def spans(examples: Examples, pixels: int = 2**18) -> Iterator[slice]:
-    """Slices that cover the examples in evaluation batches of 16 to 256 images, fewer for larger images."""
-    rows = max(16, min(256, pixels // examples.x[0, 0].numel()))
+    """Slices that cover the examples in evaluation batches of 16 to 96 images, fewer for larger images.
+
+    More would be slower with a small net on a processor: what its first layers give would outgrow the caches.
+    """
+    rows = max(16, min(96, pixels // examples.x[0, 0].numel()))
     return (slice(start, start + rows) for start in range(0, len(examples), rows))

@@ -130,6 +130,18 @@ def test_p4_loss_at_a_cosine_of_zero_and_gradient_of_p1() -> None:
     assert z.grad[0].tolist() == pytest.approx([-1.005612, 0.754209], abs=1e-5)
 
 
+def test_the_smallest_share_at_the_smallest_temperature_is_that_of_float64() -> None:
+    def found(dtype: torch.dtype) -> list[float]:
+        z = torch.tensor([[1.0, 1e-3]], dtype=dtype, requires_grad=True)
+        fields: dict[str, Any] = {"temperature": 0.02, "alpha": 1, "correction": "none"}
+        loss = penalty(z, [1], payload([[1.0, 0], [0, 1]], [0, 1], dtype), **fields)
+        loss.backward()
+        return [loss.item(), *z.grad[0].tolist()]
+
+    assert found(torch.float32) == pytest.approx(found(torch.float64), rel=1e-5, abs=1e-5)
+    assert found(torch.float32)[0] == pytest.approx(1 / 0.02 - 0.05, abs=1e-3)
+
+
 @pytest.mark.parametrize("correction", ["mean", "sum"])
 def test_p4_a_class_without_prototype_is_left_out(correction: str) -> None:
     alone = penalty(torch.tensor(Z), Y, classes=3, correction=correction)
