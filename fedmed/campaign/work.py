@@ -15,6 +15,7 @@ from fedmed.campaign.view import Running, State, View
 from fedmed.campaign.worker import Ended, Warned, log_of
 from fedmed.errors import UserError
 from fedmed.results.store import RunDirectory
+from fedmed.results.text import some
 
 TICK = 0.5
 """Seconds after which the view is told how far the grid is, whatever has happened."""
@@ -26,6 +27,13 @@ class Outcome:
 
     done: tuple[Job, ...]
     failed: Mapping[Job, str]
+
+    def failures(self) -> list[str]:
+        """A line for every error, with the runs that it ended."""
+        ended: dict[str, list[str]] = {}
+        for job, error in self.failed.items():
+            ended.setdefault(error, []).append(job.label)
+        return [f"{some(labels)} failed: {error}" for error, labels in ended.items()]
 
 
 def work(jobs: Sequence[Job], *, workers: int, view: View) -> Outcome:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from fedmed.cli.arguments import Parser
 from fedmed.errors import refuse
+from fedmed.results.text import count
 
 if TYPE_CHECKING:
     from fedmed.campaign.grid import Job
@@ -103,14 +104,13 @@ def _compare(given: Namespace) -> int:
                 outcome = work(jobs, workers=given.workers or fitting(jobs), view=make_view(quiet=given.quiet))
             failed = {job.directory: error for job, error in outcome.failed.items()}
             write_record(folder, runs, asked=given.overrides, failed=failed)
-            said = [f"{job.label} failed: {error}" for job, error in outcome.failed.items()]
             if outcome.done:
-                _tell([job.directory for job in outcome.done], folder, given, said)
+                _tell([job.directory for job in outcome.done], folder, given, outcome.failures())
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on where it stopped.", file=sys.stderr)
         return 130
-    for line in said:
-        print(f"fedmed: {line}", file=sys.stderr)
+    if failed:
+        print(f"fedmed: {len(failed)} of {count(len(jobs), 'run')} failed, as said above", file=sys.stderr)
     return 1 if failed else 0
 
 

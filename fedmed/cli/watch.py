@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fedmed.cli.arguments import Parser, positive
 from fedmed.comparison import record
+from fedmed.results.store import Status
 from fedmed.results.watched import Standing, find, standing
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ GIVE_WAY, SHORTEST = ("rate", "course", "bar", "loss"), 16
 
 
 def main(arguments: list[str]) -> int:
-    """Shows where runs stand until they are finished; Ctrl-C leaves, and leaves them alone."""
-    parser = Parser("watch", "Follows a run, or every run in a folder, until all are finished. Ctrl-C leaves.")
+    """Shows where runs stand until they are over; Ctrl-C leaves, and leaves them alone."""
+    parser = Parser(
+        "watch", "Follows a run, or every run in a folder, until all have finished or stopped. Ctrl-C leaves."
+    )
     parser.add_argument("folder", type=Path, metavar="DIR", help="a run's directory, or a folder that holds some")
     parser.add_argument("--once", action="store_true", help="show where they stand, and end")
     parser.add_argument("--every", type=positive, metavar="SECONDS", default=1.0, help="between two looks (1)")
@@ -43,13 +46,13 @@ def main(arguments: list[str]) -> int:
 
 
 def look(folder: Path, before: dict[Path, Standing]) -> list[Standing]:
-    """Where the runs of the folder stand; one that had finished before is not read again."""
-    known = {path: before[path] for path in before if before[path].finished}
+    """Where the runs of the folder stand; one that was finished before is not read again."""
+    known = {path: before[path] for path in before if before[path].status == "finished"}
     return [run for path in _runs(folder) if (run := known.get(path) or standing(path))]
 
 
 def _looks(folder: Path, every: float) -> Iterator[list[Standing]]:
-    """Look after look, until all runs are finished and, in a folder, no other has begun for a while."""
+    """Look after look, until all runs are over and, in a folder, no other has begun for a while."""
     runs: list[Standing] = []
     while True:
         runs = look(folder, {run.path: run for run in runs})
@@ -69,16 +72,16 @@ def _over(runs: Sequence[Standing], folder: Path) -> bool:
     """Whether there is nothing to wait for."""
     file = folder / record.NAME
     if file.is_file():
-        return {run.path for run in runs if run.finished} | {*record.failures(file)} >= {*record.recorded(file)}
-    return bool(runs) and all(run.finished and (run.path == folder or run.news > SETTLED) for run in runs)
+        return {run.path for run in runs if run.over} | {*record.failures(file)} >= {*record.recorded(file)}
+    return bool(runs) and all(run.over and (run.path == folder or run.news > SETTLED) for run in runs)
 
 
 def _print(looks: Iterator[list[Standing]], folder: Path) -> None:
     """A line when a run begins, at about ten of its rounds, and when it ends."""
-    shown: dict[Path, tuple[int, bool]] = {}
+    shown: dict[Path, tuple[int, Status]] = {}
     for runs in looks:
         for run in runs:
-            stage = (10 * run.done // run.rounds, run.finished)
+            stage = (10 * run.done // run.rounds, run.status)
             if shown.get(run.path) != stage:
                 shown[run.path] = stage
                 words = [text for text in run.texts().values() if text]
@@ -110,7 +113,7 @@ def _table(runs: Sequence[Standing], folder: Path) -> RenderableType:
         "  ".join([_cut(run, room).ljust(room), *(texts[name].ljust(width) for name, width in widths.items())])
         for run, texts in shown.items()
     ]
-    finished = sum(run.finished for run in runs)
+    finished = sum(run.status == "finished" for run in runs)
     head = Text(f"{finished} of {len(_runs(folder))} runs finished", style="dim")
     return Group(head, *(Text(line, no_wrap=True, overflow="crop") for line in lines))
 
@@ -127,7 +130,7 @@ def _cut(name: str, room: int) -> str:
 def _in_sight(runs: Sequence[Standing]) -> list[Standing]:
     """As many as the screen has lines: those with the latest news, in the order of the folder."""
     lines = max(1, shutil.get_terminal_size().lines - 3)
-    latest = sorted(runs, key=lambda run: (run.finished, run.news))[:lines]
+    latest = sorted(runs, key=lambda run: (run.over, run.news))[:lines]
     return [run for run in runs if run in latest]
 
 

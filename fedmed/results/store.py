@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -17,6 +18,9 @@ FORMAT = 1
 
 Kind = Literal["rounds", "clients", "audit"]
 KINDS: tuple[Kind, ...] = ("rounds", "clients", "audit")
+
+Status = Literal["running", "stopped", "finished"]
+"""Of a run; one that was killed is still `running`."""
 
 
 class RunDirectory:
@@ -91,9 +95,21 @@ class RunDirectory:
         return f"{created[:19].replace(':', '-')}_{self.identity[:8]}"
 
     @property
-    def status(self) -> Literal["running", "finished"]:
-        """`running` also when the run was killed."""
-        return "finished" if self._read("run.json")["status"] == "finished" else "running"
+    def status(self) -> Status:
+        """Whether it is under way, has stopped by an error or an interruption, or is finished."""
+        status: Status = self._read("run.json")["status"]
+        return status
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """The run is `running` for the length of a block, and `stopped` where an exception ends it."""
+        self._mark("running")
+        try:
+            yield
+        except BaseException:
+            with suppress(OSError):
+                self._mark("stopped")
+            raise
 
     @property
     def config_yaml(self) -> str:
@@ -123,11 +139,15 @@ class RunDirectory:
     def finish(self, final: Mapping[str, object]) -> None:
         """Stores the final result and marks the run as finished."""
         self._write("final.json", final)
-        self._write("run.json", self._read("run.json") | {"status": "finished"})
+        self._mark("finished")
 
     def final(self) -> dict[str, Any] | None:
         """The final result; None while there is none."""
         return self._read("final.json") if (self.path / "final.json").exists() else None
+
+    def _mark(self, status: Status) -> None:
+        if (known := self._read("run.json"))["status"] != status:
+            self._write("run.json", known | {"status": status})
 
     def _rows(self, kind: Kind) -> Path:
         return self.path / f"{kind}.jsonl"

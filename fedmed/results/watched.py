@@ -14,7 +14,7 @@ from typing import Any
 from fedmed.errors import UserError, refuse
 from fedmed.headline import HEADLINE
 from fedmed.results.pace import SCOPES, Row
-from fedmed.results.store import RunDirectory
+from fedmed.results.store import RunDirectory, Status
 from fedmed.results.text import clock, number, span
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -32,13 +32,18 @@ class Standing:
     """
 
     path: Path
-    finished: bool
+    status: Status
     rounds: int
     metric: str
     values: Sequence[float]
     row: Row
     pace: float | None
     told: float
+
+    @property
+    def over(self) -> bool:
+        """Whether it has finished or stopped."""
+        return self.status != "running"
 
     @property
     def done(self) -> int:
@@ -53,7 +58,7 @@ class Standing:
     @property
     def silent(self) -> bool:
         """Whether it has told nothing for so long that it may have been stopped."""
-        return not self.finished and self.news > max(SILENT, 5 * (self.pace or 0))
+        return not self.over and self.news > max(SILENT, 5 * (self.pace or 0))
 
     def texts(self) -> dict[str, str]:
         """Round, loss, metric, its course, and time left, each short; empty where it is not known."""
@@ -68,8 +73,8 @@ class Standing:
         }
 
     def _left(self) -> str:
-        if self.finished:
-            return "finished"
+        if self.over:
+            return self.status
         if self.silent:
             return f"no news for {clock(self.news)}"
         return "" if self.pace is None else f"{clock(self.pace * (self.rounds - self.done))} left"
@@ -98,7 +103,7 @@ def standing(path: Path) -> Standing | None:
     """Where the run stands; None where its files are damaged, or not there yet."""
     run = RunDirectory(path)
     try:
-        finished, rows, config = run.status == "finished", run.rows("rounds"), _config(path)
+        status, rows, config = run.status, run.rows("rounds"), _config(path)
         told = max(file.stat().st_mtime for file in path.glob("r*.json*"))
     except (OSError, UserError, KeyError, ValueError):
         return None
@@ -106,8 +111,8 @@ def standing(path: Path) -> Standing | None:
     metric = _metric(rows, config.get("metric"))
     return Standing(
         path=path,
-        finished=finished,
-        rounds=int(last["round"]) if finished and rows else int(config["rounds"]),
+        status=status,
+        rounds=int(last["round"]) if status == "finished" and rows else int(config["rounds"]),
         metric=metric,
         values=[row[metric] for row in rows if row.get(metric) is not None],
         row=last,

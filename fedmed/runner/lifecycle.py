@@ -51,7 +51,7 @@ def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
     with _prepared(config) as parts:
         if isinstance(engine, SuperlinkEngine):
             return submit(engine, _yaml(config), directory, resume=False)
-        return _go(parts, _created(parts, directory, _yaml(config)), show, None)
+        return _go(parts, _created(parts, directory, _yaml(config)), show)
 
 
 def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
@@ -68,7 +68,7 @@ def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
         return submit(engine, kept.config_yaml, directory, resume=True)
     with _prepared(config) as parts:
         _same(parts, kept)
-        return _go(parts, kept, show, checkpoint.recover(kept.checkpoints))
+        return _go(parts, kept, show)
 
 
 def serve(grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, resume: bool, show: Show) -> Final:
@@ -78,11 +78,10 @@ def serve(grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, 
     """
     with _prepared(config) as parts:
         await_nodes(grid, len(parts.world.shares), within=parts.engine.answers_within(), say=show.note)
-        if not resume:
-            return _Run(parts, _created(parts, directory, config_yaml), show, grid).go(None)
-        kept = RunDirectory.open(directory)
+        kept = RunDirectory.open(directory) if resume else _created(parts, directory, config_yaml)
         _same(parts, kept)
-        return _Run(parts, kept, show, grid).go(checkpoint.recover(kept.checkpoints))
+        with kept.under_way():
+            return _Run(parts, kept, show, grid).go()
 
 
 def _created(parts: Parts, directory: Path, config_yaml: str) -> RunDirectory:
@@ -105,11 +104,11 @@ def _same(parts: Parts, kept: RunDirectory) -> None:
         raise refuse("resume", f"the run {kept.identity[:8]}", parts.identity[:8], fix)
 
 
-def _go(parts: Parts, kept: RunDirectory, show: Show, saved: Checkpoint | None) -> Final:
+def _go(parts: Parts, kept: RunDirectory, show: Show) -> Final:
     """The rounds of a run; its engine lets go of what it holds however they end."""
     app = simulated_app(kept.config_yaml)
-    with parts.engine.open(parts.trainer, len(parts.world.shares), app) as grid:
-        return _Run(parts, kept, show, grid).go(saved)
+    with kept.under_way(), parts.engine.open(parts.trainer, len(parts.world.shares), app) as grid:
+        return _Run(parts, kept, show, grid).go()
 
 
 class _Run:
@@ -121,9 +120,10 @@ class _Run:
         self._touched: set[int] = set()
         self._progress = Progress()
 
-    def go(self, saved: Checkpoint | None) -> Final:
-        """All rounds that are left, then the final evaluation."""
+    def go(self) -> Final:
+        """All rounds after the last checkpoint, then the final evaluation."""
         parts, chosen = self._parts, self._parts.settings
+        saved = checkpoint.recover(self._kept.checkpoints)
         shared = self._restore(saved) if saved else {n: t.clone() for n, t in parts.trainer.shared.items()}
         about = subject(parts, self._kept, done=self._progress.round)
         self._kept.truncate(self._progress.round)

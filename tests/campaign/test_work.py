@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from fedmed import runner
 from fedmed.campaign.crew import Crew, Died
 from fedmed.campaign.view import Lines, Quiet
-from fedmed.campaign.work import finished, fitting, work
+from fedmed.campaign.work import Outcome, finished, fitting, work
 from fedmed.campaign.worker import Ended, log_of
 from tests.campaign.conftest import MakeGrid, MakeMethod, job
 from tests.runner.conftest import StopAfter
@@ -42,6 +42,7 @@ def test_a_run_that_fails_and_a_worker_that_is_killed_stop_no_other(small: MakeG
     assert "warning: killed seed=0: its worker process was killed by SIGKILL; another one goes on" in stream.getvalue()
     log = broken.directory.with_name(f"{broken.directory.name}.log")
     assert "Traceback" in log.read_text()
+    assert outcome.failures() == [f"broken seed=0 failed: {outcome.failed[broken]}"]
     assert f"failed: broken seed=0: {outcome.failed[broken]} ({log})" in stream.getvalue()
     assert [path.name for path in log.parent.glob("*.log")] == [log.name]
 
@@ -140,3 +141,12 @@ def test_threads_of_a_run_count_as_workers(monkeypatch: pytest.MonkeyPatch) -> N
 
 def _times(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_runs_that_fail_alike_are_told_together(small: MakeGrid) -> None:
+    jobs = small("strategy=fedavg,fedprox", "seed=0,1,2")
+    *alike, other = jobs
+    outcome = Outcome((), {**dict.fromkeys(alike, "no"), other: "never"})
+    first = "fedavg seed=0, fedavg seed=1, fedavg seed=2, fedprox seed=0 and 1 more failed: no"
+    assert [job.label for job in jobs[:2]] == ["fedavg seed=0", "fedavg seed=1"]
+    assert outcome.failures() == [first, "fedprox seed=2 failed: never"]

@@ -112,3 +112,15 @@ def test_finishing_stores_the_result(tmp_path: Path) -> None:
     assert again.status == "finished"
     assert again.final() == {"test.auc": 0.9, "test.loss": None, "directory": str(tmp_path)}
     assert again.identity == "abc"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_run_that_an_error_ends_has_stopped_until_it_goes_on(tmp_path: Path, error: type[BaseException]) -> None:
+    run = create(tmp_path / "run")
+    with pytest.raises(error), run.under_way():
+        raise error
+    assert run.status == "stopped"
+    with run.under_way():
+        assert run.status == "running"
+        run.finish({})
+    assert run.status == "finished"

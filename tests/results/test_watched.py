@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def test_a_run_under_way_tells_where_it_stands(tmp_path: Path) -> None:
         "rate": "2.00 s/round",
         "left": "0:02 left",
     }
-    assert not found.finished
+    assert not found.over
 
 
 def test_a_run_that_has_just_begun(tmp_path: Path) -> None:
@@ -50,6 +51,16 @@ def test_a_finished_run_has_no_time_left_even_if_it_ended_early(tmp_path: Path) 
     found = standing(tmp_path / "run")
     assert found
     assert (found.texts()["round"], found.texts()["left"]) == ("round 2/2", "finished")
+
+
+def test_a_run_that_stopped_is_over_with_rounds_left(tmp_path: Path) -> None:
+    run = made(tmp_path / "run")
+    with suppress(RuntimeError), run.under_way():
+        run.append("rounds", [row(1)])
+        raise RuntimeError
+    found = standing(tmp_path / "run")
+    assert found
+    assert (found.over, found.texts()["round"], found.texts()["left"]) == (True, "round 1/4", "stopped")
 
 
 def test_the_chosen_metric_is_told(tmp_path: Path) -> None:
@@ -71,7 +82,7 @@ def test_a_row_that_is_being_written_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("pace", "news", "silent"), [(1.0, 50, False), (1.0, 70, True), (30.0, 140, False)])
 def test_long_silence_is_told(pace: float, news: float, silent: bool) -> None:
     told = time.time() - news
-    run = Standing(path=Path(), finished=False, rounds=9, metric="", values=(), row=row(1), pace=pace, told=told)
+    run = Standing(path=Path(), status="running", rounds=9, metric="", values=(), row=row(1), pace=pace, told=told)
     assert run.silent == silent
     assert ("no news for 1:10" in run.texts()["left"]) == silent
 

@@ -33,7 +33,7 @@ def resume(directory: Path, *overrides: str) -> dict[str, Any]:
 def test_a_resumed_run_is_the_straight_one_bit_for_bit(run: Any, tmp_path: Path, overrides: tuple[str, ...]) -> None:
     run("straight", "clients=4", *overrides)
     run("stopped", "clients=4", *overrides, stop=1)
-    assert json.loads((tmp_path / "stopped/run.json").read_text())["status"] == "running"
+    assert json.loads((tmp_path / "stopped/run.json").read_text())["status"] == "stopped"
     resume(tmp_path / "stopped")
     assert trace(tmp_path / "stopped") == trace(tmp_path / "straight")
     assert not leftovers(tmp_path / "stopped")
