@@ -17,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 from fedmed.config.build import build
 from fedmed.config.compose import PATHS
 from fedmed.devices import device_of, drawn_from
-from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import refuse
 from fedmed.flower import Progress, RoundResult, strategy
 from fedmed.flower.memory import read_memory, write_memory
@@ -38,7 +37,7 @@ from fedmed.runner.evaluation import evaluate_finally
 from fedmed.runner.federation import keep_picture
 from fedmed.runner.parts import Parts, build_parts
 from fedmed.runner.rows import audit_rows, client_rows, round_row
-from fedmed.runner.submit import submit
+from fedmed.runner.submit import submit, superlink_of
 from fedmed.runner.told import subject
 from fedmed.runner.written import written
 from fedmed.tracking import Followed
@@ -46,12 +45,12 @@ from fedmed.tracking import Followed
 
 def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
     """Runs an experiment from the start; its directory is made only when everything has been checked."""
-    if isinstance(engine := build(config.engine), SuperlinkEngine) and engine.sites:
-        return submit(engine, _yaml(config), directory, resume=False)
-    with _prepared(config) as parts:
-        if isinstance(engine, SuperlinkEngine):
-            return submit(engine, _yaml(config), directory, resume=False)
-        return _go(parts, _created(parts, directory, _yaml(config)), show)
+    link = superlink_of(config)
+    if link is None or not link.sites:
+        with _prepared(config) as parts:
+            if link is None:
+                return _go(parts, _created(parts, directory, _yaml(config)), show)
+    return submit(link, _yaml(config), directory, resume=False)
 
 
 def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
@@ -64,8 +63,8 @@ def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
     if (final := kept.final()) is not None and kept.status == "finished":
         show.note(f"{directory} is finished; this is its result")
         return final
-    if isinstance(engine := build(config.engine), SuperlinkEngine):
-        return submit(engine, kept.config_yaml, directory, resume=True)
+    if (link := superlink_of(config)) is not None:
+        return submit(link, kept.config_yaml, directory, resume=True)
     with _prepared(config) as parts:
         _same(parts, kept)
         return _go(parts, kept, show)

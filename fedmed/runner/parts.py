@@ -16,7 +16,6 @@ from fedmed.data.pooled import pooled
 from fedmed.data.world import World, build_world
 from fedmed.devices import device_of
 from fedmed.engine.base import Engine
-from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import Fault, UserError, near
 from fedmed.headline import HEADLINE
 from fedmed.method import Chain, Setup
@@ -26,6 +25,7 @@ from fedmed.models.start import check, create, shape_faults
 from fedmed.runner.conditions import build_conditions
 from fedmed.runner.identity import identity, marks
 from fedmed.runner.site_world import server_world
+from fedmed.runner.submit import superlink_of
 from fedmed.server import Conditions, ServerOptimizer
 from fedmed.tasks import Task
 from fedmed.tracking import Tracking
@@ -97,9 +97,9 @@ def build_chain(config: DictConfig) -> Chain:
 
 def load_world(config: DictConfig) -> World:
     """The world of a config."""
-    chosen, engine = settings(config), build(config.engine)
-    if isinstance(engine, SuperlinkEngine) and engine.sites:
-        return server_world(config, engine)
+    chosen, link = settings(config), superlink_of(config)
+    if link is not None and link.sites:
+        return server_world(config, link)
     world = build_world(
         build(config.dataset),
         partition=build(config.partition),

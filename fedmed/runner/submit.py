@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from omegaconf import DictConfig
+
+from fedmed.config.build import build
 from fedmed.engine import loopback
 from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import refuse
@@ -15,6 +18,12 @@ from fedmed.offline import go_offline
 from fedmed.results.store import RunDirectory
 from fedmed.results.summary import Final
 from fedmed.runner.bundle import write_bundle
+
+
+def superlink_of(config: DictConfig) -> SuperlinkEngine | None:
+    """The engine of a config, where it hands whole runs over."""
+    engine = build(config.engine)
+    return engine if isinstance(engine, SuperlinkEngine) else None
 
 
 def submit(engine: SuperlinkEngine, config_yaml: str, directory: Path, *, resume: bool) -> Final:
