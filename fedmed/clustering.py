@@ -1,4 +1,4 @@
-"""FINCH: clusters of rows from first neighbours alone, without a number of clusters or a threshold.
+"""Directions of rows, and FINCH: their clusters from first neighbours alone, without a number or a threshold.
 
 Sarfraz, Sharma, Stiefelhagen: Efficient Parameter-Free Clustering Using First Neighbor Relations.
 CVPR 2019, arXiv 1902.11266.
@@ -7,11 +7,25 @@ CVPR 2019, arXiv 1902.11266.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+TINY = 1e-8
+"""Length below which a vector has no direction: its cosines are 0 and it has no gradient."""
 
 BLOCK = 1024
 """Rows that are compared with all others at a time, which bounds the memory for similarities."""
+
+
+def unit(rows: Tensor) -> Tensor:
+    """Vectors (..., D) of length 1; one without a direction becomes zero."""
+    found: Tensor = rows / lengths(rows)
+    return found
+
+
+def lengths(rows: Tensor) -> Tensor:
+    """Lengths of vectors (..., D), (..., 1), to divide by; infinite where there is no direction."""
+    found: Tensor = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+    return found.masked_fill(found <= TINY, torch.inf)
 
 
 def finch(rows: Tensor) -> list[Tensor]:
@@ -58,10 +72,10 @@ def _linked(rows: Tensor) -> tuple[Tensor, int]:
 
 def _first_neighbours(rows: Tensor) -> Tensor:
     """The other row of largest cosine for every row (N,), the lowest number among equals."""
-    unit = F.normalize(rows, dim=1)
+    directions = unit(rows)
     found = []
-    for start in range(0, len(unit), BLOCK):
-        similar = unit[start : start + BLOCK] @ unit.T  # (<= BLOCK, N)
+    for start in range(0, len(directions), BLOCK):
+        similar = directions[start : start + BLOCK] @ directions.T  # (<= BLOCK, N)
         similar.diagonal(start).fill_(-torch.inf)
         found.append(similar.argmax(1))
     return torch.cat(found)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from annotated_types import Ge, Interval
 from torch import Tensor
 
+from fedmed.clustering import unit
 from fedmed.data.examples import Examples
 from fedmed.errors import Fault, refuse
 from fedmed.method import Batch, Client, Method, Payload, Report, Server, Setup
@@ -226,7 +226,7 @@ def leaning(features: Tensor, rows: Tensor) -> Tensor:
 
     features: (N, D). rows: prototypes (2C, D).
     """
-    cosine = F.normalize(features, dim=1) @ F.normalize(rows, dim=1).T
+    cosine = unit(features) @ unit(rows).T
     return cosine[:, 0::2] - cosine[:, 1::2]
 
 

@@ -15,11 +15,9 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 
+from fedmed.clustering import lengths, unit
 from fedmed.errors import Fault
 from fedmed.method import Batch, Client, Method, Setup
-
-TINY = 1e-12
-"""Length below which a vector has no direction: its cosines are 0 and it has no gradient."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +129,7 @@ class FedNPR(Method):
         return {
             "npr": F.cross_entropy(standings(features, directions), truth).item(),
             "purity": purity((features @ directions.flatten(0, 1).T).argmax(1), truth),
-            "centroids.empty": float((fresh.norm(dim=2) <= TINY).sum()),
+            "centroids.empty": float((~fresh.any(2)).sum()),
             "classes.absent": float((counts == 0).sum()),
             "classes.masked": float((~client.scratch["targets"]).sum()),
             **_pair_cosines(features, truth),
@@ -144,13 +142,6 @@ def log_prior(counts: Tensor) -> Tensor:
     return (counts / counts.sum() + 1e-9).log()
 
 
-def unit(rows: Tensor) -> Tensor:
-    """Vectors (..., D) of length 1; one without a direction becomes zero."""
-    length = rows.norm(dim=-1, keepdim=True)
-    found: Tensor = rows * (length > TINY) / length.clamp(min=TINY)
-    return found
-
-
 def standings(features: Tensor, directions: Tensor) -> Tensor:
     """How near features (B, D) are to each class's nearest sub-centroid, normalised over classes: (B, C).
 
@@ -158,9 +149,8 @@ def standings(features: Tensor, directions: Tensor) -> Tensor:
     """
     classes, number, width = directions.shape
     products = (features @ directions.view(-1, width).T).view(-1, classes, number)
-    length = features.norm(dim=1, keepdim=True)
     # S[n,k,c] = <f_n, m_ck> / (||f_n|| ||m_ck||);  s[n,c] = max_k S[n,k,c], the length of f_n divided out last
-    nearest = products.max(2).values / length.masked_fill(length <= TINY, torch.inf)
+    nearest = products.max(2).values / lengths(features)
     # z = (s - mean_c s) / sqrt(var_c s + 1e-5)
     return F.layer_norm(nearest, (classes,), eps=1e-5)
 

@@ -15,12 +15,9 @@ import torch.nn.functional as F
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from fedmed.clustering import centroids, finch
+from fedmed.clustering import centroids, finch, unit
 from fedmed.errors import Fault, refuse
 from fedmed.method import Batch, Client, Method, Payload, Report, Server, Setup
-
-TINY = 1e-8
-"""Length below which a vector has no direction: its cosines are 0 and it has no gradient."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +77,7 @@ class FedPLVM(Method):
             if not chosen.any():
                 return 0.0
             z, y = z[chosen], y[chosen]
-        z, own = _unit(z), known.own[y]
+        z, own = unit(z), known.own[y]
         # s_a(z, g) = cos(z, g)^alpha; hardtanh is clamp, with one kernel for the gradient
         similar = F.hardtanh(z @ known.rows.T, self.similarity_floor, 1).pow(self.alpha)  # (B, P)
         # L_contra = -log( sum_{g in G^y} exp(s_a / tau) / sum_{g in G} exp(s_a / tau) )
@@ -124,7 +121,7 @@ class FedPLVM(Method):
         sent.bytes, received.bytes: of all these. clustered: share of the images whose features were clustered.
         variance.<m>: of the features of class m, scaled to length 1. cosine.own, cosine.other: means over pairs.
         """
-        z, given = _unit(client.scratch["features"]), client.train.y.bincount()
+        z, given = unit(client.scratch["features"]), client.train.y.bincount()
         used = given.clamp(max=self.max_examples)[given >= self.min_examples]
         found = {"clustered": used.sum().item() / len(truth), **_counts("sent", client.scratch.get("sent", {}), client)}
         present, label = truth.unique(return_inverse=True)
@@ -170,7 +167,7 @@ class _Known(NamedTuple):
         rows, given = inbox["prototypes"], inbox["classes"]
         own = F.one_hot(given, classes).T.to(rows.dtype)
         number = given.bincount(minlength=classes)
-        return cls(_unit(rows), given, number, _unit(own @ rows), bool(number.all()), own)
+        return cls(unit(rows), given, number, unit(own @ rows), bool(number.all()), own)
 
 
 def _prototypes(rows: Tensor, classes: Tensor, how: str) -> dict[str, Tensor]:
@@ -185,13 +182,6 @@ def _prototypes(rows: Tensor, classes: Tensor, how: str) -> dict[str, Tensor]:
 
 def _means(rows: Tensor, how: str) -> Tensor:
     return centroids(rows, finch(rows)[-1]) if how == "finch" else rows.mean(0, keepdim=True)
-
-
-def _unit(rows: Tensor) -> Tensor:
-    """Rows (N, D) of length 1; a row without a direction becomes zero."""
-    length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    unit: Tensor = rows / length.masked_fill(length <= TINY, torch.inf)
-    return unit
 
 
 def _counts(name: str, payload: Payload, client: Client) -> dict[str, float]:
