@@ -82,12 +82,15 @@ class FedIA(Method):
         return frozenset({"loss" if self.supervised == "base" else "penalty"})
 
     def check(self, setup: Setup) -> Sequence[Fault]:
-        """Refuses all but one foreground class, and more warm-up rounds than there are; warns when no round is left."""
+        """Refuses other tasks, masks that move in the pass, and a warm-up longer than the run; warns of one as long."""
         faults = []
         if setup.task.kind != "segmentation" or setup.task.classes != 2:
             got = f"{setup.task.kind} with {setup.task.classes} classes"
             fix = "Use a dataset with masks of one foreground class, or another strategy."
             faults.append(Fault("strategy", "segmentation of one foreground class for fedia", got, fix))
+        if self.when == "in_pass" and setup.moves:
+            expected, fix = "masks that stay in place for when=in_pass", "Use augment=none, or strategy.when=prepare."
+            faults.append(Fault("augment", expected, "one that moves them", fix))
         if (warmup := self._warmup(setup.rounds)) > setup.rounds:
             fix = "Lower it, or raise rounds: masks are weighed and corrected only after the warm-up."
             faults.append(Fault("strategy.warmup_rounds", f"at most rounds={setup.rounds}", str(warmup), fix))
@@ -112,9 +115,6 @@ class FedIA(Method):
 
     def loss(self, client: Client, batch: Batch) -> Tensor:
         p, y = arithmetic.foreground(batch.logits), batch.y.to(batch.logits.dtype)
-        if self.when == "in_pass" and not torch.equal(batch.y, client.train.y[batch.index]):
-            expected, fix = "masks that stay in place for when=in_pass", "Use augment=none, or strategy.when=prepare."
-            raise refuse("augment", expected, "moved masks", fix)
         if self.estimator == "batch" and "counts" in client.scratch:
             client.scratch["counts"].append(self._counts(p > 0.5, batch.y, batch.seen))
         loss = self._dice_loss(client, p, y, batch.seen)

@@ -17,6 +17,11 @@ from torch import Tensor
 class Augment(ABC):
     """How training batches are varied."""
 
+    @property
+    def moves(self) -> bool:
+        """Whether it moves what an image shows, and masks with it."""
+        return True
+
     @abstractmethod
     def apply(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Varied images and their labels; the inputs stay as they are.
@@ -29,6 +34,10 @@ class Augment(ABC):
 @dataclass(frozen=True, kw_only=True)
 class NoneAugment(Augment):
     """Every image as it is."""
+
+    @property
+    def moves(self) -> bool:
+        return False
 
     def apply(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         return x, y
@@ -53,9 +62,13 @@ class StandardAugment(Augment):
     brightness: Annotated[float, Ge(0)] = 0.1
     noise: Annotated[float, Ge(0)] = 0.0
 
+    @property
+    def moves(self) -> bool:
+        return bool(self.flip or self.rotate or self.translate or self.scale)
+
     def apply(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         draw = torch.rand(len(x), 6, generator=generator) * 2 - 1  # (B, 6), -1..1
-        if self.flip or self.rotate or self.translate or self.scale:
+        if self.moves:
             x, y = self._moved(x, y, draw[:, :5])
         if self.brightness:
             x = x + self.brightness * draw[:, 5].view(-1, 1, 1, 1).to(x, non_blocking=True)

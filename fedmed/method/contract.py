@@ -19,13 +19,17 @@ from fedmed.tasks import Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What a run is made of, for a method to accept or refuse before anything runs."""
+    """What a run is made of, for a method to accept or refuse before anything runs.
+
+    moves: whether the run's augmentation moves what an image shows, and masks with it.
+    """
 
     task: Task
     net: Net
     optimizer: Optimizer
     rounds: int
     clients: int
+    moves: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

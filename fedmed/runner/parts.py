@@ -69,7 +69,14 @@ def build_parts(config: DictConfig, world: World | None = None) -> Parts:
     net = create(model, **shape, seed=chosen.seed)
     if faults := shape_faults(net, task.kind, **shape):
         raise UserError(*faults)
-    setup = Setup(task=task, net=net, optimizer=chosen.optimizer, rounds=chosen.rounds, clients=len(world.shares))
+    setup = Setup(
+        task=task,
+        net=net,
+        optimizer=chosen.optimizer,
+        rounds=chosen.rounds,
+        clients=len(world.shares),
+        moves=build(config.augment).moves,
+    )
     if faults := [*chain.check(setup), *_local_faults(chain, net), *_uncovered(conditions, chain, net)]:
         raise UserError(*faults)
     return Parts(

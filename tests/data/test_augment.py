@@ -39,6 +39,13 @@ def test_nothing_switched_on_changes_no_bit() -> None:
     assert torch.equal(still().apply(x, LABELS, rng())[0], x)
 
 
+def test_it_moves_images_unless_all_that_would_is_switched_off() -> None:
+    assert not NoneAugment().moves
+    assert not still(brightness=0.1, noise=0.1).moves
+    for change in ("flip", "rotate", "translate", "scale"):
+        assert still(**{change: 0.5}).moves
+
+
 def test_the_generator_alone_decides() -> None:
     x, augment = images(), StandardAugment(noise=0.1)
     before = x.clone()

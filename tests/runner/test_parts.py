@@ -114,3 +114,12 @@ def test_faults_of_model_clients_and_metric_are_reported_together() -> None:
     assert "model: expected a side that is a multiple of 8 pixels for unet, got 20." in found
     assert "metric: expected a metric of multiclass, got dice." in found
     assert "clients_per_round: expected at most 2, the number of clients, got 3." in found
+
+
+def test_methods_know_whether_augmentation_moves_masks() -> None:
+    lesions = ("dataset=synthetic_segmentation", "dataset.lesions=2", "model=unet")
+    given = (*lesions, "strategy=fedia", "strategy.when=in_pass")
+    still = ("augment=standard", *(f"augment.{name}=0" for name in ("rotate", "translate", "scale")))
+    assert "augment: expected masks that stay in place for when=in_pass" in words(*given, "augment=standard")
+    assert "augment: expected masks that stay in place" in words(*given, *still)
+    assert parts(*given, *still, "augment.flip=false")

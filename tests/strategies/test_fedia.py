@@ -206,15 +206,22 @@ def test_one_client_has_the_whole_share_in_every_phase() -> None:
     assert [server.run(round, {0: 0.2}, [0.5]) for round in range(1, 7)] == [[1.0]] * 6
 
 
-def setup(task: str, rounds: int = 10) -> Setup:
+def setup(task: str, rounds: int = 10, *, moves: bool = False) -> Setup:
     toy = TOYS[task]
-    return Setup(task=toy.task, net=toy.net(), optimizer=TRAINING.optimizer, rounds=rounds, clients=3)
+    return Setup(task=toy.task, net=toy.net(), optimizer=TRAINING.optimizer, rounds=rounds, clients=3, moves=moves)
 
 
 @pytest.mark.parametrize("task", ["multiclass", "multilabel", "segmentation"])
 def test_other_tasks_are_refused(task: str) -> None:
     (fault,) = FedIA().check(setup(task))
     assert "one foreground class" in str(fault)
+
+
+def test_corrections_in_the_pass_refuse_moved_masks() -> None:
+    (fault,) = FedIA(when="in_pass").check(setup("lesions", moves=True))
+    assert str(fault).startswith("augment: ")
+    assert FedIA(when="in_pass").check(setup("lesions")) == []
+    assert FedIA(when="prepare").check(setup("lesions", moves=True)) == []
 
 
 def test_more_warm_up_rounds_than_rounds_are_refused() -> None:

@@ -14,7 +14,6 @@ from fedmed.config.experiment import Optimizer
 from fedmed.data.augment import StandardAugment
 from fedmed.data.examples import Examples
 from fedmed.data.masks import drop_objects
-from fedmed.errors import UserError
 from fedmed.method import Batch, Client, Method, chain
 from fedmed.models.net import Net
 from fedmed.strategies.fedavg import FedAvg
@@ -41,10 +40,8 @@ def test_other_penalties_stay_out_of_the_reported_loss() -> None:
     assert float(outcome.payloads["fedia"]["loss"]) == pytest.approx(outcome.loss - 1, abs=1e-5)
 
 
-def test_corrections_in_the_pass_refuse_moved_masks() -> None:
+def test_corrections_before_training_take_moved_masks() -> None:
     toy_training = Training(optimizer=Optimizer(lr=0.1), batch_size=4, augment=StandardAugment())
-    with pytest.raises(UserError, match="augment=none"):
-        federate(TOY, FedIA(when="in_pass"), training=toy_training)
     assert federate(TOY, FedIA(), training=toy_training)
 
 
