@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count, islice
+from math import ceil
 
 import torch
 from torch import Tensor
@@ -41,9 +42,10 @@ def _one_pass(rows: int, size: int, generator: torch.Generator) -> tuple[Tensor,
 
 
 def spans(examples: Examples, pixels: int = 2**18) -> Iterator[slice]:
-    """Slices that cover the examples in evaluation batches of 16 to 96 images, fewer for larger images.
+    """Slices that cover the examples in equal evaluation batches of at most 16 to 96 images, fewer for larger images.
 
     More would be slower with a small net on a processor: what its first layers give would outgrow the caches.
     """
-    rows = max(16, min(96, pixels // examples.x[0, 0].numel()))
-    return (slice(start, start + rows) for start in range(0, len(examples), rows))
+    most = max(16, min(96, pixels // examples.x.shape[2:].numel()))
+    rows, parts = len(examples), ceil(len(examples) / most)
+    return (slice(rows * part // parts, rows * (part + 1) // parts) for part in range(parts))

@@ -44,12 +44,17 @@ def test_steps_take_as_many_passes_as_needed_and_stop_within_one() -> None:
     assert len(drawn(8, 4, epochs=9, steps=1)) == 1
 
 
-@pytest.mark.parametrize(("side", "size"), [(8, 96), (32, 96), (64, 64), (128, 16), (512, 16)])
-def test_evaluation_batches_shrink_with_the_images_and_cover_all(side: int, size: int) -> None:
+@pytest.mark.parametrize(("side", "parts"), [(8, 4), (32, 4), (64, 5), (128, 19), (512, 19)])
+def test_evaluation_batches_are_equal_shrink_with_the_images_and_cover_all(side: int, parts: int) -> None:
     examples = Examples(torch.zeros(300, 1, side, side, dtype=torch.uint8), torch.zeros(300))
-    slices = list(spans(examples))
-    assert slices[0] == slice(0, size)
-    assert [row for part in slices for row in range(300)[part]] == list(range(300))
+    slices = [range(300)[part] for part in spans(examples)]
+    assert [row for part in slices for row in part] == list(range(300))
+    assert {len(part) for part in slices} <= {300 // parts, 300 // parts + 1}
+    assert len(slices) == parts
+
+
+def test_no_images_are_no_evaluation_batch() -> None:
+    assert list(spans(Examples(torch.zeros(0, 1, 8, 8), torch.zeros(0)))) == []
 
 
 @pytest.mark.parametrize("rows", [1, 4, 9, 10, 12])
