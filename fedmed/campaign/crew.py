@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from fedmed.campaign.grid import Job
 from fedmed.campaign.worker import Asked, Ended, Round, Word, Worker
+from fedmed.devices import device_of
 
 DEATHS = 3
 """How many workers may die of the same run before it counts as failed."""
+
+
+def fitting(configs: Sequence[Mapping[Any, Any]]) -> int:
+    """How many workers keep every core busy with runs of these configs; one where a GPU trains, for its memory."""
+    if any(device_of(config["device"]).type != "cpu" for config in configs):
+        return 1
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(1, cores // max((config["torch_threads"] for config in configs), default=1))
 
 
 class Died(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from fedmed.campaign.crew import fitting
 from fedmed.campaign.space import Axis, applies, axes_of, typed
 from fedmed.config import compose
 from fedmed.config.grammar import key_of, split, value_of
@@ -50,7 +51,7 @@ class Tuning:
     """Strategies that are each given `budget` trials.
 
     shared: overrides of all runs. seeds: of the runs of a trial. metric: that judges (None: the task's usual one).
-    threads: that a run takes. digest: of what is searched and how.
+    workers: how many runs fit side by side. digest: of what is searched and how.
     """
 
     candidates: tuple[Candidate, ...]
@@ -58,7 +59,7 @@ class Tuning:
     budget: int
     seeds: tuple[str, ...]
     metric: str | None
-    threads: int
+    workers: int
     digest: str
 
     @property
@@ -96,7 +97,7 @@ def read(overrides: Sequence[str]) -> Tuning:
         budget=budget,
         seeds=seeds,
         metric=configs[0].metric,
-        threads=configs[0].torch_threads,
+        workers=fitting(configs),
         digest=blake2b(text.encode(), digest_size=4).hexdigest(),
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,12 +43,6 @@ def work(jobs: Sequence[Job], *, workers: int, view: View) -> Outcome:
     with view, Crew(min(workers, len(under_way.order.waiting))) as crew:
         under_way.go(crew)
     return Outcome(tuple(under_way.done), under_way.failed)
-
-
-def fitting(jobs: Sequence[Job]) -> int:
-    """How many workers keep every core busy."""
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return max(1, cores // max((int(job.config["torch_threads"]) for job in jobs), default=1))
 
 
 def finished(job: Job) -> dict[str, Any] | None:

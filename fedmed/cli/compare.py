@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
         fix = "Leave out --from to make runs, or the options to read some."
         raise refuse("--from", "folders of runs alone, as it only reads", " ".join(given.overrides), fix)
     if given.workers is not None and given.workers < 1:
-        raise refuse("--workers", "a number from 1 on", given.workers, "Leave it out for one per core.")
+        raise refuse("--workers", "a number from 1 on", given.workers, "Leave it out for as many as fit.")
     if given.paths:
         _tell(given.paths, given.output or _rebuilt(given.paths) or _place(map(str, given.paths), "runs"), given)
         return 0
@@ -64,7 +64,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--from", nargs="+", type=Path, dest="paths", metavar="DIR", help="only compare the runs in these folders"
     )
-    parser.add_argument("--workers", type=int, metavar="N", help="runs at a time (default: one per core)")
+    parser.add_argument("--workers", type=int, metavar="N", help="runs at a time (default: one per core; on a GPU 1)")
     parser.add_argument(
         "--no-references",
         dest="references",
@@ -88,20 +88,22 @@ def _compare(given: Namespace) -> int:
     from fedmed.campaign.worker import expect
 
     expect()
+    from fedmed.campaign.crew import fitting
     from fedmed.campaign.grid import grid
     from fedmed.campaign.told import told
     from fedmed.campaign.view import make_view
-    from fedmed.campaign.work import fitting, work
+    from fedmed.campaign.work import work
     from fedmed.comparison.record import write_record
 
     jobs = grid(given.overrides, root=given.runs or _root() / "compare", with_references=given.references)
+    workers = given.workers or fitting([job.config for job in jobs])
     folder = given.output or _place((job.key for job in jobs), _arms(jobs))
     runs = {job.directory: job.label for job in jobs}
     write_record(folder, runs, asked=given.overrides)
     try:
         with told(jobs, folder) as jobs:
             with _reporting():
-                outcome = work(jobs, workers=given.workers or fitting(jobs), view=make_view(quiet=given.quiet))
+                outcome = work(jobs, workers=workers, view=make_view(quiet=given.quiet))
             failed = {job.directory: error for job, error in outcome.failed.items()}
             write_record(folder, runs, asked=given.overrides, failed=failed)
             if outcome.done:

@@ -41,7 +41,9 @@ def main(arguments: list[str]) -> int:
     """Searches, and tells what was found and how to compare it; 1 where all trials of a strategy have failed."""
     parser = Parser("tune", TEXT)
     parser.add_argument("overrides", nargs="*", metavar="OPTION=VALUE")
-    parser.add_argument("--workers", type=count_of, metavar="N", help="runs side by side (as many as there are cores)")
+    parser.add_argument(
+        "--workers", type=count_of, metavar="N", help="runs at a time (default: one per core; on a GPU 1)"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to keep the search (in ./runs, by its options)")
     parser.add_argument("--json", action="store_true", help="the result as one JSON object on standard output")
     given = parser.parse_intermixed_args(arguments)
@@ -58,7 +60,7 @@ def main(arguments: list[str]) -> int:
     folder = given.out or Path(os.environ.get("FEDMED_RUNS", "runs")) / tuning.name
     under_way = Tune(tuning, folder, _say)
     try:
-        with Crew(given.workers or max(1, (os.cpu_count() or 1) // tuning.threads)) as crew:
+        with Crew(given.workers or tuning.workers) as crew:
             found = under_way.go(crew)
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on.", file=sys.stderr)

@@ -15,9 +15,9 @@ from omegaconf import OmegaConf
 from fedmed import runner
 from fedmed.campaign.crew import Crew, Died
 from fedmed.campaign.view import Lines, Quiet
-from fedmed.campaign.work import Outcome, finished, fitting, work
+from fedmed.campaign.work import Outcome, finished, work
 from fedmed.campaign.worker import Ended, log_of
-from tests.campaign.conftest import MakeGrid, MakeMethod, job
+from tests.campaign.conftest import MakeGrid, MakeMethod
 from tests.runner.conftest import StopAfter
 from tests.runner.traces import trace
 
@@ -132,11 +132,6 @@ def test_two_comparisons_that_need_the_same_run_do_not_both_do_it(small: MakeGri
         while crew.desks:
             crew.hear(1)
     assert finished(same) is not None
-
-
-def test_threads_of_a_run_count_as_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    assert [fitting([job("a"), job("b", torch_threads=n)]) for n in (1, 2, 3, 9)] == [8, 4, 2, 1]
 
 
 def _times(folder: Path) -> dict[str, int]:

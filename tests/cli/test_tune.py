@@ -35,7 +35,7 @@ def tuning(*outcomes: Outcome) -> Tuning:
         budget=1,
         seeds=("100",),
         metric=None,
-        threads=1,
+        workers=1,
         digest="0",
     )
 
