@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import shlex
-import signal
 from argparse import Namespace
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from fedmed.cli import run
 from fedmed.cli.arguments import Parser
@@ -44,7 +41,6 @@ def main(arguments: list[str]) -> int:
         fix = "It runs one experiment, with one client per SuperNode, on engine=superlink."
         raise refuse("fedmed deploy", "options of a single run besides clients and engine", wrong[0], fix)
     directory, rest = _directory([*rest, *(["engine.sites=true"] if given.data else [])], given.local)
-    signal.signal(signal.SIGTERM, _stop)
 
     from fedmed.engine.loopback import Loopback
 
@@ -73,8 +69,3 @@ def _parser() -> Parser:
     images = "a SuperNode's own images; one --data for each"
     parser.add_argument("--data", type=Path, action="append", default=[], metavar="FILE", help=images)
     return parser
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    """Ends as Ctrl-C would, so that the processes are stopped."""
-    raise KeyboardInterrupt

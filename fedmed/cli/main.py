@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from fedmed import __version__
 from fedmed.errors import UserError, near, refuse
@@ -43,6 +45,8 @@ usage: fedmed COMMAND ...
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code: 0; 2 for what the user can mend; 130 when interrupted."""
     go_offline()
+    if arguments is None:
+        signal.signal(signal.SIGTERM, _interrupt)
     command, *rest = sys.argv[1:] if arguments is None else arguments or ["--help"]
     try:
         return _dispatch(command, rest)
@@ -56,6 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `fedmed list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Ends as Ctrl-C would, so that nothing is left behind where a scheduler or a container stops the command."""
+    raise KeyboardInterrupt
 
 
 def _dispatch(command: str, arguments: list[str]) -> int:

@@ -82,9 +82,13 @@ def test_a_run_killed_within_a_round_goes_on_to_the_same_bits(
     assert not leftovers(tmp_path / "kept")
 
 
-def test_ctrl_c_says_how_to_go_on_and_leaves_whole_files(tmp_path: Path, straight: dict[str, Any]) -> None:
-    code, out, err = fedmed(tmp_path, *RUN, *OPTIONS, "hydra.run.dir=kept", die_at=17, of=signal.SIGINT)
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_says_how_to_go_on_and_leaves_whole_files(
+    tmp_path: Path, straight: dict[str, Any], sign: int
+) -> None:
+    code, out, err = fedmed(tmp_path, *RUN, *OPTIONS, "hydra.run.dir=kept", die_at=17, of=sign)
     assert (code, out) == (130, "")
+    assert json.loads((tmp_path / "kept/run.json").read_text())["status"] == "stopped"
     assert done(tmp_path / "kept") == 1
     assert err.rstrip().endswith("Interrupted. Continue with: fedmed run resume=kept")
     assert "Traceback" not in err
