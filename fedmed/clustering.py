@@ -1,4 +1,4 @@
-"""Directions of rows, and FINCH: their clusters from first neighbours alone, without a number or a threshold.
+"""FINCH: clusters of rows from first neighbours alone, without a number of clusters or a threshold.
 
 Sarfraz, Sharma, Stiefelhagen: Efficient Parameter-Free Clustering Using First Neighbor Relations.
 CVPR 2019, arXiv 1902.11266.
@@ -9,34 +9,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-TINY = 1e-8
-"""Length below which a vector has no direction: its cosines are 0 and it has no gradient."""
+from fedmed.directions import unit
 
 BLOCK = 1024
 """Rows that are compared with all others at a time, which bounds the memory for similarities."""
 
 
-def unit(rows: Tensor) -> Tensor:
-    """Vectors (..., D) of length 1; one without a direction becomes zero."""
-    found: Tensor = rows / lengths(rows)
-    return found
-
-
-def lengths(rows: Tensor) -> Tensor:
-    """Lengths of vectors (..., D), (..., 1), to divide by; infinite where there is no direction."""
-    found: Tensor = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
-    return found.masked_fill(found <= TINY, torch.inf)
+LINKED = 3
+"""Up to so many rows are one cluster, as a cluster has two rows or more."""
 
 
 def finch(rows: Tensor) -> list[Tensor]:
     """The partitions of finite rows (N, D) by cosine, finest first: labels (N,) int64, counted from 0.
 
-    Each coarser one links the centroids of the one before. A cluster has two rows or more, so up to three rows are one
-    cluster; a single cluster is a partition only where the first neighbours of the rows link them all.
+    Each coarser one links the centroids of the one before. A single cluster is a partition only where the first
+    neighbours of the rows link them all.
     """
     labels, number = _linked(rows)
     levels = [labels]
-    while number > 3:
+    while number > LINKED:
         labels, number = _linked(centroids(rows, levels[-1]))
         if number > 1:
             levels.append(labels[levels[-1]])
@@ -51,7 +42,7 @@ def centroids(rows: Tensor, labels: Tensor) -> Tensor:
 
 def _linked(rows: Tensor) -> tuple[Tensor, int]:
     """Labels (N,) of the sets that the links from each row to its first neighbour connect, and how many there are."""
-    if len(rows) <= 3:
+    if len(rows) <= LINKED:
         return torch.zeros(len(rows), dtype=torch.int64, device=rows.device), 1
     neighbour: list[int] = _first_neighbours(rows).tolist()
     label = [-1] * len(neighbour)

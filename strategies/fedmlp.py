@@ -13,8 +13,8 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from fedmed.clustering import unit
 from fedmed.data.examples import Examples
+from fedmed.directions import unit
 from fedmed.errors import Fault, refuse
 from fedmed.method import Batch, Client, Method, Payload, Report, Server, Setup
 from fedmed.metrics.ranking import auc, curve

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 
-from fedmed.clustering import lengths, unit
+from fedmed.directions import lengths, unit
 from fedmed.errors import Fault
 from fedmed.method import Batch, Client, Method, Setup
 

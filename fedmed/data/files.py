@@ -42,7 +42,7 @@ class Archive:
                 raise self._damaged(key, error) from error
             fix = "Objects can run code when read. Store numbers (or fixed-length text) instead."
             raise self.fault(key, "an array of numbers", "Python objects", fix) from error
-        except (BadZipFile, ZlibError, EOFError, OSError, NotImplementedError) as error:
+        except (BadZipFile, ZlibError, EOFError, OSError, RuntimeError) as error:
             raise self._damaged(key, error) from error
 
     def fault(self, key: str, expected: str, got: object, fix: str = "") -> UserError:

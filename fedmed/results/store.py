@@ -102,13 +102,14 @@ class RunDirectory:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """The run is `running` for the length of a block, and `stopped` where an exception ends it."""
+        """The run is `running` for the length of a block, and `stopped` where an exception ends it unfinished."""
         self._mark("running")
         try:
             yield
         except BaseException:
             with suppress(OSError):
-                self._mark("stopped")
+                if self.status == "running":
+                    self._mark("stopped")
             raise
 
     @property

@@ -45,11 +45,12 @@ from fedmed.tracking import Followed
 
 def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
     """Runs an experiment from the start; its directory is made only when everything has been checked."""
-    link = superlink_of(config)
-    if link is None or not link.sites:
+    if (link := superlink_of(config)) is None:
         with _prepared(config) as parts:
-            if link is None:
-                return _go(parts, _created(parts, directory, _yaml(config)), show)
+            return _go(parts, _created(parts, directory, _yaml(config)), show)
+    if not link.sites:
+        with _prepared(config):
+            pass  # what is wrong is refused here, before anything is handed over
     return submit(link, _yaml(config), directory, resume=False)
 
 

@@ -81,6 +81,20 @@ def test_a_damaged_compressed_stream_is_refused(tmp_path):
         read(file)
 
 
+@pytest.mark.parametrize(("at", "value", "why"), [(8, 1, "encrypted"), (10, 97, "compression")])
+def test_a_member_that_cannot_be_unpacked_is_refused(path, at, value, why):
+    """Bytes 8 and 10 of a directory entry: its flags, of which the lowest says encrypted, and its way of packing."""
+    content = bytearray(path.read_bytes())
+    for mark, place in ((b"PK\x01\x02", at), (b"PK\x03\x04", at - 2)):
+        start = content.find(mark)
+        while start >= 0:
+            content[start + place] = value
+            start = content.find(mark, start + 1)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=why):
+        read(path)
+
+
 def test_a_zip_member_that_is_no_array_is_refused(tmp_path):
     file = tmp_path / "x.npz"
     with zipfile.ZipFile(file, "w") as archive:

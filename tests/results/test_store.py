@@ -122,5 +122,16 @@ def test_a_run_that_an_error_ends_has_stopped_until_it_goes_on(tmp_path: Path, e
     assert run.status == "stopped"
     with run.under_way():
         assert run.status == "running"
-        run.finish({})
+
+
+def test_what_fails_after_the_result_leaves_a_run_finished(tmp_path: Path) -> None:
+    run = create(tmp_path / "run")
+
+    def finish_and_fail() -> None:
+        with run.under_way():
+            run.finish({})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finish_and_fail()
     assert run.status == "finished"

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fedmed import rng
-from fedmed.clustering import unit
 from fedmed.config.compose import compose
+from fedmed.directions import unit
 from fedmed.method import chain
 from fedmed.strategies.fednpr import FedNPR, cluster_means, log_prior, purity, sinkhorn, standings
 from fedmed.strategies.fedprox import FedProx
