@@ -119,6 +119,19 @@ def test_the_small_cnn_is_the_yardstick() -> None:
     torch.testing.assert_close(net(x), F.linear(hidden, w["head.weight"], w["head.bias"]))
 
 
+@pytest.mark.parametrize("side", [4, 5, 7, 28])
+def test_the_small_cnn_computes_the_same_with_and_without_a_gradient(side: int) -> None:
+    net = SmallCnn().build(3, 4, side)
+    x = images(6, 3, side)
+    x[0, 0, 0, 0] = torch.nan
+    with torch.no_grad():
+        without = net(x)
+    assert net(x).requires_grad
+    assert torch.equal(without[1:], net(x)[1:])
+    assert without[0].isnan().all()
+    assert net(x)[0].isnan().all()
+
+
 def test_dropout_of_the_small_cnn_is_in_its_head() -> None:
     net = SmallCnn(dropout=0.5).build(1, 4, 8)
     x = images(8, 1, 8)
