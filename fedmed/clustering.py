@@ -6,6 +6,9 @@ CVPR 2019, arXiv 1902.11266.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
 import torch
 from torch import Tensor
 
@@ -19,18 +22,23 @@ LINKED = 3
 """Up to so many rows are one cluster, as a cluster has two rows or more."""
 
 
-def finch(rows: Tensor) -> list[Tensor]:
+def finch(rows: Tensor, sizes: Sequence[int] | None = None) -> list[Tensor]:
     """The partitions of finite rows (N, D) by cosine, finest first: labels (N,) int64, counted from 0.
 
     Each coarser one links the centroids of the one before. A single cluster is a partition only where the first
     neighbours of the rows link them all.
+    sizes: of groups of rows, one after the other, that are clustered each on its own (one or more); one with fewer
+       partitions than others ends with copies of its last. None: all rows are one group.
     """
-    labels, number = _linked(rows)
-    levels = [labels]
-    while number > LINKED:
-        labels, number = _linked(centroids(rows, levels[-1]))
-        if number > 1:
-            levels.append(labels[levels[-1]])
+    found = _linked(rows, [len(rows)] if sizes is None else sizes)
+    levels, counts = [_joined(found, rows)], _counts(found)
+    while max(counts) > LINKED:
+        coarser = _linked(centroids(rows, levels[-1]), counts)
+        found = [sets if any(sets) else list(range(count)) for sets, count in zip(coarser, counts, strict=True)]
+        if _counts(found) == counts:
+            break
+        levels.append(_joined(found, rows)[levels[-1]])
+        counts = _counts(found)
     return levels
 
 
@@ -40,11 +48,27 @@ def centroids(rows: Tensor, labels: Tensor) -> Tensor:
     return rows.new_zeros(len(count), rows.shape[1]).index_add_(0, labels, rows) / count[:, None]
 
 
-def _linked(rows: Tensor) -> tuple[Tensor, int]:
-    """Labels (N,) of the sets that the links from each row to its first neighbour connect, and how many there are."""
-    if len(rows) <= LINKED:
-        return torch.zeros(len(rows), dtype=torch.int64, device=rows.device), 1
-    neighbour: list[int] = _first_neighbours(rows).tolist()
+def _linked(rows: Tensor, sizes: Sequence[int]) -> list[list[int]]:
+    """For every group of rows, the sets of its rows, counted from 0, that links to their first neighbours make."""
+    groups = unit(rows).split(list(sizes))
+    flat: list[int] = torch.cat([_first_neighbours(group) for group in groups]).tolist()
+    return [_sets(flat[start:end]) for start, end in pairwise(accumulate(sizes, initial=0))]
+
+
+def _first_neighbours(directions: Tensor) -> Tensor:
+    """The other row of largest cosine for every row (N,), the lowest number among equals; the first of a few rows."""
+    if len(directions) <= LINKED:
+        return torch.zeros(len(directions), dtype=torch.int64, device=directions.device)
+    found = []
+    for start in range(0, len(directions), BLOCK):
+        similar = directions[start : start + BLOCK] @ directions.T  # (<= BLOCK, N)
+        similar.diagonal(start).fill_(-torch.inf)
+        found.append(similar.argmax(1))
+    return torch.cat(found)
+
+
+def _sets(neighbour: Sequence[int]) -> list[int]:
+    """The sets of rows, counted from 0, that the links from each row to another one connect."""
     label = [-1] * len(neighbour)
     sets = 0
     for start in range(len(neighbour)):
@@ -58,15 +82,15 @@ def _linked(rows: Tensor) -> tuple[Tensor, int]:
                 sets += 1
         for passed in path:
             label[passed] = label[row]
-    return torch.tensor(label, device=rows.device), sets
+    return label
 
 
-def _first_neighbours(rows: Tensor) -> Tensor:
-    """The other row of largest cosine for every row (N,), the lowest number among equals."""
-    directions = unit(rows)
-    found = []
-    for start in range(0, len(directions), BLOCK):
-        similar = directions[start : start + BLOCK] @ directions.T  # (<= BLOCK, N)
-        similar.diagonal(start).fill_(-torch.inf)
-        found.append(similar.argmax(1))
-    return torch.cat(found)
+def _counts(found: Sequence[Sequence[int]]) -> list[int]:
+    return [max(sets, default=-1) + 1 for sets in found]
+
+
+def _joined(found: Sequence[Sequence[int]], rows: Tensor) -> Tensor:
+    """The sets of all groups, counted on from one group to the next, on the device of the rows."""
+    before = accumulate(_counts(found), initial=0)
+    flat = [number + first for sets, first in zip(found, before, strict=False) for number in sets]
+    return torch.tensor(flat, dtype=torch.int64, device=rows.device)

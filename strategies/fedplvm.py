@@ -100,7 +100,7 @@ class FedPLVM(Method):
         features, y = client.collect(client.model)[0], client.train.y
         client.scratch["features"] = features
         _refuse_broken(client, features, y)
-        by_class = [(y == m).nonzero()[:, 0] for m in y.unique().tolist()]
+        by_class = y.argsort(stable=True).split(y.bincount().tolist())
         drawn = [self._draw(client, rows) for rows in by_class if len(rows) >= self.min_examples]
         if not drawn:
             return {}
@@ -173,16 +173,13 @@ class _Known(NamedTuple):
 
 def _prototypes(rows: Tensor, classes: Tensor, how: str) -> dict[str, Tensor]:
     """The means of the clusters of each class, every row counting alike. rows: (N, D). classes: of the rows (N,)."""
-    if how != "none":
-        ordered: list[int] = classes.unique().tolist()
-        found = [_means(rows[classes == m], how) for m in ordered]
-        classes = torch.cat([classes.new_full((len(means),), m) for m, means in zip(ordered, found, strict=True)])
-        rows = torch.cat(found)
-    return {"prototypes": rows, "classes": classes}
-
-
-def _means(rows: Tensor, how: str) -> Tensor:
-    return centroids(rows, finch(rows)[-1]) if how == "finch" else rows.mean(0, keepdim=True)
+    if how == "none":
+        return {"prototypes": rows, "classes": classes}
+    classes, order = classes.sort(stable=True)
+    rows, (_, own, sizes) = rows[order], classes.unique_consecutive(return_inverse=True, return_counts=True)
+    cluster = finch(rows, sizes.tolist())[-1] if how == "finch" else own
+    means = centroids(rows, cluster)
+    return {"prototypes": means, "classes": classes.new_empty(len(means)).scatter_(0, cluster, classes)}
 
 
 def _counts(name: str, payload: Payload, client: Client) -> dict[str, float]:

@@ -68,8 +68,8 @@ def test_clusters_of_clusters_have_the_means_of_their_rows_not_of_their_centroid
     levels = finch(rows)
     assert len(levels) > 1
     for finer, coarser in pairwise(levels):
-        linked, _ = clustering._linked(torch.stack([rows[finer == k].mean(0) for k in range(int(finer.max()) + 1)]))
-        assert same_partition(linked[finer].tolist(), coarser.tolist())
+        means = torch.stack([rows[finer == k].mean(0) for k in range(int(finer.max()) + 1)])
+        assert same_partition(finch(means)[0][finer].tolist(), coarser.tolist())
 
 
 @pytest.mark.parametrize("n", [4, 10, 60])
@@ -107,3 +107,20 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = finch(rows)
     monkeypatch.setattr(clustering, "BLOCK", 7)
     assert all(torch.equal(a, b) for a, b in zip(finch(rows), whole, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_groups_are_clustered_each_on_its_own(seed: int) -> None:
+    """Labels count on from one group to the next, and a group without a coarser partition keeps its last."""
+    g = rng.generator(seed, "groups")
+    sizes = [60, 0, *torch.randint(1, 30, (5,), generator=g).tolist(), 3, 1]
+    rows = torch.randn(sum(sizes), 8, generator=g)
+    alone = [finch(group) for group in rows.split(sizes)]
+    levels = finch(rows, sizes)
+    assert len(levels) == max(map(len, alone))
+    for level, labels in enumerate(levels):
+        first = 0
+        for own, found in zip(alone, labels.split(sizes), strict=True):
+            expected = own[min(level, len(own) - 1)]
+            assert torch.equal(found, expected + first)
+            first += len(expected.unique())
