@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,9 +124,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_written(
 def test_help_answers_without_torch_and_shows_examples() -> None:
     code = "import sys; from fedmed.cli.main import main\ntry: main(['compare', '--help'])\n"
     code += "except SystemExit: print('torch' in sys.modules, 'hydra' in sys.modules)"
-    began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert time.monotonic() - began < 2  # a second, on a machine that is busy with other tests
     assert "fedmed compare strategy=fedavg,scaffold,fedprox,fedprox+fednpr seed=0,1,2,3,4" in done.stdout
     assert done.stdout.splitlines()[-1] == "False False"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -278,15 +277,6 @@ def test_files_are_told_by_their_names_wherever_they_lie(tmp_path: Path) -> None
         run(tmp_path / f"mine{seed}", seed=seed, config={"loss": f"{place}/losses.py:mine"})
         run(tmp_path / f"other{seed}", seed=seed, config={"loss": f"{place}/losses.py:other"})
     assert set(read([tmp_path]).arms) == {"fedavg loss=losses.py:mine", "fedavg loss=losses.py:other"}
-
-
-def test_a_hundred_runs_are_read_in_far_less_than_two_seconds(tmp_path: Path) -> None:
-    arms = {name: [0.5] * 25 for name in ("fedavg", "fedprox", "fedbn", "moon")}
-    runs(tmp_path, arms)
-    read([tmp_path])  # imports
-    began = time.perf_counter()
-    assert len(read([tmp_path]).runs) == 100
-    assert time.perf_counter() - began < 1
 
 
 def test_rows_are_read_when_asked_for(tmp_path: Path) -> None:

