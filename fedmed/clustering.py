@@ -17,7 +17,6 @@ from fedmed.directions import unit
 BLOCK = 1024
 """Rows that are compared with all others at a time, which bounds the memory for similarities."""
 
-
 LINKED = 3
 """Up to so many rows are one cluster, as a cluster has two rows or more."""
 
@@ -31,14 +30,16 @@ def finch(rows: Tensor, sizes: Sequence[int] | None = None) -> list[Tensor]:
        partitions than others ends with copies of its last. None: all rows are one group.
     """
     found = _linked(rows, [len(rows)] if sizes is None else sizes)
-    levels, counts = [_joined(found, rows)], _counts(found)
+    counts = _counts(found)
+    levels = [_joined(found, counts, rows.device)]
     while max(counts) > LINKED:
         coarser = _linked(centroids(rows, levels[-1]), counts)
         found = [sets if any(sets) else list(range(count)) for sets, count in zip(coarser, counts, strict=True)]
-        if _counts(found) == counts:
+        fewer = _counts(found)
+        if fewer == counts:
             break
-        levels.append(_joined(found, rows)[levels[-1]])
-        counts = _counts(found)
+        counts = fewer
+        levels.append(_joined(found, counts, rows.device)[levels[-1]])
     return levels
 
 
@@ -89,8 +90,8 @@ def _counts(found: Sequence[Sequence[int]]) -> list[int]:
     return [max(sets, default=-1) + 1 for sets in found]
 
 
-def _joined(found: Sequence[Sequence[int]], rows: Tensor) -> Tensor:
-    """The sets of all groups, counted on from one group to the next, on the device of the rows."""
-    before = accumulate(_counts(found), initial=0)
-    flat = [number + first for sets, first in zip(found, before, strict=False) for number in sets]
-    return torch.tensor(flat, dtype=torch.int64, device=rows.device)
+def _joined(found: Sequence[Sequence[int]], counts: Sequence[int], device: torch.device) -> Tensor:
+    """The sets of all groups, of which each has so many, counted on from one group to the next."""
+    before = accumulate(counts[:-1], initial=0)
+    flat = [number + first for sets, first in zip(found, before, strict=True) for number in sets]
+    return torch.tensor(flat, dtype=torch.int64, device=device)

@@ -204,7 +204,7 @@ def test_closing_ends_workers_in_the_middle_of_a_client(none_left: None) -> None
     next(replies)
     began = time.monotonic()
     place.close()
-    assert time.monotonic() - began < 50  # the clients sleep for 60 seconds
+    assert time.monotonic() - began < 5
 
 
 def test_warnings_of_clients_are_heard_here(none_left: None) -> None:
