@@ -1,11 +1,14 @@
 """What every test shares: one torch thread, and the folder of real images where there is one."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: the number of threads moves the last bits
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in the background of a shell: children would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
