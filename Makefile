@@ -11,8 +11,9 @@ export OMP_NUM_THREADS ?= 1
 run: $(VENV)/.run
 	$(BIN)/fedmed run
 
+# one process per core, four at most; a test is no faster for more, and each imports torch
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m slow

@@ -156,6 +156,7 @@ def test_a_study_that_does_not_hold_together_is_refused(tmp_path: Path, old: str
         _read(tmp_path, TEXT.replace(old, new))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_study_composes(path: Path) -> None:
     from fedmed.config import compose
