@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.studies.running import Run, audit, finished
 from benchmarks.studies.study import Overrides, Study
+from fedmed.headline import HIGHER_IS_BETTER
 
 Values = dict[int, float]
 """A value per seed."""
@@ -85,7 +86,9 @@ class Outcome:
         finals = [finished(run, self.root) or {} for run in runs]
         name = self.study.metric(self.study.select, arm)
         values = [final.get(name) for final in finals]
-        return fmean(values) if all(map(_defined, values)) else float("-inf")
+        if not all(map(_defined, values)):
+            return float("-inf")
+        return fmean(values) if HIGHER_IS_BETTER[name.rpartition(".")[2]] else -fmean(values)
 
 
 def _defined(value: object) -> bool:

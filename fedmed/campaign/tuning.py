@@ -13,11 +13,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from fedmed.campaign.crew import fitting
+from fedmed.campaign.judge import higher_is_better
 from fedmed.campaign.space import Axis, applies, axes_of, typed
 from fedmed.config import compose
 from fedmed.config.grammar import key_of, split, value_of
 from fedmed.errors import UserError, refuse
-from fedmed.headline import higher_is_better
 
 SEEDS = "100"
 """Seeds of the runs of a search unless others are given: none that anybody would report."""
@@ -51,7 +51,8 @@ class Tuning:
     """Strategies that are each given `budget` trials.
 
     shared: overrides of all runs. seeds: of the runs of a trial. metric: that judges (None: the task's usual one).
-    workers: how many runs fit side by side. digest: of what is searched and how.
+    workers: how many runs fit side by side. digest: of what is searched and how. greater: whether more of the metric is
+    better.
     """
 
     candidates: tuple[Candidate, ...]
@@ -61,16 +62,12 @@ class Tuning:
     metric: str | None
     workers: int
     digest: str
+    greater: bool = True
 
     @property
     def name(self) -> str:
         """What its folder is called; the same words give the same one, with a larger budget too."""
         return f"tune_{','.join(candidate.name for candidate in self.candidates)}_{self.digest}"
-
-    @property
-    def greater(self) -> bool:
-        """Whether more of the metric is better."""
-        return self.metric is None or higher_is_better(self.metric)
 
     def trials(self, of: int) -> int:
         """How many trials a strategy gets; one where there is nothing to search."""
@@ -87,6 +84,7 @@ def read(overrides: Sequence[str]) -> Tuning:
         fix = "Write strategy.fedprox.mu=0.001..1.0:log or batch_size=10,32, for instance."
         raise refuse("tune", "an option with a range or choices", "none", fix)
     configs = _configs(strategies, fixed, axes, seeds)
+    metric = configs[0].metric
     text = repr((sorted(fixed), sorted(map(repr, axes)), strategies, seeds))
     return Tuning(
         candidates=tuple(
@@ -96,9 +94,10 @@ def read(overrides: Sequence[str]) -> Tuning:
         shared=tuple(fixed),
         budget=budget,
         seeds=seeds,
-        metric=configs[0].metric,
+        metric=metric,
         workers=fitting(configs),
         digest=blake2b(text.encode(), digest_size=4).hexdigest(),
+        greater=metric is None or higher_is_better("metric", metric, configs),
     )
 
 

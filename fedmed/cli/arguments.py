@@ -26,6 +26,13 @@ class Parser(ArgumentParser):
         raise refuse(self.prog, "the arguments that it takes", message, f"See {self.prog} --help.")
 
 
+def add_better(parser: ArgumentParser) -> None:
+    """Adds --better, for runs that do not tell which way a metric of the user's improves."""
+    parser.add_argument(
+        "--better", choices=("higher", "lower"), help="which way the metric improves, where the runs do not tell"
+    )
+
+
 def out_file(text: str) -> Path:
     """A file to write to, as the type of an argument; refuses a folder."""
     if Path(text).is_dir():

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fedmed.cli.arguments import Parser
+from fedmed.cli.arguments import Parser, add_better
 from fedmed.errors import refuse
 from fedmed.results.text import count
 
@@ -72,6 +72,7 @@ def _parser() -> Parser:
         help="no local-only and pooled runs beside the others",
     )
     parser.add_argument("--metric", help="the headline metric, such as auc (default: that of the runs)")
+    add_better(parser)
     parser.add_argument("--reference", metavar="ARM", help="what the others are compared with (default: fedavg)")
     parser.add_argument(
         "--target", type=float, metavar="X", help="value of the metric to reach (default: 95 %% of ARM's)"
@@ -90,12 +91,15 @@ def _compare(given: Namespace) -> int:
     expect()
     from fedmed.campaign.crew import fitting
     from fedmed.campaign.grid import grid
+    from fedmed.campaign.judge import higher_is_better
     from fedmed.campaign.told import told
     from fedmed.campaign.view import make_view
     from fedmed.campaign.work import work
     from fedmed.comparison.record import write_record
 
     jobs = grid(given.overrides, root=given.runs or _root() / "compare", with_references=given.references)
+    if given.metric is not None and given.better is None:
+        higher_is_better("--metric", given.metric.rpartition(".")[2], [job.config for job in jobs])
     workers = given.workers or fitting([job.config for job in jobs])
     folder = given.output or _place((job.key for job in jobs), _arms(jobs))
     runs = {job.directory: job.label for job in jobs}
@@ -123,7 +127,7 @@ def _tell(runs: Sequence[Path], folder: Path, given: Namespace, notes: Sequence[
     from fedmed.comparison.summary import summarise
     from fedmed.report import page, tables
 
-    comparison = read(runs, metric=given.metric, reference=given.reference, force=given.force)
+    comparison = read(runs, metric=given.metric, reference=given.reference, force=given.force, better=given.better)
     summary = summarise(replace(comparison, notes=(*comparison.notes, *notes)), target=given.target)
     tables.write_summary(summary, folder)
     written = page.write_summary(summary, folder)

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fedmed.cli.arguments import Parser
+from fedmed.cli.arguments import Parser, add_better
+from fedmed.headline import Better
 
 SEVERAL = Path("report")
 """Where the page of several folders goes."""
@@ -18,12 +19,20 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("paths", nargs="+", type=Path, metavar="DIR", help="a run's directory, or a folder of them")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to (default: DIR; of several, ./report)")
     parser.add_argument("--metric", help="the headline metric, such as auc (default: that of the runs)")
+    add_better(parser)
     parser.add_argument("--reference", metavar="ARM", help="what the others are compared with (default: fedavg)")
     parser.add_argument("--force", action="store_true", help="compare runs that differ in data or code, and say so")
     parser.add_argument("--open", action="store_true", help="show the page in the browser")
     given = parser.parse_args(arguments)
     folder = given.output or (given.paths[0] if len(given.paths) == 1 else SEVERAL)
-    page = build(given.paths, folder, metric=given.metric, reference=given.reference, force=given.force)
+    page = build(
+        given.paths,
+        folder,
+        metric=given.metric,
+        reference=given.reference,
+        force=given.force,
+        better=given.better,
+    )
     print(f"wrote {page}")
     if given.open:
         show(page)
@@ -31,14 +40,20 @@ def main(arguments: list[str]) -> int:
 
 
 def build(
-    paths: Sequence[Path], folder: Path, *, metric: str | None = None, reference: str | None = None, force: bool = False
+    paths: Sequence[Path],
+    folder: Path,
+    *,
+    metric: str | None = None,
+    reference: str | None = None,
+    force: bool = False,
+    better: Better | None = None,
 ) -> Path:
     """Writes page, tables and figures of the runs at the paths into the folder; the page's path."""
     from fedmed.comparison.read import read
     from fedmed.comparison.summary import summarise
     from fedmed.report import page, tables
 
-    summary = summarise(read(paths, metric=metric, reference=reference, force=force))
+    summary = summarise(read(paths, metric=metric, reference=reference, force=force, better=better))
     tables.write_summary(summary, folder)
     return page.write_summary(summary, folder)
 

@@ -13,6 +13,7 @@ import yaml
 from fedmed.comparison import record
 from fedmed.comparison.runs import Run
 from fedmed.errors import UserError, refuse
+from fedmed.headline import HIGHER_IS_BETTER
 from fedmed.results.json_text import parse
 from fedmed.results.store import FORMAT
 
@@ -75,10 +76,22 @@ def _read(folder: Path) -> Found:
         raise refuse(str(folder), "a finished run", "it has not ended")
     config, marks = _config(folder), about.get("marks")
     return Found(
-        run=Run(path=folder, seed=int(config["seed"]), config=config, final=_object(folder / "final.json")),
+        run=Run(
+            path=folder,
+            seed=int(config["seed"]),
+            config=config,
+            final=_object(folder / "final.json"),
+            directions={**HIGHER_IS_BETTER, **_declared(about.get("better"))},
+        ),
         created=str(about.get("created", "")),
         marks=marks if isinstance(marks, dict) and marks else None,
     )
+
+
+def _declared(better: object) -> dict[str, bool]:
+    """Directions of the user's own metrics, as run.json keeps them: higher or lower."""
+    found = better.items() if isinstance(better, dict) else ()
+    return {str(name): way == "higher" for name, way in found if way in ("higher", "lower")}
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -12,21 +12,27 @@ from fedmed.comparison.names import arm_names, beyond, unsaid, world_names
 from fedmed.comparison.runs import LOCAL, POOLED, Comparison, Key, Run
 from fedmed.comparison.settings import base_name, drop_seeds, settings
 from fedmed.errors import near, refuse
-from fedmed.headline import HEADLINE, higher_is_better
+from fedmed.headline import HEADLINE, Better, said
 
 SCOPES = ("test.", "client.mean.", "domain.mean.", "val.")
 """What a metric's name begins with in final.json where a whole run is meant."""
 
 
 def read(
-    paths: Sequence[Path], *, metric: str | None = None, reference: str | None = None, force: bool = False
+    paths: Sequence[Path],
+    *,
+    metric: str | None = None,
+    reference: str | None = None,
+    force: bool = False,
+    better: Better | None = None,
 ) -> Comparison:
     """The finished runs at the paths, each a run directory or a folder of them, in their places.
 
     metric: the headline (`auc`; null: the runs' own, or the task's). reference: the arm that others are compared with
     (null: the one with FedAvg, else the first). force: whether runs that are not comparable become notes.
-    Raises UserError for a path that does not exist, runs that are not comparable, no finished run at all, and a metric
-    or an arm that is not there. Other directories are skipped, and noted.
+    better: which way the headline improves, where the runs do not tell.
+    Raises UserError for a path that does not exist, runs that are not comparable, no finished run at all, an arm or a
+    metric that is not there, and a metric whose direction nobody tells. Other directories are skipped, and noted.
     """
     found, notes = find(paths)
     if not found:
@@ -50,7 +56,7 @@ def read(
         runs=runs,
         metric=headline,
         reference=chosen,
-        greater=higher_is_better(headline),
+        greater=_greater(headline, list(runs.values()), better),
         notes=tuple(notes),
     )
 
@@ -87,6 +93,22 @@ def _metric(runs: Sequence[Run], given: str | None) -> str:
     own = [str(name) for name in wished if name and len(wished) == 1]
     first = next((name for name in (*own, *HEADLINE.values()) if known[name] == len(runs)), None)
     return first or max([*HEADLINE.values(), *sorted(known)], key=known.__getitem__)
+
+
+def _greater(metric: str, runs: Sequence[Run], given: Better | None) -> bool:
+    """Whether more of the metric is better, as all the runs that tell say; as `given`, where none does."""
+    told = sorted({said(run.directions[metric]) for run in runs if metric in run.directions})
+    if len(told) == 2:
+        raise refuse(metric, "runs that agree on which way it improves", "both ways", "Compare them apart.")
+    if given is not None and told not in ([], [given]):
+        raise refuse("--better", f"{told[0]}, as the runs say of {metric}", given, "Leave it out.")
+    if not told and given is None:
+        fix = (
+            "Say --better higher or --better lower; for later runs, write @higher_is_better or @lower_is_better above "
+            f"`def {metric}`, with: from fedmed.metrics import higher_is_better, lower_is_better"
+        )
+        raise refuse("metric", "a metric of which the runs tell which way it improves", metric, fix)
+    return (told[0] if told else given) == "higher"
 
 
 def _metrics(final: Mapping[str, object]) -> Iterable[str]:

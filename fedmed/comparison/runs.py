@@ -7,11 +7,12 @@ of all its strategy. Runs of one world with one seed share images, partition, fi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fedmed.headline import HIGHER_IS_BETTER, Directions
 from fedmed.results.store import RunDirectory
 
 Key = tuple[str, str, int]
@@ -23,12 +24,13 @@ POOLED, LOCAL = "pooled", "local-only"
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A finished run. config: resolved; final: the content of final.json."""
+    """A finished run. config: resolved; final: the content of final.json; directions: of its metrics, where known."""
 
     path: Path
     seed: int
     config: Mapping[str, Any]
     final: Mapping[str, Any]
+    directions: Directions = field(default_factory=lambda: HIGHER_IS_BETTER)
 
     @cached_property
     def rounds(self) -> list[dict[str, Any]]:

@@ -27,7 +27,9 @@ class Cost(NamedTuple):
 
 
 def default_target(reference: float, greater: bool) -> float:
-    """95 % of what the reference ends with; for a loss, as much above it."""
+    """95 % of what the reference ends with; for a loss, as much above it; as far off where it is negative."""
+    if reference < 0:
+        return reference / SHARE if greater else reference * SHARE
     return reference * SHARE if greater else reference / SHARE
 
 

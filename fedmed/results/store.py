@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from fedmed.errors import refuse
+from fedmed.headline import HIGHER_IS_BETTER, Directions, said
 from fedmed.results.files import write_atomically
 from fedmed.results.json_text import dumps, parse
 
@@ -42,11 +43,13 @@ class RunDirectory:
         identity: str,
         environment: Mapping[str, object],
         marks: Mapping[str, str] | None = None,
+        directions: Directions = HIGHER_IS_BETTER,
     ) -> RunDirectory:
         """A new run at `path`; raises UserError where a run is already there or the folder cannot be made.
 
         identity: hash of what makes this run this run; resuming compares it.
         marks: what it must share with a run that it is compared with; None where nothing is known.
+        directions: of its metrics, which those who read results need and cannot ask the user's code for.
         """
         run = cls(path)
         taken = ["run.json", "final.json", *(f"{kind}.jsonl" for kind in KINDS)]
@@ -58,7 +61,8 @@ class RunDirectory:
         run._write("environment.json", environment)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         record = {"format": FORMAT, "identity": identity, "created": created, "status": "running"}
-        run._write("run.json", record | {"marks": dict(marks or {})})
+        told = {name: said(higher) for name, higher in directions.items() if name not in HIGHER_IS_BETTER}
+        run._write("run.json", record | {"marks": dict(marks or {})} | ({"better": told} if told else {}))
         return run
 
     @classmethod

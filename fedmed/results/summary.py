@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from fedmed.headline import higher_is_better
+from fedmed.headline import HIGHER_IS_BETTER, Directions
 from fedmed.results.grid import Grid
 from fedmed.results.text import number, size, span
 
@@ -31,20 +31,29 @@ COLUMNS = {
 """Columns of the final table, and what the names of their metrics begin with."""
 
 
-def summarise(rounds: Sequence[Row], clients: Sequence[Row], *, metric: str, seconds: float, directory: Path) -> Final:
+def summarise(
+    rounds: Sequence[Row],
+    clients: Sequence[Row],
+    *,
+    metric: str,
+    seconds: float,
+    directory: Path,
+    directions: Directions = HIGHER_IS_BETTER,
+) -> Final:
     """The final metrics, flat.
 
     rounds: rows with `round`, `loss`, `seconds`, `bytes.up`, `bytes.down`, and after an evaluation `test.<metric>`,
         `val.<metric>`, `client.mean.<metric>`, `client.worst.<metric>`, `adapted.mean.<metric>`, ...
     clients: rows with `round`, `client`, and after an evaluation `client.<metric>`.
-    metric: the metric (`auc`) that chooses the best round (by validation) and the worst client. seconds: of the run.
+    metric: the metric (`auc`) that chooses the best round (by validation) and the worst client, by its direction.
+    seconds: of the run.
     """
     last = next((row for row in reversed(rounds) if _evaluation(row)), {})
     return {
         **_evaluation(last),
-        "client.worst.id": _worst_client(clients, last.get("round"), metric),
-        **_best(rounds, metric, "val"),
-        **_best_by_truth(rounds, metric),
+        "client.worst.id": _worst_client(clients, last.get("round"), metric, higher=directions[metric]),
+        **_best(rounds, metric, "val", directions),
+        **_best_by_truth(rounds, metric, directions),
         "bytes.up": sum(row.get("bytes.up") or 0 for row in rounds),
         "bytes.down": sum(row.get("bytes.down") or 0 for row in rounds),
         **_simulated(rounds),
@@ -62,14 +71,16 @@ def _simulated(rounds: Sequence[Row]) -> Final:
     return {"simulated_seconds": sum(clock)} if clock else {}
 
 
-def best_round(rounds: Sequence[Row], metric: str, labels: str = "val") -> Row | None:
+def best_round(
+    rounds: Sequence[Row], metric: str, labels: str = "val", *, directions: Directions = HIGHER_IS_BETTER
+) -> Row | None:
     """The first row with the best `val.<metric>`; None where no round has one.
 
     labels: val for the validation labels as given, audit for the true ones.
     """
     name = f"{labels}.{metric}"
     rated = [row for row in rounds if _defined(row.get(name))]
-    best = max if higher_is_better(metric) else min
+    best = max if directions[metric] else min
     return best(rated, key=lambda row: float(row[name])) if rated else None
 
 
@@ -88,23 +99,23 @@ def _evaluation(row: Row) -> Row:
     return found if any(map(_defined, found.values())) else {}
 
 
-def _best(rounds: Sequence[Row], metric: str, labels: str) -> Final:
-    row = best_round(rounds, metric, labels)
+def _best(rounds: Sequence[Row], metric: str, labels: str, directions: Directions) -> Final:
+    row = best_round(rounds, metric, labels, directions=directions)
     if row is None:
         return {"best.round": None}
     return {"best.round": row["round"], **{f"best.{name}": value for name, value in _evaluation(row).items()}}
 
 
-def _best_by_truth(rounds: Sequence[Row], metric: str) -> Final:
+def _best_by_truth(rounds: Sequence[Row], metric: str, directions: Directions) -> Final:
     """The round that true validation labels would have chosen, and its test metrics: for audit only."""
-    found = _best(rounds, metric, "audit")
+    found = _best(rounds, metric, "audit", directions)
     return {f"audit.{n}": v for n, v in found.items() if v is not None and n.startswith(("best.round", "best.test."))}
 
 
-def _worst_client(clients: Sequence[Row], round: int | None, metric: str) -> int | None:
+def _worst_client(clients: Sequence[Row], round: int | None, metric: str, *, higher: bool) -> int | None:
     name = f"client.{metric}"
     rated = [row for row in clients if row["round"] == round and _defined(row.get(name))]
-    worst = min if higher_is_better(metric) else max
+    worst = min if higher else max
     return int(worst(rated, key=lambda row: float(row[name]))["client"]) if rated else None
 
 

@@ -6,7 +6,7 @@ import json
 
 import torch
 
-from fedmed.headline import higher_is_better
+from fedmed.headline import worst
 from fedmed.results import checkpoint
 from fedmed.results.files import write_atomically
 from fedmed.results.store import RunDirectory
@@ -43,7 +43,7 @@ def evaluate_finally(parts: Parts, kept: RunDirectory) -> Final:
 
 
 def _by_domain(parts: Parts) -> Final:
-    """`domain.<name>.<metric>`, and the `mean`, the `worst` and the `spread` (best minus worst) over the domains.
+    """`domain.<name>.<metric>`, and the `mean`, the `worst` and the `spread` (largest minus smallest) over the domains.
 
     Every domain counts alike. Nothing where the test images are of one domain.
     """
@@ -60,7 +60,8 @@ def _by_domain(parts: Parts) -> Final:
     for metric in dict.fromkeys(metric for values in found.values() for metric in values):
         defined = [values[metric] for values in found.values() if metric in values]
         out[f"domain.mean.{metric}"] = sum(defined) / len(defined)
-        out[f"domain.worst.{metric}"] = (min if higher_is_better(metric) else max)(defined)
+        if metric in parts.directions:
+            out[f"domain.worst.{metric}"] = worst(defined, higher=parts.directions[metric])
         out[f"domain.spread.{metric}"] = max(defined) - min(defined)
     return out
 

@@ -91,6 +91,7 @@ def _created(parts: Parts, directory: Path, config_yaml: str) -> RunDirectory:
         identity=parts.identity,
         environment=environment(),
         marks=parts.marks,
+        directions=parts.directions,
     )
     write_card(directory, parts)
     keep_picture(parts.world, config_yaml, directory)
@@ -166,7 +167,7 @@ class _Run:
 
     def _after(self, result: RoundResult) -> bool:
         """Keeps what the round gave; whether the run has run out of patience."""
-        row = round_row(result)
+        row = round_row(result, self._parts.directions)
         self._rows.append(row)
         self._kept.append("rounds", [row])
         self._followed.round(row)
@@ -175,7 +176,7 @@ class _Run:
             self._kept.append("audit", rows)
         trained = [*result.clients, *(row for row in result.missing if "late" in row)]
         self._touched.update(int(client["client"]) for client in trained)
-        best = best_round(self._rows, self._parts.metric)
+        best = self._best()
         if best is not None and best["round"] == result.round:
             checkpoint.save_best(self._kept.checkpoints, result.round, result.shared)
         stop = self._out_of_patience()
@@ -186,12 +187,17 @@ class _Run:
         return stop
 
     def _out_of_patience(self) -> bool:
-        patience, best = self._parts.settings.patience, best_round(self._rows, self._parts.metric)
+        patience, best = self._parts.settings.patience, self._best()
         if patience is None or best is None:
             return False
         name = f"val.{self._parts.metric}"
         worse = [row for row in self._rows if row["round"] > best["round"] and row.get(name) is not None]
         return len(worse) >= patience
+
+    def _best(self) -> dict[str, Any] | None:
+        """The row of the best round so far."""
+        found = best_round(self._rows, self._parts.metric, directions=self._parts.directions)
+        return None if found is None else dict(found)
 
     def _commit(self, result: RoundResult) -> None:
         saved = Checkpoint(
@@ -217,6 +223,7 @@ class _Run:
             metric=self._parts.metric,
             seconds=sum(row["seconds"] for row in self._rows),
             directory=self._kept.path,
+            directions=self._parts.directions,
         )
         final |= evaluate_finally(self._parts, self._kept)
         self._kept.finish(final)

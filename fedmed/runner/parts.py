@@ -17,9 +17,9 @@ from fedmed.data.world import World, build_world
 from fedmed.devices import device_of
 from fedmed.engine.base import Engine
 from fedmed.errors import Fault, UserError, near
-from fedmed.headline import HEADLINE
+from fedmed.headline import HEADLINE, HIGHER_IS_BETTER, Directions
 from fedmed.method import Chain, Setup
-from fedmed.metrics import names
+from fedmed.metrics import declared, names, undeclared
 from fedmed.models.net import Model, Net, scope
 from fedmed.models.start import check, create, shape_faults
 from fedmed.runner.conditions import build_conditions
@@ -47,6 +47,7 @@ class Parts:
     conditions: Conditions
     tracking: Tracking
     metric: str
+    directions: Directions
     identity: str
     marks: Mapping[str, str]
 
@@ -92,6 +93,7 @@ def build_parts(config: DictConfig, world: World | None = None) -> Parts:
         conditions=conditions,
         tracking=build(config.tracking),
         metric=chosen.metric or HEADLINE[task.kind],
+        directions={**HIGHER_IS_BETTER, **declared(map(resolve, chosen.metrics))},
         identity=identity(config, world, net),
         marks=marks(world, chain),
     )
@@ -166,8 +168,13 @@ def _client_faults(chosen: Experiment, world: World, conditions: Conditions) -> 
 
 
 def _metric_faults(chosen: Experiment, task: Task) -> Iterator[Fault]:
-    known = names(task, [resolve(name) for name in chosen.metrics])
-    if chosen.metric is not None and chosen.metric not in known:
+    own = [resolve(name) for name in chosen.metrics]
+    known = names(task, own)
+    if chosen.metric is None:
+        return
+    if chosen.metric in known and chosen.metric not in {*HIGHER_IS_BETTER, *declared(own)}:
+        yield undeclared("metric", chosen.metric)
+    if chosen.metric not in known:
         yield Fault("metric", f"a metric of {task.kind}", chosen.metric, near(chosen.metric, known))
 
 

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 
 from fedmed.flower.rounds import RoundResult, Row, mean_loss
-from fedmed.headline import higher_is_better
+from fedmed.headline import HIGHER_IS_BETTER, Directions, worst
 
 INNER = "inner."
 """What the names of audited values begin with on their way from the client."""
 
 
-def round_row(result: RoundResult) -> Row:
-    """One row for the round: losses, cost, and after an evaluation every metric of every scope."""
+def round_row(result: RoundResult, directions: Directions = HIGHER_IS_BETTER) -> Row:
+    """One row for the round: losses, cost, and after an evaluation every metric of every scope.
+
+    directions: of all metrics that have one; of the others no client is the worst.
+    """
     row: Row = {"round": result.round, "loss": mean_loss(result.clients), "clients": len(result.clients)}
     row |= {"asked": result.asked} | _missing(result)
     if result.simulated is not None:
@@ -23,9 +26,9 @@ def round_row(result: RoundResult) -> Row:
     row |= {"bytes.up": result.up, "bytes.down": result.down, "seconds": sum(result.seconds.values())}
     row |= {f"seconds.{stage}": seconds for stage, seconds in result.seconds.items()}
     row |= result.server
-    row |= _over_clients(result.evaluated, "test", "client") | _weighted(result.evaluated, "val")
+    row |= _over_clients(result.evaluated, "test", "client", directions) | _weighted(result.evaluated, "val")
     row |= _weighted(result.evaluated, "audit")
-    return row | _over_clients(result.clients, "adapted", "adapted")
+    return row | _over_clients(result.clients, "adapted", "adapted", directions)
 
 
 def _missing(result: RoundResult) -> Row:
@@ -59,14 +62,15 @@ def _renamed(name: str) -> str:
     return f"client.{name.removeprefix('test.')}" if name.startswith("test.") else name
 
 
-def _over_clients(rows: Sequence[Row], prefix: str, scope: str) -> Row:
+def _over_clients(rows: Sequence[Row], prefix: str, scope: str, directions: Directions) -> Row:
     """`<scope>.mean.<metric>` and `<scope>.worst.<metric>` over the clients for which the metric is defined."""
     out: Row = {}
     for metric in _metrics(rows, prefix):
         values = [row[f"{prefix}.{metric}"] for row in rows if _defined(row, f"{prefix}.{metric}")]
         if values:
             out[f"{scope}.mean.{metric}"] = sum(values) / len(values)
-            out[f"{scope}.worst.{metric}"] = (min if higher_is_better(metric) else max)(values)
+            if metric in directions:
+                out[f"{scope}.worst.{metric}"] = worst(values, higher=directions[metric])
     return out
 
 

@@ -55,3 +55,12 @@ def test_where_half_the_runs_or_more_never_do_there_is_no_median(tmp_path: Path,
 def test_the_target_is_a_little_worse_than_the_reference() -> None:
     assert default_target(0.8, greater=True) == pytest.approx(0.76)
     assert default_target(0.38, greater=False) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("greater", [True, False])
+@pytest.mark.parametrize("end", [0.8, -0.8, 2.5, -2.5])
+def test_the_reference_itself_reaches_the_default_target(end: float, greater: bool) -> None:
+    """Of metrics below zero too, such as a correlation or a log-likelihood of the user's."""
+    target = default_target(end, greater)
+    assert target < end if greater else target > end
+    assert abs(target - end) < 0.06 * abs(end)

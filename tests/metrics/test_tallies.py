@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from fedmed.errors import UserError
-from fedmed.headline import HEADLINE, higher_is_better
-from fedmed.metrics import tally
+from fedmed.headline import HEADLINE, HIGHER_IS_BETTER
+from fedmed.metrics import declared, higher_is_better, lower_is_better, names, tally
+from fedmed.metrics.tallies import SLOW
 from fedmed.tasks import TASKS
 
 
@@ -26,18 +27,26 @@ def test_every_task_has_its_headline_metric(kind: str) -> None:
     task = TASKS[kind](classes=3)
     scores = tally(task).scores()
     assert HEADLINE[kind] in scores.undefined
-    assert higher_is_better(HEADLINE[kind])
+    assert HIGHER_IS_BETTER[HEADLINE[kind]]
 
 
-def test_errors_and_distances_should_fall() -> None:
-    assert [
-        m for m in ("loss", "auc", "ece", "hd95", "surface_distance", "dice", "own") if not higher_is_better(m)
-    ] == [
-        "loss",
-        "ece",
-        "hd95",
-        "surface_distance",
-    ]
+def test_every_metric_of_fedmed_has_a_direction_and_errors_and_distances_should_fall() -> None:
+    known = {name for task in TASKS.values() for name in names(task(classes=3))} | {*SLOW}
+    assert known == HIGHER_IS_BETTER.keys()
+    falling = {name for name, higher in HIGHER_IS_BETTER.items() if not higher}
+    assert falling == {"loss", "ece", *SLOW}
+
+
+def test_a_metric_of_the_user_says_which_way_it_improves_or_has_no_direction() -> None:
+    @lower_is_better
+    def off_by(p: Tensor, y: Tensor, seen: Tensor | None) -> float:
+        return 0.0
+
+    @higher_is_better
+    def hits(p: Tensor, y: Tensor, seen: Tensor | None) -> float:
+        return 0.0
+
+    assert declared([off_by, own, hits]) == {"off_by": False, "hits": True}
 
 
 def test_every_metric_has_a_name_of_its_own() -> None:

@@ -44,7 +44,10 @@ def test_the_main_metric_lies_in_its_interval(run: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("overrides", [("metric=loss",), ("metric=own", "metrics=[own.py:own]")])
 def test_a_metric_that_no_resample_gives_has_no_interval(run: Any, tmp_path: Path, overrides: tuple[str, ...]) -> None:
-    (tmp_path / "own.py").write_text("def own(probabilities, y, seen):\n    return float(probabilities.max())\n")
+    (tmp_path / "own.py").write_text(
+        "from fedmed.metrics import higher_is_better\n\n"
+        "@higher_is_better\ndef own(probabilities, y, seen):\n    return float(probabilities.max())\n"
+    )
     final = run("run", "rounds=1", *overrides)
     assert not any(name.endswith((".low", ".high")) for name in final)
     assert final["best.round"] == 1
@@ -80,6 +83,40 @@ def test_surface_distances_come_with_the_last_evaluation_when_asked(run: Any, tm
     found = evaluation(tmp_path / "run")
     assert {"hd95", "surface_distance"} <= {*found["values"], *found["undefined"]}
     assert found["examples"] == 12
+
+
+OFF_BY = """
+from fedmed.metrics import lower_is_better
+
+def prevalence(p, y, seen):
+    return float(y.bool().float().mean())
+
+@lower_is_better
+def off_by(p, y, seen):
+    return float((1 - p.gather(1, y[:, None])).mean())
+"""
+
+
+def test_a_metric_that_should_fall_ranks_rounds_clients_and_domains_the_right_way_round(
+    run: Any, tmp_path: Path, rounds: Any
+) -> None:
+    (tmp_path / "own.py").write_text(OFF_BY)
+    own = ("metrics=[own.py:off_by,own.py:prevalence]", "metric=off_by", "optimizer.lr=0.1", "patience=1", "rounds=9")
+    final = run("run", *own, *SITES[:3], "clients=null")
+    rows = rounds("run")
+    course = [row["val.off_by"] for row in rows]
+    assert len(set(course)) > 1
+    assert final["best.round"] == 1 + course.index(min(course))
+    assert len(rows) in (9, final["best.round"] + 1)
+    clients = [json.loads(line) for line in (tmp_path / "run/clients.jsonl").read_text().splitlines()]
+    last = {row["client"]: row["client.off_by"] for row in clients if row["round"] == len(rows)}
+    assert final["client.worst.off_by"] == max(last.values()) == last[final["client.worst.id"]]
+    domains = [value for name, value in final.items() if name.startswith("domain.site") and name.endswith("off_by")]
+    assert len(domains) == 3
+    assert final["domain.worst.off_by"] == max(domains) > min(domains)
+    assert json.loads((tmp_path / "run/run.json").read_text())["better"] == {"off_by": "lower"}
+    assert final["client.mean.prevalence"] > 0
+    assert not {"client.worst.prevalence", "domain.worst.prevalence"} & final.keys()  # nobody says which way is worse
 
 
 SITES = ("dataset.sites=3", "partition=site", "partition.clients_per_site=2", "clients=null", "rounds=1")
