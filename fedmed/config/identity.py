@@ -16,10 +16,13 @@ UNIDENTIFIED = ("resume", "device", "engine", "checkpoint_every", "tracking")
 """Settings that change no result, and so not the identity of a run."""
 
 
-def identified(config: DictConfig) -> str:
-    """The config as JSON, without what cannot change a result and without paths; the user's code by what it says."""
+def identified(config: DictConfig, *, without: tuple[str, ...] = ()) -> str:
+    """The config as JSON, without what cannot change a result and without paths; the user's code by what it says.
+
+    without: further settings that are left out.
+    """
     kept: Any = OmegaConf.to_container(config, resolve=True)
-    for name in UNIDENTIFIED:
+    for name in (*UNIDENTIFIED, *without):
         kept.pop(name, None)
     for name in PATHS:
         group, _, option = name.partition(".")

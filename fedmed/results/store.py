@@ -42,12 +42,14 @@ class RunDirectory:
         config_yaml: str,
         identity: str,
         environment: Mapping[str, object],
+        rounds: int | None = None,
         marks: Mapping[str, str] | None = None,
         directions: Directions = HIGHER_IS_BETTER,
     ) -> RunDirectory:
         """A new run at `path`; raises UserError where a run is already there or the folder cannot be made.
 
         identity: hash of what makes this run this run; resuming compares it.
+        rounds: how many are planned; None where nobody asks.
         marks: what it must share with a run that it is compared with; None where nothing is known.
         directions: of its metrics, which those who read results need and cannot ask the user's code for.
         """
@@ -60,7 +62,7 @@ class RunDirectory:
         write_atomically(run.path / "config.yaml", config_yaml)
         run._write("environment.json", environment)
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        record = {"format": FORMAT, "identity": identity, "created": created, "status": "running"}
+        record = {"format": FORMAT, "identity": identity, "created": created, "rounds": rounds, "status": "running"}
         told = {name: said(higher) for name, higher in directions.items() if name not in HIGHER_IS_BETTER}
         run._write("run.json", record | {"marks": dict(marks or {})} | ({"better": told} if told else {}))
         return run
@@ -91,6 +93,19 @@ class RunDirectory:
         """What `create` was given; empty where nothing is known, as of runs of earlier versions."""
         found: dict[str, str] = self._read("run.json").get("marks", {})
         return found
+
+    @property
+    def planned(self) -> int | None:
+        """How many rounds the run is to have, as `create` and `plan` were given it."""
+        planned: int | None = self._read("run.json").get("rounds")
+        return planned
+
+    def plan(self, rounds: int, config_yaml: str) -> None:
+        """Has the run go on to a later round than was planned: it is no longer finished, and has no result yet."""
+        self._write("run.json", self._read("run.json") | {"status": "stopped"})
+        (self.path / "final.json").unlink(missing_ok=True)
+        write_atomically(self.path / "config.yaml", config_yaml)
+        self._write("run.json", self._read("run.json") | {"rounds": rounds})
 
     @property
     def label(self) -> str:

@@ -17,8 +17,11 @@ from fedmed.runner.conditions import fingerprint
 
 
 def identity(config: DictConfig, world: World, net: Net) -> str:
-    """A digest of all that can change the result: the config, without paths but with what they held; own code."""
-    digest = blake2b(identified(config).encode(), digest_size=16)
+    """A digest of all that can change a round: the config, without paths but with what they held; own code.
+
+    How many rounds there are is left out: `fedmed.runner.longer` decides whether a run may have more.
+    """
+    digest = blake2b(identified(config, without=("rounds",)).encode(), digest_size=16)
     digest.update("".join(world.fingerprint).encode() + fingerprint(config))
     for part in world.parts:
         digest.update(part.tobytes() + b"/")

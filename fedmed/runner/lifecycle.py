@@ -35,7 +35,8 @@ from fedmed.runner.apps import simulated_app
 from fedmed.runner.card import write_card
 from fedmed.runner.evaluation import evaluate_finally
 from fedmed.runner.federation import keep_picture
-from fedmed.runner.parts import Parts, build_parts
+from fedmed.runner.longer import lengthen
+from fedmed.runner.parts import Parts, build_chain, build_parts
 from fedmed.runner.rows import audit_rows, client_rows, round_row
 from fedmed.runner.submit import submit, superlink_of
 from fedmed.runner.told import subject
@@ -57,10 +58,12 @@ def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
 def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
     """Continues a run bitwise from its last checkpoint; a finished one gives its result again.
 
+    overrides: what the run is, repeated; only `rounds` may be more, if the result is that of a run as long.
     Raises `UserError` where an override, the data or the code of fedmed's options differ from those of the run.
     """
     kept = RunDirectory.open(directory)
     config = _stored(kept, overrides)
+    lengthen(kept, config, build_chain(config))
     if (final := kept.final()) is not None and kept.status == "finished":
         show.note(f"{directory} is finished; this is its result")
         return final
@@ -92,6 +95,7 @@ def _created(parts: Parts, directory: Path, config_yaml: str) -> RunDirectory:
         environment=environment(),
         marks=parts.marks,
         directions=parts.directions,
+        rounds=parts.settings.rounds,
     )
     write_card(directory, parts)
     keep_picture(parts.world, config_yaml, directory)
@@ -248,13 +252,15 @@ def _prepared(config: DictConfig) -> Iterator[Parts]:
 
 
 def _stored(kept: RunDirectory, overrides: list[str]) -> DictConfig:
-    """The run's own config; an override may only repeat it."""
+    """The run's own config; an override may only repeat it, but for `rounds`, which `lengthen` checks."""
     config = OmegaConf.create(kept.config_yaml)
     assert isinstance(config, DictConfig)
     for override in overrides:
         key, _, value = override.partition("=")
         stored, given = written(config, key), str(Path(value).expanduser().resolve()) if key in PATHS else value
-        if stored != given:
+        if key == "rounds" and value.isdecimal():
+            config.rounds = int(value)
+        elif stored != given:
             fix = "A resumed run keeps its configuration: leave the option out, or start a new run."
             raise refuse(key, f"{stored} as in {kept.path}", value, fix)
     return config

@@ -1,0 +1,50 @@
+"""A run that is made longer: allowed where the result is that of a run which was as long from the start."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from fedmed.config.build import settings
+from fedmed.errors import Fault, UserError
+from fedmed.method import Chain, Method
+from fedmed.results.store import RunDirectory
+
+
+def lengthen(kept: RunDirectory, config: DictConfig, chain: Chain) -> None:
+    """Has the run plan as many rounds as the config says, if that is more than it has planned so far.
+
+    Raises `UserError` with all that would have gone otherwise in a run of that length, or where it is a shorter one.
+    """
+    planned, wanted = kept.planned, settings(config).rounds
+    if planned is None or wanted == planned:
+        return
+    if faults := list(_faults(config, chain, planned, kept.path)):
+        raise UserError(*faults)
+    kept.plan(wanted, OmegaConf.to_yaml(config, resolve=True))
+
+
+def _faults(config: DictConfig, chain: Chain, planned: int, path: Path) -> Iterator[Fault]:
+    chosen = settings(config)
+    expected, fix = f"{planned} as in {path}, or more", "Start a new run with so many rounds."
+    if chosen.rounds < planned:
+        yield Fault("rounds", expected, str(chosen.rounds), "A run cannot be made shorter: start a new run.")
+        return
+    unlike = f"{chosen.rounds}, but the first {planned} would not be those of the longer run:"
+    if chosen.optimizer.schedule == "cosine":
+        yield Fault("rounds", expected, f"{unlike} optimizer.schedule=cosine falls to 0 at the last", fix)
+    if planned % chosen.eval_every:
+        yield Fault("rounds", expected, f"{unlike} round {planned} was evaluated only because it was the last", fix)
+    for name, method in chain.members.items():
+        if _reads_rounds(method):
+            yield Fault("rounds", expected, f"{unlike} {name} reads how many there are", fix)
+
+
+def _reads_rounds(method: Method) -> bool:
+    """Whether the method's file reads `client.rounds`, `server.rounds` or the like anywhere."""
+    tree = ast.parse(Path(inspect.getfile(type(method))).read_text(encoding="utf-8"))
+    return any(isinstance(node, ast.Attribute) and node.attr == "rounds" for node in ast.walk(tree))
