@@ -1,7 +1,11 @@
-"""Metrics of multi-class and multi-label classification.
+"""Metrics of multi-class and multi-label classification, with scikit-learn's conventions where it has one.
 
-With two classes the one-vs-rest metrics are those of class 1. Probabilities that are not numbers make every metric but
-the loss undefined.
+Means are over classes: F1 over those that occur or are predicted (one that is predicted and does not occur has 0, as in
+`f1_score(average="macro")`), recall over those that occur (`balanced_accuracy_score`), rankings over those with an
+annotated positive and an annotated negative. With two classes the one-vs-rest metrics are those of class 1.
+Multi-label accuracy and F1 are of findings more probable than not; accuracy is the mean over findings, as MedMNIST's
+evaluator has it (Yang et al., Scientific Data 2023, arXiv 2110.14795), and not the share of images without a mistake.
+Probabilities that are not numbers make every metric but the loss undefined.
 """
 
 from __future__ import annotations
@@ -46,6 +50,11 @@ class Outputs:
         """The ranking of every class against the rest."""
         return ranking.curve(self.probabilities, self.truth, self.seen)
 
+    @property
+    def found(self) -> Tensor:
+        """(N, C) bool: what is more probable than not; of a multi-label task."""
+        return self.probabilities > 0.5
+
     @cached_property
     def confusion(self) -> Tensor:
         """(C, C) int64 counts, rows truth, columns the most probable class; of a multi-class task."""
@@ -65,9 +74,19 @@ def recall(o: Outputs) -> Tensor:
 
 
 def f1(o: Outputs) -> Tensor:
-    """F1 of every class that occurs, (C,)."""
-    truth, predicted = o.confusion.sum(1), o.confusion.sum(0)
-    return (2 * o.confusion.diagonal().double() / (truth + predicted)).where(truth > 0, nan)
+    """F1 of every class that occurs or is predicted, (C,)."""
+    return 2 * o.confusion.diagonal().double() / (o.confusion.sum(1) + o.confusion.sum(0))
+
+
+def entry_accuracy(o: Outputs) -> Tensor:
+    """Share of a finding's annotated entries that are told right, (C,)."""
+    return ((o.found == o.truth) & o.seen).sum(0).double() / o.seen.sum(0)
+
+
+def entry_f1(o: Outputs) -> Tensor:
+    """F1 of every finding that is annotated present or predicted somewhere, (C,)."""
+    hits, found, there = ((each & o.seen).sum(0).double() for each in (o.found & o.truth, o.found, o.truth))
+    return 2 * hits / (found + there)
 
 
 def top_calibration_error(o: Outputs) -> Tensor:
@@ -106,6 +125,8 @@ METRICS: dict[str, dict[str, Callable[[Outputs], Tensor]]] = {
     "multilabel": {
         "auc": lambda o: ranking.auc(o.curve),
         "map": lambda o: ranking.average_precision(o.curve),
+        "accuracy": entry_accuracy,
+        "f1": entry_f1,
         "sensitivity_at_specificity_95": lambda o: ranking.sensitivity_at_specificity(o.curve, 95),
         "ece": entry_calibration_error,
     },

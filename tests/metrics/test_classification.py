@@ -90,9 +90,10 @@ def test_classes_that_do_not_occur_are_left_out_and_counted() -> None:
     assert scores.values["auc"] == pytest.approx(
         np.mean([sk.roc_auc_score(y == c, p[:, c]) for c in present]), abs=1e-9
     )
-    f1 = sk.f1_score(y, logits.argmax(1), average="macro", labels=present)
+    f1 = sk.f1_score(y, logits.argmax(1), average="macro")  # those that are predicted count, with 0
     assert scores.values["f1"] == pytest.approx(f1, abs=1e-9)
-    assert set(scores.defined.values()) == {3}
+    assert scores.defined["f1"] == 5
+    assert {n for name, n in scores.defined.items() if name != "f1"} == {3}
     assert [c for c in range(5) if scores.detail["auc_per_class"][c] is None] == [2, 4]
 
 
@@ -116,6 +117,8 @@ def test_multilabel_equals_scikit_learn_on_annotated_entries(seed: int) -> None:
         "loss": entries.item(),
         "auc": np.mean([sk.roc_auc_score(*column) for column in columns]),
         "map": np.mean([sk.average_precision_score(*column) for column in columns]),
+        "accuracy": np.mean([sk.accuracy_score(truth, score > 0.5) for truth, score in columns]),
+        "f1": np.mean([sk.f1_score(truth, score > 0.5) for truth, score in columns]),
         "ece": calibration_error(p[seen].numpy(), y[seen].numpy()),
     }
     assert {name: scores.values[name] for name in expected} == pytest.approx(expected, abs=1e-6)
