@@ -25,8 +25,13 @@ HIGHER_IS_BETTER: Directions = {
     "iou": True,
     "hd95": False,
     "surface_distance": False,
+    "hd95_penalised": False,
+    "surface_distance_penalised": False,
 }
 """Directions of fedmed's own metrics, all of them; those of a user's are declared beside the function."""
+
+FOUND_ONLY = frozenset({"hd95", "surface_distance"})
+"""Metrics of what was found: a miss leaves their mean, so that whoever finds least may look best."""
 
 Better = Literal["higher", "lower"]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from fedmed.comparison.intervals import ENOUGH
 from fedmed.comparison.ranks import WORLDS
+from fedmed.comparison.rests import incomplete
 from fedmed.comparison.rows import Ranking, Row, TargetRow
 from fedmed.comparison.runs import Comparison
 from fedmed.comparison.significance import FEW, detectable
@@ -21,6 +22,8 @@ def remarks(
     yield from _seeds(mine)
     yield from _intervals(mine)
     yield from _missing(comparison, mine, metric)
+    for name in dict.fromkeys([metric, *(row.metric for row in rows)]):
+        yield from incomplete(comparison, rows, name)
     if any(not row.federated for row in mine):
         yield "Pooled and local-only are references: they take no part in tests, marks and ranks."
     if not targets:

@@ -27,6 +27,8 @@ class Row:
     p, p_holm: of the difference, alone and with Holm's correction over the world's arms; test: by which test.
     effect: Hedges' g of the paired differences (their mean by their sd, corrected for few seeds).
     mark: whether the arm is the best of its world, or not significantly worse.
+    defined, of: what the metric rests on (clients, domains, classes or masks), of how many, mean over seeds; None where
+    it rests on all, or where the runs do not tell.
     """
 
     world: str
@@ -46,6 +48,8 @@ class Row:
     test: Test = ""
     effect: float | None = None
     mark: Mark = ""
+    defined: float | None = None
+    of: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +57,8 @@ class ClientRow:
     """How evenly the headline metric falls on the clients of one arm in one world.
 
     Every quantity is computed over the clients of a run, in its last evaluated round, then averaged over n runs.
-    clients: that have a value. sd: between clients. worst: the client who has it worst. jain: Jain's index, between
-    1 / clients and 1 (all alike). deciles: nine, from the 10 % lowest on.
+    clients: that have a value; of: how many there are. sd: between clients. worst: the client who has it worst.
+    jain: Jain's index, between 1 / clients and 1 (all alike). deciles: nine, from the 10 % lowest on.
     """
 
     world: str
@@ -68,6 +72,7 @@ class ClientRow:
     worst: float
     jain: float
     deciles: tuple[float, ...]
+    of: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,12 +23,17 @@ def jain(values: Sequence[float]) -> float:
     return float(sum(values) ** 2 / (len(values) * squares)) if squares else 1.0
 
 
-def last_values(run: Run, metric: str) -> list[float]:
-    """The metric (`auc`) of every client that has it in the last round in which any does; empty where none ever has."""
+def last_by_client(run: Run, metric: str) -> dict[int, float | None]:
+    """The metric (`auc`) of every evaluated client in the last round in which any has it; empty where none ever has."""
     name = f"client.{metric}"
-    found = [(row["round"], row[name]) for row in run.clients if _defined(row.get(name))]
-    last = max((round for round, _ in found), default=None)
-    return [float(value) for round, value in found if round == last]
+    last = max((row["round"] for row in run.clients if _defined(row.get(name))), default=None)
+    rows = [row for row in run.clients if row["round"] == last and any(key.startswith("client.") for key in row)]
+    return {int(row["client"]): row[name] if _defined(row.get(name)) else None for row in rows}
+
+
+def last_values(run: Run, metric: str) -> list[float]:
+    """The metric of every client that has it then."""
+    return [float(value) for value in last_by_client(run, metric).values() if value is not None]
 
 
 def client_row(
@@ -46,6 +51,7 @@ def client_row(
         federated=federated,
         n=len(found),
         clients=fmean(map(len, found)),
+        of=fmean(len(last_by_client(run, metric)) for run in runs if len(last_values(run, metric)) > 1),
         mean=fmean(map(fmean, found)),
         sd=fmean(map(pstdev, found)),
         worst=fmean(map(worst, found)),

@@ -9,6 +9,7 @@ from fedmed.comparison.intervals import of_mean
 from fedmed.comparison.paired import estimate
 from fedmed.comparison.ranks import ranking
 from fedmed.comparison.remarks import remarks
+from fedmed.comparison.rests import rankable, rests
 from fedmed.comparison.rows import ClientRow, Ranking, Row, Summary, TargetRow
 from fedmed.comparison.runs import Comparison, Run
 from fedmed.comparison.settings import is_federated
@@ -64,7 +65,8 @@ def _rows(comparison: Comparison, world: str, metric: str, arms: Mapping[str, bo
     values = {arm: found for arm in arms if (found := comparison.values(world, arm, metric))}
     rivals = [arm for arm, federated in arms.items() if federated and arm in values]
     p, test = p_values(values, [arm for arm in rivals if arm != comparison.reference], comparison.reference)
-    corrected, marked = holm(p), marks(values, rivals, comparison.greater)
+    corrected = holm(p)
+    marked = marks(values, rivals, comparison.greater) if rankable(comparison, world, metric) else {}
     for arm, found in values.items():
         mean = of_mean(list(found.values()))
         one = mean.number == 1
@@ -82,6 +84,7 @@ def _rows(comparison: Comparison, world: str, metric: str, arms: Mapping[str, bo
             p_holm=corrected.get(arm),
             test=test if arm in p else "",
             mark=marked.get(arm, ""),
+            **rests(comparison, world, arm, metric),
         )
         yield row if arm == comparison.reference else _against(row, differences(values, arm, comparison.reference))
 
@@ -105,7 +108,7 @@ def _ranking(comparison: Comparison, rows: Sequence[Row], metric: str) -> Rankin
     """Of the federated arms that are in every world in which there is anything to rank."""
     means: dict[str, dict[str, float]] = {world: {} for world in comparison.worlds}
     for row in rows:
-        if row.metric == metric and row.federated and row.mean is not None:
+        if row.metric == metric and row.federated and row.mean is not None and rankable(comparison, row.world, metric):
             means[row.world][row.arm] = row.mean
     arms = [arm for arm in comparison.arms if all(arm in found for found in means.values() if found)]
     return ranking(means, arms, metric=metric, greater=comparison.greater)

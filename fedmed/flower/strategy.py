@@ -126,7 +126,7 @@ class MethodStrategy(Strategy):
         """Keeps a row per client; the mean over clients of every metric that is defined for some."""
         rows = [_row(message) for message in checked(*replies)]
         self._result.evaluated = sorted(rows, key=lambda row: row["client"])
-        names = sorted({n for row in rows for n in row if "." in n and not n.endswith("num-examples")})
+        names = sorted({n for row in rows for n in row if n.count(".") == 1 and not n.endswith("num-examples")})
         values = {n: [row[n] for row in rows if n in row] for n in names}
         return MetricRecord({n: sum(v) / len(v) for n, v in values.items()}) if values else None
 

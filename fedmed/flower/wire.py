@@ -97,8 +97,11 @@ def read_reply(message: Message) -> Reply:
 
 
 def flat(prefix: str, scores: Scores | None) -> dict[str, float]:
-    """Scores as one level of names, `<prefix>.<metric>`; metrics that are undefined are left out."""
-    return {f"{prefix}.{name}": value for name, value in scores.values.items()} if scores else {}
+    """Scores as one level of names, `<prefix>.<metric>`; metrics that are undefined are left out.
+
+    A mean that does not rest on everything says so, `<prefix>.<metric>.defined` and `.of`; of what was found, always.
+    """
+    return {f"{prefix}.{name}": value for name, value in scores.flat().items()} if scores else {}
 
 
 def count_bytes(tensors: Payload) -> int:

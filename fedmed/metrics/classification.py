@@ -134,6 +134,9 @@ METRICS: dict[str, dict[str, Callable[[Outputs], Tensor]]] = {
 """Kind of task -> metric -> its value (), or its values per class (C,); nan where undefined."""
 
 
+ONE_VS_REST = frozenset({"auc", "auprc", "sensitivity_at_specificity_95"})
+
+
 class ClassificationTally(Tally):
     """Keeps all outputs: ranking metrics do not add up over batches."""
 
@@ -158,7 +161,8 @@ class ClassificationTally(Tally):
         parts = {name: metric(o) * worth for name, metric in self._metrics.items()}
         detail = {"confusion": o.confusion.tolist()} if self._single else {}
         own = {name: value * worth for name, value in self._own().items()}
-        return self._scores(parts, own, detail, len(o))
+        rests = {name: (_count(part), self._judged(name)) for name, part in parts.items() if part.dim()}
+        return self._scores(parts, own, detail, len(o), rests)
 
     def interval(
         self, metric: str, groups: Groups | None = None, *, seed: int, resamples: int = 1000, level: float = 0.95
@@ -182,12 +186,20 @@ class ClassificationTally(Tally):
         rows = seen.any(1)
         return Outputs(probabilities[rows], y[rows].bool(), seen[rows]), rows
 
+    def _judged(self, metric: str) -> int:
+        """How many classes the mean is meant to be over: of two, one-vs-rest metrics judge class 1 alone."""
+        return 1 if self._single and self.task.classes == 2 and metric in ONE_VS_REST else self.task.classes
+
     def _own(self) -> dict[str, float]:
         """The metrics of the user; undefined when nothing was added."""
         y, seen = torch.cat(self._y), torch.cat(self._seen)
         p = self.task.probabilities(torch.cat(self._logits))
         mask = None if seen.all() else seen
         return {metric.__name__: float(metric(p, y, mask)) if len(y) else nan for metric in self._extra}
+
+
+def _count(part: Tensor) -> int:
+    return int((~part.isnan()).sum())
 
 
 def _unless_nan(o: Outputs) -> float:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmed.errors import near, refuse
+from fedmed.headline import FOUND_ONLY
 from fedmed.tasks import Task
 
 Metric = Callable[[Tensor, Tensor, Tensor | None], float]
@@ -27,7 +28,8 @@ class Scores:
     """The metrics of one set of examples.
 
     values: metric -> value; a metric that is undefined on these examples is absent. Only `loss` may be nan.
-    defined: metric -> on how many classes its mean rests, for those that are means over classes.
+    defined, of: metric -> on how many classes its mean rests, and of how many; for those that are means over classes.
+        For distances between surfaces: masks, of those that are in the truth or in the prediction.
     undefined: names of the metrics without a value.
     detail: values per class (null where undefined, one entry per class) and the confusion matrix, ready for JSON.
     examples: how many annotated examples it all rests on.
@@ -35,9 +37,18 @@ class Scores:
 
     values: Mapping[str, float]
     defined: Mapping[str, int]
+    of: Mapping[str, int]
     undefined: tuple[str, ...]
     detail: Mapping[str, list[Any]]
     examples: int
+
+    def flat(self) -> dict[str, float]:
+        """The values, and where a mean does not rest on all `<metric>.defined` and `.of`; of `FOUND_ONLY` always."""
+        counts = dict(self.values)
+        for metric, defined in self.defined.items():
+            if metric in FOUND_ONLY or (metric in self.values and defined < self.of[metric]):
+                counts |= {f"{metric}.defined": defined, f"{metric}.of": self.of[metric]}
+        return counts
 
 
 class Tally(ABC):
@@ -76,9 +87,14 @@ class Tally(ABC):
             self._entries += entries
 
     def _scores(
-        self, parts: Mapping[str, Tensor], own: Mapping[str, float], detail: dict[str, list[Any]], examples: int
+        self,
+        parts: Mapping[str, Tensor],
+        own: Mapping[str, float],
+        detail: dict[str, list[Any]],
+        examples: int,
+        rests: Mapping[str, tuple[int, int]],
     ) -> Scores:
-        """Scores from tensors: () a value, (C,) values per class; nan is undefined."""
+        """Scores from tensors: () a value, (C,) values per class; nan is undefined. rests: metric -> defined, of."""
         values = {name: mean(part) for name, part in parts.items()} | dict(own)
         undefined = tuple(name for name, value in values.items() if not isfinite(value))
         if self._entries:
@@ -88,7 +104,8 @@ class Tally(ABC):
         classwise = {name: part for name, part in parts.items() if part.dim()}
         return Scores(
             values={name: value for name, value in values.items() if name not in undefined},
-            defined={name: int((~part.isnan()).sum()) for name, part in classwise.items()},
+            defined={name: defined for name, (defined, _) in rests.items()},
+            of={name: of for name, (_, of) in rests.items()},
             undefined=undefined,
             detail={f"{name}_per_class": nullable(part) for name, part in classwise.items()} | detail,
             examples=examples,

@@ -1,19 +1,22 @@
 """Metrics of segmentation: overlap from joint counts of true and predicted classes, distances between surfaces.
 
 Dice and IoU of a class are averaged over the images where the class is in the truth or in the prediction; an image with
-it in neither is undefined for it. Distances (pixels) need the class in both. `dice` and the others are the mean over
-the foreground classes (all but class 0) that are defined in some image. Pixels that are not annotated do not count;
+it in neither is undefined for it. Distances (pixels) need the class in both, so a mask that is missed, or made up, has
+none: `hd95` is of what was found, and says of how many masks; `hd95_penalised` takes the image's diagonal for such a
+mask, as the BraTS challenge does (Bakas et al. 2018, arXiv 1811.02629). `dice` and the others are the mean over the
+foreground classes (all but class 0) that are defined in some image. Pixels that are not annotated do not count;
 for distances they are background. Logits that are not numbers make every metric but the loss undefined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import nan
+from collections.abc import Mapping, Sequence
+from math import hypot, nan
 
 import torch
 from torch import Tensor
 
+from fedmed.headline import FOUND_ONLY
 from fedmed.metrics.bootstrap import interval
 from fedmed.metrics.scores import Groups, Metric, Scores, Tally, check_known, mean
 from fedmed.tasks import Task
@@ -28,7 +31,7 @@ class SegmentationTally(Tally):
         self._counts = [torch.zeros(0, task.classes, task.classes, dtype=torch.int64)]
         self._distances = [torch.zeros(0, 2, task.classes)]
         self._maps: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._worth = 1.0
+        self._worth, self._diagonal = 1.0, nan
 
     def add(self, logits: Tensor, y: Tensor, seen: Tensor | None) -> None:
         self._add_loss(logits, y, seen)
@@ -36,6 +39,7 @@ class SegmentationTally(Tally):
         predicted = logits.argmax(1)  # (B, H, W)
         mask = torch.ones_like(y, dtype=torch.bool) if seen is None else seen.expand_as(y)
         self._counts.append(joint_counts(predicted, y, mask, self.task.classes).cpu())
+        self._diagonal = hypot(*y.shape[-2:])
         if self._thorough:
             self._distances.append(surface_distances(predicted * mask, y * mask, self.task.classes))
         if self._extra:
@@ -46,7 +50,14 @@ class SegmentationTally(Tally):
         images = {f"{name}_images_per_class": (~part.isnan()).sum(0).tolist() for name, part in parts.items()}
         detail = {"confusion": torch.cat(self._counts).sum(0).tolist()} | images
         averages = {name: part.nanmean(0) for name, part in parts.items()}
-        return self._scores(averages, self._own(), detail, int(annotated.sum()))
+        return self._scores(averages, self._own(), detail, int(annotated.sum()), self._rests(parts))
+
+    def _rests(self, parts: Mapping[str, Tensor]) -> dict[str, tuple[int, int]]:
+        """Metric -> classes with a value, of those in the foreground; of distances: masks, of those in either map."""
+        classes = {name: int((~part.isnan()).any(0).sum()) for name, part in parts.items()}
+        masks = {name: int((~part.isnan()).sum()) for name, part in parts.items()}
+        there = (self.task.classes - 1, masks["dice"])
+        return {name: (masks[name], there[1]) if name in FOUND_ONLY else (n, there[0]) for name, n in classes.items()}
 
     def interval(
         self, metric: str, groups: Groups | None = None, *, seed: int, resamples: int = 1000, level: float = 0.95
@@ -71,7 +82,10 @@ class SegmentationTally(Tally):
         parts = {"dice": 2 * overlap / sizes, "iou": overlap / (sizes - overlap)}
         if self._thorough:
             distances = torch.cat(self._distances)[annotated].double()
-            parts |= {"hd95": distances[:, 0], "surface_distance": distances[:, 1]}
+            found = {"hd95": distances[:, 0], "surface_distance": distances[:, 1]}
+            missed = (sizes - counts.diagonal(dim1=1, dim2=2) > 0) & distances[:, 0].isnan()
+            parts |= found
+            parts |= {f"{name}_penalised": part.masked_fill(missed, self._diagonal) for name, part in found.items()}
         background = torch.tensor([nan] + [1.0] * (self.task.classes - 1))
         return {name: part * background * self._worth for name, part in parts.items()}, annotated
 

@@ -10,7 +10,7 @@ from fedmed.metrics.scores import Metric, Tally
 from fedmed.metrics.segmentation import SegmentationTally
 from fedmed.tasks import Task
 
-SEGMENTATION, SLOW = ("dice", "iou"), ("hd95", "surface_distance")
+SEGMENTATION, SLOW = ("dice", "iou"), ("hd95", "surface_distance", "hd95_penalised", "surface_distance_penalised")
 
 
 def names(task: Task, extra: Sequence[Metric] = ()) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from fedmed.comparison.rows import Summary, TargetRow
 from fedmed.comparison.runs import Comparison, Key, Run
 from fedmed.report.cells import Cell, Table, arm_named, count_of, metric_of, told
 from fedmed.report.words import metric_name, value
-from fedmed.results.text import number, size, span
+from fedmed.results.text import number, rests_on, size, span
 
 
 def clients(summary: Summary, world: str) -> Table | None:
@@ -24,7 +25,7 @@ def clients(summary: Summary, world: str) -> Table | None:
         [
             arm_named(r.arm),
             *map(metric_of, (r.mean, r.sd, r.worst, r.deciles[0], r.deciles[-1], r.jain)),
-            count_of(r.clients),
+            Cell(text=count_of(r.clients).text, sort=r.clients, faint=rests_on(r.clients, r.of).strip()),
         ]
         for r in rows
     ]
@@ -66,10 +67,18 @@ def final(comparison: Comparison) -> Table:
     header = [("metric", "of the final evaluation"), *((scopes[scope], metric_name(f"{scope}.")) for scope in values)]
     rows = [
         [Cell(text=metric_name(name), sort=name)]
-        + [Cell(text=number(found.get(name)), sort=found.get(name)) for found in values.values()]
+        + [
+            Cell(text=number(found.get(name)), sort=found.get(name), faint=_rests(run.final, f"{scope}.{name}"))
+            for scope, found in values.items()
+        ]
         for name in names
     ]
     return Table(caption="Final metrics", header=header, rows=rows)
+
+
+def _rests(final: Mapping[str, Any], name: str) -> str:
+    """What a figure of final.json rests on, where that is not everything."""
+    return rests_on(final.get(f"{name}.defined"), final.get(f"{name}.of")).strip()
 
 
 def _scoped(metrics: Mapping[str, object], scope: str) -> dict[str, float]:

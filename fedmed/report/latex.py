@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fedmed.comparison.rows import Row, Summary
 from fedmed.report.words import probability
-from fedmed.results.text import number
+from fedmed.results.text import number, rests_on
 
 ESCAPES = str.maketrans({
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -68,7 +68,8 @@ def _mean(row: Row | None) -> str:
     if row is None:
         return "--"
     mean = {"best": r"\textbf{%s}", "near": r"\underline{%s}", "": "%s"}[row.mark] % number(row.mean)
-    return mean if row.sd is None else f"{mean} $\\pm$ {number(row.sd)}"
+    spread = "" if row.sd is None else f" $\\pm$ {number(row.sd)}"
+    return f"{mean}{spread}{rests_on(row.defined, row.of)}"
 
 
 def _probability(row: Row | None) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from fedmed.comparison.rows import Row, Summary
 from fedmed.report.cells import Cell, Table, Whisker, arm_named, count_of, metric_of
 from fedmed.report.words import interval, metric_name, probability, signed, value
+from fedmed.results.text import rests_on
 
 
 class _Column(NamedTuple):
@@ -62,8 +64,13 @@ def _others(summary: Summary, world: str, rows: Mapping[tuple[str, str], Row]) -
 
 def _beside(rows: Mapping[tuple[str, str], Row], metric: str) -> Callable[[Row], Cell]:
     """Another metric of the arm of a row."""
-    means = {arm: row.mean for (arm, name), row in rows.items() if name == metric}
-    return lambda row: metric_of(means.get(row.arm))
+    mine = {arm: row for (arm, name), row in rows.items() if name == metric}
+    return lambda row: _plain(mine[row.arm]) if row.arm in mine else metric_of(None)
+
+
+def _plain(row: Row) -> Cell:
+    """A mean, and what it rests on where that is not everything."""
+    return replace(metric_of(row.mean), faint=rests_on(row.defined, row.of).strip())
 
 
 def _headline(summary: Summary, arm: str, rows: Mapping[tuple[str, str], Row]) -> Row:
@@ -80,7 +87,7 @@ def _known(summary: Summary, world: str, metric: str) -> bool:
 
 def _mean(row: Row) -> Cell:
     spread = f"± {value(row.sd)}" if row.sd is not None and row.n > 1 else ""
-    return Cell(text=value(row.mean), sort=row.mean, faint=spread)
+    return Cell(text=value(row.mean), sort=row.mean, faint=f"{spread}{rests_on(row.defined, row.of)}".strip())
 
 
 def _difference(row: Row, reference: str) -> Cell:

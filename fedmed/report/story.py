@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from statistics import median
 
+from fedmed.comparison.rests import rankable
 from fedmed.comparison.rows import Ranking, Row, Summary
 from fedmed.comparison.runs import Run
 from fedmed.report.words import interval, listed, metric_name, probability, value
@@ -55,12 +56,21 @@ def _federated(summary: Summary, arm: str) -> bool:
 
 
 def _best(summary: Summary, world: str) -> Row | None:
-    """The best of the federated arms by its mean, whether or not it may be called so."""
+    """The best of the federated arms by its mean, whether or not it may be called so; None where none can be."""
+    if not rankable(summary.comparison, world, summary.headline):
+        return None
     rows = [row for row in _rows(summary, world) if row.federated]
     found = next((row for row in rows if row.mark == "best"), None)
     if found is not None or not rows:
         return found
     return (max if summary.comparison.greater else min)(rows, key=lambda row: row.mean or 0.0)
+
+
+def _none(summary: Summary, metric: str) -> str:
+    """Why no arm is the best."""
+    if not all(rankable(summary.comparison, world, summary.headline) for world in summary.comparison.worlds):
+        return f"{metric} is of what was found, and not everything was: nothing is ranked by it."
+    return f"No federated arm has a {metric}."
 
 
 def _alone(summary: Summary) -> str:
@@ -82,7 +92,7 @@ def _alone(summary: Summary) -> str:
 def _in_world(summary: Summary, world: str) -> tuple[str, str]:
     best, metric = _best(summary, world), metric_name(summary.headline)
     if best is None:
-        return f"No federated arm has a {metric}.", ""
+        return _none(summary, metric), ""
     most = "highest" if summary.comparison.greater else "lowest"
     start = f"{best.arm} reaches the {most} {metric}, {value(best.mean)}"
     if best.arm == summary.comparison.reference:
@@ -138,7 +148,7 @@ def _over_worlds(summary: Summary) -> tuple[str, str]:
     worlds, metric = summary.comparison.worlds, metric_name(summary.headline)
     wins = Counter(best.arm for world in worlds if (best := _best(summary, world)))
     if not wins:
-        return f"No federated arm has a {metric}.", ""
+        return _none(summary, metric), ""
     (arm, number), *others = wins.most_common()
     most = "highest" if summary.comparison.greater else "lowest"
     if not others:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fedmed.comparison.rows import ClientRow, Ranking, Row, Summary, TargetRow
 from fedmed.report.words import interval, probability, signed, value
 from fedmed.results.grid import Grid
-from fedmed.results.text import size, span
+from fedmed.results.text import rests_on, size, span
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -56,6 +56,7 @@ def _headline(summary: Summary) -> Grid:
         [
             str(row.n),
             value(row.mean) if row.sd is None else f"{value(row.mean)} ± {value(row.sd)}",
+            rests_on(row.defined, row.of).strip(" ()"),
             interval(row.low, row.high),
             _told(row.difference),
             interval(row.dlow, row.dhigh, sign=True),
@@ -65,7 +66,7 @@ def _headline(summary: Summary) -> Grid:
         for row in rows
     ]
     against = f"- {summary.comparison.reference}"
-    header = ["seeds", summary.headline, "95 %", against, "its 95 %", "p (Holm)", "g"]
+    header = ["seeds", summary.headline, "rests on", "95 %", against, "its 95 %", "p (Holm)", "g"]
     legend = [LEGEND] if any(row.mark for row in rows) else []
     return _table(rows, header, cells, signs=[SIGNS[row.mark] for row in rows], below=legend)
 
@@ -74,12 +75,17 @@ def _clients(rows: Sequence[ClientRow]) -> Grid:
     header = ["clients", "mean", "sd", "worst", "lowest 10 %", "highest 10 %", "Jain"]
     cells = [
         [
-            f"{row.clients:g}",
+            f"{row.clients:g}{_of(row)}",
             *map(value, (row.mean, row.sd, row.worst, row.deciles[0], row.deciles[-1], row.jain)),
         ]
         for row in rows
     ]
     return _table(rows, header, cells, above=[f"Clients: {rows[0].metric} of the last evaluation"])
+
+
+def _of(row: ClientRow) -> str:
+    """Of how many clients, where some have no value."""
+    return f" of {row.of:g}" if row.of is not None and row.of > row.clients else ""
 
 
 def _targets(rows: Sequence[TargetRow]) -> Grid:

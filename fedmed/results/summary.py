@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fedmed.headline import HIGHER_IS_BETTER, Directions
 from fedmed.results.grid import Grid
-from fedmed.results.text import number, size, span
+from fedmed.results.text import number, rests_on, size, span
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -130,9 +130,16 @@ def _grid(final: Mapping[str, Any]) -> Grid:
         for title, prefix in (COLUMNS | {"best test": "best.test."}).items()
     }
     columns = {title: values for title, values in columns.items() if any(map(_defined, values.values()))}
-    names = dict.fromkeys(name for values in columns.values() for name in values if "." not in name and name != "id")
-    rows = [[name, *(number(values.get(name)) for values in columns.values())] for name in names]
-    return Grid(header=["", *columns], rows=rows, below=["", *_notes(final)])
+    names = dict.fromkeys(name.partition(".")[0] for values in columns.values() for name in values if name != "id")
+    rows = [[name, *(_cell(values, name) for values in columns.values())] for name in names]
+    counted = any("(" in cell for row in rows for cell in row)
+    legend = ["(3 of 5): the mean is over 3, as the metric is not defined for the others", ""] if counted else []
+    return Grid(header=["", *columns], rows=rows, below=["", *legend, *_notes(final)])
+
+
+def _cell(values: Mapping[str, Any], name: str) -> str:
+    """A value, with what it rests on where that is not everything."""
+    return number(values.get(name)) + rests_on(values.get(f"{name}.defined"), values.get(f"{name}.of"))
 
 
 def _notes(final: Mapping[str, Any]) -> list[str]:

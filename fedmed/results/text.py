@@ -15,6 +15,11 @@ def number(value: float | int | None) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
+def rests_on(defined: float | None, of: float | None) -> str:
+    """` (3 of 5)`, behind a mean over fewer than there are; empty where it is over all, or where nobody counted."""
+    return "" if defined is None or of is None or defined >= of else f" ({defined:.3g} of {of:.3g})"
+
+
 def size(bytes: float) -> str:
     """Bytes in decimal units: `66.2 MB`."""
     for unit in ("B", "kB", "MB", "GB"):

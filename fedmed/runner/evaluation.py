@@ -13,6 +13,7 @@ from fedmed.results.store import RunDirectory
 from fedmed.results.summary import Final
 from fedmed.runner.examples import keep_examples
 from fedmed.runner.parts import Parts
+from fedmed.runner.rows import rests
 
 
 def evaluate_finally(parts: Parts, kept: RunDirectory) -> Final:
@@ -31,12 +32,17 @@ def evaluate_finally(parts: Parts, kept: RunDirectory) -> Final:
     parts.trainer.load(saved.shared)
     tally = parts.trainer.assess(world.test, "test", thorough=parts.settings.thorough)
     scores = tally.scores()
-    out: Final = {f"test.{name}": value for name, value in scores.values.items()}
+    out: Final = {f"test.{name}": value for name, value in scores.flat().items()}
     if parts.metric in scores.values and parts.metric not in ("loss", *_own(parts)):
         groups = None if world.test_patient is None else torch.from_numpy(world.test_patient)
         low, high = tally.interval(parts.metric, groups, seed=parts.settings.seed)
         out |= {f"test.{parts.metric}.low": low, f"test.{parts.metric}.high": high}
-    details = {"defined": dict(scores.defined), "undefined": list(scores.undefined), **scores.detail}
+    details = {
+        "defined": dict(scores.defined),
+        "of": dict(scores.of),
+        "undefined": list(scores.undefined),
+        **scores.detail,
+    }
     content = {"test": {"values": dict(scores.values), "examples": scores.examples, **details}}
     write_atomically(kept.path / "evaluation.json", json.dumps(content, indent=2) + "\n")
     return out | _by_domain(parts)
@@ -45,24 +51,26 @@ def evaluate_finally(parts: Parts, kept: RunDirectory) -> Final:
 def _by_domain(parts: Parts) -> Final:
     """`domain.<name>.<metric>`, and the `mean`, the `worst` and the `spread` (largest minus smallest) over the domains.
 
-    Every domain counts alike. Nothing where the test images are of one domain.
+    Every domain counts alike; where some have no value, these say so: `.defined` domains `.of` all. Nothing where the
+    test images are of one domain.
     """
     world = parts.world
     if len(world.test_domains) < 2:
         return {}
     found = {
-        name: parts.trainer.score(world.test[torch.from_numpy(rows)], "test").values
+        name: parts.trainer.score(world.test[torch.from_numpy(rows)], "test")
         for name, rows in world.test_domains.items()
     }
     out: Final = {
-        f"domain.{name}.{metric}": value for name, values in found.items() for metric, value in values.items()
+        f"domain.{name}.{metric}": value for name, scores in found.items() for metric, value in scores.flat().items()
     }
-    for metric in dict.fromkeys(metric for values in found.values() for metric in values):
-        defined = [values[metric] for values in found.values() if metric in values]
-        out[f"domain.mean.{metric}"] = sum(defined) / len(defined)
+    for metric in dict.fromkeys(metric for scores in found.values() for metric in scores.values):
+        defined = [scores.values[metric] for scores in found.values() if metric in scores.values]
+        over = {f"domain.mean.{metric}": sum(defined) / len(defined)}
         if metric in parts.directions:
-            out[f"domain.worst.{metric}"] = worst(defined, higher=parts.directions[metric])
-        out[f"domain.spread.{metric}"] = max(defined) - min(defined)
+            over[f"domain.worst.{metric}"] = worst(defined, higher=parts.directions[metric])
+        over[f"domain.spread.{metric}"] = max(defined) - min(defined)
+        out |= over | rests(over, len(defined), len(found))
     return out
 
 

@@ -63,15 +63,25 @@ def _renamed(name: str) -> str:
 
 
 def _over_clients(rows: Sequence[Row], prefix: str, scope: str, directions: Directions) -> Row:
-    """`<scope>.mean.<metric>` and `<scope>.worst.<metric>` over the clients for which the metric is defined."""
+    """`<scope>.mean.<metric>` and `<scope>.worst.<metric>` over the clients for which the metric is defined.
+
+    Where it is not for some, both say so: `.defined` clients `.of` all.
+    """
     out: Row = {}
     for metric in _metrics(rows, prefix):
         values = [row[f"{prefix}.{metric}"] for row in rows if _defined(row, f"{prefix}.{metric}")]
         if values:
-            out[f"{scope}.mean.{metric}"] = sum(values) / len(values)
+            found = {f"{scope}.mean.{metric}": sum(values) / len(values)}
             if metric in directions:
-                out[f"{scope}.worst.{metric}"] = worst(values, higher=directions[metric])
+                found[f"{scope}.worst.{metric}"] = worst(values, higher=directions[metric])
+            out |= found | rests(found, len(values), len(rows))
     return out
+
+
+def rests(names: Iterable[str], defined: int, of: int) -> Row:
+    """What the figures rest on; nothing where that is everything."""
+    counts = {"defined": defined, "of": of} if defined < of else {}
+    return {f"{name}.{what}": count for name in names for what, count in counts.items()}
 
 
 def _weighted(rows: Sequence[Row], prefix: str) -> Row:
@@ -82,12 +92,13 @@ def _weighted(rows: Sequence[Row], prefix: str) -> Row:
         pairs = [(row[name], row[f"{prefix}.num-examples"]) for row in rows if _defined(row, name)]
         if total := sum(weight for _, weight in pairs):
             out[name] = sum(value * weight for value, weight in pairs) / total
+            out |= rests([name], len(pairs), len(rows))
     return out
 
 
 def _metrics(rows: Iterable[Mapping[str, float | int]], prefix: str) -> list[str]:
-    names = dict.fromkeys(name for row in rows for name in row if name.startswith(f"{prefix}."))
-    return [name.removeprefix(f"{prefix}.") for name in names if not name.endswith("num-examples")]
+    names = dict.fromkeys(n.removeprefix(f"{prefix}.") for row in rows for n in row if n.startswith(f"{prefix}."))
+    return [name for name in names if "." not in name and name != "num-examples"]
 
 
 def _defined(row: Mapping[str, float | int], name: str) -> bool:

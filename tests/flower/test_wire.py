@@ -34,7 +34,7 @@ def test_a_message_of_flowers_own_strategies_is_enough() -> None:
 
 
 def test_an_answer_is_read_as_it_was_given_without_copies() -> None:
-    scores = Scores(values={"auc": 0.75}, defined={}, undefined=("loss",), detail={}, examples=5)
+    scores = Scores(values={"auc": 0.75}, defined={}, of={}, undefined=("loss",), detail={}, examples=5)
     payloads = {"fedx": {"p": torch.ones(1)}, "silent": {}}
     outcome = Outcome(examples=12, images=24, loss=0.5, weights=WEIGHTS, payloads=payloads, state={}, adapted=scores)
     content = answer(3, outcome, pack(WEIGHTS), 1.5)

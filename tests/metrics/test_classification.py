@@ -77,7 +77,9 @@ def test_two_classes_are_judged_by_class_1() -> None:
     p = logits.double().softmax(1)[:, 1]
     assert scores.values["auc"] == pytest.approx(sk.roc_auc_score(y, p), abs=1e-9)
     assert scores.values["auprc"] == pytest.approx(sk.average_precision_score(y, p), abs=1e-9)
-    assert scores.defined["auprc"] == 1
+    assert scores.defined["auprc"] == scores.of["auprc"] == 1
+    assert scores.of["f1"] == 2
+    assert scores.flat() == scores.values
     assert scores.detail["auprc_per_class"][0] is None
 
 
@@ -94,6 +96,9 @@ def test_classes_that_do_not_occur_are_left_out_and_counted() -> None:
     assert scores.values["f1"] == pytest.approx(f1, abs=1e-9)
     assert scores.defined["f1"] == 5
     assert {n for name, n in scores.defined.items() if name != "f1"} == {3}
+    flat = scores.flat()
+    assert (flat["auc.defined"], flat["auc.of"]) == (3, 5)
+    assert "f1.defined" not in flat
     assert [c for c in range(5) if scores.detail["auc_per_class"][c] is None] == [2, 4]
 
 

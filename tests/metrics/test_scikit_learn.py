@@ -75,6 +75,7 @@ def equal(scores: Scores, expected: dict[str, float | list[float]]) -> None:
             assert scores.values[name] == pytest.approx(np.mean(value), abs=1e-6), name
         if isinstance(value, list):
             assert scores.defined[name] == len(value), name
+            assert scores.flat().get(f"{name}.defined", scores.of[name]) in (len(value), scores.of[name])
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fedmed.errors import UserError
 from fedmed.metrics import Tally, tally
+from fedmed.metrics.tallies import SLOW
 from fedmed.tasks import Segmentation
 
 ORGANS = Segmentation(classes=4)
@@ -72,8 +73,31 @@ def test_a_class_in_no_image_is_left_out() -> None:
 def test_empty_masks_without_false_alarms_are_undefined_not_zero() -> None:
     nothing = torch.zeros(2, 8, 8, dtype=torch.int64)
     scores = filled(nothing, nothing.byte(), thorough=True).scores()
-    assert set(scores.undefined) == {"dice", "iou", "hd95", "surface_distance"}
+    assert set(scores.undefined) == {"dice", "iou", *SLOW}
     assert list(scores.values) == ["loss"]
+    assert (scores.defined["hd95"], scores.of["hd95"]) == (0, 0)
+
+
+def test_a_net_that_misses_nearly_everything_says_so_and_is_penalised() -> None:
+    """One of five masks found, exactly; one made up."""
+    truth, empty = square(4, 4), torch.zeros(1, 24, 24, dtype=torch.int64)
+    predicted = torch.cat([truth, *[empty] * 4, truth])
+    y = torch.cat([*[truth] * 5, empty]).byte()
+    scores = filled(predicted, y, thorough=True).scores()
+    diagonal = 24 * math.sqrt(2)
+    for metric in ("hd95", "surface_distance"):
+        assert scores.values[metric] == 0
+        assert (scores.defined[metric], scores.of[metric]) == (1, 6)
+        assert scores.values[f"{metric}_penalised"] == pytest.approx(diagonal * 5 / 6)
+    assert (scores.defined["dice"], scores.of["dice"]) == (1, 3)
+    flat = scores.flat()
+    assert (flat["hd95.defined"], flat["hd95.of"]) == (1, 6)
+    nothing = filled(torch.cat([empty] * 6), y, thorough=True).scores().flat()
+    assert "hd95" not in nothing
+    assert (nothing["hd95.defined"], nothing["hd95.of"]) == (0, 5)
+    assert nothing["hd95_penalised"] == pytest.approx(diagonal)
+    every = filled(y.long(), y, thorough=True).scores().flat()
+    assert (every["hd95.defined"], every["hd95.of"], every["hd95_penalised"]) == (5, 5, 0)
 
 
 def test_the_batch_size_changes_nothing_but_the_dice_term_of_the_loss() -> None:

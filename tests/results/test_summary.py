@@ -84,6 +84,24 @@ def test_the_table_shows_scopes_as_columns_and_ends_with_the_directory() -> None
     assert "0.123" not in "\n".join(lines)
 
 
+def test_the_table_says_what_a_mean_rests_on_where_that_is_not_everything() -> None:
+    found = {"test.hd95": 0.0, "test.hd95.defined": 1, "test.hd95.of": 40, "test.ece": 0.2}
+    found |= {
+        "test.surface_distance.defined": 0,
+        "test.surface_distance.of": 40,
+        "test.ece.defined": 3,
+        "test.ece.of": 3,
+    }
+    text = final_text(summary() | found | {"client.mean.auc.defined": 1, "client.mean.auc.of": 5})
+    lines = {line.split()[0]: line for line in text.splitlines() if line}
+    assert "0.000 (1 of 40)" in lines["hd95"]
+    assert "- (0 of 40)" in lines["surface_distance"]
+    assert "0.650 (1 of 5)" in lines["auc"]
+    assert "(" not in lines["ece"]
+    assert "(3 of 5): the mean is over 3" in text
+    assert "(3 of 5)" not in final_text(summary())
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_rich_table_names_the_directory_in_one_piece(width: int) -> None:
     stream = StringIO()
