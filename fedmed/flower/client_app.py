@@ -84,12 +84,12 @@ class Replies:
     """The answers of clients that have trained, and whose weights the trainer still holds."""
 
     def __init__(self, trainer: Trainer) -> None:
-        self._trainer, self._resident = trainer, pack(trainer.shared)
+        self._trainer = trainer
 
     def __call__(self, message: Message, context: Context, job: Job, outcome: Outcome, seconds: float) -> Message:
         """The answer to a message; what the client keeps goes to its context."""
         exact = self._trainer.training.compression.exact
-        arrays = self._resident if exact else pack(self._trainer.compress(job, outcome.state))
+        arrays = pack(outcome.weights if exact else self._trainer.compress(job, outcome.state))
         if outcome.state or context.state:
             save_memory(outcome.state, context.state)
         return Message(answer(job.client, outcome, arrays, seconds), reply_to=message)

@@ -26,7 +26,8 @@ class LocalGrid(Grid):
     def stream(self, messages: Iterable[Message]) -> Iterator[Message]:
         """Replies one by one, in the order of the messages.
 
-        A reply's tensors may be lent: they are good until the next reply is asked for. Errors of clients propagate.
+        A reply's tensors are lent: they are good until the next reply is asked for, and whoever keeps one copies it
+        (tests/lending.py holds a grid that spoils them). Errors of clients propagate.
         """
 
     @abstractmethod

@@ -22,7 +22,7 @@ ARRAYS, CONFIG, METRICS, INBOX, REPORT = "arrays", "config", "metrics", "inbox."
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One client's answer to a training message, read."""
+    """One client's answer to a training message, read; its tensors are those of the message, which may be lent."""
 
     report: Report
     payloads: Mapping[str, Payload]

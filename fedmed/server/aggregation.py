@@ -73,7 +73,7 @@ class Aggregation:
         self._payloads: list[Mapping[str, Payload]] = []
 
     def add(self, report: Report, payloads: Mapping[str, Payload]) -> None:
-        """Takes one client's reply; its weights may be overwritten by the caller afterwards.
+        """Takes one client's reply, of which all tensors may be lent: what is kept of them is copied.
 
         Raises `UserError` for a payload that the run's privacy cannot cover.
         """
@@ -84,9 +84,9 @@ class Aggregation:
             self._mean.add(weights, 1.0 if self._alike else float(report.examples))
             report = replace(report, weights={})
         else:
-            report = replace(report, weights={n: t.clone() for n, t in report.weights.items()})
+            report = replace(report, weights=_owned(report.weights))
         self._reports.append(report)
-        self._payloads.append(payloads)
+        self._payloads.append({member: _owned(payload) for member, payload in payloads.items()})
 
     def finish(self) -> tuple[Payload, dict[str, Payload]]:
         """The new shared weights, and what every client finds in its inbox next round, by member."""
@@ -110,3 +110,8 @@ class Aggregation:
             self._mean.add(self._server.shared, float(silent))
         seed, round = self._server.seed, self._server.round
         return self._privacy.blur(self._mean.result(), self._asked, seed=seed, round=round)
+
+
+def _owned(tensors: Payload) -> Payload:
+    """Copies: a worker's answer lies in memory that the answer after next is written to, a net's weights train on."""
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
+from flwr.app import Message
 from torch import Tensor
 
 from fedmed.engine.hiring import Hiring
 from fedmed.engine.pool import PoolGrid
+from fedmed.engine.worker import Worker
 from tests.conformance.cases import Case
-from tests.toys import federate, trainer_of
+from tests.toys import Toy, federate, trainer_of
+
+CROWD = 12
+"""Clients of a crowd: far more than two workers have slots, so that every slot is used again within a round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,39 @@ def pooled(case: Case, workers: int, **options: Any) -> Bits:
         return bits(federate(toy, method, grid=grid, **options))
 
 
+def crowd(toy: Toy) -> Toy:
+    """The toy with so many clients; those that hold the same images see them in another order."""
+    return replace(toy, shares=toy.shares * (CROWD // len(toy.shares)))
+
+
+def crowded(case: Case, **options: Any) -> Bits:
+    """The case with a crowd on two workers, of which one is killed in every round; others are forked in its place."""
+    toy, method = crowd(case.toy), case.method
+    hiring = _Forks(trainer_of(toy, method, seed=options.get("seed", 0)), clients=CROWD, threads=1, start="fork")
+    with _Killed(hiring, CROWD, 2) as grid:
+        return bits(federate(toy, method, grid=grid, **options))  # type: ignore[arg-type]
+
+
+class _Forks(Hiring):
+    """Forks replacements too, which is safe (and quick) in a process that has nothing but a pool."""
+
+    def one(self, lost: Worker) -> Worker:
+        worker = self._worker(lost.kit, "fork")
+        worker.ready()
+        return worker
+
+
+class _Killed(PoolGrid):
+    """A pool that loses a worker after the third answer of every stream."""
+
+    def stream(self, messages: Iterable[Message]) -> Iterator[Message]:
+        for place, reply in enumerate(super().stream(messages)):
+            yield reply
+            if place == 2:
+                self._crew._desks[0].worker.process.kill()
+
+
 def bits(ended: Any) -> Bits:
     """The same of a federation on any engine."""
     server = {"state": ended.progress.state, "inbox": ended.progress.inbox}
-    return Bits(ended.shared, server, [ended.memory(client) for client in range(3)], ended.losses)
+    return Bits(ended.shared, server, [ended.memory(node - 1) for node in ended.grid.get_node_ids()], ended.losses)

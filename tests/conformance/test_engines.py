@@ -9,8 +9,9 @@ import pytest
 from fedmed.engine.threads import ThreadsEngine
 from fedmed.method import Method
 from tests.conformance.cases import Case
-from tests.conformance.fresh import Bits, bits, pooled
-from tests.toys import federate, same, trainer_of
+from tests.conformance.fresh import Bits, bits, crowd, crowded, pooled
+from tests.lending import Lending
+from tests.toys import federate, grid_of, same, trainer_of
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,18 @@ def test_a_pool_has_the_bits_of_one_process(
     case: Case, method: Method, fresh: ProcessPoolExecutor, workers: int
 ) -> None:
     assert_equal(fresh.submit(pooled, case, workers, **OPTIONS).result(), bits(federate(case.toy, method, **OPTIONS)))
+
+
+def test_a_crowd_on_two_workers_of_which_one_dies_has_the_bits_of_one_process(
+    home: Case, method: Method, fresh: ProcessPoolExecutor
+) -> None:
+    expected = bits(federate(crowd(home.toy), method, rounds=3, seed=1))
+    assert_equal(fresh.submit(crowded, home, rounds=3, seed=1).result(), expected)
+
+
+def test_nothing_that_was_lent_is_kept(case: Case, method: Method) -> None:
+    got = federate(case.toy, method, grid=grid_of(case.toy, method, seed=1, kind=Lending), **OPTIONS)
+    assert_equal(bits(got), bits(federate(case.toy, method, **OPTIONS)))
 
 
 def test_threads_have_the_bits_of_one(case: Case, method: Method) -> None:

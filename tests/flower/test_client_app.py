@@ -1,5 +1,8 @@
+import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import cloudpickle
 import pytest
 import torch
 from flwr.app import ConfigRecord, Context, Message, RecordDict
@@ -10,6 +13,7 @@ from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Client, Method
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedper import FedPer
+from fedmed.strategies.scaffold import Scaffold
 from tests.toys import TOYS, TRAINING, Toy, federate, initial, same
 
 TOY = TOYS["multiclass"]
@@ -55,6 +59,17 @@ def test_a_client_that_keeps_nothing_has_an_empty_context() -> None:
     app, place = app_of(FedAvg()), context(0)
     app(ask("train", FedAvg()), place)
     assert not place.state
+
+
+@pytest.mark.parametrize("copied", [lambda app: cloudpickle.loads(cloudpickle.dumps(app)), copy.deepcopy])
+def test_a_copy_of_an_app_trains_as_the_app_does(copied: Callable[[ClientApp], ClientApp]) -> None:
+    """Flower's simulation pickles an app into its actors."""
+    before, sent = initial(TOY, Scaffold()), []
+    for app in (app_of(Scaffold()), copied(app_of(Scaffold()))):
+        reply = app(ask("train", Scaffold()), context(1))
+        sent.append({name: unpack(record) for name, record in reply.content.array_records.items()})
+    assert same(sent[1], sent[0])
+    assert not any(torch.equal(sent[1]["arrays"][n], before[n]) for n in ("head.weight", "head.bias"))
 
 
 def test_clients_without_test_images_say_so() -> None:

@@ -116,13 +116,13 @@ def test_update_comes_before_combine_and_each_member_sees_its_own_payload() -> N
 
 
 def _aggregate(method: Method) -> tuple[Payload, dict[str, Payload], dict[str, object]]:
-    """Two clients' replies whose weights are lent: the same tensors are overwritten by the next client."""
+    """Two clients' replies whose tensors are lent: they are overwritten by the next client."""
     state: dict[str, object] = {}
     server = Server(round=1, rounds=1, seed=0, clients=(0, 1), shared={"w": torch.full((1,), 10.0)}, state=state)
     aggregation = Aggregation(chain(method), server, AverageServerOptimizer(), frozenset({"w"}))
-    resident = torch.zeros(1)
+    resident, payload = torch.zeros(1), torch.zeros(1)
     for client, examples in enumerate((1, 3)):
-        resident.fill_(client + 1)
+        resident.fill_(client + 1), payload.fill_(10 * (client + 1))
         report = Report(client=client, examples=examples, loss=0.0, payload={}, weights={"w": resident})
-        aggregation.add(report, {"test_aggregation": {"p": torch.tensor(10.0 * (client + 1))}})
+        aggregation.add(report, {"test_aggregation": {"p": payload}})
     return (*aggregation.finish(), state)
