@@ -43,6 +43,7 @@ class Training:
     clip_norm: largest gradient norm, or None.
     precision: of passes through the net.
     compression: how what it learnt goes up.
+    private: whether outputs and labels of single images stay at the client, whoever asks for them.
     """
 
     optimizer: Optimizer
@@ -54,11 +55,15 @@ class Training:
     augment: Augment | None = None
     metrics: Sequence[Callable[..., float]] = ()
     compression: Compression = field(default_factory=NoneCompression)
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What a client needs for a round besides its data. `state` is only read: the outcome carries the new one."""
+    """What a client needs for a round besides its data. `state` is only read: the outcome carries the new one.
+
+    adapted: whether to score itself right after training. pooled: whether an evaluation gives validation's outputs.
+    """
 
     client: int
     round: int
@@ -67,6 +72,7 @@ class Job:
     inbox: Mapping[str, Payload] = field(default_factory=dict)
     state: Mapping[str, dict[str, State]] = field(default_factory=dict)
     adapted: bool = False
+    pooled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

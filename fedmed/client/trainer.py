@@ -127,10 +127,14 @@ class Trainer:
 
     def evaluate(self, job: Job) -> dict[str, Scores]:
         """Scores of the received model, with the client's own local part, on its `val`, `audit` and `test` images."""
+        return {name: tally.scores() for name, tally in self.tallies(job).items()}
+
+    def tallies(self, job: Job) -> dict[str, Tally]:
+        """What `evaluate` scores."""
         with self._named(job):
             session, share = self.receive(job), self.share(job.client)
             held = {"val": share.val, "audit": share.audit, "test": share.test}
-            return {n: self.score(e, "client", session) for n, e in held.items() if e is not None and len(e)}
+            return {n: self.assess(e, "client", session) for n, e in held.items() if e is not None and len(e)}
 
     def score(self, examples: Examples, scope: Scope, session: Session | None = None) -> Scores:
         """Scores of the resident net as it stands."""

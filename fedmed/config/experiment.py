@@ -48,7 +48,8 @@ class Experiment:
     eval_every: rounds between evaluations.
     scopes: what is evaluated: test (global model, server's images), client (received model, client's own
        images), adapted (the model right after local training).
-    metric: metric that decides the best round (null: the task's usual one).
+    metric: metric that decides the best round, on all clients' validation images together (null: the task's usual one);
+       with loss, or accuracy of classes, no outputs or labels of single images leave a client for it.
     patience: evaluations without a better round before the run stops (null: never).
     loss: a loss of your own as path/to/file.py:function (null: the task's).
     metrics: metrics of your own, each as path/to/file.py:function.

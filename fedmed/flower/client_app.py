@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fedmed.client import Job, Outcome, Share, Trainer, Training
 from fedmed.flower.records import pack, save_memory
-from fedmed.flower.wire import METRICS, answer, client_id, flat, read_job
+from fedmed.flower.wire import METRICS, OUTPUTS, POOLED, answer, client_id, flat, read_job
 from fedmed.method import Chain, Method, chain
 from fedmed.models.net import Net
 from fedmed.tasks import Task
@@ -64,12 +64,17 @@ def app_of(trainer: Trainer) -> ClientApp:
     def evaluate(message: Message, context: Context) -> Message:
         job = read_job(message, context)
         values: dict[str, Any] = {"partition-id": job.client, "num-examples": 0}
+        content = RecordDict()
         with torch.no_grad():
-            for name, scores in trainer.evaluate(job).items():
+            for name, tally in trainer.tallies(job).items():
+                scores = tally.scores()
                 values.update(flat(name, scores))
                 values[f"{name}.num-examples"] = scores.examples
+                if job.pooled and name in POOLED and not trainer.training.private:
+                    content[OUTPUTS + name] = pack(tally.packed())
         values["num-examples"] = values.get("test.num-examples", 0)
-        return Message(RecordDict({METRICS: MetricRecord(values)}), reply_to=message)
+        content[METRICS] = MetricRecord(values)
+        return Message(content, reply_to=message)
 
     @app.query("roster")
     def roster(message: Message, context: Context) -> Message:

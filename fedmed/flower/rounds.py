@@ -8,6 +8,7 @@ from math import nan
 from typing import Any
 
 from fedmed.method import Payload
+from fedmed.metrics import Scores
 from fedmed.server import Spent
 
 Row = dict[str, float | int]
@@ -18,7 +19,8 @@ class RoundResult:
     """What one round gave.
 
     shared: the new shared weights. clients: a row per client in the mean. evaluated: a row per client that was
-    evaluated. seconds: by stage. down, up: bytes of all training messages. asked: how many clients were asked to train.
+    evaluated; pooled: scores of all their `val` and `audit` images together, where asked for. seconds: by stage.
+    down, up: bytes of all training messages. asked: how many clients were asked to train.
     missing: a row per client that was asked and is not in the mean, with why: `dropout` or `late`. simulated: seconds
     of the simulated clock. spent: privacy since the first round.
     """
@@ -30,6 +32,7 @@ class RoundResult:
     down: int
     up: int
     evaluated: list[Row] = field(default_factory=list)
+    pooled: Mapping[str, Scores] = field(default_factory=dict)
     server: Mapping[str, float] = field(default_factory=dict)
     asked: int = 0
     missing: list[Row] = field(default_factory=list)

@@ -18,8 +18,9 @@ from fedmed.flower.identity import identify
 from fedmed.flower.records import pack, unpack
 from fedmed.flower.replies import ClientError, Member, checked, members
 from fedmed.flower.rounds import Progress, RoundResult, Row, mean_loss
-from fedmed.flower.wire import METRICS, Reply, ask, count_bytes, read_reply
+from fedmed.flower.wire import METRICS, Reply, ask, count_bytes, read_outputs, read_reply
 from fedmed.method import Chain, Method, Server, chain
+from fedmed.metrics import Tally
 from fedmed.server import IDEAL, Aggregation, AverageServerOptimizer, Conditions, ServerOptimizer
 
 
@@ -34,6 +35,7 @@ class MethodStrategy(Strategy):
     evaluates: in which rounds anything is evaluated.
     evaluate_clients: whether clients score the received model in those rounds.
     adapted: whether they also score themselves right after training.
+    pooled: makes an empty tally; then clients send the outputs of their validation images, which are scored together.
     after_round: sees each round's result; True ends the run.
     progress: where to go on from.
     """
@@ -50,6 +52,7 @@ class MethodStrategy(Strategy):
         evaluates: Callable[[int], bool] = lambda round: True,
         evaluate_clients: bool = True,
         adapted: bool = False,
+        pooled: Callable[[], Tally] | None = None,
         after_round: Callable[[RoundResult], bool] = lambda result: False,
         progress: Progress | None = None,
     ) -> None:
@@ -60,6 +63,7 @@ class MethodStrategy(Strategy):
         self._count, self._conditions, self._after = clients_per_round, conditions, after_round
         self._optimizer = optimizer or AverageServerOptimizer()
         self._evaluates, self._evaluate_clients, self._adapted = evaluates, evaluate_clients, adapted
+        self._pooled = pooled
         self.progress = progress or Progress()
         self._members: dict[int, Member] = {}
         self._rounds = 0
@@ -124,7 +128,15 @@ class MethodStrategy(Strategy):
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
         """Keeps a row per client; the mean over clients of every metric that is defined for some."""
-        rows = [_row(message) for message in checked(*replies)]
+        rows: list[Row] = []
+        tallies: dict[str, Tally] = {}
+        for message in replies:
+            checked(message)
+            rows.append(_row(message))
+            for name, outputs in read_outputs(message).items():
+                if self._pooled is not None:  # merged at once: an answer is lent until the next one comes
+                    tallies.setdefault(name, self._pooled()).merge(outputs)
+        self._result.pooled = {name: tally.scores() for name, tally in tallies.items()}
         self._result.evaluated = sorted(rows, key=lambda row: row["client"])
         names = sorted({n for row in rows for n in row if n.count(".") == 1 and not n.endswith("num-examples")})
         values = {n: [row[n] for row in rows if n in row] for n in names}
@@ -194,9 +206,10 @@ class MethodStrategy(Strategy):
         self, kind: str, clients: Sequence[int], round: int, arrays: ArrayRecord, config: ConfigRecord
     ) -> list[Message]:
         numbers = {"server-round": round, "num-rounds": max(self._rounds, round)}
-        adapted = {"adapted": self._adapted and self._evaluates(round)} if kind == "train" else {}
+        train = {"adapted": self._adapted and self._evaluates(round)}
+        also = train if kind == "train" else {"pooled": self._pooled is not None}
         inbox = {member: pack(payload) for member, payload in self.progress.inbox.items()}
-        content = ask(arrays, inbox, {**config, **numbers, **adapted})
+        content = ask(arrays, inbox, {**config, **numbers, **also})
         return [Message(content, self._members[c].node, kind, group_id=str(round)) for c in clients]
 
     def _meet(self, reply: Reply) -> None:

@@ -17,7 +17,10 @@ from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Payload, Report
 from fedmed.metrics import Scores
 
-ARRAYS, CONFIG, METRICS, INBOX, REPORT = "arrays", "config", "metrics", "inbox.", "report."
+ARRAYS, CONFIG, METRICS, INBOX, REPORT, OUTPUTS = "arrays", "config", "metrics", "inbox.", "report.", "outputs."
+
+POOLED = ("val", "audit")
+"""Images whose outputs go to the server where it asks for them: validation, by the labels as given and as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def read_job(message: Message, context: Context) -> Job:
         inbox=_by_member(content, INBOX),
         state=load_memory(context.state),
         adapted=bool(config.get("adapted", False)),
+        pooled=bool(config.get("pooled", False)),
     )
 
 
@@ -94,6 +98,11 @@ def read_reply(message: Message) -> Reply:
     )
     extra = {name: float(value) for name, value in metrics.items() if name.startswith(("adapted.", "inner."))}
     return Reply(report, payloads, extra, int(metrics["num-images"]), float(metrics["seconds"]))
+
+
+def read_outputs(message: Message) -> dict[str, dict[str, Any]]:
+    """What a client's tallies were given, by `POOLED`."""
+    return _by_member(message.content, OUTPUTS)
 
 
 def flat(prefix: str, scores: Scores | None) -> dict[str, float]:

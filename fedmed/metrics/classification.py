@@ -10,7 +10,7 @@ Probabilities that are not numbers make every metric but the loss undefined.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import nan
@@ -154,6 +154,16 @@ class ClassificationTally(Tally):
         self._logits.append(logits.detach().float().cpu())
         self._y.append(y.cpu())
         self._seen.append(torch.ones(y.shape, dtype=torch.bool) if seen is None else seen.expand_as(y).cpu())
+
+    def packed(self) -> dict[str, Tensor]:
+        kept = {"logits": torch.cat(self._logits), "y": torch.cat(self._y), "seen": torch.cat(self._seen).byte()}
+        return super().packed() | kept
+
+    def merge(self, packed: Mapping[str, Tensor]) -> None:
+        super().merge(packed)
+        self._logits.append(packed["logits"].clone())
+        self._y.append(packed["y"].clone())
+        self._seen.append(packed["seen"].bool())
 
     def scores(self) -> Scores:
         o = self._outputs()[0]

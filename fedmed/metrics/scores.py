@@ -9,6 +9,7 @@ from math import isfinite, isnan, nan
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -74,6 +75,15 @@ class Tally(ABC):
 
         Raises UserError for a metric that cannot be recomputed on a resample: the loss and the user's own.
         """
+
+    def packed(self) -> dict[str, Tensor]:
+        """What was added, as tensors that `merge` takes in elsewhere; of segmentations counts per image, no maps."""
+        return {"loss": torch.tensor([self._loss, self._entries], dtype=torch.float64)}
+
+    def merge(self, packed: Mapping[str, Tensor]) -> None:
+        """Takes in what another tally was given; the tensors are copied."""
+        loss, entries = packed["loss"].tolist()
+        self._loss, self._entries = self._loss + loss, self._entries + int(entries)
 
     @property
     def loss(self) -> float:

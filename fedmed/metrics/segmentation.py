@@ -45,6 +45,14 @@ class SegmentationTally(Tally):
         if self._extra:
             self._maps.append((predicted.byte().cpu(), y.cpu(), mask.cpu()))
 
+    def packed(self) -> dict[str, Tensor]:
+        return super().packed() | {"counts": torch.cat(self._counts), "worth": torch.tensor(self._worth)}
+
+    def merge(self, packed: Mapping[str, Tensor]) -> None:
+        super().merge(packed)
+        self._counts.append(packed["counts"].clone())
+        self._worth *= float(packed["worth"])
+
     def scores(self) -> Scores:
         parts, annotated = self._per_image()
         images = {f"{name}_images_per_class": (~part.isnan()).sum(0).tolist() for name, part in parts.items()}

@@ -71,16 +71,23 @@ def _simulated(rounds: Sequence[Row]) -> Final:
     return {"simulated_seconds": sum(clock)} if clock else {}
 
 
+def judge(rounds: Sequence[Row], metric: str, labels: str = "val") -> str:
+    """The metric that judges rounds: the loss, where the chosen one is defined in none of them and the loss is."""
+    known = {name for row in rounds for name in (metric, "loss") if _defined(row.get(f"{labels}.{name}"))}
+    return "loss" if known == {"loss"} else metric
+
+
 def best_round(
     rounds: Sequence[Row], metric: str, labels: str = "val", *, directions: Directions = HIGHER_IS_BETTER
 ) -> Row | None:
-    """The first row with the best `val.<metric>`; None where no round has one.
+    """The first row with the best `val.<metric>`, or `val.loss` where no round has that; None where none has either.
 
     labels: val for the validation labels as given, audit for the true ones.
     """
-    name = f"{labels}.{metric}"
+    used = judge(rounds, metric, labels)
+    name = f"{labels}.{used}"
     rated = [row for row in rounds if _defined(row.get(name))]
-    best = max if directions[metric] else min
+    best = max if directions[used] else min
     return best(rated, key=lambda row: float(row[name])) if rated else None
 
 
@@ -103,7 +110,12 @@ def _best(rounds: Sequence[Row], metric: str, labels: str, directions: Direction
     row = best_round(rounds, metric, labels, directions=directions)
     if row is None:
         return {"best.round": None}
-    return {"best.round": row["round"], **{f"best.{name}": value for name, value in _evaluation(row).items()}}
+    by = f"{labels}.{judge(rounds, metric, labels)}"
+    return {
+        "best.round": row["round"],
+        "best.by": by,
+        **{f"best.{name}": value for name, value in _evaluation(row).items()},
+    }
 
 
 def _best_by_truth(rounds: Sequence[Row], metric: str, directions: Directions) -> Final:
@@ -146,7 +158,7 @@ def _notes(final: Mapping[str, Any]) -> list[str]:
     """What does not fit the table: rounds, the worst client, traffic, time, and the directory."""
     facts = [f"rounds {final['rounds']}"]
     if final["best.round"] is not None:
-        facts.append(f"best round {final['best.round']} (by validation)")
+        facts.append(f"best round {final['best.round']} (by {final.get('best.by', 'validation')})")
     if final["client.worst.id"] is not None:
         facts.append(f"worst client {final['client.worst.id']}")
     costs = [f"up {size(final['bytes.up'])}", f"down {size(final['bytes.down'])}", span(final["seconds"])]

@@ -35,6 +35,7 @@ from fedmed.runner.apps import simulated_app
 from fedmed.runner.card import write_card
 from fedmed.runner.evaluation import evaluate_finally
 from fedmed.runner.federation import keep_picture
+from fedmed.runner.judging import pooled, unjudged, waited
 from fedmed.runner.longer import lengthen
 from fedmed.runner.parts import Parts, build_chain, build_parts
 from fedmed.runner.rows import audit_rows, client_rows, round_row
@@ -143,6 +144,7 @@ class _Run:
             evaluates=self._evaluates,
             evaluate_clients="client" in chosen.scopes,
             adapted="adapted" in chosen.scopes,
+            pooled=pooled(parts),
             after_round=self._after,
             progress=self._progress,
         )
@@ -188,15 +190,13 @@ class _Run:
         if stop or result.round % chosen.checkpoint_every == 0 or result.round == chosen.rounds:
             self._commit(result)
         self._show.round(row)
+        if said := unjudged(self._rows, self._parts.metric):
+            self._show.warn(said)
         return stop
 
     def _out_of_patience(self) -> bool:
         patience, best = self._parts.settings.patience, self._best()
-        if patience is None or best is None:
-            return False
-        name = f"val.{self._parts.metric}"
-        worse = [row for row in self._rows if row["round"] > best["round"] and row.get(name) is not None]
-        return len(worse) >= patience
+        return patience is not None and best is not None and waited(self._rows, best) >= patience
 
     def _best(self) -> dict[str, Any] | None:
         """The row of the best round so far."""

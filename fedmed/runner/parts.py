@@ -142,6 +142,7 @@ def _trainer(
         augment=None if isinstance(augment, NoneAugment) else augment,
         metrics=[resolve(name) for name in chosen.metrics],
         compression=build(config.compression),
+        private=(link := superlink_of(config)) is not None and link.sites,
     )
     return Trainer(
         net=net,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 
 from fedmed.flower.rounds import RoundResult, Row, mean_loss
+from fedmed.flower.wire import flat
 from fedmed.headline import HIGHER_IS_BETTER, Directions, worst
 
 INNER = "inner."
@@ -26,8 +27,8 @@ def round_row(result: RoundResult, directions: Directions = HIGHER_IS_BETTER) ->
     row |= {"bytes.up": result.up, "bytes.down": result.down, "seconds": sum(result.seconds.values())}
     row |= {f"seconds.{stage}": seconds for stage, seconds in result.seconds.items()}
     row |= result.server
-    row |= _over_clients(result.evaluated, "test", "client", directions) | _weighted(result.evaluated, "val")
-    row |= _weighted(result.evaluated, "audit")
+    row |= _over_clients(result.evaluated, "test", "client", directions)
+    row |= _together(result, "val") | _together(result, "audit")
     return row | _over_clients(result.clients, "adapted", "adapted", directions)
 
 
@@ -82,6 +83,15 @@ def rests(names: Iterable[str], defined: int, of: int) -> Row:
     """What the figures rest on; nothing where that is everything."""
     counts = {"defined": defined, "of": of} if defined < of else {}
     return {f"{name}.{what}": count for name in names for what, count in counts.items()}
+
+
+def _together(result: RoundResult, name: str) -> Row:
+    """All clients' images of a kind together; what was not pooled as a mean over clients."""
+    means, pooled = _weighted(result.evaluated, name), result.pooled.get(name)
+    if pooled is None:
+        return means
+    known = {metric for metric in means if metric.split(".")[1] in (*pooled.values, *pooled.defined)}
+    return {metric: value for metric, value in means.items() if metric not in known} | flat(name, pooled)
 
 
 def _weighted(rows: Sequence[Row], prefix: str) -> Row:

@@ -59,8 +59,11 @@ def predict(directory: Path, images: Path, out: Path | None = None, *, best: boo
 
 
 def _weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
-    if best and (found := checkpoint.load_best(kept.checkpoints)):
-        return found[1]
+    if best:
+        if (found := checkpoint.load_best(kept.checkpoints)) is not None:
+            return found[1]
+        fix = "Leave out --best for the last round; a best round needs dataset.val above 0 and client among the scopes."
+        raise refuse(str(kept.path), "a run with a best round by validation", "one without validation", fix)
     saved = checkpoint.load(kept.checkpoints)
     if saved is None:
         raise refuse(str(kept.path), "a run with a checkpoint", "none", f"Run it: fedmed run resume={kept.path}")

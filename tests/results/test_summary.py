@@ -77,7 +77,7 @@ def test_the_table_shows_scopes_as_columns_and_ends_with_the_directory() -> None
     assert lines[2].split() == ["auc", "0.700", "0.650", "0.400", "0.800"]
     assert lines[3].split() == ["loss", "0.400", "-", "2.500", "0.500"]
     assert lines[-3:] == [
-        "rounds 5 · best round 2 (by validation) · worst client 7",
+        "rounds 5 · best round 2 (by val.auc) · worst client 7",
         "up 50 B · down 100 B · 7.50 s · 1.10 s per round",
         "runs/one",
     ]
