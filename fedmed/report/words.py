@@ -17,7 +17,7 @@ SCOPES = {
 """How a metric is named by its scope."""
 
 NAMES = {"auc": "AUC", "auprc": "AUPRC", "map": "mAP", "dice": "Dice", "iou": "IoU", "f1": "F1", "ece": "ECE"}
-NAMES |= {"hd95": "HD95", "assd": "ASSD"}
+NAMES |= {"hd95": "HD95", "assd": "ASSD", "hd95_penalised": "HD95 penalised"}
 
 
 def metric_name(name: str) -> str:

@@ -158,3 +158,13 @@ def test_a_metric_of_which_less_is_better(tune: Any, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(RunDirectory, "finish", lambda run, final: finish(run, {"val.loss": final["val.auc"]}))
     (found,) = tune(Bench(mu), "strategy=fedprox", "budget=2", "metric=loss")
     assert found.best.value == min(trial.value for trial in found.tried)
+
+
+def test_validation_that_does_not_define_the_metric_fails_the_trial_and_not_the_search(
+    tune: Any, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = RunDirectory.finish
+    monkeypatch.setattr(RunDirectory, "finish", lambda run, final: finish(run, {"val.loss": 0.5}))
+    (found,) = tune(Bench(mu), "strategy=fedprox", "budget=2")
+    assert [trial.why for trial in found.tried] == ["val.auc is not defined"] * 2
+    assert any("failed: val.auc is not defined" in line for line in said)
