@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from statistics import median
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from fedmed.headline import HIGHER_IS_BETTER, Directions
@@ -144,14 +145,30 @@ def _grid(final: Mapping[str, Any]) -> Grid:
     columns = {title: values for title, values in columns.items() if any(map(_defined, values.values()))}
     names = dict.fromkeys(name.partition(".")[0] for values in columns.values() for name in values if name != "id")
     rows = [[name, *(_cell(values, name) for values in columns.values())] for name in names]
-    counted = any("(" in cell for row in rows for cell in row)
-    legend = ["(3 of 5): the mean is over 3, as the metric is not defined for the others", ""] if counted else []
-    return Grid(header=["", *columns], rows=rows, below=["", *legend, *_notes(final)])
+    return Grid(header=["", *columns], rows=rows, below=["", *_counts(columns, names), *_notes(final)])
 
 
 def _cell(values: Mapping[str, Any], name: str) -> str:
-    """A value, with what it rests on where that is not everything."""
-    return number(values.get(name)) + rests_on(values.get(f"{name}.defined"), values.get(f"{name}.of"))
+    """A value, with a star where it does not rest on everything."""
+    return number(values.get(name)) + ("*" if _rests(values, name) else "")
+
+
+def _rests(values: Mapping[str, Any], name: str) -> str:
+    return rests_on(values.get(f"{name}.defined"), values.get(f"{name}.of")).strip(" ()")
+
+
+def _counts(columns: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> list[str]:
+    """What the stars stand for: `* auc: mean client, worst client over 5 of 6`; lines that fit a narrow terminal."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        counts: dict[str, list[str]] = {}
+        for title, values in columns.items():
+            if rests := _rests(values, name):
+                counts.setdefault(rests, []).append(title)
+        for rests, titles in counts.items():
+            found.setdefault(f"{', '.join(titles)} over {rests}", []).append(name)
+    lines = [f"* {told}, as the rest have no value: {', '.join(names)}" for told, names in found.items()]
+    return [part for line in lines for part in wrap(line, 78, subsequent_indent="  ")] + [""] * bool(lines)
 
 
 def _notes(final: Mapping[str, Any]) -> list[str]:

@@ -92,14 +92,20 @@ def test_the_table_says_what_a_mean_rests_on_where_that_is_not_everything() -> N
         "test.ece.defined": 3,
         "test.ece.of": 3,
     }
-    text = final_text(summary() | found | {"client.mean.auc.defined": 1, "client.mean.auc.of": 5})
+    counts = {f"client.{which}.auc.{what}": n for which in ("mean", "worst") for what, n in (("defined", 1), ("of", 5))}
+    text = final_text(summary() | found | counts)
     lines = {line.split()[0]: line for line in text.splitlines() if line}
-    assert "0.000 (1 of 40)" in lines["hd95"]
-    assert "- (0 of 40)" in lines["surface_distance"]
-    assert "0.650 (1 of 5)" in lines["auc"]
-    assert "(" not in lines["ece"]
-    assert "(3 of 5): the mean is over 3" in text
-    assert "(3 of 5)" not in final_text(summary())
+    assert lines["hd95"].split() == ["hd95", "0.000*", "-", "-", "-"]
+    assert lines["surface_distance"].split()[1] == "-*"
+    assert lines["auc"].split() == ["auc", "0.700", "0.650*", "0.400*", "0.800"]
+    assert "*" not in lines["ece"]
+    told = [line for line in text.splitlines() if line.startswith("* ")]
+    assert told == [
+        "* mean client, worst client over 1 of 5, as the rest have no value: auc",
+        "* test over 1 of 40, as the rest have no value: hd95",
+        "* test over 0 of 40, as the rest have no value: surface_distance",
+    ]
+    assert "*" not in final_text(summary())
 
 
 @pytest.mark.parametrize("width", [80, 120])
