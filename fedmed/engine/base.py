@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid
 
 from fedmed.client import Trainer
 from fedmed.flower import LocalGrid
+
+
+class Load(NamedTuple):
+    """What there is to do. clients: that train in a round; images: passed in all rounds, by all clients."""
+
+    clients: int
+    images: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +37,10 @@ class Engine:
     def answers_within(self) -> float:
         """Seconds that clients' answers in a round may take."""
         return 3600.0
+
+    def fitted(self, trainer: Trainer, load: Load, say: Callable[[str], None]) -> Engine:
+        """The engine for so much work: this one, unless it is one that chooses among others, and says which."""
+        return self
 
     def grid(self, trainer: Trainer, clients: int) -> LocalGrid:
         """A grid of `clients` nodes that run the trainer's ClientApp; to be closed, as it may hold processes."""

@@ -36,6 +36,7 @@ from fedmed.runner.card import write_card
 from fedmed.runner.evaluation import evaluate_finally
 from fedmed.runner.federation import keep_picture
 from fedmed.runner.judging import pooled, unjudged, waited
+from fedmed.runner.load import load_of
 from fedmed.runner.longer import lengthen
 from fedmed.runner.parts import Parts, build_chain, build_parts
 from fedmed.runner.rows import audit_rows, client_rows, round_row
@@ -113,7 +114,8 @@ def _same(parts: Parts, kept: RunDirectory) -> None:
 def _go(parts: Parts, kept: RunDirectory, show: Show) -> Final:
     """The rounds of a run; its engine lets go of what it holds however they end."""
     app = simulated_app(kept.config_yaml)
-    with kept.under_way(), parts.engine.open(parts.trainer, len(parts.world.shares), app) as grid:
+    engine = parts.engine.fitted(parts.trainer, load_of(parts, done=len(kept.rows("rounds"))), show.note)
+    with kept.under_way(), engine.open(parts.trainer, len(parts.world.shares), app) as grid:
         return _Run(parts, kept, show, grid).go()
 
 

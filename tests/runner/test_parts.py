@@ -34,7 +34,6 @@ def test_what_cannot_change_a_result_does_not_change_the_identity() -> None:
     "override",
     [
         "seed=1",
-        "rounds=11",
         "strategy=fedprox",
         "optimizer.lr=0.04",
         "partition.alpha=0.6",
