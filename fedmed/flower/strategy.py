@@ -37,6 +37,7 @@ class MethodStrategy(Strategy):
     adapted: whether they also score themselves right after training.
     pooled: makes an empty tally; then clients send the outputs of their validation images, which are scored together.
     after_round: sees each round's result; True ends the run.
+    history: whether the result of `start` holds the metrics of all rounds, as Flower's do (false: of the last alone).
     progress: where to go on from.
     """
 
@@ -54,6 +55,7 @@ class MethodStrategy(Strategy):
         adapted: bool = False,
         pooled: Callable[[], Tally] | None = None,
         after_round: Callable[[RoundResult], bool] = lambda result: False,
+        history: bool = True,
         progress: Progress | None = None,
     ) -> None:
         identify()
@@ -66,7 +68,7 @@ class MethodStrategy(Strategy):
         self._pooled = pooled
         self.progress = progress or Progress()
         self._members: dict[int, Member] = {}
-        self._rounds = 0
+        self._rounds, self._history = 0, history
         self._shared: dict[str, Tensor] = {}
         self._result = RoundResult(0, {}, [], {}, 0, 0)
 
@@ -157,6 +159,8 @@ class MethodStrategy(Strategy):
         result, arrays = Result(arrays=initial_arrays), initial_arrays
         train_config, evaluate_config = train_config or ConfigRecord(), evaluate_config or ConfigRecord()
         for round in range(self.progress.round + 1, num_rounds + 1):
+            if not self._history:
+                result = Result(arrays=initial_arrays)
             arrays, metrics = self._train(round, arrays, train_config, grid, timeout)
             result.arrays, result.train_metrics_clientapp[round] = arrays, metrics
             began = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -30,6 +31,11 @@ def pooled(parts: Parts) -> Callable[[], Tally] | None:
     if "client" not in parts.settings.scopes or parts.metric in adds or (segments and parts.metric in own):
         return None
     return partial(tally, parts.task, extra=() if segments else parts.trainer.training.metrics)
+
+
+def judged(row: Row) -> dict[str, Any]:
+    """Of a round's row what it is judged by: all that a run of any length keeps in memory; the rest lies on disk."""
+    return {sys.intern(name): value for name, value in row.items() if name == "round" or name.startswith("val.")}
 
 
 def waited(rows: Sequence[Row], best: Row) -> int:

@@ -35,7 +35,7 @@ from fedmed.runner.apps import simulated_app
 from fedmed.runner.card import write_card
 from fedmed.runner.evaluation import evaluate_finally
 from fedmed.runner.federation import keep_picture
-from fedmed.runner.judging import pooled, unjudged, waited
+from fedmed.runner.judging import judged, pooled, unjudged, waited
 from fedmed.runner.load import load_of
 from fedmed.runner.longer import lengthen
 from fedmed.runner.parts import Parts, build_chain, build_parts
@@ -135,7 +135,8 @@ class _Run:
         shared = self._restore(saved) if saved else {n: t.clone() for n, t in parts.trainer.shared.items()}
         about = subject(parts, self._kept, done=self._progress.round)
         self._kept.truncate(self._progress.round)
-        self._rows = self._kept.rows("rounds")
+        kept = self._kept.rows("rounds")
+        self._rows = [judged(row) for row in kept]
         plan = strategy(
             parts.chain,
             seed=chosen.seed,
@@ -148,10 +149,11 @@ class _Run:
             adapted="adapted" in chosen.scopes,
             pooled=pooled(parts),
             after_round=self._after,
+            history=False,
             progress=self._progress,
         )
         rounds = self._progress.round if self._out_of_patience() else chosen.rounds
-        with Followed(parts.tracking, about, kept=self._rows, warn=self._show.warn) as self._followed:
+        with Followed(parts.tracking, about, kept=kept, warn=self._show.warn) as self._followed:
             with self._show:
                 self._show.start(rounds=rounds, done=self._progress.round, metric=parts.metric)
                 self._app(plan, shared, rounds)(self._grid, Context(1, 0, {}, RecordDict(), {}))
@@ -176,7 +178,7 @@ class _Run:
     def _after(self, result: RoundResult) -> bool:
         """Keeps what the round gave; whether the run has run out of patience."""
         row = round_row(result, self._parts.directions)
-        self._rows.append(row)
+        self._rows.append(judged(row))
         self._kept.append("rounds", [row])
         self._followed.round(row)
         self._kept.append("clients", client_rows(result))
@@ -222,12 +224,12 @@ class _Run:
         return saved.shared
 
     def _finish(self) -> Final:
-        clients = self._kept.rows("clients")
+        rounds, clients = self._kept.rows("rounds"), self._kept.rows("clients")
         final = summarise(
-            self._rows,
+            rounds,
             clients,
             metric=self._parts.metric,
-            seconds=sum(row["seconds"] for row in self._rows),
+            seconds=sum(row["seconds"] for row in rounds),
             directory=self._kept.path,
             directions=self._parts.directions,
         )

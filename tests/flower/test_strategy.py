@@ -238,3 +238,13 @@ def test_shared_weights_of_a_round_are_not_overwritten_by_the_next() -> None:
     ended = federate(TOY, FedAvg(), rounds=3)
     alone = federate(TOY, FedAvg(), rounds=1)
     assert same(dict(ended.results[0].shared), alone.shared)
+
+
+def test_without_a_history_the_result_is_that_of_the_last_round_alone() -> None:
+    grid = grid_of(TOY, FedAvg())
+    for history, rounds in ((True, [1, 2, 3]), (False, [3])):
+        plan = strategy(FedAvg(), history=history)
+        with torch.random.fork_rng(devices=[]):
+            ended = plan.start(grid, pack(initial(TOY, FedAvg())), 3)
+        assert list(ended.train_metrics_clientapp) == rounds
+        assert list(ended.evaluate_metrics_clientapp) == rounds

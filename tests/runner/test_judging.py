@@ -19,7 +19,7 @@ from fedmed.results import checkpoint
 from fedmed.results.progress import Show
 from fedmed.runner import export
 from fedmed.runner import run as start
-from fedmed.runner.judging import waited
+from fedmed.runner.judging import judged, waited
 from fedmed.strategies.fedavg import FedAvg
 from tests.toys import TOYS, TRAINING, Listening, federate, grid_of
 
@@ -150,3 +150,8 @@ def test_nothing_of_a_lent_answer_is_kept() -> None:
     lent = federate(toy, FedAvg(), rounds=1, grid=grid, evaluate_clients=True, pooled=partial(tally, toy.task))
     assert lent.results[0].pooled["val"].values == honest.results[0].pooled["val"].values
     assert torch.is_tensor(next(iter(lent.shared.values())))
+
+
+def test_a_run_keeps_of_its_rows_only_what_rounds_are_judged_by() -> None:
+    row = {"round": 3, "val.auc": 0.5, "val.loss": 1.0, "test.auc": 0.4, "seconds": 1.0, "client.worst.auc": 0.1}
+    assert judged(row) == {"round": 3, "val.auc": 0.5, "val.loss": 1.0}
