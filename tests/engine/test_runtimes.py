@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from fedmed import runner
 from fedmed.config import compose
+from fedmed.engine import loopback
 from fedmed.results import checkpoint
 from fedmed.results.progress import Show, make_show
 from fedmed.results.store import RunDirectory
@@ -166,6 +168,53 @@ def test_a_deployed_run_that_is_interrupted_and_resumed_has_the_bits_of_a_straig
     assert same(one[1], {k: unpack_state(file.read_bytes(), file) for k, file in memories.items()})
 
 
+PROJECT = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "bars"
+version = "1.0.0"
+
+[tool.flwr.app]
+publisher = "somebody"
+
+[tool.flwr.app.components]
+clientapp = "flower_project:client"
+serverapp = "flower_project:server"
+"""
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'fedmed[ray]'")
+def test_a_project_under_flwr_run_has_the_numbers_of_one_process(short: Path) -> None:
+    """Flower pickles the app into Ray's actors; the SuperLink that `flwr run` leaves behind is ended here."""
+    example = Path(__file__).resolve().parents[2] / "examples" / "flower_project.py"
+    (short / "pyproject.toml").write_text(PROJECT)
+    (short / "flower_project.py").write_text(example.read_text())
+    plain = subprocess.run([sys.executable, example], cwd=short, capture_output=True, text=True, check=True)
+    command = [loopback.program("flwr"), "run", ".", "--federation-config", "num-supernodes=4", "--stream"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    folders = {"PATH": path, "TMPDIR": str(short), "FLWR_HOME": str(short / "flower"), "OMP_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            command, cwd=short, env=os.environ | folders, capture_output=True, text=True, timeout=240, check=False
+        )
+    finally:
+        for process in processes_of(short):
+            with suppress(OSError):
+                os.kill(process, signal.SIGTERM)
+    rounds = [line for line in done.stdout.splitlines() if line.startswith("round ")]
+    assert rounds == plain.stdout.splitlines(), done.stdout + done.stderr
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short name, as Ray's sockets lie in it."""
+    with TemporaryDirectory(prefix="f-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 @contextmanager
 def started(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process with its own folder for temporary files, by which what it starts can be told from others."""
@@ -181,8 +230,17 @@ def started(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes
 def left_running(folder: Path) -> list[str]:
     """Command lines of the processes that `started` and its like have left running."""
     found = []
+    for number in processes_of(folder):
+        with suppress(OSError):
+            found.append(Path(f"/proc/{number}/cmdline").read_text())
+    return found
+
+
+def processes_of(folder: Path) -> list[int]:
+    """The processes whose folder for temporary files is this one."""
+    found = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if f"TMPDIR={folder}".encode() in (process / "environ").read_bytes().split(b"\0"):
-                found.append((process / "cmdline").read_text())
+                found.append(int(process.name))
     return found
