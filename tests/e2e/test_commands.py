@@ -17,7 +17,8 @@ FEW = ("dataset.images=200", "dataset.test_images=60", "rounds=2")
 def test_a_run_shows_its_progress_then_its_result(fedmed: Any, tmp_path: Path) -> None:
     code, out, err = fedmed("run", "experiment=smoke")
     assert code == 0
-    first, last = err.splitlines()
+    engine, first, last = err.splitlines()
+    assert engine.startswith("engine=auto: one process")
     assert first.startswith("round 1/2  loss ")
     assert "test.auc" in first
     assert last.endswith("0:00 left")
