@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "offline", "heap", "child", "directions"}),
+    frozenset({"errors", "offline", "heap", "child", "directions", "files"}),
     frozenset({"config", "rng", "devices"}),
     frozenset({"headline", "tasks", "models", "optimizers", "clustering", "completeness", "compression"}),
     frozenset({"metrics"}),

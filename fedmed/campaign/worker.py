@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TextIO
 
 from fedmed.child import be_a_child
 from fedmed.errors import UserError
+from fedmed.files import without_links
 from fedmed.results.pace import Pace, Row
 from fedmed.results.progress import Show
 
@@ -195,7 +196,7 @@ class _Relay(Show):
 def _log(path: Path) -> Iterator[TextIO]:
     """The log of a run; whoever has it open does the run, and others wait: a second comparison may need the same."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as log:
+    with open(path, "a", opener=without_links) as log:
         if sys.platform != "win32":
             import fcntl
 

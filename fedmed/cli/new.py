@@ -9,6 +9,7 @@ from pathlib import Path
 from fedmed.cli.arguments import Parser
 from fedmed.config.discovery import GROUPS, PACKAGE, discover, user_folders
 from fedmed.errors import refuse
+from fedmed.files import write_atomically
 
 TEMPLATE = '''\
 """{title}: a small method to start from. It keeps logits small, so that no client grows too sure of its own images.
@@ -54,8 +55,7 @@ def main(arguments: list[str]) -> int:
     file = folder / f"{given.name}.py"
     if file.exists():
         raise refuse("fedmed new", "a file that does not exist yet", file, "Choose another name, or change that file.")
-    folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(TEMPLATE.format(title=given.name.title().replace("_", "")), encoding="utf-8")
+    write_atomically(file, TEMPLATE.format(title=given.name.title().replace("_", "")))
     choice = given.name if folder.resolve() in _searched() else file
     print(f"wrote {file}\n\nIt is a method already; change it into yours, and run it, or compare it:\n")
     print(f"  fedmed run strategy={choice}")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 from urllib.request import urlopen
 
 from fedmed.errors import UserError, refuse
+from fedmed.files import replacing
 
 CHUNK = 1 << 20
 """Bytes read at a time."""
@@ -37,19 +37,13 @@ def fetch(url: str, target: Path, *, option: str, md5: str | None, opener: Opene
     md5: expected checksum; None takes the file as it comes.
     Raises UserError, which names file, URL, MD5 and target path, where there is no network or the file is not right.
     """
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with opener(url) as response, part.open("wb") as file:
+        with opener(url) as response, replacing(target) as file:
             got = _copy(response, file, target.name)
-        if md5 is not None and got != md5:
-            raise missing(url, target, option=option, md5=md5, got=f"a file with MD5 {got}")
-        part.replace(target)
+            if md5 is not None and got != md5:
+                raise missing(url, target, option=option, md5=md5, got=f"a file with MD5 {got}")
     except (OSError, HTTPException, EOFError) as error:
         raise missing(url, target, option=option, md5=md5, got=f"no download ({error})") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 def missing(url: str, target: Path, *, option: str, md5: str | None, got: str) -> UserError:
@@ -69,7 +63,7 @@ def _md5() -> hashlib._Hash:
     return hashlib.md5(usedforsecurity=False)
 
 
-def _copy(response: HTTPResponse, file: BinaryIO, name: str) -> str:
+def _copy(response: HTTPResponse, file: IO[bytes], name: str) -> str:
     """Copies the body, tells the progress on stderr, and returns its MD5; raises EOFError where it breaks off."""
     total, done, digest = int(response.headers.get("Content-Length") or 0), 0, _md5()
     while chunk := response.read(CHUNK):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedmed.comparison.runs import LOCAL, POOLED
-from fedmed.results.files import write_atomically
+from fedmed.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

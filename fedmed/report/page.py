@@ -14,6 +14,7 @@ from fedmed.comparison.rows import Summary
 from fedmed.comparison.runs import Comparison, Run
 from fedmed.comparison.summary import summarise
 from fedmed.errors import UserError
+from fedmed.files import write_atomically
 from fedmed.report import accounts, ink, series, standings, story
 from fedmed.report.audits import audits
 from fedmed.report.cells import Table
@@ -24,7 +25,6 @@ from fedmed.report.panels import boards
 from fedmed.report.sheet import Sheet
 from fedmed.report.strips import clients
 from fedmed.report.views import Album, Board, views
-from fedmed.results.files import write_atomically
 from fedmed.results.picture_file import load_picture
 
 NAME = "report.html"

@@ -12,8 +12,8 @@ from fedmed.comparison.rows import ClientRow, Row, Summary, TargetRow
 from fedmed.comparison.runs import Comparison
 from fedmed.comparison.spread import DECILES
 from fedmed.comparison.summary import summarise
+from fedmed.files import write_atomically
 from fedmed.report.latex import latex
-from fedmed.results.files import write_atomically
 
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:

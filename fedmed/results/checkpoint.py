@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fedmed.results.files import sync_folder, write_atomically, write_synced
+from fedmed.files import sync_folder, write_atomically, write_synced
 from fedmed.results.manifest import Manifest, read_file, read_manifest, write_manifest
 from fedmed.results.tensors import pack_state, pack_weights, read_weights, unpack_state
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fedmed.errors import refuse
-from fedmed.results.files import write_atomically
+from fedmed.files import write_atomically
 from fedmed.results.json_text import dumps, parse
 
 NAME = "checkpoint.json"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmed.errors import refuse
-from fedmed.results.files import write_atomically
+from fedmed.files import write_atomically
 from fedmed.results.json_text import dumps, parse
 from fedmed.results.picture import FederationPicture
 

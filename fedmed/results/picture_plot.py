@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmed.files import replacing
 from fedmed.results import plot_parts as parts
-from fedmed.results.files import replacing
 from fedmed.results.picture import WIDE, FederationPicture, client_labels
 from fedmed.results.plot_parts import FAINT, INK, Values, inches
 from fedmed.results.text import percent, short

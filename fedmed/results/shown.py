@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmed.errors import refuse
-from fedmed.results.files import replacing
+from fedmed.files import replacing
 
 NAME = "examples.npz"
 PANELS = ("test", "mistakes", "training")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from fedmed.data.normalise import Normalise
-from fedmed.results.files import write_atomically
+from fedmed.files import write_atomically
 from fedmed.runner.parts import Parts
 from fedmed.tasks import TASKS, Task
 

@@ -6,9 +6,9 @@ import json
 
 import torch
 
+from fedmed.files import write_atomically
 from fedmed.headline import worst
 from fedmed.results import checkpoint
-from fedmed.results.files import write_atomically
 from fedmed.results.store import RunDirectory
 from fedmed.results.summary import Final
 from fedmed.runner.examples import keep_examples

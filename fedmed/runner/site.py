@@ -12,9 +12,9 @@ from pathlib import Path
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
+from fedmed.files import sync_folder, write_atomically
 from fedmed.flower.records import load_memory, save_memory
 from fedmed.flower.wire import CONFIG, client_id
-from fedmed.results.files import sync_folder, write_atomically
 from fedmed.results.tensors import pack_state, unpack_state
 
 HOME = "~/.fedmed/site"

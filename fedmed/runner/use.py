@@ -16,10 +16,10 @@ from fedmed.data.columns import read_pixels
 from fedmed.data.examples import Examples
 from fedmed.data.files import open_npz
 from fedmed.errors import refuse
+from fedmed.files import replacing, write_atomically
 from fedmed.models.net import Net
 from fedmed.models.start import create
 from fedmed.results import checkpoint
-from fedmed.results.files import replacing, write_atomically
 from fedmed.results.store import RunDirectory
 from fedmed.results.tensors import pack_weights
 from fedmed.runner.card import read_card

@@ -27,7 +27,7 @@ class Events(Tracker):
 
         self.last = subject.done
         self._event, self._sum = Event, masked_crc32c
-        self._file = (subject.folder / f"events.out.tfevents.{time.time():017.6f}").open("wb", buffering=0)
+        self._file = (subject.folder / f"events.out.tfevents.{time.time():017.6f}").open("xb", buffering=0)
         self._write(file_version=VERSION)
         self._write(session_log=SessionLog(status=SessionLog.START), step=subject.done + 1)
         self._start(subject)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fedmed import runner
+from fedmed.files import write_atomically
 from fedmed.results import store
-from fedmed.results.files import write_atomically
 from fedmed.results.progress import make_show
 from tests.runner.conftest import StopAfter
 from tests.runner.traces import trace

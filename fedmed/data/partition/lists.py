@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from fedmed.data.examples import Indices
 from fedmed.errors import Fault, UserError, refuse
+from fedmed.files import replacing
 
 
 def save(path: Path, parts: Sequence[Indices]) -> None:
@@ -22,14 +22,11 @@ def save(path: Path, parts: Sequence[Indices]) -> None:
     The file appears whole or not at all.
     """
     _check_suffix(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("wb") as file:
+    with replacing(path) as file:
         if path.suffix == ".json":
             file.write(json.dumps([part.tolist() for part in parts]).encode())
         else:
             np.savez_compressed(file, **{f"client_{k}": part for k, part in enumerate(parts)})  # type: ignore[arg-type]
-    draft.replace(path)
 
 
 def read(path: Path) -> list[Indices]:
