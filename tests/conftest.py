@@ -1,4 +1,4 @@
-"""What every test shares: one torch thread, and the folder of real images where there is one."""
+"""What every test shares: one torch thread, no settings of whoever starts them, and the folder of real images where there is one."""
 
 import os
 import signal
@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: the number of threads moves the last bits
+for name in ("FEDMED_RUNS", "FEDMED_PATH", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "HYDRA_FULL_ERROR"):
+    os.environ.pop(name, None)  # what whoever starts the tests has set for runs of their own, or has from a terminal
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in the background of a shell: children would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     go_offline()
     if arguments is None:
         signal.signal(signal.SIGTERM, _interrupt)
-    command, *rest = sys.argv[1:] if arguments is None else arguments or ["--help"]
+    command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         return _dispatch(command, rest)
     except UserError as error:

@@ -26,7 +26,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reas
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    environment.pop("FEDMED_RUNS", None)
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "fedmed", *COMPARE, *arguments],
         cwd=folder,

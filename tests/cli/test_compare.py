@@ -21,7 +21,6 @@ SMALL = ("clients=3", "rounds=2", "batch_size=16", "dataset.images=160", "datase
 def fedmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """fedmed(*arguments): exit code, standard output and standard error of the command, called in tmp_path."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FEDMED_RUNS", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
     def call(*arguments: object) -> tuple[int, str, str]:

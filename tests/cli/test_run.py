@@ -29,7 +29,6 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calls:
         return {**FINAL, "directory": str(directory)}
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FEDMED_RUNS", raising=False)
     monkeypatch.setattr(runner, "run", run)
     return made
 

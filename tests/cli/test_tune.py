@@ -90,7 +90,6 @@ def test_a_search_from_the_command_to_the_comparison(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FEDMED_RUNS", raising=False)
     words = ["tune", "experiment=smoke", "strategy=fedprox", "strategy.mu=0.001..1:log", "optimizer.lr=0.01..1000:log"]
     assert main([*words, "budget=3", "--workers", "2", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -27,8 +27,6 @@ class Mine(Method):
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that the command is called from."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FEDMED_PATH", raising=False)
-    monkeypatch.delenv("FEDMED_RUNS", raising=False)
     return tmp_path
 
 

@@ -15,7 +15,6 @@ Fedmed = Callable[..., tuple[int, str, str]]
 def fedmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Fedmed:
     """fedmed(*arguments): exit code, standard output and standard error of the command, called in tmp_path."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FEDMED_RUNS", raising=False)
 
     def call(*arguments: Any) -> tuple[int, str, str]:
         capsys.readouterr()

@@ -1,0 +1,51 @@
+"""The command as a shell starts it: what goes wrong there is a word and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from fedmed.cli.main import COMMANDS
+
+WRONG = {
+    "export": ["nowhere", "--out", "."],
+    "new": ["Not-A-Name"],
+    "predict": ["nowhere", "no.npz"],
+    "report": ["nowhere"],
+    "watch": ["nowhere", "--every", "0"],
+    "list": ["strategie"],
+    "doctor": ["word"],
+    "deploy": ["--local", "0"],
+    "describe": ["rounds=0"],
+    "tune": ["strategy=nobody", "optimizer.lr=0.1,0.2"],
+    "compare": ["--from", "nowhere"],
+    "run": ["word"],
+}
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """`fedmed` in a process of its own."""
+    command = [sys.executable, "-m", "fedmed", *arguments]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_fedmed_alone_says_what_it_can_do(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    said, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "")
+    assert "usage: fedmed COMMAND" in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_wrong_words_are_answered_by_one_sentence_each(command: str, tmp_path: Path) -> None:
+    usages: list[Sequence[str]] = [["--no-such-option"], WRONG[command]]
+    started = [start(tmp_path, command, *usage) for usage in usages]
+    for usage, process in zip(usages, started, strict=True):
+        said, errors = process.communicate()
+        assert (process.returncode, said) == (2, ""), (usage, errors)
+        assert [line for line in errors.splitlines() if not line.startswith("fedmed: error: ")] == [], errors
+    assert list(tmp_path.iterdir()) == []
