@@ -132,8 +132,10 @@ def _guard(output: Output, directory: Path, work: Any) -> int:
     try:
         with redirect_stdout(sys.stderr):
             final = work(runner, output.show())
-    except KeyboardInterrupt:
-        if directory.exists():
+    except KeyboardInterrupt as interruption:
+        if said := str(interruption):
+            print(f"\nInterrupted. {said}", file=sys.stderr)
+        elif directory.exists():
             print(f"\nInterrupted. Continue with: {output.command} resume={_short(directory)}", file=sys.stderr)
         return 130
     output.final(final)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -14,12 +13,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from fedmed.engine.guardian import guarded, stop
 from fedmed.errors import refuse
 from fedmed.offline import go_offline
 
 HOST, NAME = "127.0.0.1", "fedmed-loopback"
-STARTS_WITHIN, STOPS_WITHIN = 120.0, 10.0
-"""Seconds that the SuperLink may take to listen, and every process to end when it is asked to."""
+STARTS_WITHIN = 120.0
+"""Seconds that the SuperLink may take to listen."""
 
 CONNECTION = f"""\
 [superlink]
@@ -34,6 +34,8 @@ insecure = true
 class Loopback(AbstractContextManager["Loopback"]):
     """Starts the processes, each in a group of its own, and stops them all at the end of the block, however it ends.
 
+    Should this very process be killed, its guardian stops them.
+
     clients: how many SuperNodes. sites: node k keeps its client's memory in sites/k. data: the file of each, where
     they have images of their own. Inside the block FLWR_HOME is a folder of its own, in which the SuperLink is called
     `fedmed-loopback`; the logs of the processes are there too.
@@ -47,6 +49,7 @@ class Loopback(AbstractContextManager["Loopback"]):
         with ExitStack() as stack:
             home = Path(stack.enter_context(TemporaryDirectory(prefix="fedmed-flower-", ignore_cleanup_errors=True)))
             stack.enter_context(_environment(home))
+            stack.enter_context(guarded(home))
             stack.callback(stop, self._processes, home)
             self._start(home)
             self._stack = stack.pop_all()
@@ -73,10 +76,11 @@ class Loopback(AbstractContextManager["Loopback"]):
         return " ".join([f"partition-id={number} num-partitions={self._clients}", site, *data])
 
 
-def is_running() -> bool:
-    """Whether this is inside the block of a loopback."""
-    file = Path(os.environ.get("FLWR_HOME", "")) / "config.toml"
-    return file.is_file() and f"[superlink.{NAME}]" in file.read_text()
+def home() -> Path | None:
+    """The FLWR_HOME of the loopback in whose block this is, which is removed with it; None outside of one."""
+    folder = Path(os.environ.get("FLWR_HOME", ""))
+    file = folder / "config.toml"
+    return folder if file.is_file() and f"[superlink.{NAME}]" in file.read_text() else None
 
 
 def program(name: str) -> str:
@@ -94,33 +98,6 @@ def free_ports(count: int) -> list[int]:
         for each in sockets:
             each.bind((HOST, 0))
         return [int(each.getsockname()[1]) for each in sockets]
-
-
-def stop(processes: Sequence[subprocess.Popen[bytes]], home: Path) -> None:
-    """Asks the processes, and all others whose FLWR_HOME lies in `home`, to end; kills what has not after a while."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        deadline, asked = time.monotonic() + STOPS_WITHIN, set[int]()
-        while running := {p.pid for p in processes if p.poll() is None} | living_in(home):
-            for pid in running - asked:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, number)
-            asked |= running
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.05)
-
-
-def living_in(home: Path) -> set[int]:
-    """Processes that were started with an FLWR_HOME in `home`, whoever their parents are; none without /proc.
-
-    Flower's programs start others in sessions of their own, which outlive them by seconds.
-    """
-    wanted, found = f"FLWR_HOME={home}/".encode(), set()
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if any(each.startswith(wanted) for each in (process / "environ").read_bytes().split(b"\0")):
-                found.add(int(process.name))
-    return found
 
 
 def _launch(command: list[str], home: Path) -> subprocess.Popen[bytes]:

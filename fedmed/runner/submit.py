@@ -1,10 +1,7 @@
-"""Handing a run to a SuperLink with `flwr run`, and waiting for its result."""
+"""Handing a run to a SuperLink, and waiting for its result."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +15,7 @@ from fedmed.offline import go_offline
 from fedmed.results.store import RunDirectory
 from fedmed.results.summary import Final
 from fedmed.runner.bundle import write_bundle
+from fedmed.runner.flower_run import FlowerRun
 
 
 def superlink_of(config: DictConfig) -> SuperlinkEngine | None:
@@ -29,23 +27,24 @@ def superlink_of(config: DictConfig) -> SuperlinkEngine | None:
 def submit(engine: SuperlinkEngine, config_yaml: str, directory: Path, *, resume: bool) -> Final:
     """The result of a run on a SuperLink, whose log goes to standard error meanwhile.
 
-    Raises `UserError` where the run leaves no result in the directory, as seen from this machine.
+    Raises `UserError` where the run leaves no result in the directory, as seen from this machine, and
+    `KeyboardInterrupt` with what to do next where the watching is interrupted and the run goes on.
     """
     engine.check()
-    if engine.connection == loopback.NAME and not loopback.is_running():
+    if engine.connection == loopback.NAME and loopback.home() is None:
         fix = f"fedmed deploy --local N resume={directory}, with as many clients, starts it again."
         raise refuse("engine.connection", "a SuperLink that runs", "that of fedmed deploy, which has ended", fix)
     go_offline()
-    with TemporaryDirectory(prefix="fedmed-run-") as folder:
+    with TemporaryDirectory(prefix="fedmed-run-", dir=loopback.home()) as folder:
         write_bundle(Path(folder), config_yaml, directory.resolve(), resume=resume)
-        command = [
-            loopback.program("flwr"),
-            "run",
-            folder,
-            *([engine.connection] if engine.connection else []),
-            "--stream",
-        ]
-        subprocess.run(command, stdout=sys.stderr, env=os.environ, check=False)
+        handed_over = FlowerRun.submit(Path(folder), engine.connection)
+    try:
+        handed_over.follow()
+    except KeyboardInterrupt:
+        if engine.connection == loopback.NAME:
+            raise
+        stop = f"flwr stop {handed_over.id} {engine.connection}"
+        raise KeyboardInterrupt(f"The run goes on at the SuperLink; this ends it: {stop}") from None
     final = RunDirectory(directory).final()
     if final is None:
         fix = f"The log above says why. If the run has begun, fedmed run resume={directory} continues it."

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fedmed.engine import loopback
-from fedmed.engine.loopback import HOST, Loopback, free_ports, living_in, program, stop
+from fedmed.engine import guardian, loopback
+from fedmed.engine.guardian import living_in, stop
+from fedmed.engine.loopback import HOST, Loopback, free_ports, program
 from fedmed.errors import UserError
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to see what processes have started")
@@ -23,10 +24,21 @@ time.sleep(60)
 """
 
 
+@pytest.fixture
+def fake_flower(tmp_path: Path) -> Path:
+    """A program that says what it was asked and waits; as a SuperLink it listens, too."""
+    fake = tmp_path / "flower"
+    listen = f"import socket, sys, time; s = socket.create_server(('{HOST}', int(sys.argv[1]))); time.sleep(60)"
+    superlink = f'[ $2 = --host ] && exec {sys.executable} -c "{listen}" $5'
+    fake.write_text(f'#!/bin/sh\necho "$@" $FLWR_TELEMETRY_ENABLED\n{superlink}\nsleep 60\n')
+    fake.chmod(0o755)
+    return fake
+
+
 def test_stop_ends_a_process_and_what_it_has_started_however_stubborn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loopback, "STOPS_WITHIN", 0.5)
+    monkeypatch.setattr(guardian, "STOPS_WITHIN", 0.5)
     monkeypatch.setenv("FLWR_HOME", f"{tmp_path}/node0")
     process = subprocess.Popen([sys.executable, "-c", TREE], stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout is not None
@@ -56,14 +68,9 @@ def test_a_superlink_that_does_not_start_is_told_of_with_its_log_and_nothing_is_
 
 
 def test_nodes_are_told_who_they_are_and_the_environment_is_flowers_inside_the_block_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, fake_flower: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake = tmp_path / "flower"
-    listen = f"import socket, sys, time; s = socket.create_server(('{HOST}', int(sys.argv[1]))); time.sleep(60)"
-    superlink = f'[ $2 = --host ] && exec {sys.executable} -c "{listen}" $5'
-    fake.write_text(f'#!/bin/sh\necho "$@" $FLWR_TELEMETRY_ENABLED\n{superlink}\nsleep 60\n')
-    fake.chmod(0o755)
-    monkeypatch.setattr(loopback, "program", lambda name: str(fake))
+    monkeypatch.setattr(loopback, "program", lambda name: str(fake_flower))
     before = dict(os.environ)
     with Loopback(2, tmp_path / "sites", [tmp_path / "a.npz", tmp_path / "b.npz"]):
         home = Path(os.environ["FLWR_HOME"])
@@ -80,3 +87,32 @@ def test_nodes_are_told_who_they_are_and_the_environment_is_flowers_inside_the_b
 def test_a_program_that_is_not_there_is_refused() -> None:
     with pytest.raises(UserError, match="Flower's program flower-nonsense"):
         program("flower-nonsense")
+
+
+HELD = """
+import os, sys, time
+from pathlib import Path
+from fedmed.engine import loopback
+loopback.program = lambda name: sys.argv[1]
+with loopback.Loopback(2, Path("sites")):
+    print(os.environ["FLWR_HOME"], flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
+def test_a_deployment_that_is_killed_leaves_no_process_and_no_folder(
+    tmp_path: Path, fake_flower: Path, group: bool
+) -> None:
+    held = subprocess.Popen(
+        [sys.executable, "-c", HELD, str(fake_flower)], cwd=tmp_path, stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert held.stdout is not None
+    home = Path(held.stdout.readline().decode().strip())
+    assert len(living_in(home)) >= 3
+    (os.killpg if group else os.kill)(held.pid, signal.SIGKILL)
+    held.communicate()
+    deadline = time.monotonic() + 20
+    while home.exists() or living_in(home):
+        assert time.monotonic() < deadline, f"left: {living_in(home)}"
+        time.sleep(0.05)
