@@ -9,11 +9,13 @@ from multiprocessing import parent_process
 
 
 def be_a_child() -> None:
-    """Leaves Ctrl-C, which reaches every process, to the process that started this one, and ends when that one has.
+    """Leaves what reaches every process (Ctrl-C, a terminal that closes) to the one that started this, ends with it.
 
     Told to end, it does so at once.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code: 0; 2 for what the user can mend; 130 when interrupted."""
     go_offline()
     if arguments is None:
-        signal.signal(signal.SIGTERM, _interrupt)
+        _interrupt_when_told_to_end()
     command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         return _dispatch(command, rest)
@@ -62,8 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 141
 
 
+def _interrupt_when_told_to_end() -> None:
+    """SIGTERM of a scheduler or a container, and SIGHUP of a terminal that closes unless nohup has it ignored."""
+    for name in ("SIGTERM", "SIGHUP"):  # Windows lacks the second
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Ends as Ctrl-C would, so that nothing is left behind where a scheduler or a container stops the command."""
+    """Ends as Ctrl-C would, so that nothing is left behind; once, since a terminal that closes says so twice."""
+    signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -101,16 +102,20 @@ def test_a_killed_run_takes_its_workers_along_and_goes_on_to_the_same_bits(
     assert trace(tmp_path / "kept") == straight
 
 
-def test_ctrl_c_ends_the_workers_too(tmp_path: Path, straight: dict[str, Any]) -> None:
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_and_a_closed_terminal_end_the_workers_too(
+    tmp_path: Path, straight: dict[str, Any], sign: signal.Signals
+) -> None:
     run = start(tmp_path)
     children = workers(run)
-    os.killpg(run.pid, signal.SIGINT)
+    os.killpg(run.pid, sign)
     _, err = run.communicate(timeout=20)
     assert run.returncode == 130, err
     assert err.rstrip().endswith("Interrupted. Continue with: fedmed run resume=kept")
     assert "Traceback" not in err
     assert not any(map(alive, children))
     assert not leftovers(tmp_path)
+    assert json.loads((tmp_path / "kept/run.json").read_bytes())["status"] == "stopped"
     code, _, err = fedmed(tmp_path, "run", "resume=kept")
     assert code == 0, err
     assert trace(tmp_path / "kept") == straight

@@ -43,7 +43,7 @@ elif command == "list":
     runs = [{"run-id": "7", "status": first.split()[0]}, {"run-id": "3", "status": first.split()[-1]}]
     print(json.dumps({"success": True, "runs": runs}))
 elif command == "log":
-    while "finished" not in states.read_text():
+    while not states.read_text().startswith("finished"):
         time.sleep(0.02)
     print("the log", flush=True)
 else:
@@ -105,7 +105,7 @@ def test_a_superlink_that_never_begins_with_a_run_is_told_of_and_the_run_withdra
 ) -> None:
     monkeypatch.setattr(flower_run, "BEGINS_WITHIN", 0.1)
     flower.states("pending running", *["pending finished:failed"] * 50)
-    with pytest.raises(UserError, match="SuperLink hospitals: expected one that begins .*localhost and 127.0.0.1"):
+    with pytest.raises(UserError, match=r"SuperLink hospitals: expected one that begins .*localhost and 127\.0\.0\.1"):
         submit(build(CONFIG.engine), YAML, Path("run"), resume=False)
     assert flower.asked[-1] == "stop 7 hospitals --format json"
 
