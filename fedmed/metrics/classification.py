@@ -11,9 +11,8 @@ Probabilities that are not numbers make every metric but the loss undefined.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from math import nan
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -21,46 +20,10 @@ from torch import Tensor
 
 from fedmed.metrics import ranking
 from fedmed.metrics.bootstrap import interval
+from fedmed.metrics.breakdown import BINS, classified
+from fedmed.metrics.outputs import Outputs
 from fedmed.metrics.scores import Groups, Metric, Scores, Tally, check_known, mean
 from fedmed.tasks import Task
-
-BINS = 15
-"""Number of bins of equal width of the expected calibration error (Guo et al., ICML 2017, arXiv 1706.04599)."""
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """All outputs of an evaluation.
-
-    probabilities: (N, C) float64. truth: (N, C) bool. seen: (N, C) bool, which entries are annotated.
-    """
-
-    probabilities: Tensor
-    truth: Tensor
-    seen: Tensor
-
-    def __len__(self) -> int:
-        return len(self.truth)
-
-    def __getitem__(self, rows: Tensor) -> Outputs:
-        return Outputs(self.probabilities[rows], self.truth[rows], self.seen[rows])
-
-    @cached_property
-    def curve(self) -> ranking.Curve:
-        """The ranking of every class against the rest."""
-        return ranking.curve(self.probabilities, self.truth, self.seen)
-
-    @property
-    def found(self) -> Tensor:
-        """(N, C) bool: what is more probable than not; of a multi-label task."""
-        return self.probabilities > 0.5
-
-    @cached_property
-    def confusion(self) -> Tensor:
-        """(C, C) int64 counts, rows truth, columns the most probable class; of a multi-class task."""
-        classes = self.truth.shape[1]
-        truth, predicted = self.truth.byte().argmax(1), self.probabilities.argmax(1)
-        return (truth * classes + predicted).bincount(minlength=classes**2).view(classes, classes)
 
 
 def accuracy(o: Outputs) -> Tensor:
@@ -90,7 +53,7 @@ def entry_f1(o: Outputs) -> Tensor:
 
 
 def top_calibration_error(o: Outputs) -> Tensor:
-    """Expected calibration error of the most probable class, ()."""
+    """Expected calibration error of the most probable class, () (Guo et al., ICML 2017, arXiv 1706.04599)."""
     confidence, predicted = o.probabilities.max(1)
     return _calibration_error(confidence, o.truth.gather(1, predicted.unsqueeze(1)).squeeze(1))
 
@@ -173,6 +136,9 @@ class ClassificationTally(Tally):
         own = {name: value * worth for name, value in self._own().items()}
         rests = {name: (_count(part), self._judged(name)) for name, part in parts.items() if part.dim()}
         return self._scores(parts, own, detail, len(o), rests)
+
+    def breakdown(self) -> dict[str, Any]:
+        return classified(self._outputs()[0], single=self._single)
 
     def interval(
         self, metric: str, groups: Groups | None = None, *, seed: int, resamples: int = 1000, level: float = 0.95

@@ -68,6 +68,10 @@ class Tally(ABC):
         """The metrics of all that was added."""
 
     @abstractmethod
+    def breakdown(self) -> dict[str, Any]:
+        """What curves, matrices and distributions are drawn from, ready for JSON and bounded in size."""
+
+    @abstractmethod
     def interval(
         self, metric: str, groups: Groups | None = None, *, seed: int, resamples: int = 1000, level: float = 0.95
     ) -> tuple[float, float]:

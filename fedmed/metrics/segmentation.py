@@ -12,12 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import hypot, nan
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmed.headline import FOUND_ONLY
 from fedmed.metrics.bootstrap import interval
+from fedmed.metrics.breakdown import spread_over_images, thinned
 from fedmed.metrics.scores import Groups, Metric, Scores, Tally, check_known, mean
 from fedmed.tasks import Task
 
@@ -67,6 +71,10 @@ class SegmentationTally(Tally):
         there = (self.task.classes - 1, masks["dice"])
         return {name: (masks[name], there[1]) if name in FOUND_ONLY else (n, there[0]) for name, n in classes.items()}
 
+    def breakdown(self) -> dict[str, Any]:
+        dice = self._per_image()[0]["dice"]
+        return {"dice_by_image": spread_over_images(dice), "mean_dice_by_image": thinned(_means(dice))}
+
     def interval(
         self, metric: str, groups: Groups | None = None, *, seed: int, resamples: int = 1000, level: float = 0.95
     ) -> tuple[float, float]:
@@ -104,6 +112,12 @@ class SegmentationTally(Tally):
         predicted, y, seen = (torch.cat(maps) for maps in zip(*self._maps, strict=True))
         mask = None if seen.all() else seen
         return {metric.__name__: float(metric(predicted, y, mask)) * self._worth for metric in self._extra}
+
+
+def _means(values: Tensor) -> NDArray[np.float64]:
+    """Of values per image and class (M, C) the images' means over what is defined, where anything is."""
+    means: NDArray[np.float64] = values.nanmean(1).numpy()
+    return means[np.isfinite(means)]
 
 
 def joint_counts(predicted: Tensor, y: Tensor, mask: Tensor, classes: int) -> Tensor:

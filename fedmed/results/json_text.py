@@ -13,7 +13,7 @@ import numpy as np
 from fedmed.errors import refuse
 
 
-def dumps(value: Mapping[Any, object], indent: int | None = None) -> str:
+def dumps(value: object, indent: int | None = None) -> str:
     """JSON text, without a line end; raises TypeError for what JSON cannot hold."""
     return json.dumps(_plain(value), indent=indent, allow_nan=False, ensure_ascii=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -124,6 +125,7 @@ def name_columns(rows: Axes, names: Sequence[str], *, turned: bool) -> None:
         tick.label1.set(rotation=40, ha="right", rotation_mode="anchor")
 
 
+@cache
 def inches(text: str, points: float = 8.0) -> float:
     """Width of the text as drawn."""
     from matplotlib.textpath import TextPath

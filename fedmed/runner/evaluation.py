@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import torch
 
-from fedmed.files import write_atomically
 from fedmed.headline import worst
 from fedmed.results import checkpoint
+from fedmed.results.evaluation_file import write_evaluation
 from fedmed.results.store import RunDirectory
 from fedmed.results.summary import Final
 from fedmed.runner.examples import keep_examples
@@ -43,8 +41,8 @@ def evaluate_finally(parts: Parts, kept: RunDirectory) -> Final:
         "undefined": list(scores.undefined),
         **scores.detail,
     }
-    content = {"test": {"values": dict(scores.values), "examples": scores.examples, **details}}
-    write_atomically(kept.path / "evaluation.json", json.dumps(content, indent=2) + "\n")
+    content = {"values": dict(scores.values), "examples": scores.examples, **details}
+    write_evaluation(content | {"breakdown": tally.breakdown()}, kept.path)
     return out | _by_domain(parts)
 
 

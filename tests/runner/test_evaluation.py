@@ -143,3 +143,12 @@ def test_the_domains_make_up_the_test_images(run: Any) -> None:
 def test_one_domain_is_not_told_apart(run: Any, overrides: tuple[str, ...]) -> None:
     final = run("run", "partition=iid", "rounds=1", *overrides)
     assert not [name for name in final if name.startswith("domain.")]
+
+
+def test_what_curves_are_drawn_from_is_kept_in_little_room(run: Any, tmp_path: Path) -> None:
+    final = run("run", "rounds=1", "dataset.test_images=600")
+    found = evaluation(tmp_path / "run")["breakdown"]
+    assert {len(found[name]) for name in ("decisions", "thresholds", "calibration")} == {6}
+    hits = sum(found["top_calibration"]["hits"])
+    assert hits / 600 == pytest.approx(final["test.accuracy"])
+    assert (tmp_path / "run/evaluation.json").stat().st_size < 6 * 4000
