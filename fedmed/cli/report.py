@@ -1,13 +1,20 @@
-"""`fedmed report`: one page about a run, or about many side by side."""
+"""`fedmed report`: one page about a run, or about many side by side; and one that leads to all runs in a folder."""
 
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from fedmed.cli.arguments import Parser, add_better
+from fedmed.errors import UserError
 from fedmed.headline import Better
+
+SAID = (
+    "Writes one page about a run, or about all runs in a folder, with tables and figures; of a folder also index.html, "
+    "which tells of every run and comparison in it, whatever became of them, and leads to their pages."
+)
 
 SEVERAL = Path("report")
 """Where the page of several folders goes."""
@@ -15,28 +22,79 @@ SEVERAL = Path("report")
 
 def main(arguments: list[str]) -> int:
     """Writes the page and its tables, and says where they are."""
-    parser = Parser("report", "Writes one page about a run, or about all runs in a folder, with tables and figures.")
+    parser = Parser("report", SAID)
     parser.add_argument("paths", nargs="+", type=Path, metavar="DIR", help="a run's directory, or a folder of them")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to (default: DIR; of several, ./report)")
     parser.add_argument("--metric", help="the headline metric, such as auc (default: that of the runs)")
     add_better(parser)
     parser.add_argument("--reference", metavar="ARM", help="what the others are compared with (default: fedavg)")
     parser.add_argument("--force", action="store_true", help="compare runs that differ in data or code, and say so")
+    parser.add_argument("--each", action="store_true", help="of a folder: write the page of every finished run as well")
     parser.add_argument("--open", action="store_true", help="show the page in the browser")
     given = parser.parse_args(arguments)
     folder = given.output or (given.paths[0] if len(given.paths) == 1 else SEVERAL)
-    page = build(
-        given.paths,
-        folder,
-        metric=given.metric,
-        reference=given.reference,
-        force=given.force,
-        better=given.better,
-    )
-    print(f"wrote {page}")
+    page = _folder(given, folder) if len(given.paths) == 1 and _holds_runs(given.paths[0]) else _page(given, folder)
     if given.open:
         show(page)
     return 0
+
+
+def _holds_runs(path: Path) -> bool:
+    """Whether the path is a folder that is neither a run nor a comparison."""
+    from fedmed.comparison import record
+    from fedmed.comparison.find import SIGNS
+
+    return path.is_dir() and not any((path / name).exists() for name in (*SIGNS, record.NAME))
+
+
+def _page(given: Namespace, folder: Path) -> Path:
+    chosen = {name: getattr(given, name) for name in ("metric", "reference", "force", "better")}
+    page = build(given.paths, folder, **chosen)
+    print(f"wrote {page}")
+    return page
+
+
+def _folder(given: Namespace, folder: Path) -> Path:
+    """The pages of the folder's runs if asked for, the one that compares them if they can be compared, the index."""
+    from fedmed.report.index import write_index
+
+    (path,), notes = given.paths, []
+    if given.each:
+        notes += _each(path)
+    try:
+        page = _page(given, folder)
+    except UserError as error:
+        # who chooses how to compare wants the comparison; else the index is worth having without
+        if given.metric or given.reference or given.better or not _any(path):
+            raise
+        said = " ".join(map(str, error.faults))
+        notes.append(f"No page compares these runs. {said}")
+        print(f"fedmed: {notes[-1]}", file=sys.stderr)
+        page = folder / "index.html"
+    index, told = write_index(path, folder, notes)
+    print(f"wrote {index}: {told}")
+    return page
+
+
+def _any(path: Path) -> bool:
+    """Whether there is any run or comparison to tell of."""
+    from fedmed.comparison.catalogue import catalogue
+
+    return any(catalogue(path))
+
+
+def _each(path: Path) -> list[str]:
+    """Writes the page of every finished run at or below the path; what kept some of them from having one."""
+    from fedmed.comparison.catalogue import catalogue
+
+    notes = []
+    for entry in catalogue(path)[0]:
+        try:
+            if entry.status == "finished":
+                build([entry.path], entry.path)
+        except UserError as error:
+            notes += [f"{entry.path} has no page: {fault}" for fault in error.faults]
+    return notes
 
 
 def build(

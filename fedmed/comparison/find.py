@@ -69,18 +69,18 @@ def _folders(path: Path) -> Iterator[Path]:
 
 def _read(folder: Path) -> Found:
     """The run in the folder; raises UserError saying what keeps it from being compared."""
-    about = _object(folder / "run.json")
+    about = content_of(folder / "run.json")
     if about.get("format") != FORMAT:
         raise refuse(str(folder), f"format {FORMAT}", f"it is of format {about.get('format')} and not {FORMAT}")
     if about.get("status") != "finished":
         raise refuse(str(folder), "a finished run", "it has not ended")
-    config, marks = _config(folder), about.get("marks")
+    config, marks = settings_of(folder), about.get("marks")
     return Found(
         run=Run(
             path=folder,
             seed=int(config["seed"]),
             config=config,
-            final=_object(folder / "final.json"),
+            final=content_of(folder / "final.json"),
             directions={**HIGHER_IS_BETTER, **_declared(about.get("better"))},
         ),
         created=str(about.get("created", "")),
@@ -94,7 +94,8 @@ def _declared(better: object) -> dict[str, bool]:
     return {str(name): way == "higher" for name, way in found if way in ("higher", "lower")}
 
 
-def _object(path: Path) -> dict[str, Any]:
+def content_of(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of a run; raises UserError."""
     try:
         return parse(path.read_bytes(), path.name)
     except OSError as error:
@@ -103,7 +104,8 @@ def _object(path: Path) -> dict[str, Any]:
         raise refuse(str(path), "a JSON object", f"{path.name}: {error.faults[0].got}") from error
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def settings_of(folder: Path) -> dict[str, Any]:
+    """The resolved configuration of a run; raises UserError where it is not one."""
     try:
         config = yaml.load((folder / "config.yaml").read_text(), _LOADER)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

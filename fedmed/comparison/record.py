@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fedmed.errors import refuse
 from fedmed.files import write_atomically
@@ -38,17 +38,33 @@ def recorded(file: Path) -> list[Path]:
     return [_directory(file, run) for run in _runs(file)]
 
 
-def failures(file: Path) -> list[Path]:
-    """The directories of those of its runs that have failed."""
-    return [_directory(file, run) for run in _runs(file) if "error" in run]
+class Failure(NamedTuple):
+    """What a run that failed is called, and why it did."""
+
+    label: str
+    why: str
 
 
-def _runs(file: Path) -> list[dict[str, str]]:
-    content: dict[str, Any] = parse(file.read_bytes(), str(file))
+def failures(file: Path) -> dict[Path, Failure]:
+    """Those of its runs that have failed, by their directories."""
+    return {_directory(file, run): Failure(run["label"], run["error"]) for run in _runs(file) if "error" in run}
+
+
+def asked(file: Path) -> list[str]:
+    """What the user wrote."""
+    return [str(each) for each in _content(file).get("asked", [])]
+
+
+def _content(file: Path) -> dict[str, Any]:
+    content = parse(file.read_bytes(), str(file))
     if content.get("format") != FORMAT:
         fix = "Use the version of fedmed that wrote it."
         raise refuse(str(file), f"a record of format {FORMAT}", content.get("format"), fix)
-    runs: list[dict[str, str]] = content["runs"]
+    return content
+
+
+def _runs(file: Path) -> list[dict[str, str]]:
+    runs: list[dict[str, str]] = _content(file)["runs"]
     return runs
 
 

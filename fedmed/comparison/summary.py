@@ -27,11 +27,9 @@ def summarise(comparison: Comparison, *, target: float | None = None) -> Summary
 
     target: value of the headline for rounds, bytes and seconds to reach it (null: 95 % of the reference's final mean).
     """
-    arms = {arm: _is_federated(comparison, arm) for arm in comparison.arms}
+    arms = _federated(comparison)
     metrics = _metrics(comparison, [arm for arm, federated in arms.items() if federated])
-    rows = tuple(
-        row for metric in metrics for world in comparison.worlds for row in _rows(comparison, world, metric, arms)
-    )
+    rows = tuple(row for metric in metrics for world in comparison.worlds for row in rows_of(comparison, world, metric))
     targets = tuple(_targets(comparison, rows, metrics[0], target))
     ranks = _ranking(comparison, rows, metrics[0])
     return Summary(
@@ -45,8 +43,10 @@ def summarise(comparison: Comparison, *, target: float | None = None) -> Summary
     )
 
 
-def _is_federated(comparison: Comparison, arm: str) -> bool:
-    return all(is_federated(run.config) for (_, name, _), run in comparison.runs.items() if name == arm)
+def _federated(comparison: Comparison) -> dict[str, bool]:
+    """Arms, and whether they are federated."""
+    runs = comparison.runs.items()
+    return {arm: all(is_federated(run.config) for (_, name, _), run in runs if name == arm) for arm in comparison.arms}
 
 
 def _metrics(comparison: Comparison, arms: Sequence[str]) -> tuple[str, ...]:
@@ -60,10 +60,14 @@ def _metrics(comparison: Comparison, arms: Sequence[str]) -> tuple[str, ...]:
     return headline, *(name for name in known if name != headline)
 
 
-def _rows(comparison: Comparison, world: str, metric: str, arms: Mapping[str, bool]) -> Iterator[Row]:
-    """The arms of one world, in the comparison's order; none where no run has the metric."""
+def rows_of(comparison: Comparison, world: str, metric: str, *, tested: bool = True) -> Iterator[Row]:
+    """The arms of one world, in the comparison's order; none where no run has the metric.
+
+    tested: whether arms are tested and marked by it, which takes a metric that improves the way the headline does.
+    """
+    arms = _federated(comparison)
     values = {arm: found for arm in arms if (found := comparison.values(world, arm, metric))}
-    rivals = [arm for arm, federated in arms.items() if federated and arm in values]
+    rivals = [arm for arm, federated in arms.items() if federated and arm in values and tested]
     p, test = p_values(values, [arm for arm in rivals if arm != comparison.reference], comparison.reference)
     corrected = holm(p)
     marked = marks(values, rivals, comparison.greater) if rankable(comparison, world, metric) else {}

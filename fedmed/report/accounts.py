@@ -98,7 +98,8 @@ def runs(comparison: Comparison, metric: str) -> Table:
         ("folder", "of the run"),
     ]
     keys = sorted(comparison.runs, key=lambda key: _place(comparison, key))
-    return Table(caption="Runs", header=header, rows=[_run(key, comparison.runs[key], metric) for key in keys])
+    rows = [_run(key, comparison.runs[key], metric) for key in keys]
+    return Table(caption="Runs", header=header, rows=rows, worded=(1, 6))
 
 
 def _run(key: Key, run: Run, metric: str) -> list[Cell]:

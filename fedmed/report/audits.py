@@ -14,8 +14,10 @@ import numpy as np
 
 from fedmed.comparison.runs import Run
 from fedmed.report import series
+from fedmed.report.axis import number_below
+from fedmed.report.coincidence import redraw
 from fedmed.report.ink import ARMS, FAINT, Look, Picture, blank, fit
-from fedmed.report.marks import End, band, names_at_ends, room, ticks, title_axes
+from fedmed.report.marks import End, band, names_at_ends, room, title_axes
 from fedmed.report.series import Band, Values
 from fedmed.report.sheet import Sheet
 
@@ -133,12 +135,13 @@ def _lines(sheet: Sheet, world: str, file: str, title: str, plot: AuditPlot, lin
     colors = dict(zip(lines, ARMS, strict=False))
     for name, line in lines.items():
         band(ax, line, Look(colors[name], "-"))
-    ticks(ax)
+    number_below(ax, integer=True)
     ax.grid(axis="y")
     if len(lines) > 1:
         names_at_ends(ax, [End(name, float(line.mean[-1]), colors[name]) for name, line in lines.items()])
     title_axes(ax, "round", plot.y)
-    note = f"{plot.note} Mean over clients and seeds; band: quartiles over clients."
+    together = redraw(ax, lines, colors)
+    note = f"{plot.note} {together} Mean over clients and seeds; band: quartiles over clients."
     said = ", ".join(f"{name} {line.mean[-1]:.3g}" for name, line in lines.items())
     return sheet.write(figure, file, world, title=title, note=note, alt=f"{title}, by round. At the end: {said}.")
 

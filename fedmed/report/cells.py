@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite
+from statistics import fmean, stdev
 from typing import NamedTuple
 
 from fedmed.comparison.rows import Mark
@@ -22,7 +24,8 @@ class Whisker(NamedTuple):
 class Cell:
     """text: what it says. sort: what it is sorted by, None for last. faint: what stands behind it, smaller.
 
-    arm: whose colour it has. mark: see `Row`. whisker: drawn instead of text.
+    arm: whose colour it has. mark: see `Row`. whisker: drawn instead of text. href: where the text leads; title: what
+    tells it from others that read alike. wrapped: whether it may take several lines. alert: whether it is bad.
     """
 
     text: str = ""
@@ -31,15 +34,23 @@ class Cell:
     arm: str = ""
     mark: Mark = ""
     whisker: Whisker | None = None
+    href: str = ""
+    title: str = ""
+    wrapped: bool = False
+    alert: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """header: name and what it means in full, one per column; the first column names the rows."""
+    """header: name and what it means in full, one per column; the first column names the rows.
+
+    worded: columns of words, besides the first; the others are numbers.
+    """
 
     caption: str
     header: Sequence[tuple[str, str]]
     rows: Sequence[Sequence[Cell]]
+    worded: Collection[int] = ()
 
     @property
     def marked(self) -> bool:
@@ -65,3 +76,11 @@ def metric_of(x: float | None) -> Cell:
 def count_of(x: float | None) -> Cell:
     """How many, or how many on average."""
     return told(x, lambda number: f"{number:.3g}" if number % 1 else f"{number:.0f}")
+
+
+def mean_of(values: Iterable[float]) -> Cell:
+    """The mean of what is defined, and its standard deviation where there are several."""
+    known = [float(each) for each in values if isfinite(each)]
+    if not known:
+        return Cell(text="-")
+    return Cell(text=value(fmean(known)), sort=fmean(known), faint=f"± {value(stdev(known))}" if known[1:] else "")

@@ -9,13 +9,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fedmed.comparison.rows import Ranking, Row
-from fedmed.report.ink import FAINT, INK, PAPER, Picture, blank, fit
-from fedmed.report.marks import cut, name_rows, room, title_axes
+from fedmed.report import tips
+from fedmed.report.axis import number_below
+from fedmed.report.ink import FAINT, INK, PAPER, WIDTH, Picture, blank, fit
+from fedmed.report.marks import cut, name_over_rows, room, short, title_axes
 from fedmed.report.sheet import Sheet
-from fedmed.report.words import interval, signed
+from fedmed.report.words import interval, probability, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+ROW = 0.4
+"""Inches of an arm: its name, and below it its difference."""
+
+FILLED = "Filled: significant after Holm's correction."
 
 
 def forest(sheet: Sheet, world: str) -> Picture | None:
@@ -25,35 +32,32 @@ def forest(sheet: Sheet, world: str) -> Picture | None:
     if not rows:
         return None
     told = [f"{signed(row.difference)} {interval(row.dlow, row.dhigh, sign=True)}".strip() for row in rows]
-    figure, ax = blank(height=0.66 + 0.28 * len(rows))
-    fit(figure, ax, left=room([row.arm for row in rows]), right=max(map(len, told)) * 0.068 + 0.1, top=0.06)
+    figure, ax = blank(height=0.6 + ROW * len(rows))
+    fit(figure, ax, left=0.1, right=0.1, top=0.06)
     ax.axvline(0, color=FAINT, linewidth=0.9)
-    for at, (row, text) in enumerate(zip(rows, told, strict=True)):
+    for at, row in enumerate(rows):
         _difference(ax, at, row, sheet.looks[row.arm].color)
-        ax.annotate(
-            text,
-            (1, at),
-            (8, 0),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            va="center",
-            fontsize=7.5,
-            color=FAINT,
-        )
-    name_rows(ax, [row.arm for row in rows])
+    name_over_rows(ax, [row.arm for row in rows], told)
     ax.set_xlim(*_limits(rows))
     ax.grid(axis="x")
-    ax.locator_params(axis="x", nbins=5)
+    number_below(ax)
     title_axes(ax, f"{sheet.metric}, minus that of {cut(reference)}")
-    said = "; ".join(f"{row.arm} {text}" for row, text in zip(rows, told, strict=True))
+    said = [f"{row.arm} {text}" for row, text in zip(rows, told, strict=True)]
+    filled = any(row.p_holm is not None for row in rows)
     return sheet.write(
         figure,
         "differences",
         world,
         title=f"Paired difference from {reference}",
-        note="Same seed, same data, same start. Lines: 95 % intervals. Filled: significant after Holm's correction.",
-        alt=f"Paired differences from {reference} in {sheet.metric}: {said}.",
+        note=f"Same seed, same data, same start. Lines: 95 % intervals.{f' {FILLED}' if filled else ''}",
+        alt=f"Paired differences from {reference} in {sheet.metric}: {'; '.join(said)}.",
+        tips=tips.rows(ax, [_tip(row, text) for row, text in zip(rows, said, strict=True)]),
     )
+
+
+def _tip(row: Row, said: str) -> str:
+    """A row's difference and interval, and how sure it is."""
+    return said if row.p_holm is None else f"{said}\np {probability(row.p_holm)} (Holm), {row.n} seeds"
 
 
 def _limits(rows: Sequence[Row]) -> tuple[float, float]:
@@ -85,8 +89,9 @@ def _difference(ax: Axes, at: int, row: Row, color: str) -> None:
 def ranks(sheet: Sheet, ranking: Ranking) -> Picture:
     """A critical-difference diagram: arms on the line of their ranks, best left; bars join those that are alike."""
     count, half = len(ranking.arms), (len(ranking.arms) + 1) // 2
-    figure, ax = blank(height=0.95 + 0.2 * half + 0.1 * len(ranking.alike))
-    side = room(ranking.arms) + 0.35
+    side, names = room(ranking.arms) + 0.5, short(ranking.arms)
+    width = max(WIDTH, 2 * side + 0.22 * count)
+    figure, ax = blank(width, height=0.95 + 0.2 * half + 0.1 * len(ranking.alike))
     fit(figure, ax, left=side, right=side, bottom=0.05, top=0.3)
     ax.spines[:].set_visible(False)
     ax.set_yticks([])
@@ -103,7 +108,7 @@ def ranks(sheet: Sheet, ranking: Ranking) -> Picture:
         row = 0.9 + 0.5 * len(ranking.alike) + (number if left else count - 1 - number)
         end, color = 0.9 if left else count + 0.1, sheet.looks[arm].color
         ax.plot((rank, rank, end), (0, row, row), color=color, linewidth=1, clip_on=False)
-        say = f"{cut(arm)}  {rank:.2f}" if left else f"{rank:.2f}  {cut(arm)}"
+        say = f"{names[number]}  {rank:.2f}" if left else f"{rank:.2f}  {names[number]}"
         ax.annotate(say, (end, row), (-4 if left else 4, 0), textcoords="offset points", va="center",
                     ha="right" if left else "left", color=color, annotation_clip=False)  # fmt: skip
     critical = " The worlds are too few to test ranks."
@@ -114,4 +119,5 @@ def ranks(sheet: Sheet, ranking: Ranking) -> Picture:
     said = ", ".join(f"{arm} {rank:.2f}" for arm, rank in zip(ranking.arms, ranking.ranks, strict=True))
     title = f"Average ranks over {len(ranking.worlds)} worlds"
     note = f"1 is best.{critical}"
-    return sheet.write(figure, "ranks", None, title=title, note=note, alt=f"{title}: {said}.{critical}")
+    alt = f"{title}: {said}.{critical}"
+    return sheet.write(figure, "ranks", None, title=title, note=note, alt=alt, wide=width > WIDTH)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from fedmed.comparison.runs import LOCAL, POOLED
 from fedmed.files import write_atomically
+from fedmed.report.tips import Tip, group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,9 +128,20 @@ def fit(figure: Figure, ax: Axes, *, left: float, right: float, bottom: float = 
 
 
 def write(
-    figure: Figure, folder: Path | None, *, name: str, title: str, note: str, alt: str, wide: bool = False
+    figure: Figure,
+    folder: Path | None,
+    *,
+    name: str,
+    title: str,
+    note: str,
+    alt: str,
+    wide: bool = False,
+    tips: Sequence[Tip] = (),
 ) -> Picture:
-    """The figure on the page, as SVG or PNG, whichever is smaller; and as both in the folder, if there is one."""
+    """The figure on the page, as SVG or PNG, whichever is smaller; and as both in the folder, if there is one.
+
+    tips: what it says where it is pointed at, on the page and as SVG only.
+    """
     text = StringIO()
     figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Title": title})
     if folder is not None:
@@ -139,6 +151,8 @@ def write(
     markup = inline(text.getvalue(), alt, size)
     if len(markup) > LARGE and len(small := _image(png(figure), alt, size)) < len(markup):
         markup = small
+    else:
+        markup = markup.removesuffix("</svg>") + group(tips) + "</svg>"
     return Picture(name=name, title=title, note=note, alt=alt, markup=markup, wide=wide)
 
 
@@ -161,9 +175,11 @@ def inline(svg: str, alt: str, size: str = "") -> str:
     body = re.sub(r"<title>.*?</title>|<style.*?</style>", "", body, flags=re.DOTALL).replace("xlink:href", "href")
     body = re.sub(r' id="[\w.]+_\d+"| transform="rotate\(-0[^"]*"|font-family: [^;"]*;? ?', "", body)
     body = re.sub(r"#[0-9a-f]{6}\b", _themed, body)
-    body = re.sub(r' (?:d|x|y|transform|points)="[^"]*"', _shorter, re.sub(r">\s*\n\s*<", "><", body))
+    body = re.sub(r' (?:x|y|transform|points)="[^"]*"', _shorter, re.sub(r">\s*\n\s*<", "><", body))
+    body = re.sub(r"<defs>\s*</defs>|<g/>", "", body)
+    body = re.sub(r' d="([^"]*)"', lambda found: f' d="{steps(found[1])}"', body)
     label = escape(alt, quote=True)
-    return f'<svg {box[0] if box else ""}{size} role="img" aria-label="{label}">{body}'
+    return f'<svg {box[0] if box else ""}{size} role="img" aria-label="{label}">{body.rstrip()}'
 
 
 def _shorter(attribute: re.Match[str]) -> str:
@@ -171,8 +187,26 @@ def _shorter(attribute: re.Match[str]) -> str:
     return re.sub(r"(\.\d\d)\d+", r"\1", re.sub(r"\s+", " ", attribute[0]))
 
 
+def steps(path: str) -> str:
+    """A path with a decimal, lines as steps from point to point, which are short to write; curves as they are."""
+    tokens = path.split()
+    if not {*filter(str.isalpha, tokens)} <= {"M", "L", "z"}:
+        return re.sub(r"(\.\d\d)\d+", r"\1", " ".join(tokens))
+    parts, at = [], (0, 0)
+    numbers = iter(tokens)
+    for command in numbers:
+        if command == "z":
+            parts.append("z")
+            continue
+        x, y = (round(10 * float(next(numbers))) for _ in range(2))
+        right, down = (x, y) if command == "M" else (x - at[0], y - at[1])
+        parts.append(f"{'M' if command == 'M' else 'l'}{right / 10:g} {down / 10:g}")
+        at = x, y
+    return "".join(parts).replace(" -", "-")
+
+
 def _themed(color: re.Match[str]) -> str:
-    return f"var({THEME[color[0]]},{color[0]})" if color[0] in THEME else color[0]
+    return f"var({THEME[color[0]]})" if color[0] in THEME else color[0]
 
 
 def _image(content: bytes, alt: str, size: str) -> str:

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fedmed.report import series
-from fedmed.report.ink import REFERENCES, Picture, blank, fit
-from fedmed.report.marks import End, band, names_at_ends, room, ticks, title_axes
+from fedmed.report.axis import number_below, number_below_by_magnitude
+from fedmed.report.coincidence import redraw
+from fedmed.report.ink import HEIGHT, REFERENCES, Picture, blank, fit
+from fedmed.report.marks import End, band, names_at_ends, room, tall, title_axes
 from fedmed.report.series import Band
 from fedmed.report.sheet import Sheet
+from fedmed.report.tips import Tip, strips
+from fedmed.report.words import value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +43,7 @@ def cost(sheet: Sheet, world: str) -> Picture | None:
 
 
 def _drawn(sheet: Sheet, world: str, lines: Mapping[str, Band], name: str, title: str, x: str, note: str) -> Picture:
-    figure, ax = blank()
+    figure, ax = blank(height=tall(len(lines)) if sheet.several else HEIGHT)
     fit(figure, ax, left=0.42, right=room(list(lines)) if sheet.several else 0.15, top=0.36)
     for arm, line in lines.items():
         band(ax, line, sheet.looks[arm])
@@ -47,19 +53,41 @@ def _drawn(sheet: Sheet, world: str, lines: Mapping[str, Band], name: str, title
     if sheet.several:
         names_at_ends(ax, ends)
     title_axes(ax, x, sheet.metric)
+    together = redraw(ax, lines, {arm: sheet.looks[arm].color for arm in lines})
     said = ", ".join(f"{end.text} {end.y:.3f}" for end in ends)
-    alt = f"{title}: {sheet.metric} by {x}. At the end: {said}."
-    return sheet.write(figure, name, world, title=title, note=note, alt=alt)
+    alt = f"{title}: {sheet.metric} by {x}. At the end: {said}. {together}".strip()
+    note = f"{note} {together}".strip()
+    return sheet.write(figure, name, world, title=title, note=note, alt=alt, tips=_tips(ax, lines, x))
 
 
 def _scale(ax: Axes, lines: Mapping[str, Band], *, logarithmic: bool) -> None:
-    """Few ticks; bytes by orders of magnitude where they are several."""
-    from matplotlib.ticker import LogLocator
+    """Few numbers; bytes by orders of magnitude where they are several."""
+    from matplotlib.ticker import MaxNLocator
 
+    ax.yaxis.set_major_locator(MaxNLocator(5))
     if logarithmic and max(line.x[-1] for line in lines.values()) > 20 * min(line.x[0] for line in lines.values()):
         ax.set_xscale("log")
-        ticks(ax)
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=8))
-        ax.xaxis.set_minor_locator(LogLocator(numticks=1))
+        number_below_by_magnitude(ax)
     else:
-        ticks(ax, rounds=not logarithmic)
+        number_below(ax, integer=not logarithmic)
+
+
+def _tips(ax: Axes, lines: Mapping[str, Band], x: str) -> list[Tip]:
+    """What every arm has reached, at the places where the first one was evaluated that is longest."""
+    grid = max((line.x for line in lines.values()), key=len)
+    return strips(ax, grid, [_said(lines, at, x) for at in grid.tolist()])
+
+
+def _said(lines: Mapping[str, Band], at: float, x: str) -> str:
+    """Where, and each arm's value there, the best on top; of an arm that was not evaluated there, what lies between."""
+    found = {
+        arm: [float(np.interp(at, line.x, of)) for of in (line.mean, line.low, line.high)]
+        for arm, line in lines.items()
+        if line.x[0] <= at <= line.x[-1]
+    }
+    rows = [
+        f"{arm} {value(mean)}{f' [{value(low)}, {value(high)}]' if high > low else ''}"
+        for arm, (mean, low, high) in sorted(found.items(), key=lambda each: -each[1][0])
+    ]
+    place = f"round {at:.0f}" if x == "round" else f"{at:.3g} {x.removesuffix(' so far')}"
+    return "\n".join([place, *rows])

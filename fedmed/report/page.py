@@ -5,31 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fedmed import __version__
+from fedmed.comparison.explore import explored
 from fedmed.comparison.rows import Summary
 from fedmed.comparison.runs import Comparison, Run
 from fedmed.comparison.summary import summarise
-from fedmed.errors import UserError
 from fedmed.files import write_atomically
-from fedmed.report import accounts, ink, series, standings, story
-from fedmed.report.audits import audits
-from fedmed.report.cells import Table
-from fedmed.report.differences import forest, ranks
-from fedmed.report.ink import Picture
-from fedmed.report.lines import cost, curves
-from fedmed.report.panels import boards
+from fedmed.report import accounts, ink, standings, story
+from fedmed.report.choices import Choice, style
+from fedmed.report.differences import ranks
+from fedmed.report.filled import filled
 from fedmed.report.sheet import Sheet
-from fedmed.report.strips import clients
-from fedmed.report.views import Album, Board, views
-from fedmed.results.picture_file import load_picture
+from fedmed.report.views import Album
+from fedmed.report.words import metric_name
+from fedmed.report.world import world
 
 NAME = "report.html"
-
-ASSETS = {"style": "style.css", "script": "page.js"}
 
 MARKS = {"best": "best", "near": "n.s."}
 
@@ -38,21 +31,6 @@ VERSIONS = ("fedmed", "python", "torch", "flwr", "numpy", "monai", "commit", "pl
 
 COMMANDS = 24
 """The most commands that are told."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """What the page says about one world."""
-
-    id: str
-    name: str
-    tables: Sequence[Table]
-    figures: Sequence[Picture]
-    boards: Sequence[Board]
-    audits: Sequence[Picture]
-    spread: Table | None
-    targets: Table | None
-    federation: Picture | None
 
 
 def write(comparison: Comparison, folder: Path) -> Path:
@@ -70,18 +48,15 @@ def write_summary(summary: Summary, folder: Path) -> Path:
 
 def render(summary: Summary, sheet: Sheet) -> str:
     """The page as text."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    loader = PackageLoader("fedmed.report", "template")
-    pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    assets = {name: Markup(loader.get_source(pages, file)[0]) for name, file in ASSETS.items()}
-    return pages.get_template("page.html").render(**_content(summary, sheet), **assets)
+    return filled("page.html", **_content(summary, sheet))
 
 
 def _content(summary: Summary, sheet: Sheet) -> dict[str, Any]:
     comparison, album, notes = summary.comparison, Album(), list(summary.notes)
-    worlds = [_world(sheet, world, album, notes) for world in comparison.worlds]
+    metrics = explored(summary)
+    sheets = [sheet, *(Sheet(summary=each) for each in metrics[1:])]
+    worlds = [world(sheets, name, album, notes) for name in comparison.worlds]
+    metric = Choice(id="metric", label="Metric", options=[metric_name(each.headline) for each in metrics])
     headline, details = story.headline(summary)
     environments = [_environment(run) for run in comparison.runs.values()]
     return {
@@ -90,57 +65,21 @@ def _content(summary: Summary, sheet: Sheet) -> dict[str, Any]:
         "headline": headline,
         "details": details,
         "facts": story.facts(summary),
+        "metric": metric,
+        "untested": [n for n, each in enumerate(metrics) if each.headline not in summary.metrics],
+        "option": comparison.metric,
+        "choices": style([metric, *(choice for each in worlds for choice in each.choices)]),
         "worlds": worlds,
-        "overview": standings.overview(summary),
+        "overviews": [standings.overview(each) for each in metrics],
         "ranks": ranks(sheet, summary.ranking) if summary.ranking else None,
         "notes": notes,
         "commands": _commands(environments),
         "versions": [("seeds", ", ".join(map(str, comparison.seeds))), *_versions(environments)],
         "runs": accounts.runs(comparison, summary.headline),
-        "version": __version__,
         "images": list(album.uris),
         "colors": {arm: f"var({ink.THEME[look.color]})" for arm, look in sheet.looks.items()},
         "marks": MARKS,
     }
-
-
-def _world(sheet: Sheet, world: str, album: Album, notes: list[str]) -> World:
-    summary = sheet.summary
-    shown = views(sheet.comparison, world, notes)
-    alone = len(sheet.comparison.runs) == 1
-    return World(
-        id=f"world{sheet.comparison.worlds.index(world) + 1}",
-        name=world,
-        tables=[accounts.final(sheet.comparison) if alone else standings.results(summary, world)],
-        figures=_drawn(curves(sheet, world), cost(sheet, world), forest(sheet, world), clients(sheet, world)),
-        boards=list(boards(shown, album)) if shown else [],
-        audits=audits(sheet, world),
-        spread=accounts.clients(summary, world),
-        targets=accounts.targets(summary, world),
-        federation=_federation(sheet, world, notes),
-    )
-
-
-def _drawn(*pictures: Picture | None) -> list[Picture]:
-    return [picture for picture in pictures if picture is not None]
-
-
-def _federation(sheet: Sheet, world: str, notes: list[str]) -> Picture | None:
-    """Who holds what, in the first run of the world that kept it; what pools all images holds nothing apart."""
-    from fedmed.results.picture_plot import picture_figure
-
-    comparison = sheet.comparison
-    for run in (run for arm in comparison.arms for run in series.runs_of(comparison, world, arm)):
-        try:
-            picture = None if run.config.get("pooled") else load_picture(run.path)
-        except UserError as error:
-            notes += [str(fault) for fault in error.faults]
-            continue
-        if picture is not None:
-            title = f"Of seed {run.seed}; others divide the same images anew." if len(comparison.seeds) > 1 else ""
-            alt = f"Who holds what: {picture.subtitle}."
-            return sheet.write(picture_figure(picture), "federation", world, title=title, note="", alt=alt, wide=True)
-    return None
 
 
 def _environment(run: Run) -> Mapping[str, Any]:

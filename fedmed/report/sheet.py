@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from fedmed.comparison.rows import Row, Summary
 from fedmed.comparison.runs import Comparison
 from fedmed.report import ink
 from fedmed.report.ink import Look, Picture
+from fedmed.report.tips import Tip
 from fedmed.report.words import metric_name
 
 if TYPE_CHECKING:
@@ -48,9 +50,18 @@ class Sheet:
         return [row for row in self.summary.rows if row.world == world and row.metric == self.summary.headline]
 
     def write(
-        self, figure: Figure, name: str, world: str | None, *, title: str, note: str, alt: str, wide: bool = False
+        self,
+        figure: Figure,
+        name: str,
+        world: str | None,
+        *,
+        title: str,
+        note: str,
+        alt: str,
+        wide: bool = False,
+        tips: Sequence[Tip] = (),
     ) -> Picture:
         """The figure on the page, its files numbered by its world where there are several."""
         number = "" if world is None or len(self.comparison.worlds) == 1 else self.comparison.worlds.index(world) + 1
         file = f"{name}_{number}" if number else name
-        return ink.write(figure, self.folder, name=file, title=title, note=note, alt=alt, wide=wide)
+        return ink.write(figure, self.folder, name=file, title=title, note=note, alt=alt, wide=wide, tips=tips)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fedmed.report import series
+from fedmed.report.axis import number_below
 from fedmed.report.ink import Picture, blank, fit
 from fedmed.report.marks import name_rows, room, strip, title_axes
 from fedmed.report.series import Values
 from fedmed.report.sheet import Sheet
+from fedmed.report.tips import rows
 from fedmed.report.words import metric_name
 
 
@@ -25,15 +27,13 @@ def clients(sheet: Sheet, world: str) -> Picture | None:
         strip(ax, at, values, sheet.looks[arm].color)
     name_rows(ax, list(found) if sheet.several else [""])
     ax.grid(axis="x")
-    ax.locator_params(axis="x", nbins=6)
+    number_below(ax)
     title_axes(ax, metric_name(metric))
-    said = "; ".join(
-        f"{arm} median {np.median(v):.3f}, from {v.min():.3f} to {v.max():.3f}" for arm, v in found.items()
-    )
+    said = [f"{arm} median {np.median(v):.3f}, from {v.min():.3f} to {v.max():.3f}" for arm, v in found.items()]
     dot = "one client in one seed" if len(sheet.comparison.seeds) > 1 else "one client"
     note = f"A dot is {dot}; below the dots, quartiles and median."
-    alt = f"{metric_name(metric)}, client by client: {said}."
-    return sheet.write(figure, "clients", world, title="Client by client", note=note, alt=alt)
+    alt = f"{metric_name(metric)}, client by client: {'; '.join(said)}."
+    return sheet.write(figure, "clients", world, title="Client by client", note=note, alt=alt, tips=rows(ax, said))
 
 
 def _values(sheet: Sheet, world: str, arm: str, metric: str) -> Values:

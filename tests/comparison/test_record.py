@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fedmed.comparison.record import NAME, failures, recorded, write_record
+from fedmed.comparison.record import NAME, asked, failures, recorded, write_record
 from fedmed.errors import UserError
 
 
@@ -17,7 +17,8 @@ def test_a_record_names_its_runs_and_moves_with_them(tmp_path: Path) -> None:
     folder = tmp_path / "old" / "comparisons" / "one"
     write_record(folder, runs, asked=["seed=0"], failed={tmp_path / "old" / "runs" / "b": "out of luck"})
     assert recorded(folder / NAME) == list(runs)
-    assert failures(folder / NAME) == [tmp_path / "old" / "runs" / "b"]
+    assert failures(folder / NAME) == {tmp_path / "old" / "runs" / "b": ("b seed=0", "out of luck")}
+    assert asked(folder / NAME) == ["seed=0"]
     content = json.loads((folder / NAME).read_text())
     assert content["asked"] == ["seed=0"]
     assert [run.get("error") for run in content["runs"]] == [None, "out of luck"]

@@ -12,6 +12,7 @@ from fedmed.comparison.read import read
 from fedmed.report import page
 from fedmed.results.shown import Panel, Shown, save
 from tests.fabricated import CONFIG, run, strategy
+from tests.report.evaluated import evaluate
 
 METHODS = ("fedavg", "fedprox", "fednpr", "fedplvm", "moon")
 
@@ -37,6 +38,7 @@ def hundred(folder: Path) -> Path:
                 (place / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
                 test = Panel(index=np.arange(6), x=x, truth=truth, predicted=g.integers(0, 2, (6, 64, 64), np.uint8))
                 save(Shown(kind="segmentation", names=("background", "lesion"), test=test), place)
+                evaluate(place, classes=9, images=900, strength=2, seed=seed)
     return folder
 
 

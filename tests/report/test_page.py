@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from fedmed.comparison.read import read
 from fedmed.report import page
 from tests.fabricated import CONFIG, run, strategy
+from tests.report.evaluated import evaluate
 
 ARMS = {
     "fedavg": [0.70, 0.72, 0.69, 0.71, 0.73],
@@ -49,7 +52,7 @@ class Parsed(HTMLParser):
         return [attributes for name, attributes in self.found if name == tag]
 
 
-def compared(folder: Path, alphas: tuple[float, ...] = (0.5,)) -> Path:
+def compared(folder: Path, alphas: Sequence[float] = (0.5,)) -> Path:
     """Runs of three arms and a reference per world."""
     for alpha in alphas:
         partition = {**CONFIG["partition"], "alpha": alpha}
@@ -70,8 +73,9 @@ def test_a_comparison_is_one_well_formed_file(tmp_path: Path) -> None:
     found = made(compared(tmp_path / "runs"), tmp_path / "out")
     assert found.open == []
     assert found.texts["h1"][0].startswith("fedprox reaches the highest test AUC, 0.758: 0.048 above fedavg")
-    titles = ["Learning curve", "Quality against communication", "Paired difference from fedavg", "Client by client"]
-    assert found.texts["figcaption"] == titles
+    by_metric = ["Learning curve", "Quality against communication", "Paired difference from fedavg"]
+    # of test.auc, and of what else can be chosen: client.mean.auc in no final.json here, and test.loss in no round
+    assert found.texts["figcaption"] == [*by_metric, "Paired difference from fedavg", "Client by client"]
     assert all(figure["aria-label"] for figure in found.all("svg") if figure.get("role") == "img")
     assert len(found.all("h1")) == 1
     assert [a["href"] for a in found.all("a")] == ["#results"]
@@ -138,3 +142,67 @@ def test_how_to_repeat_it_is_told_once(tmp_path: Path) -> None:
     found = made(tmp_path / "runs", tmp_path / "out")
     assert found.texts["code"] == ["fedmed run seed=0\nfedmed run seed=1"]
     assert found.texts["dd"] == ["0, 1, 2, 3, 4", "2.0"]
+
+
+def classified(
+    folder: Path, *, classes: int = 3, names: Sequence[str] = (), alphas: tuple[float, ...] = (0.5,)
+) -> Path:
+    """The same runs with more metrics, and with what was found class by class."""
+    compared(folder, alphas)
+    for number, place in enumerate(sorted(folder.iterdir())):
+        evaluate(place, classes=classes, strength=1 + number % 3, seed=number, names=names)
+        rows = [json.loads(row) for row in (place / "rounds.jsonl").read_text().splitlines()]
+        rows = [row | {"test.f1": row["test.auc"] / 2, "loss": 1 / row["round"]} for row in rows]
+        (place / "rounds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        final = json.loads((place / "final.json").read_text())
+        extra = {"test.f1": rows[-1]["test.f1"], "domain.Berlin.auc": 0.8, "domain.<i>.auc": 0.7}
+        (place / "final.json").write_text(json.dumps(final | extra))
+    return folder
+
+
+def test_every_metric_has_its_standings_and_figures_and_the_headline_is_shown(tmp_path: Path) -> None:
+    found = made(classified(tmp_path / "runs"), tmp_path / "out")
+    options = [text for text in found.texts["option"] if text.startswith(("test", "loss"))]
+    assert options == ["test AUC", "test F1", "test loss", "loss"]
+    shown = [str(a["class"]) for a in found.all("div") if str(a.get("class")).startswith("of-metric")]
+    assert {each.split()[1] for each in shown} == {"o0", "o1", "o2", "o3"}
+    assert found.texts["figcaption"].count("Learning curve") == 3, "test.loss is in no round"
+    assert any("no tests and no marks" in text for text in found.texts["p"])
+
+
+def test_classes_domains_and_curves_are_on_the_page(tmp_path: Path) -> None:
+    found = made(classified(tmp_path / "runs", names=["a", "b", "c"]), tmp_path / "out")
+    assert {"Class by class", "By domain"} <= {*found.texts["h3"]}
+    assert {"ROC curves", "Precision-recall curves", "Calibration", "AUC by class"} <= {*found.texts["figcaption"]}
+    cells = [a for a in found.all("td") if "--v" in str(a.get("style"))]
+    assert len(cells) == 4 * 9, "a matrix per arm"
+    assert "true a, said a: " in str(cells[0]["title"])
+    assert {"Berlin", "<i>"} <= {*found.texts["span"]}
+    assert found.open == []
+
+
+def test_what_strangers_call_their_classes_is_text(tmp_path: Path) -> None:
+    name = """<script>alert(1)</script>"' & ]]>"""
+    classified(tmp_path / "runs", names=[name, f"{name}2", "c"])
+    text = page.write(read([tmp_path / "runs"]), tmp_path / "out").read_text()
+    assert "<script>alert" not in text
+    assert Parsed(text).open == []
+
+
+def test_json_tokens_that_are_no_json_do_not_keep_a_page_from_being_written(tmp_path: Path) -> None:
+    """Runs of earlier versions may hold NaN."""
+    place = run(tmp_path / "run", auc=0.8, curve=[0.5, 0.8])
+    evaluate(place, classes=2)
+    text = (place / "evaluation.json").read_text().replace('"auc_per_class": [null', '"auc_per_class": [NaN')
+    assert "NaN" in text
+    (place / "evaluation.json").write_text(text)
+    assert "Class by class" in made(place, place).texts["h3"]
+
+
+def test_arms_that_do_the_same_are_said_to(tmp_path: Path) -> None:
+    for name in ("fedavg", "fedprox"):
+        place = run(tmp_path / "runs" / name, auc=0.8, curve=[0.5, 0.7, 0.8], config={"strategy": strategy(name)})
+        evaluate(place)
+    notes = made(tmp_path / "runs", tmp_path / "out").texts["p"]
+    same = [note for note in notes if "fedavg and fedprox coincide." in note]
+    assert len(same) == 5, "the learning curve, cost, ROC, precision and recall, calibration"

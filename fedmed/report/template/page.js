@@ -34,5 +34,52 @@
     [...table.tHead.rows[0].cells].forEach((cell, column) =>
       cell.firstElementChild.addEventListener("click", () => sort(table, column)));
 
+  const tip = document.getElementById("tip");
+  let at = null;
+  const hide = () => {
+    at?.classList.remove("at");
+    at = null;
+    tip.hidden = true;
+  };
+  const show = (part) => {
+    hide();
+    at = part;
+    part.classList.add("at");
+    tip.textContent = part.dataset.tip;
+    tip.hidden = false;
+    const box = part.getBoundingClientRect();
+    const left = Math.min(box.left + box.width / 2 + 10, document.documentElement.clientWidth - tip.offsetWidth - 8);
+    const above = box.top - tip.offsetHeight - 6;
+    tip.style.left = `${scrollX + Math.max(8, left)}px`;
+    tip.style.top = `${scrollY + (above > 0 ? above : Math.max(8, box.top + 8))}px`;
+  };
+  for (const part of document.querySelectorAll(".tips > *")) {
+    part.dataset.tip = part.textContent;
+    part.replaceChildren(); // else the browser's own shows up as well
+  }
+  for (const part of document.querySelectorAll(".matrix [title]")) {
+    part.dataset.tip = part.title;
+    part.removeAttribute("title");
+  }
+  for (const figure of document.querySelectorAll("svg:has(> .tips)")) {
+    const parts = [...figure.querySelectorAll(".tips > *")];
+    figure.tabIndex = 0;
+    figure.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (event.key === "Escape") hide();
+      if (!step) return;
+      event.preventDefault();
+      const now = parts.indexOf(at);
+      show(parts[now < 0 ? (step > 0 ? 0 : parts.length - 1) : Math.min(Math.max(now + step, 0), parts.length - 1)]);
+    });
+    figure.addEventListener("blur", hide);
+  }
+  addEventListener("pointerover", (event) => {
+    const part = event.target.closest?.("[data-tip]");
+    if (part) show(part);
+    else hide();
+  });
+  addEventListener("change", hide);
+
   addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => (each.open = true)));
 })();

@@ -1,0 +1,139 @@
+"""Values per class or finding: the table of an arm, and a figure of all arms for every metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from fedmed.report.cells import Cell, Table, count_of, mean_of
+from fedmed.report.dots import Found, dots, means
+from fedmed.report.evaluations import Evaluation, Evaluations
+from fedmed.report.ink import Picture
+from fedmed.report.sayings import name_of
+from fedmed.report.series import Values
+from fedmed.report.sheet import Sheet
+from fedmed.report.words import NAMES
+
+
+class _Share(NamedTuple):
+    """A metric of decisions: what it is called and means, and how it comes from (tp, fp, fn, tn), all (C,)."""
+
+    name: str
+    meaning: str
+    of: Callable[[Values, Values, Values, Values], Values]
+
+
+def _ratio(part: Values, whole: Values) -> Values:
+    found: Values = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return found
+
+
+DECISIONS = {
+    "sensitivity": _Share("sensitivity", "share of those that have it", lambda tp, fp, fn, tn: _ratio(tp, tp + fn)),
+    "specificity": _Share("specificity", "share of those without it", lambda tp, fp, fn, tn: _ratio(tn, tn + fp)),
+    "precision": _Share("precision", "share of those said to have it", lambda tp, fp, fn, tn: _ratio(tp, tp + fp)),
+    "f1": _Share("F1", "of sensitivity and precision", lambda tp, fp, fn, tn: _ratio(2 * tp, 2 * tp + fp + fn)),
+}
+"""What decisions give, by the name of the metric."""
+
+FIRST = ("auc", "auprc", "dice", "iou", *DECISIONS)
+"""Metrics in the order in which they are told; others follow."""
+
+SAID = {**NAMES, "auprc": "AP", **{name: share.name for name, share in DECISIONS.items()}}
+
+COUNTS = ("TP", "FP", "FN", "TN")
+
+
+def class_metrics(found: Evaluations) -> dict[str, Found]:
+    """Metric -> arm -> values of its seeds and classes (seeds, C), of metrics that are defined anywhere."""
+    values = {arm: [_values(each, segmented=found.segmented) for each in of] for arm, of in found.arms.items()}
+    names = {name: None for of in values.values() for each in of for name in each}
+    ordered = sorted(names, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+    told = {name: _of_metric(name, values, found) for name in ordered}
+    return {name: of for name, of in told.items() if of}
+
+
+def _of_metric(name: str, values: Mapping[str, Sequence[Mapping[str, Values]]], found: Evaluations) -> Found:
+    tables = {arm: np.array([each[name] for each in of if name in each]) for arm, of in values.items()}
+    return {arm: table for arm, table in tables.items() if _known(table, found)}
+
+
+def _known(values: Values, found: Evaluations) -> bool:
+    """Whether any value of a class that is shown is defined."""
+    return bool(len(values)) and bool(np.isfinite(values[:, found.shown]).any())
+
+
+def _values(each: Evaluation, *, segmented: bool) -> dict[str, Values]:
+    counts = None if each.counts is None else each.counts.astype(float).T
+    # of pixels, nearly all are rightly nothing, and F1 is Dice
+    chosen = ("sensitivity", "precision") if segmented else DECISIONS
+    derived = {} if counts is None else {name: DECISIONS[name].of(*counts) for name in chosen}
+    return {**derived, **each.per_class}
+
+
+def class_table(found: Evaluations, metrics: Mapping[str, Found], arm: str) -> Table:
+    """A row per class: how many have it, and every metric, mean over seeds."""
+    columns = {SAID.get(m, m.replace("_", " ")): of[arm] for m, of in metrics.items() if arm in of}
+    several = len(found.arms[arm]) > 1
+    over = ", mean and standard deviation over seeds" if several else ""
+    counts = _counts(found, arm)
+    header = [("finding" if _multilabel(found) else "class", "by its name"), _support(found)]
+    header += [(name, f"{name}{over}") for name in columns]
+    header += [(name, "decisions at a probability of one half, mean over seeds") for name in counts]
+    rows = [
+        [
+            Cell(text=name_of(found.names, k), sort=k),
+            count_of(_number(_support_of(found, arm), k)),
+            *(mean_of(values[:, k]) for values in columns.values()),
+            *(count_of(_number(values, k)) for values in counts.values()),
+        ]
+        for k in found.shown
+    ]
+    return Table(caption=f"Values per class of {arm}", header=header, rows=rows)
+
+
+def _multilabel(found: Evaluations) -> bool:
+    return not found.segmented and all(each.confusion is None for of in found.arms.values() for each in of)
+
+
+def _support(found: Evaluations) -> tuple[str, str]:
+    return ("images", "with it in truth or prediction") if found.segmented else ("support", "test images that have it")
+
+
+def _support_of(found: Evaluations, arm: str) -> Values:
+    """How many images have each class, mean over seeds (C,); nan where it is not told."""
+    told = [each.images if found.segmented else _positives(each) for each in found.arms[arm]]
+    known = [values for values in told if values is not None]
+    return means(np.array(known, float)) if known else np.full(len(found.names), np.nan)
+
+
+def _positives(each: Evaluation) -> Values | None:
+    return None if each.counts is None else each.counts[:, 0] + each.counts[:, 2]
+
+
+def _counts(found: Evaluations, arm: str) -> dict[str, Values]:
+    """Decisions of findings, which have no confusion matrix: mean over seeds by kind."""
+    told = [each.decisions for each in found.arms[arm] if each.decisions is not None]
+    if not told or not _multilabel(found):
+        return {}
+    return dict(zip(COUNTS, np.mean(told, axis=0).T, strict=True))
+
+
+def _number(values: Values, k: int) -> float | None:
+    return float(values[k]) if np.isfinite(values[k]) else None
+
+
+def class_figure(sheet: Sheet, world: str, found: Evaluations, metric: str, values: Found) -> Picture:
+    """All arms' values of a metric, class by class."""
+    said = SAID.get(metric, metric.replace("_", " "))
+    rows = [name_of(found.names, k) for k in found.shown]
+    shown = {arm: of[:, found.shown] for arm, of in values.items()}
+    title = f"{said} by {'finding' if _multilabel(found) else 'class'}"
+    return dots(sheet, world, rows, shown, name=f"classes_{metric}", title=title, x=said)
+
+
+def options(metrics: Sequence[str]) -> list[str]:
+    """Metrics as a reader chooses among them."""
+    return [SAID.get(metric, metric.replace("_", " ")) for metric in metrics]

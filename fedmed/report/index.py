@@ -1,0 +1,118 @@
+"""The page that leads to others: every run and every comparison in a folder, whatever became of it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from fedmed.comparison.catalogue import Entry, Gathered, catalogue
+from fedmed.files import write_atomically
+from fedmed.report.cells import Cell, Table, count_of
+from fedmed.report.filled import filled
+from fedmed.report.page import NAME as PAGE
+from fedmed.report.words import metric_name, value
+from fedmed.results.text import count
+
+NAME = "index.html"
+
+ORDER = ("running", "silent", "failed", "damaged", "stopped", "finished")
+"""Statuses as they are sorted: what needs an eye first."""
+
+WELL = ("running", "finished")
+"""Statuses that need no eye."""
+
+SAID = {"silent": "running, but silent: killed?"}
+
+
+def write_index(folder: Path, into: Path, notes: Sequence[str] = ()) -> tuple[Path, str]:
+    """Writes index.html into a folder, about another or the same; its path, and in words what it leads to.
+
+    notes: what a reader has to know besides.
+    """
+    entries, gathered = catalogue(folder)
+    statuses = Counter(entry.status for entry in entries)
+    facts = [count(len(entries), "run"), *(f"{statuses[status]} {status}" for status in ORDER if statuses[status])]
+    facts += [count(len(gathered), "comparison")] if gathered else []
+    page = filled(
+        "index.html",
+        title=folder.resolve().name or str(folder),
+        facts=facts,
+        page=_link(folder / PAGE, into) if (folder / PAGE).exists() else "",
+        comparisons=_comparisons(gathered, folder, into) if gathered else None,
+        runs=_runs(entries, folder, into),
+        wrong=list(_wrong(entries, folder)),
+        notes=list(notes),
+        colors={},
+        marks={},
+    )
+    write_atomically(into / NAME, page)
+    return into / NAME, ", ".join(facts)
+
+
+def _runs(entries: Sequence[Entry], folder: Path, into: Path) -> Table:
+    header = [("strategy", "what was run; leads to its page where there is one"), ("dataset", "on which data")]
+    header += [("seed", "of the run"), ("status", "what became of it"), ("rounds", "that have ended, of all")]
+    header += [("metric", "headline, at the end or so far"), ("began", "time in UTC"), ("folder", "of the run")]
+    newest = sorted(entries, key=lambda entry: entry.created, reverse=True)
+    rows = [_row(entry, folder, into) for entry in newest]
+    return Table(caption="Runs", header=header, rows=rows, worded=(1, 3, 7))
+
+
+def _row(entry: Entry, folder: Path, into: Path) -> list[Cell]:
+    name, metric = _name(entry.path, folder), metric_name(entry.metric) if entry.metric else ""
+    of = f"of {entry.rounds}" if entry.rounds is not None and entry.rounds != entry.done else ""
+    return [
+        _named(entry.strategy or "unknown", entry.path / PAGE, into, title=name),
+        Cell(text=entry.dataset, sort=entry.dataset or None),
+        count_of(entry.seed),
+        Cell(text=SAID.get(entry.status, entry.status), sort=_place(entry.status), alert=entry.status not in WELL),
+        Cell(text="-" if entry.done is None else str(entry.done), sort=entry.done, faint=of),
+        Cell(text=value(entry.value), sort=entry.value, faint=metric),
+        Cell(text=entry.created[:16].replace("T", " ") or "-", sort=entry.created or None),
+        Cell(text=name, sort=name, wrapped=True),
+    ]
+
+
+def _place(status: str) -> int:
+    return ORDER.index(status) if status in ORDER else len(ORDER)
+
+
+def _comparisons(gathered: Sequence[Gathered], folder: Path, into: Path) -> Table:
+    header = [("comparison", "its folder; leads to its page"), ("asked for", "what was written")]
+    header += [("runs", "of all arms and seeds"), ("failed", "of them")]
+    rows = [
+        [
+            _named(_name(each.path, folder), each.path / PAGE, into),
+            Cell(text=each.asked, sort=each.asked, wrapped=True),
+            count_of(len(each.runs)),
+            count_of(each.failed),
+        ]
+        for each in gathered
+    ]
+    return Table(caption="Comparisons", header=header, rows=rows, worded=(1,))
+
+
+def _named(name: str, page: Path, into: Path, title: str = "") -> Cell:
+    """A name that leads to a page where there is one. title: what tells it from others of that name."""
+    return Cell(text=name, sort=name, href=_link(page, into) if page.exists() else "", title=title)
+
+
+def _name(path: Path, folder: Path) -> str:
+    """As seen from the folder that was asked for."""
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _link(page: Path, into: Path) -> str:
+    """From a page in one folder to another; a first part with a colon would be read as a scheme."""
+    found = quote(Path(os.path.relpath(page, into)).as_posix())
+    return found if found.startswith(("/", ".")) else f"./{found}"
+
+
+def _wrong(entries: Sequence[Entry], folder: Path) -> Iterator[tuple[str, str]]:
+    """Runs about which something has to be said, and what."""
+    for entry in entries:
+        if entry.why:
+            yield _name(entry.path, folder), entry.why

@@ -1,0 +1,109 @@
+"""Small plots of shares against shares, a class each, all in one figure: three in a row, so that a phone has room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fedmed.report import tips
+from fedmed.report.coincidence import redraw
+from fedmed.report.ink import FAINT, INK, RULE, WIDTH, Look, Picture, blank, fit
+from fedmed.report.marks import band, keys, keys_height, label, short
+from fedmed.report.series import Band
+from fedmed.report.sheet import Sheet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLUMNS, GAP, HEAD = 3, 0.2, 0.24
+"""Plots side by side, inches between them, and inches over each for its name."""
+
+LEFT, RIGHT, FOOT = 0.3, 0.12, 0.46
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One plot. lines: by arm, all in 0 to 1. said: what each arm's line comes to."""
+
+    title: str
+    lines: Mapping[str, Band]
+    said: Mapping[str, str]
+    dotted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plots:
+    """What all plots of a figure share. diagonal: whether the line from corner to corner means something."""
+
+    name: str
+    title: str
+    x: str
+    y: str
+    note: str
+    diagonal: bool
+
+
+def unit_panels(sheet: Sheet, world: str, panels: Sequence[Panel], plots: Plots) -> Picture:
+    """The figure."""
+    arms = list(dict.fromkeys(arm for panel in panels for arm in panel.lines))
+    columns = min(COLUMNS, len(panels))
+    rows = -(-len(panels) // columns)
+    side = min(3.4, (WIDTH - LEFT - RIGHT - GAP * (columns - 1)) / columns)
+    foot = FOOT + (keys_height(arms) if len(arms) > 1 else 0.0)
+    figure, ax = blank(height=rows * (side + HEAD) + (rows - 1) * GAP + foot + 0.05)
+    fit(figure, ax, left=LEFT, right=WIDTH - LEFT - columns * side - (columns - 1) * GAP, bottom=foot, top=0.05)
+    wide, tall = 1 + GAP / side, 1 + (GAP + HEAD) / side
+    ax.set(xlim=(0, columns * wide - GAP / side), ylim=(0, rows * tall - GAP / side))
+    ax.set_axis_off()
+    together: list[str] = []
+    areas = []
+    names = short([panel.title for panel in panels], int(side * 15))
+    for number, (name, panel) in enumerate(zip(names, panels, strict=True)):
+        row, column = divmod(number, columns)
+        corner = (column * wide, (rows - 1 - row) * tall)
+        _frame(ax, corner, name, diagonal=plots.diagonal)
+        together.append(_lines(ax, corner, panel, {arm: sheet.looks[arm] for arm in panel.lines}))
+        areas.append(tips.box(ax, corner, (corner[0] + 1, corner[1] + tall - GAP / side), _said(panel)))
+    label(ax, f"{plots.y} by {plots.x}", (0, 0), (0, -22), down="top")
+    if len(arms) > 1:
+        keys(ax, {arm: sheet.looks[arm].color for arm in arms}, below=FOOT)
+    same = together[0] if len({*together}) == 1 else ""
+    return sheet.write(
+        figure,
+        plots.name,
+        world,
+        title=plots.title,
+        note=f"{plots.note} {same}".strip(),
+        alt=f"{plots.title}: {plots.y} by {plots.x}. {' '.join(_said(p).replace(chr(10), ', ') + '.' for p in panels)}",
+        tips=areas,
+    )
+
+
+def _frame(ax: Axes, corner: tuple[float, float], title: str, *, diagonal: bool) -> None:
+    """Axes, numbers, chance where it is the diagonal, and the name of a plot."""
+    x, y = corner
+    ax.vlines([x, x + 0.5, x + 1], y, y + 1, color=RULE, linewidth=0.6, zorder=0)
+    ax.hlines([y, y + 0.5, y + 1], x, x + 1, color=RULE, linewidth=0.6, zorder=0)
+    for share in (0, 0.5, 1):
+        label(ax, f"{share:g}", (x + share, y), (0, -3), across="center", down="top", size=7)
+        if x == 0:
+            label(ax, f"{share:g}", (x, y + share), (-4, 0), across="right", down="center", size=7)
+    if diagonal:
+        ax.plot((x, x + 1), (y, y + 1), color=FAINT, linewidth=0.7, zorder=1)
+    label(ax, title, (x, y + 1), (0, 4), size=8, color=INK)
+
+
+def _lines(ax: Axes, corner: tuple[float, float], panel: Panel, looks: Mapping[str, Look]) -> str:
+    """Draws the lines; who coincides, as a sentence."""
+    x, y = corner
+    moved = {arm: Band(of.x + x, of.mean + y, of.low + y, of.high + y) for arm, of in panel.lines.items()}
+    for arm, line in moved.items():
+        band(ax, line, looks[arm], dots="all" if panel.dotted and len(moved) < 3 else "none")
+    if len(panel.lines) == 1 and (said := next(iter(panel.said.values()), "")):
+        label(ax, said, (x + 1, y), (-3, 4), across="right", size=7.5)
+    return redraw(ax, moved, {arm: looks[arm].color for arm in moved})
+
+
+def _said(panel: Panel) -> str:
+    return "\n".join([panel.title, *(f"{arm} {said}" for arm, said in panel.said.items())])

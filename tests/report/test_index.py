@@ -1,0 +1,75 @@
+"""The page that leads to others: every run is on it, and every link arrives."""
+
+from __future__ import annotations
+
+import json
+from html import unescape
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from fedmed.comparison.record import write_record
+from fedmed.report.index import write_index
+from tests.fabricated import run
+from tests.report.test_page import Parsed
+
+HOSTILE = """a"><img src=q onerror='alert(1)'> & 100% #1?b:c"""
+
+
+def index(folder: Path, into: Path | None = None) -> Parsed:
+    path, _ = write_index(folder, into or folder)
+    return Parsed(path.read_text())
+
+
+def links(found: Parsed) -> list[str]:
+    return [str(a["href"]) for a in found.all("a") if not str(a["href"]).startswith("#")]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_links_lead_to_pages_that_are_there(tmp_path: Path, elsewhere: bool) -> None:
+    runs = tmp_path / "runs"
+    for name in ("plain", HOSTILE, "sub/dir"):
+        (run(runs / name) / "report.html").write_text("")
+    run(runs / "without")
+    (runs / "report.html").write_text("")
+    write_record(runs / "c:mpared", {runs / "plain": "fedavg seed=0"}, asked=["x=1"])
+    (runs / "c:mpared/report.html").write_text("")
+    into = tmp_path / "else where" if elsewhere else runs
+    found = index(runs, into)
+    assert found.open == []
+    assert len(links(found)) == 5
+    for link in links(found):
+        assert link.startswith(".")
+        address = urlsplit(link)
+        assert (into / unquote(address.path)).resolve().is_file(), link
+        assert (address.scheme, address.query, address.fragment) == ("", "", "")
+
+
+def test_hostile_names_are_text(tmp_path: Path) -> None:
+    (run(tmp_path / HOSTILE) / "report.html").write_text("")
+    (run(tmp_path / f"{HOSTILE}2") / "run.json").write_text("{")
+    path, _ = write_index(tmp_path, tmp_path, notes=[HOSTILE])
+    text = path.read_text()
+    assert "<img" not in text
+    assert HOSTILE in unescape(text)
+
+
+def test_statuses_and_failures_are_told(tmp_path: Path) -> None:
+    place = run(tmp_path / "stopped", curve=[0.5, 0.6], config={"rounds": 7})
+    about = json.loads((place / "run.json").read_text())
+    (place / "run.json").write_text(json.dumps(about | {"status": "stopped"}))
+    run(tmp_path / "fine")
+    write_record(
+        tmp_path / "one", {tmp_path / "gone": "moon seed=0"}, asked=[], failed={tmp_path / "gone": "no memory"}
+    )
+    path, told = write_index(tmp_path, tmp_path)
+    assert told == "3 runs, 1 failed, 1 stopped, 1 finished, 1 comparison"
+    found = Parsed(path.read_text())
+    assert {"stopped", "failed"} <= {*found.texts["span"]}
+    assert any("no memory" in text for text in found.texts["li"])
+    assert any("of 7" in text for text in found.texts["span"])
+
+
+def test_a_folder_of_nothing_has_an_empty_table(tmp_path: Path) -> None:
+    assert write_index(tmp_path, tmp_path)[1] == "0 runs"

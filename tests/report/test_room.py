@@ -1,0 +1,76 @@
+"""Figures of many arms with long names: no text of a figure lies on another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from fedmed.comparison.read import read
+from fedmed.comparison.summary import summarise
+from fedmed.report import ink
+from fedmed.report.differences import forest, ranks
+from fedmed.report.lines import cost, curves
+from fedmed.report.marks import short
+from fedmed.report.sheet import Sheet
+from fedmed.report.strips import clients
+from tests.fabricated import CONFIG, run, strategy
+
+WORDS = "a_method_with_a_long_name+another_one"
+
+
+@pytest.fixture(scope="module")
+def sheet(tmp_path_factory: pytest.TempPathFactory) -> Sheet:
+    """Eighteen arms in five worlds, all about equally good."""
+    folder = tmp_path_factory.mktemp("runs")
+    names = ["fedavg", *(f"{WORDS}_{number}" for number in range(17))]
+    for world in range(5):
+        for number, name in enumerate(names):
+            for seed in range(2):
+                value = 0.7 + 2e-5 * number + 1e-5 * seed
+                config = {"strategy": strategy(name), "partition": {**CONFIG["partition"], "alpha": world + 1.0}}
+                place = folder / f"{number}_{seed}_{world}"
+                run(place, seed=seed, auc=value, config=config, curve=[0.5, 0.7, value], clients=[0.4, 0.6])
+    return Sheet(summary=summarise(read([folder])))
+
+
+def texts(figure: Figure) -> Iterator[Text]:
+    """What is drawn: ticks beyond the limits are not."""
+    for ax in figure.axes:
+        (left, right), (low, high) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
+        ticks = [t for t in ax.get_xticklabels() if left <= t.get_position()[0] <= right]
+        ticks += [t for t in ax.get_yticklabels() if low <= t.get_position()[1] <= high]
+        yield from (text for text in [*ax.texts, *ticks, ax.xaxis.label] if text.get_text().strip())
+
+
+@pytest.mark.parametrize("draw", [forest, curves, cost, clients, "ranks"])
+def test_no_text_lies_on_another(sheet: Sheet, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(ink, "write", lambda figure, *_, **__: drawn.append(figure))
+    with ink.drawing():
+        if draw == "ranks":
+            assert sheet.summary.ranking
+            ranks(sheet, sheet.summary.ranking)
+        else:
+            draw(sheet, sheet.comparison.worlds[0])
+        (figure,) = drawn
+        figure.draw_without_rendering()
+        boxes = {text.get_text(): text.get_window_extent().padded(-1) for text in texts(figure)}
+        whole = figure.bbox
+    touching = [(a, b) for a, b in combinations(boxes, 2) if boxes[a].overlaps(boxes[b])]
+    assert touching == []
+    assert len([name for name in boxes if "name" in name or "…" in name]) >= 17, "every arm is named"
+    assert [name for name, box in boxes.items() if box.x0 < 0 or box.x1 > whole.x1 + 1 or box.y0 < 0] == []
+
+
+def test_names_that_are_cut_stay_apart() -> None:
+    names = ["short", "a" * 30, f"{WORDS}_1", f"{WORDS}_2", f"x{WORDS}{'y' * 30}", f"z{WORDS}{'y' * 30}"]
+    found = short(names)
+    assert len({*found}) == len(names)
+    assert max(map(len, found)) <= 22
+    assert found[0] == "short"
+    assert len({*short([f"{'a' * 40}{n}{'b' * 40}" for n in range(12)])}) == 12
