@@ -1,4 +1,4 @@
-"""What every test shares: one torch thread, no settings of whoever starts them, and the folder of real images where there is one."""
+"""What every test shares: one torch thread, no settings of who starts them, and the folder of real images if any."""
 
 import os
 import signal
