@@ -8,24 +8,15 @@ from __future__ import annotations
 
 import ast
 import re
-import typing
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import annotated_types
-
-from fedmed.config.fields import REQUIRED, Field, is_supported, read_docstring
-
-_NAMES: dict[str, Any] = {
-    **{cls.__name__: cls for cls in (int, float, str, bool, tuple)},
-    **{name: vars(typing)[name] for name in ("Annotated", "Literal", "Optional", "Union")},
-    **{name: vars(annotated_types)[name] for name in ("Ge", "Gt", "Le", "Lt", "Interval")},
-}
-_NAMESPACE = {**_NAMES, "typing": SimpleNamespace(**_NAMES), "annotated_types": SimpleNamespace(**_NAMES)}
+from fedmed.config.annotations import last_name, read_literal, read_type
+from fedmed.config.fields import REQUIRED, Field, read_docstring
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +82,9 @@ def read_classes(file: Path, source: Source) -> dict[str, ast.ClassDef]:
     return {
         node.name: node
         for node in _parse(file).body
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and source.base in map(_last, node.bases)
+        if isinstance(node, ast.ClassDef)
+        and not node.name.startswith("_")
+        and source.base in map(last_name, node.bases)
     }
 
 
@@ -117,12 +110,8 @@ def _parse(file: Path) -> ast.Module:
 def _parse_version(file: Path, changed: int) -> ast.Module:
     try:
         return ast.parse(file.read_bytes(), str(file))
-    except ValueError as error:  # null bytes
-        raise SyntaxError(str(error)) from error
-
-
-def _last(node: ast.expr) -> str:
-    return ast.unparse(node).rpartition(".")[2]
+    except (ValueError, MemoryError, RecursionError) as error:  # null bytes; brackets without end
+        raise SyntaxError(str(error) or type(error).__name__) from error
 
 
 def _fields(node: ast.ClassDef, *, inherited: bool) -> Iterator[Field]:
@@ -135,25 +124,32 @@ def _fields(node: ast.ClassDef, *, inherited: bool) -> Iterator[Field]:
 
 
 def _is_class_variable(item: ast.AnnAssign) -> bool:
-    return "ClassVar" in ast.unparse(item.annotation)
+    node = item.annotation
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value.startswith(("ClassVar", "typing.ClassVar"))
+    return last_name(node.value if isinstance(node, ast.Subscript) else node) == "ClassVar"
 
 
 def _type(item: ast.AnnAssign, where: str) -> Any:
-    quoted = isinstance(item.annotation, ast.Constant) and isinstance(item.annotation.value, str)
-    text = ast.literal_eval(item.annotation) if quoted else ast.unparse(item.annotation)
     try:
-        kind = eval(text, {"__builtins__": {}}, _NAMESPACE)
-    except Exception as error:
+        return read_type(item.annotation)
+    except ValueError as error:
+        text = _text(item.annotation)
         raise ValueError(f"{where}: the type {text} is not one that options may have ({error})") from error
-    if not is_supported(kind):
-        raise ValueError(f"{where}: the type {text} is not one that options may have")
-    return kind
 
 
 def _default(item: ast.AnnAssign, where: str) -> Any:
     if item.value is None:
         return REQUIRED
     try:
-        return ast.literal_eval(item.value)
+        return read_literal(item.value)
     except ValueError as error:
-        raise ValueError(f"{where}: the default {ast.unparse(item.value)} is not a literal") from error
+        raise ValueError(f"{where}: the default {_text(item.value)} is not a literal") from error
+
+
+def _text(node: ast.expr) -> str:
+    """The source of an expression, on one line and not without end."""
+    try:
+        return textwrap.shorten(ast.unparse(node), 100, placeholder=" ...")
+    except RecursionError:
+        return "(a very deep expression)"
