@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -15,6 +16,20 @@ PROCESSOR = torch.device("cpu")
 
 FILLED = 0.5
 """Share of a GPU's free memory that clients' images may fill; the rest is for nets, steps and clients' states."""
+
+SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
+    "torch.set_num_threads": (torch.get_num_threads, torch.set_num_threads),
+    "torch.set_default_dtype": (torch.get_default_dtype, torch.set_default_dtype),
+    "torch.use_deterministic_algorithms": (
+        torch.are_deterministic_algorithms_enabled,
+        torch.use_deterministic_algorithms,
+    ),
+    "torch.set_float32_matmul_precision": (
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+    ),
+}
+"""Settings of torch that are everybody's, by the function that changes them: how to read them and how to set them."""
 
 Nested = TypeVar("Nested")
 """A tensor, another value, or nested dicts of these."""
@@ -85,3 +100,22 @@ def compute_exactly(device: torch.device) -> None:
     if device.type == "cuda":
         cudnn = torch.backends.cudnn
         cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = False, True, False
+
+
+@contextmanager
+def settings_kept(where: str) -> Iterator[None]:
+    """Puts back what a block changes of the settings of torch that move everybody's last bits, and refuses it.
+
+    where: whose code runs in the block. Raises `UserError` naming the function of torch that was called.
+    """
+    before = [get() for get, _ in SETTINGS.values()]
+    try:
+        yield
+    finally:
+        changed = [(name, old, get()) for (name, (get, _)), old in zip(SETTINGS.items(), before, strict=True)]
+        changed = [(name, old, new) for name, old, new in changed if old != new]
+        for name, old, _ in changed:
+            SETTINGS[name][1](old)
+    for name, old, new in changed:
+        fix = "Leave it out: the setting is the run's (torch_threads), as it moves the last bits of all results."
+        raise refuse(where, f"{name} left at {old}", new, fix)

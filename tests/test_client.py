@@ -60,7 +60,9 @@ def test_an_error_names_client_round_stage_and_strategy(breaks: str, named: str)
     run = trainer.evaluate if breaks == "client" else trainer.train
     with pytest.raises(KeyError) as caught:
         run(job)
-    assert caught.value.__notes__ == [f"fedmed: in client 2, round 5, stage {named}, strategy fedx+fedavg"]
+    hook = {"adapted": "predict", "client": "predict"}.get(breaks, breaks)
+    where = f"client 2, round 5, stage {named}, strategy fedx+fedavg"
+    assert caught.value.__notes__ == [f"fedmed: in fedx.{hook}", f"fedmed: in {where}"]
 
 
 def test_a_job_is_only_read_whether_it_ends_well_or_not() -> None:

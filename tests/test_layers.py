@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "offline", "heap", "child", "directions", "files"}),
-    frozenset({"config", "rng", "devices"}),
+    frozenset({"config", "rng", "devices", "sound"}),
     frozenset({"headline", "tasks", "models", "optimizers", "clustering", "completeness", "compression"}),
     frozenset({"metrics"}),
     frozenset({"data"}),

@@ -15,7 +15,7 @@ from fedmed.client import Job, Trainer, Training
 from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
 from fedmed.engine.inprocess import InProcessGrid
-from fedmed.flower import Progress, RoundResult, client_app, strategy
+from fedmed.flower import Failed, Progress, RoundResult, client_app, strategy
 from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Chain, Method, Payload, chain
 from fedmed.models.net import Net, scope
@@ -130,7 +130,8 @@ class Listening(InProcessGrid):
     def stream(self, messages: Any) -> Iterator[Any]:
         messages = list(messages)
         for message, reply in zip(messages, super().stream(messages), strict=True):
-            for direction, content in (("down", message.content), ("up", reply.content)):
+            up = [] if isinstance(reply, Failed) else [("up", reply.content)]
+            for direction, content in [("down", message.content), *up]:
                 for name, record in content.array_records.items():
                     self.heard.append((direction, name, {n: t.clone() for n, t in unpack(record).items()}))
             yield reply

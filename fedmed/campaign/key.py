@@ -18,7 +18,7 @@ import fedmed
 from fedmed.config.build import build
 from fedmed.config.compose import PATHS
 from fedmed.config.discovery import Catalogue
-from fedmed.config.identity import identified
+from fedmed.config.identity import identified, tolerated
 from fedmed.config.options import Option
 
 
@@ -28,7 +28,7 @@ def key(config: DictConfig, catalogue: Catalogue) -> str:
     Sources are those of the methods and of the dataset. Data are the files that the config names, by what they hold:
     a dataset that makes its images is known by its source and its options.
     """
-    digest = blake2b(f"{fedmed.__version__}\n{identified(config)}\n".encode(), digest_size=16)
+    digest = blake2b(f"{fedmed.__version__}\n{identified(config)}\n{tolerated(config)}".encode(), digest_size=16)
     for file in (*_sources(config, catalogue), *_held(config, catalogue)):
         digest.update(_digest_of(file, _version(file)))
     return digest.hexdigest()

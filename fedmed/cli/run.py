@@ -16,6 +16,7 @@ from fedmed.cli.help import run_help
 from fedmed.config import compose
 from fedmed.config.compose import Plan
 from fedmed.config.grammar import key_of, value_of
+from fedmed.errors import refuse
 
 Final = Mapping[str, Any]
 
@@ -139,6 +140,16 @@ def _guard(output: Output, directory: Path, work: Any) -> int:
             print(f"\nInterrupted. Continue with: {output.command} resume={_short(directory)}", file=sys.stderr)
         return 130
     output.final(final)
+    return _judged(final)
+
+
+def _judged(final: Final) -> int:
+    """The exit code of a run that ended; raises `UserError` where its last model is of no use."""
+    from fedmed.results.summary import diverged
+
+    if diverged(final):
+        fix = "Training diverged: lower optimizer.lr, set clip_norm, or normalise the images (dataset.normalise)."
+        raise refuse(str(final["directory"]), "a last model with finite outputs", "one without", fix)
     return 0
 
 

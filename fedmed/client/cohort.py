@@ -6,9 +6,9 @@ the net keeps no statistics and draws no random numbers; sums run in another ord
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +17,10 @@ from torch.func import functional_call
 from fedmed import rng
 from fedmed.client.images import chosen
 from fedmed.client.jobs import LOCAL, Job, Outcome
+from fedmed.client.leaving import check_weights, mean_loss
 from fedmed.client.trainer import Trainer
 from fedmed.data.batches import batches, passed
 from fedmed.data.examples import Examples
-from fedmed.errors import refuse
 from fedmed.method import Payload
 from fedmed.optimizers import LocalOptimizer, learning_rate, make_optimizer
 
@@ -63,8 +63,8 @@ class Cohort:
         self._trainer = trainer
         self._losses = torch.vmap(self._loss)
 
-    def train(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """Local training of every job's client; outcomes in the order of the jobs, as `Trainer.train` gives them."""
+    def train(self, jobs: Sequence[Job]) -> list[Callable[[], Outcome]]:
+        """Local training of every job's client; each call gives the outcome of a job as `Trainer.train` does."""
         trainer, settings = self._trainer, self._trainer.training
         lanes = [self._lane(job) for job in jobs]
         received = [trainer.received(job) for job in jobs]
@@ -75,7 +75,7 @@ class Cohort:
         with torch.enable_grad():
             while (drawn := self._draw(lanes, stacked)) is not None:
                 self._step(lanes, drawn, stacked, optimizer)
-        return (self._outcome(lane) for lane in lanes)
+        return [partial(self._outcome, lane) for lane in lanes]
 
     def _lane(self, job: Job) -> _Lane:
         settings, seed = self._trainer.training, self._trainer.seed
@@ -141,10 +141,9 @@ class Cohort:
 
     def _outcome(self, lane: _Lane) -> Outcome:
         trainer, settings, weights = self._trainer, self._trainer.training, lane.weights or {}
-        mean = sum(loss.item() * size for loss, size in zip(lane.losses, lane.sizes, strict=True)) / sum(lane.sizes)
-        if not math.isfinite(mean):
-            fix = "Training diverged: lower optimizer.lr, or set clip_norm."
-            raise refuse(f"client {lane.job.client}, round {lane.job.round}", "a finite training loss", mean, fix)
+        where = f"client {lane.job.client}, round {lane.job.round}"
+        mean = mean_loss(lane.losses, lane.sizes, where)
+        check_weights(weights, trainer.received(lane.job), where)
         trainer.load(weights)
         test, rows = trainer.share(lane.job.client).test, len(lane.train)
         state = {name: dict(memory) for name, memory in lane.job.state.items() if not name.startswith("@")}

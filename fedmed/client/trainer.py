@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,16 +13,19 @@ from torch import Tensor, nn
 from fedmed import devices, rng
 from fedmed.client.images import arriving, chosen, labelled, placed
 from fedmed.client.jobs import LOCAL, OPTIMIZER, RESIDUAL, Job, Outcome, Share, Training
+from fedmed.client.leaving import check_payloads, check_weights, mean_loss, own_copy, room
 from fedmed.client.precision import Descent, lower
+from fedmed.client.resident import Resident
 from fedmed.client.spares import Spares, copy_into
 from fedmed.data.batches import batches, passed, spans
 from fedmed.data.examples import Examples
 from fedmed.devices import PROCESSOR, Nested
-from fedmed.errors import UserError, refuse
+from fedmed.errors import UserError
 from fedmed.method import Batch, Chain, Payload, Scope, Session, State, Swept
 from fedmed.metrics import Scores, Tally, tally
 from fedmed.models.net import Net, scope
 from fedmed.optimizers import Memory, learning_rate, make_optimizer
+from fedmed.sound import check_state
 from fedmed.tasks import Task
 
 
@@ -64,7 +66,7 @@ class Trainer:
         self._initial = {name: self._weights[name].clone() for name in sorted(self.local)}
         self._optimizer = make_optimizer(training.optimizer, net.parameters())
         self._descent = Descent(self._optimizer, training.precision, device)
-        self._spares = Spares(net)
+        self._spares, self._resident = Spares(net), Resident(net)
         self._stage = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -96,13 +98,13 @@ class Trainer:
             session = self.receive(job)
             loss = self._train(session, job.state.get(OPTIMIZER, {}))
             self._stage = "report"
-            payloads = self._here(self.chain.report(session))
+            payloads = self._reported(session)
+            self._check_net(job)
             test, truth = self.share(job.client).test, self.share(job.client).truth
+            rows, how = len(session.train), self.training
             return Outcome(
-                examples=len(session.train),
-                images=passed(
-                    len(session.train), self.training.batch_size, epochs=self.training.epochs, steps=self.training.steps
-                ),
+                examples=rows,
+                images=passed(rows, how.batch_size, epochs=how.epochs, steps=how.steps),
                 loss=loss,
                 weights=self.shared,
                 payloads=payloads,
@@ -110,6 +112,17 @@ class Trainer:
                 adapted=self.score(test, "adapted", session) if job.adapted and len(test) else None,
                 audit={} if truth is None else self.chain.audit(session, truth),
             )
+
+    def _check_net(self, job: Job) -> None:
+        """Raises `UserError` where the net is not what it was, or holds what is not finite."""
+        where = f"client {job.client}, round {job.round}"
+        self._resident.check(where)
+        check_weights(self._weights, self.received(job), where)
+
+    def _reported(self, session: Session) -> dict[str, Payload]:
+        payloads = self.chain.report(session)
+        check_payloads(payloads, room(self.shared), f"client {session.id}, round {session.round}")
+        return self._here(payloads)
 
     def images(self, client: int) -> int:
         """How many training images a client has."""
@@ -157,6 +170,8 @@ class Trainer:
     def _memory(self, session: Session) -> dict[str, dict[str, State]]:
         """What the client keeps until its next round."""
         state = {name: memory for name, memory in session.state.items() if memory}
+        for name, memory in state.items():
+            check_state(memory, f"client {session.id}, round {session.round}: {name}, client.state")
         if self.local:
             state[LOCAL] = {name: self._weights[name].clone() for name in self._initial}
         if self.training.optimizer.state == "persist":
@@ -189,7 +204,7 @@ class Trainer:
             train=self.share(job.client).train,
             given=self.share(job.client).train,
             inbox=self._here(job.inbox),
-            state=_unshared(self._here(memory)),
+            state=own_copy(self._here(memory)),
             spare=lambda weights: self._spares.take({**own, **weights}),
             sweep=lambda net: self._sweep(net, job.client),
             augment=lambda index, generator: self._augment(job.client, index, generator),
@@ -209,8 +224,7 @@ class Trainer:
         rng.seed_dropout(self.seed, session.round, session.id, device=self.device)
         order = rng.generator(self.seed, "batches", session.round, session.id)
         views = rng.generator(self.seed, "augment", session.round, session.id) if training.augment else order
-        if not self.net.training:
-            self.net.train()
+        self._resident.begin()
         self._stage = "prepare"
         self.chain.prepare(session)
         self._stage = "training"
@@ -218,7 +232,7 @@ class Trainer:
         for index in batches(rows, training.batch_size, order, epochs=training.epochs, steps=training.steps):
             losses.append(self._step(session, index, views))
             sizes.append(len(index))
-        return self._mean(losses, sizes, session)
+        return mean_loss(losses, sizes, f"client {session.id}, round {session.round}")
 
     def _step(self, session: Session, index: Tensor, views: torch.Generator) -> Tensor:
         """One optimizer step on the rows `index`; the detached loss."""
@@ -267,33 +281,20 @@ class Trainer:
     def _layout(self, x: Tensor) -> Tensor:
         return x.contiguous(memory_format=torch.channels_last) if self._channels_last else x
 
-    def _mean(self, losses: list[Tensor], sizes: Sequence[int], session: Session) -> float:
-        values: list[float] = torch.stack(losses).tolist()
-        mean = sum(loss * size for loss, size in zip(values, sizes, strict=True)) / sum(sizes)
-        if math.isfinite(mean):
-            return mean
-        fix = "Training diverged: lower optimizer.lr, or set clip_norm."
-        raise refuse(f"client {session.id}, round {session.round}", "a finite training loss", mean, fix)
-
     @contextmanager
     def _named(self, job: Job) -> Iterator[None]:
         """Errors inside the block say which client, round, stage and strategy they come from."""
         try:
-            with torch.enable_grad():
+            with torch.enable_grad(), devices.settings_kept(f"client {job.client}, round {job.round}, {self.chain}"):
                 yield
-        except UserError:
-            raise
         except Exception as error:
-            where = f"client {job.client}, round {job.round}, stage {self._stage}, strategy {self.chain}"
-            error.add_note(f"fedmed: in {where}")
+            self._resident.restore()
+            if not isinstance(error, UserError):
+                where = f"client {job.client}, round {job.round}, stage {self._stage}, strategy {self.chain}"
+                error.add_note(f"fedmed: in {where}")
             raise
 
 
 def _rebuilt(arguments: dict[str, Any]) -> Trainer:
     """A pickled trainer; its net's tensors may lie in memory that others read, so it takes a copy."""
     return Trainer(**{**arguments, "net": copy.deepcopy(arguments["net"])})
-
-
-def _unshared(memory: dict[str, State]) -> dict[str, State]:
-    """A copy of nested dicts, so that a round that fails leaves the memory as it was; tensors are shared."""
-    return {key: _unshared(value) if isinstance(value, dict) else value for key, value in memory.items()}

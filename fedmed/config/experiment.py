@@ -55,6 +55,11 @@ class Experiment:
     metrics: metrics of your own, each as path/to/file.py:function.
     thorough: whether the last evaluation includes slow metrics (surface distances).
     checkpoint_every: rounds between checkpoints.
+    on_client_error: what becomes of a run in which a client raises, hangs, or answers with what is not finite or not
+       asked for: stop (with an error; the last checkpoint stays), or skip (the round goes on without that client).
+    min_clients: how many clients have to be left in a round for on_client_error=skip to go on.
+    client_timeout: seconds that a client may take to answer (null: any). engine=pool ends one that takes longer, ray
+       and superlink stop waiting for it; in one process it is at fault once it is done, and nothing ends it before.
     resume: directory of a run to continue (null: a new run).
     device: where clients train: cpu, cuda (engine=pool takes all GPUs), cuda:<number>, or auto (a GPU where there is
        one); a GPU gives other last bits.
@@ -81,6 +86,9 @@ class Experiment:
     metrics: tuple[str, ...] = ()
     thorough: bool = False
     checkpoint_every: Annotated[int, Ge(1)] = 1
+    on_client_error: Literal["stop", "skip"] = "stop"
+    min_clients: Annotated[int, Ge(1)] = 1
+    client_timeout: Annotated[float, Gt(0)] | None = None
     resume: str | None = None
     device: str = "cpu"
     precision: Literal["full", "bf16", "fp16"] = "full"

@@ -12,7 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from fedmed.config.compose import PATHS
 
-UNIDENTIFIED = ("resume", "device", "engine", "checkpoint_every", "tracking")
+TOLERANCE = ("on_client_error", "min_clients", "client_timeout")
+"""Settings that change nothing of a run whose clients are all sound; a resumed run may have others."""
+
+UNIDENTIFIED = ("resume", "device", "engine", "checkpoint_every", "tracking", *TOLERANCE)
 """Settings that change no result, and so not the identity of a run."""
 
 
@@ -31,3 +34,10 @@ def identified(config: DictConfig, *, without: tuple[str, ...] = ()) -> str:
     for file in set(re.findall(r'"([^"]+\.py):', text)):
         text = text.replace(f'"{file}:', f'"{blake2b(Path(file).read_bytes()).hexdigest()}:')
     return text
+
+
+def tolerated(config: DictConfig) -> str:
+    """What a run does about clients at fault, where it goes on without them; empty where it stops."""
+    if config.get("on_client_error", "stop") == "stop":
+        return ""
+    return json.dumps([config[name] for name in TOLERANCE])

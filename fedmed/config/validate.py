@@ -118,6 +118,10 @@ def _check_clients(values: Values) -> Iterator[Fault]:
     if isinstance(sampled, int) and isinstance(clients, int) and sampled > clients:
         fix = f"Sample fewer, or set clients={sampled}."
         yield Fault("clients_per_round", f"at most clients ({clients})", str(sampled), fix)
+    there, least = sampled if isinstance(sampled, int) else clients, values.get("min_clients", 1)
+    if isinstance(there, int) and isinstance(least, int) and least > there:
+        expected = f"at most {there}, the number of clients in a round"
+        yield Fault("min_clients", expected, str(least), "Lower it: else no round could ever count.")
 
 
 def _clients(values: Values) -> int | None:

@@ -31,6 +31,9 @@ class Engine:
     remote: ClassVar[bool] = False
     """Whether Flower runs the whole of a run elsewhere, and clients keep their memory to themselves."""
 
+    cuts_off: ClassVar[bool] = False
+    """Whether it goes on without a client that hangs."""
+
     def check(self) -> None:
         """Raises `UserError` where the engine cannot run here."""
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge
 from flwr.app import Message
 
-from fedmed.client import Trainer
+from fedmed.client import Job, Outcome, Trainer
 from fedmed.client.cohort import Cohort, obstacle
 from fedmed.engine.base import Engine
 from fedmed.engine.inprocess import InProcessGrid
-from fedmed.flower import LocalGrid, app_of
+from fedmed.flower import Failed, LocalGrid, app_of
 from fedmed.flower.client_app import Replies
 from fedmed.flower.wire import read_job
 
@@ -43,7 +43,7 @@ class CohortGrid(InProcessGrid):
         super().__init__(app_of(trainer), clients)
         self._cohort, self._reply, self._size = Cohort(trainer), Replies(trainer), size
 
-    def stream(self, messages: Iterable[Message]) -> Iterator[Message]:
+    def stream(self, messages: Iterable[Message]) -> Iterator[Message | Failed]:
         together: list[Message] = []
         for message in messages:
             if message.metadata.message_type == "train" and self._fits(message, together):
@@ -60,13 +60,28 @@ class CohortGrid(InProcessGrid):
         node = message.metadata.dst_node_id
         return len(together) < self._size and all(node != other.metadata.dst_node_id for other in together)
 
-    def _trained(self, messages: Sequence[Message]) -> Iterator[Message]:
-        """Replies of clients that train in lock step; the time is shared out evenly."""
+    def _trained(self, messages: Sequence[Message]) -> Iterator[Message | Failed]:
+        """Replies of clients that train in lock step, or one after another where what one raises ends it for all.
+
+        The time is shared out evenly.
+        """
         if not messages:
             return
         began = time.perf_counter()
         jobs = [read_job(message, self.contexts[message.metadata.dst_node_id]) for message in messages]
-        outcomes = self._cohort.train(jobs)
+        try:
+            outcomes = self._cohort.train(jobs)
+        except Exception:
+            yield from super().stream(messages)
+            return
         seconds = (time.perf_counter() - began) / len(jobs)
         for message, job, outcome in zip(messages, jobs, outcomes, strict=True):
-            yield self._reply(message, self.contexts[message.metadata.dst_node_id], job, outcome, seconds)
+            self.contexts.begin(message.metadata.dst_node_id)
+            yield self._told(message, job, outcome, seconds)
+            self.contexts.settle(message.metadata.dst_node_id)
+
+    def _told(self, message: Message, job: Job, outcome: Callable[[], Outcome], seconds: float) -> Message | Failed:
+        try:
+            return self._reply(message, self.contexts[message.metadata.dst_node_id], job, outcome(), seconds)
+        except Exception as error:
+            return Failed(message, error)

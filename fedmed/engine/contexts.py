@@ -29,6 +29,20 @@ class Contexts:
         self._last: int | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._away: set[int] = set()
+        self._before: dict[int, RecordDict] = {}
+
+    def begin(self, node: int) -> None:
+        """Remembers the state of a node that is about to be asked, until `settle` or `undo`."""
+        self._before[node] = self[node].state.copy()
+
+    def settle(self, node: int) -> None:
+        """What the node was told is kept."""
+        self._before.pop(node, None)
+
+    def undo(self, node: int) -> None:
+        """The node's state becomes what it was at `begin`."""
+        if (before := self._before.pop(node, None)) is not None:
+            self[node].state = before
 
     def __getitem__(self, node: int) -> Context:
         """The context of a node, new where it was never asked; only what it holds now may be changed until the next."""

@@ -6,6 +6,7 @@ who ran what changes no bit.
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,7 @@ from fedmed.engine.contexts import Contexts
 from fedmed.engine.hiring import Hiring
 from fedmed.engine.worker import Answer, Slot, Task, Worker, answered
 from fedmed.errors import refuse
+from fedmed.flower.faults import NoAnswerError
 from fedmed.flower.records import owned, tensor_bytes
 
 DEPTH = 2
@@ -71,19 +73,23 @@ class _Asked:
 
 @dataclass(slots=True)
 class _Desk:
-    """A worker and its slots. free: those with room; flying: what the worker was asked, by slot, in order."""
+    """A worker and its slots. free: those with room; flying: what the worker was asked, by slot, in order.
+
+    since: when it began with the first of these.
+    """
 
     worker: Worker
     slots: tuple[Slot, ...]
     free: list[int] = field(default_factory=lambda: list(range(DEPTH)))
     flying: dict[int, tuple[_Asked, _Broadcast]] = field(default_factory=dict)
+    since: float = 0.0
 
 
 class Crew:
     """Workers that answer messages; the messages to one node run one after another.
 
     contexts: a node's state is sent along, and becomes what the worker sends back.
-    Raises `UserError` where a client is the death of its workers.
+    A client that is the death of its workers, or runs too long, is an error in the place of its answer.
     """
 
     def __init__(self, hiring: Hiring, workers: int, contexts: Contexts) -> None:
@@ -92,6 +98,7 @@ class Crew:
         self._waiting: deque[_Asked] = deque()
         self._early: dict[int, Done] = {}
         self._ahead = 0
+        self._limit: float | None = None
         self._warned: dict[Any, Any] = {}
         slots = [tuple(Slot() for _ in range(DEPTH)) for _ in range(workers)]
         arenas = tuple(broadcast.arena for broadcast in self._broadcasts)
@@ -105,9 +112,13 @@ class Crew:
             desk.worker.stop()
         self._desks = []
 
-    def work(self, messages: Iterable[Message]) -> Iterator[Done]:
-        """The answers, in the order of the messages; a stream that is not read to its end runs to its end unseen."""
+    def work(self, messages: Iterable[Message], limit: float | None = None) -> Iterator[Done]:
+        """The answers, in the order of the messages; a stream that is not read to its end runs to its end unseen.
+
+        limit: seconds that a client may run before it is cut off; None for any.
+        """
         self._settle()
+        self._limit = limit
         self._waiting = deque(_Asked(place, message) for place, message in enumerate(messages))
         for place in range(len(self._waiting)):
             self._hand_out()
@@ -116,6 +127,7 @@ class Crew:
                 self._hand_out()
             done = self._early.pop(place)
             yield done
+            self._contexts.settle(done.message.metadata.dst_node_id)
             done.release()
 
     def _settle(self) -> None:
@@ -141,8 +153,10 @@ class Crew:
 
     def _send(self, asked: _Asked, desk: _Desk, broadcast: _Broadcast) -> None:
         number = desk.free.pop()
+        desk.since = desk.since if desk.flying else time.monotonic()
         desk.flying[number] = asked, broadcast
         broadcast.flying += 1
+        self._contexts.begin(asked.node)
         state = desk.slots[number].state.write(self._contexts[asked.node].state)
         content = (self._broadcasts.index(broadcast), broadcast.number, broadcast.blueprint)
         desk.worker.send(Task(number, asked.message.metadata, content, state))
@@ -164,14 +178,30 @@ class Crew:
     def _collect(self, place: int) -> None:
         """Takes what has come, or what comes first; all but the answer at `place` is moved out of its slot."""
         busy = {desk.worker: desk for desk in self._desks if desk.flying}
-        for worker in answered(busy):
+        for worker in answered(busy, self._patience(busy.values())):
             try:
-                self._take(busy[worker], worker.receive(), place)
+                self._take(busy.pop(worker), worker.receive(), place)
             except EOFError:
-                self._replace(busy[worker])
+                self._replace(next(desk for desk in self._desks if desk.worker is worker))
+        self._cut_off(busy.values())
+
+    def _patience(self, desks: Iterable[_Desk]) -> float | None:
+        """Seconds until the first client will have run too long; None where it may run for ever."""
+        if self._limit is None:
+            return None
+        return max(0.0, min(desk.since for desk in desks) + self._limit - time.monotonic())
+
+    def _cut_off(self, desks: Iterable[_Desk]) -> None:
+        """Ends the workers whose clients run too long."""
+        now = time.monotonic()
+        for desk in desks:
+            if self._limit is not None and now - desk.since >= self._limit:
+                desk.worker.process.kill()
+                self._replace(desk, NoAnswerError(f"no answer within client_timeout={self._limit:g} s"))
 
     def _take(self, desk: _Desk, answer: Answer, place: int) -> None:
         asked, broadcast = desk.flying.pop(answer.slot)
+        desk.since = time.monotonic()
         broadcast.flying -= 1
         slot = desk.slots[answer.slot]
         for w in answer.warned:
@@ -196,8 +226,11 @@ class Crew:
         done.release()
         return moved
 
-    def _replace(self, desk: _Desk) -> None:
-        """A new worker for one that has died; what that one was asked is asked again, first of all."""
+    def _replace(self, desk: _Desk, error: Exception | None = None) -> None:
+        """A new worker for one that has died; what that one was asked is asked again, first of all.
+
+        error: what is said of the client that it ran; None where it may be asked again.
+        """
         ended = desk.worker.end()
         lost = [asked for asked, _ in desk.flying.values()]
         for number, (_, broadcast) in desk.flying.items():
@@ -206,9 +239,12 @@ class Crew:
         desk.flying.clear()
         lost[0].deaths += 1
         where = f"client {lost[0].node - 1}"
-        if lost[0].deaths == DEATHS:
+        if lost[0].deaths == DEATHS and error is None:
             fix = "If memory ran out, lower engine.workers or batch_size; then go on with fedmed run resume=DIR."
-            raise refuse(where, "a worker process that outlives its round", f"{DEATHS} that were {ended}", fix)
-        warnings.warn(f"{where}: its worker process was {ended}; another one takes over", stacklevel=2)
-        self._waiting.extendleft(reversed(lost))
+            error = refuse(where, "a worker process that outlives its round", f"{DEATHS} that were {ended}", fix)
+        if error is not None:
+            self._early[lost[0].place] = Done(lost[0].message, RecordDict(), error)
+        else:
+            warnings.warn(f"{where}: its worker process was {ended}; another one takes over", stacklevel=2)
+        self._waiting.extendleft(reversed(lost[error is not None :]))
         desk.worker = self._hiring.one(desk.worker)

@@ -63,6 +63,9 @@ class NodeGrid(LocalGrid):
     def memory(self, client: int) -> RecordDict:
         return self.contexts[client + 1].state
 
+    def undo(self, client: int) -> None:
+        self.contexts.undo(client + 1)
+
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
         """Replies in the order of the messages; an exception in the app becomes an error reply, as in Flower."""
         return self.pull_messages(self.push_messages(messages))

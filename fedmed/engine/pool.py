@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Ge
@@ -18,7 +18,7 @@ from fedmed.engine.crew import Crew
 from fedmed.engine.hiring import Hiring
 from fedmed.engine.local import NodeGrid, cores, error_reply
 from fedmed.errors import refuse
-from fedmed.flower import LocalGrid
+from fedmed.flower import Failed, LocalGrid
 from fedmed.flower.records import owned
 
 
@@ -31,6 +31,8 @@ class PoolEngine(Engine):
     workers_per_gpu: how many processes share a GPU (at least 1; more keep it busier and take more of its memory).
     start: how they begin: fork (at once; Linux), spawn (seconds; anywhere), or auto: fork where torch allows it.
     """
+
+    cuts_off: ClassVar[bool] = True
 
     workers: Annotated[int, Ge(1)] | None = None
     workers_per_gpu: Annotated[int, Ge(1)] = 2
@@ -56,11 +58,12 @@ class PoolGrid(NodeGrid):
     def close(self) -> None:
         self._crew.close()
 
-    def stream(self, messages: Iterable[Message]) -> Iterator[Message]:
-        for done in self._crew.work(messages):
+    def stream(self, messages: Iterable[Message]) -> Iterator[Message | Failed]:
+        for done in self._crew.work(messages, self.client_timeout):
             if done.error is not None:
-                raise done.error
-            yield Message(done.content, reply_to=done.message)
+                yield Failed(done.message, done.error)
+            else:
+                yield Message(done.content, reply_to=done.message)
 
     def answers(self, messages: Sequence[Message]) -> list[Message]:
         return [

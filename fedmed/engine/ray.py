@@ -7,6 +7,7 @@ only entry that leaves the ServerApp, and so the run's directory, its progress a
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from queue import Queue
 from threading import Event, Thread
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Gt
 from flwr.app import Context, Message, RecordDict
@@ -40,6 +41,8 @@ class RayEngine(Engine):
     cpus: cores of this machine that Ray may use (>= 1, null: all, or those of the cluster).
     """
 
+    cuts_off: ClassVar[bool] = True
+
     client_cpus: Annotated[float, Gt(0)] = 1.0
     client_gpus: Annotated[float, Gt(0)] = 1.0
     cpus: Annotated[int, Ge(1)] | None = None
@@ -51,6 +54,9 @@ class RayEngine(Engine):
         if self.cpus is not None and self.client_cpus > self.cpus:
             fix = "Else no client could train."
             raise refuse("engine.client_cpus", f"at most engine.cpus ({self.cpus})", self.client_cpus, fix)
+
+    def answers_within(self) -> float:
+        return math.inf
 
     def open(self, trainer: Trainer, clients: int, app: ClientApp) -> AbstractContextManager[Grid]:
         start: dict[str, Any] = {} if self.cpus is None else {"num_cpus": self.cpus}
@@ -151,13 +157,18 @@ class SimulationGrid(Grid):
         return self._grid.pull_messages(message_ids)
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
-        """All replies, however long they take: a client that fails in a simulation answers with an error."""
+        """All replies: a client that fails in a simulation answers with an error.
+
+        timeout: seconds without any reply after which the rest is given up, as all that still run have run that long.
+        """
         waiting = set(self.push_messages(messages))
         replies: list[Message] = []
-        while waiting:
+        last = time.monotonic()
+        while waiting and (timeout is None or time.monotonic() - last < timeout):
             for reply in self.pull_messages(waiting):
                 waiting.remove(reply.metadata.reply_to_message_id)
                 replies.append(reply)
+                last = time.monotonic()
             self._pause()
         return replies
 

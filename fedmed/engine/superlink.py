@@ -26,6 +26,7 @@ class SuperlinkEngine(Engine):
     """
 
     remote: ClassVar[bool] = True
+    cuts_off: ClassVar[bool] = True
 
     connection: str = ""
     timeout: Annotated[float, Gt(0)] = 3600.0

@@ -19,7 +19,7 @@ from fedmed.engine.base import Engine
 from fedmed.engine.contexts import fresh_context
 from fedmed.engine.local import NodeGrid, cores, error_reply
 from fedmed.errors import refuse
-from fedmed.flower import LocalGrid, app_of
+from fedmed.flower import Failed, LocalGrid, app_of
 from fedmed.flower.records import owned
 
 
@@ -60,9 +60,13 @@ class ThreadGrid(NodeGrid):
         """Waits for the clients that are training, and starts no more."""
         self._threads.shutdown(cancel_futures=True)
 
-    def stream(self, messages: Iterable[Message]) -> Iterator[Message]:
-        for _, future in self._answered(messages):
-            yield future.result()
+    def stream(self, messages: Iterable[Message]) -> Iterator[Message | Failed]:
+        for message, future in self._answered(messages):
+            error = future.exception()
+            if isinstance(error, Exception):
+                yield Failed(message, error)
+            else:
+                yield future.result()
 
     def answers(self, messages: Sequence[Message]) -> list[Message]:
         return [self._reply(message, future) for message, future in self._answered(messages)]
@@ -78,8 +82,10 @@ class ThreadGrid(NodeGrid):
                 continue
             message, context, future = flying.popleft()
             if future.exception() is None:
+                self.contexts.begin(message.metadata.dst_node_id)
                 self.contexts[message.metadata.dst_node_id].state = context.state
             yield message, future
+            self.contexts.settle(message.metadata.dst_node_id)
 
     def _ask(self, message: Message) -> tuple[Message, Context, Future[Message]]:
         node = message.metadata.dst_node_id

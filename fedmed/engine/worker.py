@@ -157,10 +157,10 @@ class Worker:
         self.line.close()
 
 
-def answered(workers: Iterable[Worker]) -> list[Worker]:
-    """The workers that have answered or died; waits for the first."""
+def answered(workers: Iterable[Worker], within: float | None = None) -> list[Worker]:
+    """The workers that have answered or died; waits for the first, or so many seconds."""
     lines = {worker.line: worker for worker in workers}
-    return [lines[line] for line in connection.wait(list(lines))]
+    return [lines[line] for line in connection.wait(list(lines), within)]
 
 
 def _serve(kit: Kit, line: Connection) -> None:

@@ -9,17 +9,15 @@ from typing import Any, NamedTuple
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
+from fedmed.errors import Fault
+from fedmed.flower.faults import ClientError
 from fedmed.flower.wire import METRICS
-
-
-class ClientError(RuntimeError):
-    """A client answered with an error; the message names all that did, with their reasons."""
 
 
 def checked(*replies: Message) -> tuple[Message, ...]:
     """The replies; `ClientError` naming every node that failed."""
-    if failed := [f"node {m.metadata.src_node_id}: {m.error.reason}" for m in replies if m.has_error()]:
-        raise ClientError("\n".join(failed))
+    if failed := [(f"node {m.metadata.src_node_id}", str(m.error.reason)) for m in replies if m.has_error()]:
+        raise ClientError(*(Fault(where, "an answer", got) for where, got in failed))
     return replies
 
 
@@ -43,8 +41,8 @@ def members(grid: Grid) -> dict[int, Member]:
         metrics: Any = reply.content.metric_records[METRICS]
         client, node = int(metrics["partition-id"]), reply.metadata.src_node_id
         if client in found:
-            both = f"nodes {found[client].node} and {node} both say that they are client {client}"
-            raise ClientError(f"{both}: give each node a partition-id of its own")
+            both, fix = f"nodes {found[client].node} and {node}", "Give each node a partition-id of its own."
+            raise ClientError(Fault(both, "clients of different numbers", f"client {client} twice", fix))
         found[client] = Member(node, int(metrics["num-examples"]))
     return dict(sorted(found.items()))
 
@@ -54,7 +52,7 @@ def await_nodes(grid: Grid, clients: int, *, within: float, say: Callable[[str],
     deadline, told = time.monotonic() + within, -1
     while (found := len(list(grid.get_node_ids()))) < clients:
         if time.monotonic() > deadline:
-            raise ClientError(f"{found} of {clients} nodes have come within {within:g} s")
+            raise ClientError(Fault("engine", f"{clients} nodes within {within:g} s", f"{found}", "Start the others."))
         if found != told:
             say(f"waiting for SuperNodes: {found} of {clients} are there")
         told = found

@@ -21,8 +21,8 @@ class RoundResult:
     shared: the new shared weights. clients: a row per client in the mean. evaluated: a row per client that was
     evaluated; pooled: scores of all their `val` and `audit` images together, where asked for. seconds: by stage.
     down, up: bytes of all training messages. asked: how many clients were asked to train.
-    missing: a row per client that was asked and is not in the mean, with why: `dropout` or `late`. simulated: seconds
-    of the simulated clock. spent: privacy since the first round.
+    missing: a row per client that was asked and is not in the mean, with why: `dropout`, `late` or `fault`. simulated:
+    seconds of the simulated clock. spent: privacy since the first round.
     """
 
     round: int

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
 from torch import Tensor
 
-from fedmed.devices import PROCESSOR, moved
+from fedmed.devices import PROCESSOR, moved, settings_kept
 from fedmed.errors import UserError
+from fedmed.flower.border import Border
+from fedmed.flower.exchange import exchange
+from fedmed.flower.faults import STRICT, Failed, FaultRow, Tolerance
+from fedmed.flower.gate import Gate
 from fedmed.flower.grid import LocalGrid
 from fedmed.flower.identity import identify
 from fedmed.flower.records import pack, unpack
-from fedmed.flower.replies import ClientError, Member, checked, members
+from fedmed.flower.replies import Member, members
 from fedmed.flower.rounds import Progress, RoundResult, Row, mean_loss
-from fedmed.flower.wire import METRICS, Reply, ask, count_bytes, read_outputs, read_reply
+from fedmed.flower.wire import Reply, ask, count_bytes
 from fedmed.method import Chain, Method, Server, chain
 from fedmed.metrics import Tally
 from fedmed.server import IDEAL, Aggregation, AverageServerOptimizer, Conditions, ServerOptimizer
@@ -38,6 +41,8 @@ class MethodStrategy(Strategy):
     pooled: makes an empty tally; then clients send the outputs of their validation images, which are scored together.
     after_round: sees each round's result; True ends the run.
     history: whether the result of `start` holds the metrics of all rounds, as Flower's do (false: of the last alone).
+    tolerance: what becomes of a round in which a client is at fault.
+    on_fault: sees a row for each client that is.
     progress: where to go on from.
     """
 
@@ -57,6 +62,8 @@ class MethodStrategy(Strategy):
         after_round: Callable[[RoundResult], bool] = lambda result: False,
         history: bool = True,
         progress: Progress | None = None,
+        tolerance: Tolerance = STRICT,
+        on_fault: Callable[[FaultRow], None] = lambda row: None,
     ) -> None:
         identify()
         if faults := list(conditions.faults(chain(method))):
@@ -67,7 +74,10 @@ class MethodStrategy(Strategy):
         self._evaluates, self._evaluate_clients, self._adapted = evaluates, evaluate_clients, adapted
         self._pooled = pooled
         self.progress = progress or Progress()
+        self._tolerance, self._on_fault = tolerance, on_fault
+        self._grid: Grid | None = None
         self._members: dict[int, Member] = {}
+        self._clients: dict[int, int] = {}
         self._rounds, self._history = 0, history
         self._shared: dict[str, Tensor] = {}
         self._result = RoundResult(0, {}, [], {}, 0, 0)
@@ -79,7 +89,8 @@ class MethodStrategy(Strategy):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """One message for every client of the round, in order of client number."""
-        self._members = self._members or members(grid)
+        self._members, self._grid = self._members or members(grid), grid
+        self._clients = {member.node: client for client, member in self._members.items()}
         self._shared = unpack(arrays)
         images = {client: member.images for client, member in self._members.items()}
         asked = self._conditions.sampling.draw(images, self._count, seed=self._seed, round=server_round)
@@ -90,35 +101,62 @@ class MethodStrategy(Strategy):
         return self._messages("train", [c for c in asked if c not in lost], server_round, arrays, config)
 
     def aggregate_train(
-        self, server_round: int, replies: Iterable[Message]
+        self, server_round: int, replies: Iterable[Message | Failed]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """The new shared weights; `ClientError` if any client failed, `ValueError` if none answered."""
+        """The new shared weights; `ClientError` if clients were at fault, `ValueError` if none answered."""
+        aggregation, border, gate = self._aggregation(server_round), self._border(), self._gate("train", server_round)
+
+        def read(message: Message, client: int) -> Reply:
+            reply = border.read(message, client, self._members[client])
+            if not self._result.clients:
+                self._meet(reply)
+            return border.admit(reply)
+
+        for reply in gate.passed(replies, read):
+            if self._note(reply):
+                aggregation.add(reply.report, reply.payloads)
+        self._result.missing += [{"client": client, "fault": 1} for client in gate.faulty]
+        if not self._result.clients:
+            return self._stay(server_round)
+        began = time.perf_counter()
+        with settings_kept(f"round {server_round}, aggregate, strategy {self._chain}"):
+            shared, self.progress.inbox = aggregation.finish()
+        self.progress.round = server_round
+        self._result.shared, self._result.seconds["aggregate"] = shared, time.perf_counter() - began
+        return pack(shared), MetricRecord({"loss": mean_loss(self._result.clients)})
+
+    def _aggregation(self, round: int) -> Aggregation:
         server = Server(
-            round=server_round,
-            rounds=max(self._rounds, server_round),
+            round=round,
+            rounds=max(self._rounds, round),
             seed=self._seed,
             clients=tuple(self._members),
             shared=self._shared,
             state=self.progress.state,
         )
         names = frozenset(self._shared) if self._parameters is None else self._parameters
-        aggregation = Aggregation(self._chain, server, self._optimizer, names, self._conditions, self._result.asked)
-        for message in replies:
-            checked(message)
-            reply = read_reply(message)
-            if not self._note(reply):
-                continue
-            if len(self._result.clients) == 1:
-                self._meet(reply)
-            weights = self._conditions.compression.restore(reply.report.weights, self._shared)
-            aggregation.add(replace(reply.report, weights=weights), reply.payloads)
-        if not self._result.clients:
-            return self._stay(server_round)
-        began = time.perf_counter()
-        shared, self.progress.inbox = aggregation.finish()
-        self.progress.round = server_round
-        self._result.shared, self._result.seconds["aggregate"] = shared, time.perf_counter() - began
-        return pack(shared), MetricRecord({"loss": mean_loss(self._result.clients)})
+        return Aggregation(self._chain, server, self._optimizer, names, self._conditions, self._result.asked)
+
+    def _border(self) -> Border:
+        images = sum(member.images for member in self._members.values())
+        return Border(
+            shared=self._shared,
+            methods=self._chain.members,
+            compression=self._conditions.compression,
+            total=float(max(images, len(self._members), 1)),
+            seconds=self._tolerance.client_timeout,
+        )
+
+    def _gate(self, stage: str, round: int) -> Gate:
+        return Gate(
+            self._tolerance,
+            self._on_fault,
+            stage=stage,
+            round=round,
+            strategy=str(self._chain),
+            clients=self._clients,
+            grid=self._grid,
+        )
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -128,16 +166,16 @@ class MethodStrategy(Strategy):
             return []
         return self._messages("evaluate", list(self._members), server_round, arrays, config)
 
-    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
+    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message | Failed]) -> MetricRecord | None:
         """Keeps a row per client; the mean over clients of every metric that is defined for some."""
         rows: list[Row] = []
         tallies: dict[str, Tally] = {}
-        for message in replies:
-            checked(message)
-            rows.append(_row(message))
-            for name, outputs in read_outputs(message).items():
+        border = self._border()
+        for row, outputs in self._gate("evaluate", server_round).passed(replies, border.evaluation):
+            rows.append(row)
+            for name, packed in outputs.items():
                 if self._pooled is not None:  # merged at once: an answer is lent until the next one comes
-                    tallies.setdefault(name, self._pooled()).merge(outputs)
+                    tallies.setdefault(name, self._pooled()).merge(packed)
         self._result.pooled = {name: tally.scores() for name, tally in tallies.items()}
         self._result.evaluated = sorted(rows, key=lambda row: row["client"])
         names = sorted({n for row in rows for n in row if n.count(".") == 1 and not n.endswith("num-examples")})
@@ -155,7 +193,10 @@ class MethodStrategy(Strategy):
         evaluate_fn: Callable[[int, ArrayRecord], MetricRecord | None] | None = None,
     ) -> Result:
         """Runs the rounds after `progress.round` up to `num_rounds`, or until `after_round` says to stop."""
-        self._rounds = num_rounds
+        self._rounds, longest = num_rounds, self._tolerance.client_timeout
+        timeout = timeout if longest is None else min(timeout, longest)
+        if isinstance(grid, LocalGrid):
+            grid.client_timeout = longest
         result, arrays = Result(arrays=initial_arrays), initial_arrays
         train_config, evaluate_config = train_config or ConfigRecord(), evaluate_config or ConfigRecord()
         for round in range(self.progress.round + 1, num_rounds + 1):
@@ -179,7 +220,7 @@ class MethodStrategy(Strategy):
         """A round's new weights; the old ones where nobody was there to train."""
         began = time.perf_counter()
         if messages := list(self.configure_train(round, arrays, config, grid)):
-            new, metrics = self.aggregate_train(round, _exchange(grid, messages, timeout))
+            new, metrics = self.aggregate_train(round, exchange(grid, messages, timeout))
         else:
             new, metrics = self._stay(round)
         self._result.seconds["train"] = time.perf_counter() - began - self._result.seconds["aggregate"]
@@ -203,7 +244,7 @@ class MethodStrategy(Strategy):
         self, round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid, timeout: float, result: Result
     ) -> None:
         if messages := list(self.configure_evaluate(round, arrays, config, grid)):
-            metrics = self.aggregate_evaluate(round, _exchange(grid, messages, timeout))
+            metrics = self.aggregate_evaluate(round, exchange(grid, messages, timeout))
             result.evaluate_metrics_clientapp[round] = metrics or MetricRecord()
 
     def _messages(
@@ -225,8 +266,7 @@ class MethodStrategy(Strategy):
 
     def _note(self, reply: Reply) -> bool:
         """Keeps the client's row and counts its bytes; whether it came in time."""
-        report = reply.report
-        up = count_bytes(report.weights) + sum(map(count_bytes, reply.payloads.values()))
+        report, up = reply.report, reply.up
         self._result.up += up
         row: Row = {"client": report.client, "examples": report.examples, "loss": report.loss}
         row |= {"seconds": reply.seconds, "bytes.up": up, **reply.extra}
@@ -239,20 +279,3 @@ class MethodStrategy(Strategy):
             return False
         self._result.clients.append(row)
         return True
-
-
-def _exchange(grid: Grid, messages: Iterable[Message], timeout: float) -> Iterable[Message]:
-    """Replies in order of client number: lent one by one by a local grid, gathered from any other."""
-    if isinstance(grid, LocalGrid):
-        return grid.stream(messages)
-    sent = list(messages)
-    replies = checked(*grid.send_and_receive(sent, timeout=timeout))
-    if silent := {m.metadata.dst_node_id for m in sent} - {m.metadata.src_node_id for m in replies}:
-        raise ClientError(f"no answer within {timeout:g} s from nodes {', '.join(map(str, sorted(silent)))}")
-    return sorted(replies, key=lambda m: m.content.metric_records[METRICS]["partition-id"])
-
-
-def _row(message: Message) -> Row:
-    metrics = dict(message.content.metric_records[METRICS])
-    client, examples = metrics.pop("partition-id"), metrics.pop("num-examples")
-    return {"client": client, "examples": examples, **metrics}  # type: ignore[dict-item]

@@ -25,13 +25,17 @@ POOLED = ("val", "audit")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One client's answer to a training message, read; its tensors are those of the message, which may be lent."""
+    """One client's answer to a training message, read; its tensors are those of the message, which may be lent.
+
+    up: bytes of its tensors as they came.
+    """
 
     report: Report
     payloads: Mapping[str, Payload]
     extra: Mapping[str, float]
     images: int
     seconds: float
+    up: int = 0
 
 
 def ask(arrays: ArrayRecord, inbox: Mapping[str, ArrayRecord], config: Mapping[str, Any]) -> RecordDict:

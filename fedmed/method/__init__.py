@@ -2,7 +2,7 @@
 
 from fedmed.method.chain import Chain, chain
 from fedmed.method.contract import Method, Setup
-from fedmed.method.views import Batch, Client, Payload, Report, Scope, Server, Session, State, Swept
+from fedmed.method.views import Batch, Client, Payload, Report, Scope, Server, Session, State, Swept, Withheld
 
 __all__ = [
     "Batch",
@@ -17,5 +17,6 @@ __all__ = [
     "Setup",
     "State",
     "Swept",
+    "Withheld",
     "chain",
 ]

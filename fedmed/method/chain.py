@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from fedmed.errors import Fault, UserError
+from fedmed.errors import Fault, UserError, refuse
+from fedmed.method.calls import called, scalar, stepped, tensors, weighing
 from fedmed.method.contract import HOOKS, Method, Setup
 from fedmed.method.views import Batch, Payload, Report, Scope, Server, Session
 from fedmed.models.net import Net
@@ -54,52 +55,68 @@ class Chain:
         """The patterns of all members that say what stays on the client."""
         return tuple(dict.fromkeys(pattern for m in self.members.values() for pattern in m.local))
 
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether a member needs every client's weights at the end of a round."""
+        return self.has("weights") or any(method.keeps_weights for method in self.members.values())
+
     def check(self, setup: Setup) -> list[Fault]:
-        return [fault for _, method in self._each("check") for fault in method.check(setup)]
+        return [fault for name, method in self._each("check") for fault in called(name, method.check, setup)]
 
     def prepare(self, session: Session) -> None:
         for name, method in self._each("prepare"):
-            method.prepare(session.view(name))
+            called(name, method.prepare, session.view(name))
 
     def loss(self, session: Session, batch: Batch) -> Tensor:
         """The supervised term plus every penalty, scalar."""
         name, holder = self._slot["loss"]
-        total = holder.loss(session.view(name), batch)
+        total = scalar(called(name, holder.loss, session.view(name), batch), _at(name, "loss", session))
         for name, method in self._each("penalty"):
-            total = total + method.penalty(session.view(name), batch)
+            term = called(name, method.penalty, session.view(name), batch)
+            total = total + scalar(term, _at(name, "penalty", session))
+        if not isinstance(total, Tensor):
+            raise refuse(_at(name, "loss", session), "a tensor", type(total).__name__, "Compute it from batch.logits.")
         return total
 
     def correct(self, session: Session) -> None:
         for name, method in self._each("correct"):
-            method.correct(session.view(name))
+            called(name, method.correct, session.view(name))
 
     def report(self, session: Session) -> dict[str, Payload]:
         """What each member sends, by its name."""
-        return {name: method.report(session.view(name)) for name, method in self._each("report")}
+        return {
+            name: tensors(called(name, method.report, session.view(name)), _at(name, "report", session))
+            for name, method in self._each("report")
+        }
 
     def audit(self, session: Session, truth: Tensor) -> dict[str, float]:
         """What each member's inner values are worth, as `<member>.<name>`."""
-        found = {name: method.audit(session.view(name), truth) for name, method in self._each("audit")}
+        found = {n: called(n, method.audit, session.view(n), truth) for n, method in self._each("audit")}
         return {f"{name}.{key}": float(value) for name, values in found.items() for key, value in values.items()}
 
     def predict(self, net: Net, x: Tensor, scope: Scope, session: Session | None) -> Tensor:
         name, holder = self._slot["predict"]
-        return holder.predict(net, x, scope, None if session is None else session.view(name))
+        return called(name, holder.predict, net, x, scope, None if session is None else session.view(name))
 
     def weights(self, server: Server, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]]) -> Tensor:
         name, holder = self._slot["weights"]
-        return holder.weights(server.view(name), _of(name, reports, payloads))
+        given = called(name, holder.weights, server.view(name), _of(name, reports, payloads))
+        return weighing(given, len(reports), _in(name, "weights", server))
 
     def update(self, server: Server, old: Payload, mean: Payload) -> Payload:
         for name, method in self._each("update"):
-            mean = method.update(server.view(name), old, mean)
+            new = called(name, method.update, server.view(name), old, mean)
+            mean = stepped(new, mean, _in(name, "update", server))
         return mean
 
     def combine(
         self, server: Server, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]]
     ) -> dict[str, Payload]:
         """What each member sends down next round, by its name."""
-        return {n: m.combine(server.view(n), _of(n, reports, payloads)) for n, m in self._each("combine")}
+        return {
+            n: tensors(called(n, m.combine, server.view(n), _of(n, reports, payloads)), _in(n, "combine", server))
+            for n, m in self._each("combine")
+        }
 
 
 def chain(*methods: Method | Chain) -> Chain:
@@ -132,3 +149,11 @@ def _clash(slot: str, names: Sequence[str]) -> Fault:
 
 def _of(name: str, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]]) -> list[Report]:
     return [replace(r, payload=p.get(name, {})) for r, p in zip(reports, payloads, strict=True)]
+
+
+def _at(name: str, hook: str, session: Session) -> str:
+    return f"{name}.{hook}, client {session.id}, round {session.round}"
+
+
+def _in(name: str, hook: str, server: Server) -> str:
+    return f"{name}.{hook}, round {server.round}"

@@ -37,16 +37,21 @@ class Method:
     """A federated method; left alone it is FedAvg. Fields are hyper-parameters, overrides are the idea.
 
     `relabels` is true for a method that calls `client.relabel`: in a chain its `prepare` runs first.
+    `keeps_weights` is true for one whose `combine` reads `Report.weights`: all models of a round are held at once.
 
     local: what stays on the client: globs over weight names (head.*), or @head, or @norm; [*] shares nothing.
     """
 
     relabels: ClassVar[bool] = False
+    keeps_weights: ClassVar[bool] = False
 
     local: tuple[str, ...] = ()
 
     def __init_subclass__(cls) -> None:
-        """Refuses a public method that is not a hook: a misspelled hook would silently do nothing."""
+        """Refuses a public method that is not a hook, as it would silently do nothing, and an option named as one."""
+        for name in HOOKS:
+            if name in vars(cls).get("__annotations__", {}) or not callable(vars(cls).get(name, len)):
+                raise TypeError(f"{cls.__name__}.{name} is an option named as a hook of Method. Call it otherwise.")
         for name, value in vars(cls).items():
             method = callable(value) or isinstance(value, classmethod | staticmethod)
             if method and not name.startswith("_") and name not in HOOKS:
@@ -97,7 +102,10 @@ class Method:
         return torch.tensor([r.examples for r in reports], dtype=torch.float64)
 
     def update(self, server: Server, old: Payload, mean: Payload) -> Payload:
-        """The new shared weights from the old ones and the average."""
+        """The new shared weights from the old ones and the average: the same names, shapes and dtypes.
+
+        Entries that are whole numbers (BatchNorm's counters) stay those of the average, whatever is returned.
+        """
         return mean
 
     def combine(self, server: Server, reports: Sequence[Report]) -> Payload:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fedmed import rng
 from fedmed.data.examples import Examples
+from fedmed.errors import UserError, refuse
 from fedmed.models.net import Net
 from fedmed.tasks import Task
 
@@ -220,12 +221,33 @@ class Client:
         return self._rng
 
 
+class Withheld(Mapping[str, Tensor]):
+    """Weights that were added up as they came and are not held; looking into them is refused with words."""
+
+    def __getitem__(self, name: str) -> Tensor:
+        raise self._refusal()
+
+    def __iter__(self) -> Iterator[str]:
+        raise self._refusal()
+
+    def __len__(self) -> int:
+        raise self._refusal()
+
+    @staticmethod
+    def _refusal() -> UserError:
+        expected, got = "a method that overrides weights or has keeps_weights = True", "one that has neither"
+        fix = "Write keeps_weights: ClassVar[bool] = True in the class: all models of a round are then held at once."
+        return refuse("Report.weights", expected, got, fix)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What one client sent.
 
     examples: training images. loss: mean training loss.
-    payload: what the method's `report` returned. weights: the client's shared weights after training.
+    payload: what the method's `report` returned.
+    weights: the client's shared weights after training, held for a method that overrides `weights` or has
+        `keeps_weights`; refused to any other, as models are added up as they come.
     """
 
     client: int

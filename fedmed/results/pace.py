@@ -36,10 +36,9 @@ class Pace:
         """Takes in a round that ended."""
         self.row, self.done = row, int(row["round"] or 0)
         self.times = [*self.times[-9:], float(row.get("seconds") or 0)]
-        for name in (f"{scope}.{self.metric}" for scope in SCOPES):
-            if row.get(name) is not None:
-                self.value = f"{name} {number(row[name])}"
-                return
+        if any(name.startswith(tuple(f"{scope}." for scope in SCOPES)) for name in row):
+            names = [f"{scope}.{self.metric}" for scope in SCOPES]
+            self.value = next((f"{name} {number(row[name])}" for name in names if row.get(name) is not None), "")
 
     @property
     def is_milestone(self) -> bool:
@@ -53,7 +52,7 @@ class Pace:
         return (time.monotonic() - self.began) / (self.done - self.first + 1) * (self.rounds - self.done)
 
     def texts(self) -> dict[str, str]:
-        """Round, loss, last known metric, mean time of the last ten rounds, and time left."""
+        """Round, loss, metric of the last evaluation, mean time of the last ten rounds, and time left."""
         width = len(str(self.rounds))
         loss = self.row.get("loss")
         return {

@@ -17,8 +17,8 @@ from fedmed.results.json_text import dumps, parse
 FORMAT = 1
 """Version of the layout of a run directory."""
 
-Kind = Literal["rounds", "clients", "audit"]
-KINDS: tuple[Kind, ...] = ("rounds", "clients", "audit")
+Kind = Literal["rounds", "clients", "audit", "faults"]
+KINDS: tuple[Kind, ...] = ("rounds", "clients", "audit", "faults")
 
 Status = Literal["running", "stopped", "finished"]
 """Of a run; one that was killed is still `running`."""
@@ -28,7 +28,8 @@ class RunDirectory:
     """One run on disk.
 
     `config.yaml` resolved configuration; `run.json` format, identity, time, status, marks; `environment.json`;
-    `rounds.jsonl`, `clients.jsonl`, `audit.jsonl` one JSON object per row; `final.json`; `checkpoints/`.
+    `rounds.jsonl`, `clients.jsonl`, `audit.jsonl`, `faults.jsonl` one JSON object per row; `final.json`;
+    `checkpoints/`.
     """
 
     def __init__(self, path: Path) -> None:

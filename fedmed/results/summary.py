@@ -49,7 +49,7 @@ def summarise(
     metric: the metric (`auc`) that chooses the best round (by validation) and the worst client, by its direction.
     seconds: of the run.
     """
-    last = next((row for row in reversed(rounds) if _evaluation(row)), {})
+    last = rounds[-1] if rounds else {}
     return {
         **_evaluation(last),
         "client.worst.id": _worst_client(clients, last.get("round"), metric, higher=directions[metric]),
@@ -171,9 +171,21 @@ def _counts(columns: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> l
     return [part for line in lines for part in wrap(line, 78, subsequent_indent="  ")] + [""] * bool(lines)
 
 
+def measured(final: Mapping[str, Any]) -> bool:
+    """Whether any metric of the last evaluation has a value."""
+    return any(_defined(final[name]) for name in final if name.startswith(SCOPES) and name != "client.worst.id")
+
+
+def diverged(final: Mapping[str, Any]) -> bool:
+    """Whether the last model was evaluated and not one metric has a value, as its outputs are not finite."""
+    return not measured(final) and any(name.startswith(SCOPES) and name.endswith(".loss") for name in final)
+
+
 def _notes(final: Mapping[str, Any]) -> list[str]:
     """What does not fit the table: rounds, the worst client, traffic, time, and the directory."""
     facts = [f"rounds {final['rounds']}"]
+    if final.get("faults"):
+        facts.append(f"{final['faults']} clients' rounds left out (faults.jsonl)")
     if final["best.round"] is not None:
         facts.append(f"best round {final['best.round']} (by {final.get('best.by', 'validation')})")
     if final["client.worst.id"] is not None:

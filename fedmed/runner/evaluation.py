@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import torch
 
 from fedmed.headline import worst
@@ -63,7 +65,9 @@ def _by_domain(parts: Parts) -> Final:
         f"domain.{name}.{metric}": value for name, scores in found.items() for metric, value in scores.flat().items()
     }
     for metric in dict.fromkeys(metric for scores in found.values() for metric in scores.values):
-        defined = [scores.values[metric] for scores in found.values() if metric in scores.values]
+        values = [scores.values[metric] for scores in found.values() if metric in scores.values]
+        if not (defined := [value for value in values if isfinite(value)]):
+            continue
         over = {f"domain.mean.{metric}": sum(defined) / len(defined)}
         if metric in parts.directions:
             over[f"domain.worst.{metric}"] = worst(defined, higher=parts.directions[metric])

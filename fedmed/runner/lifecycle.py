@@ -15,10 +15,9 @@ from flwr.serverapp.strategy import Strategy
 from omegaconf import DictConfig, OmegaConf
 
 from fedmed.config.build import build
-from fedmed.config.compose import PATHS
-from fedmed.devices import device_of, drawn_from
+from fedmed.devices import device_of, drawn_from, settings_kept
 from fedmed.errors import refuse
-from fedmed.flower import Progress, RoundResult, strategy
+from fedmed.flower import FaultRow, Progress, RoundResult, Tolerance, strategy
 from fedmed.flower.memory import read_memory, write_memory
 from fedmed.flower.records import pack, unpack
 from fedmed.flower.replies import await_nodes
@@ -30,7 +29,7 @@ from fedmed.results.checkpoint import Checkpoint
 from fedmed.results.environment import environment
 from fedmed.results.progress import Show
 from fedmed.results.store import RunDirectory
-from fedmed.results.summary import Final, best_round, summarise
+from fedmed.results.summary import Final, best_round, measured, summarise
 from fedmed.runner.apps import simulated_app
 from fedmed.runner.card import write_card
 from fedmed.runner.evaluation import evaluate_finally
@@ -40,9 +39,10 @@ from fedmed.runner.load import load_of
 from fedmed.runner.longer import lengthen
 from fedmed.runner.parts import Parts, build_chain, build_parts
 from fedmed.runner.rows import audit_rows, client_rows, round_row
+from fedmed.runner.stored import stored
 from fedmed.runner.submit import submit, superlink_of
 from fedmed.runner.told import subject
-from fedmed.runner.written import written
+from fedmed.sound import AmissError, check_finite
 from fedmed.tracking import Followed
 
 
@@ -64,7 +64,7 @@ def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
     Raises `UserError` where an override, the data or the code of fedmed's options differ from those of the run.
     """
     kept = RunDirectory.open(directory)
-    config = _stored(kept, overrides)
+    config = stored(kept, overrides)
     lengthen(kept, config, build_chain(config))
     if (final := kept.final()) is not None and kept.status == "finished":
         show.note(f"{directory} is finished; this is its result")
@@ -115,6 +115,8 @@ def _go(parts: Parts, kept: RunDirectory, show: Show) -> Final:
     """The rounds of a run; its engine lets go of what it holds however they end."""
     app = simulated_app(kept.config_yaml)
     engine = parts.engine.fitted(parts.trainer, load_of(parts, done=len(kept.rows("rounds"))), show.note)
+    if parts.settings.client_timeout is not None and not engine.cuts_off:
+        show.warn("client_timeout: a client in this process cannot be ended before it is done; engine=pool can do that")
     with kept.under_way(), engine.open(parts.trainer, len(parts.world.shares), app) as grid:
         return _Run(parts, kept, show, grid).go()
 
@@ -151,6 +153,12 @@ class _Run:
             after_round=self._after,
             history=False,
             progress=self._progress,
+            tolerance=Tolerance(
+                on_client_error=chosen.on_client_error,
+                min_clients=chosen.min_clients,
+                client_timeout=chosen.client_timeout,
+            ),
+            on_fault=self._fault,
         )
         rounds = self._progress.round if self._out_of_patience() else chosen.rounds
         with Followed(parts.tracking, about, kept=kept, warn=self._show.warn) as self._followed:
@@ -198,6 +206,13 @@ class _Run:
             self._show.warn(said)
         return stop
 
+    def _fault(self, row: FaultRow) -> None:
+        """Keeps a row about a client at fault."""
+        self._kept.append("faults", [row])
+        if self._parts.settings.on_client_error == "skip":
+            where = f"client {row['client']}, round {row['round']}, {row['stage']}"
+            self._show.warn(f"{where}: left out, {row['what']}")
+
     def _out_of_patience(self) -> bool:
         patience, best = self._parts.settings.patience, self._best()
         return patience is not None and best is not None and waited(self._rows, best) >= patience
@@ -221,6 +236,11 @@ class _Run:
         self._progress.round = saved.round
         self._progress.state, self._progress.inbox = saved.server["state"], saved.server["inbox"]
         write_memory(self._grid, saved.clients)
+        try:
+            check_finite(saved.shared, f"weights after round {saved.round}")
+        except AmissError as error:
+            fix = "It was written by an earlier version of fedmed; start a new run."
+            raise refuse(str(self._kept.checkpoints), error.expected, error.got, fix) from error
         return saved.shared
 
     def _finish(self) -> Final:
@@ -234,6 +254,10 @@ class _Run:
             directions=self._parts.directions,
         )
         final |= evaluate_finally(self._parts, self._kept)
+        if faults := len(self._kept.rows("faults")):
+            final["faults"] = faults
+        if self._parts.settings.scopes and not measured(final):
+            self._show.warn("nothing was measured: no metric of the last model has a value")
         self._kept.finish(final)
         self._followed.finish(final)
         return final
@@ -250,24 +274,11 @@ def _prepared(config: DictConfig) -> Iterator[Parts]:
     with torch.random.fork_rng(devices=drawn_from(device_of(config.device))):
         torch.set_num_threads(config.torch_threads)
         try:
-            yield build_parts(config)
+            with settings_kept("the files of methods, dataset, model, loss and metrics"):
+                parts = build_parts(config)
+            yield parts
         finally:
             torch.set_num_threads(threads)
-
-
-def _stored(kept: RunDirectory, overrides: list[str]) -> DictConfig:
-    """The run's own config; an override may only repeat it, but for `rounds`, which `lengthen` checks."""
-    config = OmegaConf.create(kept.config_yaml)
-    assert isinstance(config, DictConfig)
-    for override in overrides:
-        key, _, value = override.partition("=")
-        stored, given = written(config, key), str(Path(value).expanduser().resolve()) if key in PATHS else value
-        if key == "rounds" and value.isdecimal():
-            config.rounds = int(value)
-        elif stored != given:
-            fix = "A resumed run keeps its configuration: leave the option out, or start a new run."
-            raise refuse(key, f"{stored} as in {kept.path}", value, fix)
-    return config
 
 
 def _yaml(config: DictConfig) -> str:

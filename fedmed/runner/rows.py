@@ -34,7 +34,7 @@ def round_row(result: RoundResult, directions: Directions = HIGHER_IS_BETTER) ->
 
 def _missing(result: RoundResult) -> Row:
     """How many clients that were asked are not in the mean, by why; nothing where all are."""
-    return {why: n for why in ("dropout", "late") if (n := sum(why in row for row in result.missing))}
+    return {why: n for why in ("dropout", "late", "fault") if (n := sum(why in row for row in result.missing))}
 
 
 def client_rows(result: RoundResult) -> list[Row]:

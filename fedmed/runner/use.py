@@ -23,6 +23,7 @@ from fedmed.results import checkpoint
 from fedmed.results.store import RunDirectory
 from fedmed.results.tensors import pack_weights
 from fedmed.runner.card import read_card
+from fedmed.sound import AmissError, check_finite
 
 KEYS = ("images", "test_images")
 """Where an npz file of images to predict may keep them, the first that is there."""
@@ -59,6 +60,17 @@ def predict(directory: Path, images: Path, out: Path | None = None, *, best: boo
 
 
 def _weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
+    """The shared weights of a run; `UserError` where there are none, or they are not finite."""
+    weights = _kept_weights(kept, best=best)
+    try:
+        check_finite(weights, "weights of a model")
+    except AmissError as error:
+        fix = "The run diverged: train it anew with a lower optimizer.lr."
+        raise refuse(str(kept.path), error.expected, error.got, fix) from error
+    return weights
+
+
+def _kept_weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
     if best:
         if (found := checkpoint.load_best(kept.checkpoints)) is not None:
             return found[1]
@@ -74,7 +86,9 @@ def _weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
 
 def _net(kept: RunDirectory, card: dict[str, Any], outputs: int, *, best: bool) -> Net:
     config = OmegaConf.create(kept.config_yaml)
-    net = create(build(config.model), channels=card["channels"], outputs=outputs, side=card["side"], seed=0)
+    net = create(
+        build(config.model), channels=card["channels"], outputs=outputs, side=card["side"], seed=int(config.seed)
+    )
     weights = _weights(kept, best=best)
     if missing := [name for name in net.state_dict() if name not in weights]:
         fix = f"{missing[0]} and others stayed on the clients."

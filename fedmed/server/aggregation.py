@@ -8,10 +8,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fedmed.errors import UserError
-from fedmed.method import Chain, Payload, Report, Server
+from fedmed.errors import UserError, refuse
+from fedmed.method import Chain, Payload, Report, Server, Withheld
 from fedmed.server.conditions import IDEAL, Conditions
 from fedmed.server.optimizers import ServerOptimizer
+from fedmed.sound import AmissError, check_finite, check_state
 
 OPTIMIZER = "@optimizer"
 """Name of the server optimizer's memory beside those of the members; a member's name never begins with @."""
@@ -67,7 +68,7 @@ class Aggregation:
         self._chain, self._server, self._optimizer, self._parameters = chain, server, optimizer, parameters
         self._privacy, self._asked = conditions.privacy, asked
         self._alike = conditions.sampling.alike or conditions.privacy.bounded
-        self._streams = not chain.has("weights")
+        self._streams, self._keeps = not chain.has("weights"), chain.keeps_weights
         self._mean = Mean()
         self._reports: list[Report] = []
         self._payloads: list[Mapping[str, Payload]] = []
@@ -82,9 +83,7 @@ class Aggregation:
         if self._streams:
             weights = self._privacy.clip(report.weights, self._server.shared)
             self._mean.add(weights, 1.0 if self._alike else float(report.examples))
-            report = replace(report, weights={})
-        else:
-            report = replace(report, weights=_owned(report.weights))
+        report = replace(report, weights=_owned(report.weights) if self._keeps else Withheld())
         self._reports.append(report)
         self._payloads.append({member: _owned(payload) for member, payload in payloads.items()})
 
@@ -95,13 +94,33 @@ class Aggregation:
             for report, weight in zip(self._reports, weights, strict=True):
                 self._mean.add(report.weights, weight)
         old = self._server.shared
-        mean = self._chain.update(self._server, old, self._blurred())
+        mean = self._finite(self._blurred(), "the clients' mean")
+        mean = self._chain.update(self._server, old, mean)
         inbox = self._chain.combine(self._server, self._reports, self._payloads)
+        new = self._step(old, mean)
+        for name, memory in self._server.state.items():
+            check_state(memory, f"round {self._server.round}: {name}, server.state", server=True)
+        return new, {n: p for n, p in inbox.items() if p}
+
+    def _step(self, old: Payload, mean: Payload) -> Payload:
+        """The server optimizer's new weights; what it remembers goes to the server's state."""
         memory = self._server.state.get(OPTIMIZER, {})
-        new = self._optimizer.step(old, mean, self._parameters, memory)
+        new = self._finite(self._optimizer.step(old, mean, self._parameters, memory), "weights after the server's step")
+        for moment, tensors in memory.items():
+            self._finite(tensors, f"{moment} of the server's optimizer")
         if memory:
             self._server.state[OPTIMIZER] = memory
-        return new, {n: p for n, p in inbox.items() if p}
+        return new
+
+    def _finite(self, tensors: Payload, what: str) -> Payload:
+        """The tensors; `UserError` where they are not finite, though all that came was."""
+        try:
+            check_finite(tensors, what, was=self._server.shared)
+        except AmissError as error:
+            where = f"round {self._server.round}, aggregate, strategy {self._chain}"
+            fix = "Lower server.lr or optimizer.lr, or set clip_norm; the last checkpoint stays as it is."
+            raise refuse(where, error.expected, error.got, fix) from error
+        return tensors
 
     def _blurred(self) -> Payload:
         """The mean, as private as the run promises; who did not answer then counts as one without change."""

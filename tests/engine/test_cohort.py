@@ -135,5 +135,5 @@ def test_dropout_is_an_obstacle() -> None:
 
 def test_training_that_diverges_is_named() -> None:
     training = replace(TRAINING, optimizer=Optimizer(lr=1e30))
-    with pytest.raises(Exception, match="client 0, round 1: expected a finite training loss"):
+    with pytest.raises(Exception, match="client 0, round 1, train, strategy fedavg: expected a finite training loss"):
         both(plain(TOYS["multiclass"]), FedAvg(), training)

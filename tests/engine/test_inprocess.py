@@ -1,12 +1,11 @@
 from dataclasses import dataclass
 
-import pytest
 import torch
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from fedmed.engine.inprocess import InprocessEngine, InProcessGrid
-from fedmed.flower import LocalGrid
+from fedmed.flower import Failed, LocalGrid
 from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Client, Method, Payload
 from fedmed.strategies.fedavg import FedAvg
@@ -106,10 +105,20 @@ def test_an_app_of_the_users_own_that_fails_leaves_its_context_as_it_was() -> No
     assert not place.memory(0)
 
 
-def test_streaming_lets_errors_through() -> None:
-    replies = grid(Breaks()).stream([ask(Breaks(), 2)])
-    with pytest.raises(KeyError, match="lost"):
-        next(replies)
+def test_streaming_goes_on_after_a_client_that_raises() -> None:
+    failed, good = grid(Breaks()).stream([ask(Breaks(), 2), ask(Breaks(), 3)])
+    assert isinstance(failed, Failed)
+    assert repr(failed.error) == "KeyError('lost')"
+    assert failed.asked.metadata.dst_node_id == 2
+    assert isinstance(good, Message)
+
+
+def test_the_client_that_answered_last_can_be_given_back_what_it_remembered() -> None:
+    place = grid(Breaks())
+    for _ in place.stream([ask(Breaks(), 1)]):
+        assert load_memory(place.memory(0)) == {"test_inprocess": {"seen": 1}}
+        place.undo(0)
+    assert load_memory(place.memory(0)) == {}
 
 
 def test_memory_of_a_client_survives_rounds_and_can_be_set() -> None:

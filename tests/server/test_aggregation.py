@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fedmed.errors import UserError
 from fedmed.method import Method, Payload, Report, Server, chain
 from fedmed.server import Aggregation, AverageServerOptimizer, Mean, sample
 
@@ -93,7 +94,8 @@ class Sees(Method):
         return {name: old[name] - mean[name] for name in mean}
 
     def combine(self, server: Server, reports: Sequence[Report]) -> Payload:
-        assert not any(report.weights for report in reports)
+        with pytest.raises(UserError, match=r"Report.weights: expected a method that .* keeps_weights"):
+            _ = reports[0].weights["w"]
         server.state["order"] += " combine"
         return {"sum": sum(report.payload["p"] for report in reports)}
 

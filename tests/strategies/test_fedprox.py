@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 
 from fedmed.config.experiment import Optimizer
@@ -44,8 +46,9 @@ def test_a_local_part_is_not_held_back() -> None:
 
 
 def test_frozen_parameters_are_left_alone() -> None:
-    trainer = trainer_of(TOY, FedProx(mu=MU))
-    trainer.net.get_parameter("head.bias").requires_grad_(False)
+    net = TOY.net()
+    net.get_parameter("head.bias").requires_grad_(False)
+    trainer = trainer_of(replace(TOY, make=lambda: net), FedProx(mu=MU))
     before = trainer.net.get_parameter("head.bias").clone()
     trainer.train(job_of(trainer))
     assert torch.equal(trainer.net.get_parameter("head.bias"), before)

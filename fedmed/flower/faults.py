@@ -1,0 +1,84 @@
+"""A client at fault: what a run makes of it, and the row that it leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from flwr.app import Message
+
+from fedmed.errors import Fault, UserError
+from fedmed.sound import AmissError
+
+FaultRow = dict[str, Any]
+"""`round`, `client`, `stage` (train or evaluate), and `what` was wrong, in words."""
+
+GO_ON = "on_client_error=skip goes on without such a client; fedmed run resume=DIR goes on from the last checkpoint."
+
+
+class ClientError(UserError):
+    """Clients were at fault; the message names each with its round and stage, and what was wrong."""
+
+
+class NoAnswerError(Exception):
+    """Why there is no answer, in words: what a client elsewhere raised, or that it took too long."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Failed(NamedTuple):
+    """What comes of a message in place of an answer. error: what the client raised, or what ended it."""
+
+    asked: Message
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """What becomes of a round in which a client is at fault.
+
+    on_client_error: stop ends the run there; skip leaves the client out of that round, and its memory as it was.
+    min_clients: how many have to be left for the round to count (>= 1).
+    client_timeout: seconds that a client may take to answer (None: any).
+    """
+
+    on_client_error: Literal["stop", "skip"] = "stop"
+    min_clients: int = 1
+    client_timeout: float | None = None
+
+    @property
+    def skips(self) -> bool:
+        return self.on_client_error == "skip"
+
+    def too_few(self, left: int, *, round: int, stage: str) -> ClientError | None:
+        """The end of a run in which too few clients are left in a round."""
+        if left >= self.min_clients:
+            return None
+        where, fix = f"round {round}, {stage}", "fedmed run resume=DIR goes on from the last checkpoint."
+        expected = f"answers of at least min_clients={self.min_clients} clients"
+        return ClientError(Fault(where, expected, f"{left}, as others were at fault (faults.jsonl)", fix))
+
+
+STRICT = Tolerance()
+"""A client at fault ends the run."""
+
+
+def told(error: Exception) -> str:
+    """What a client raised, in words that say the same wherever it ran."""
+    worded = isinstance(error, UserError | AmissError | NoAnswerError)
+    return str(error) if worded else f"{type(error).__name__}: {error}"
+
+
+def in_words(where: str, error: Exception) -> tuple[Fault, ...]:
+    """What ends a run of which a client was at fault. where: client, round, stage and strategy."""
+    if isinstance(error, AmissError):
+        return (Fault(where, error.expected, error.got, GO_ON),)
+    if isinstance(error, UserError):
+        return tuple(
+            Fault(
+                where if f.where.startswith("client ") else f"{where}, {f.where}", f.expected, f.got, f"{f.fix} {GO_ON}"
+            )
+            for f in error.faults
+        )
+    return (Fault(where, "an answer", told(error), GO_ON),)

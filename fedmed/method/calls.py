@@ -1,0 +1,71 @@
+"""Calling a hook of somebody's method: what goes wrong in it, or with what it returns, names method and hook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from fedmed.errors import UserError, refuse
+from fedmed.sound import AmissError, check_alike, check_finite, check_named
+
+T = TypeVar("T")
+Payload = Mapping[str, Tensor]
+
+
+def called(member: str, hook: Callable[..., T], *given: Any) -> T:
+    """What the hook returns; what it raises gets a note of whose hook it was."""
+    try:
+        return hook(*given)
+    except UserError:
+        raise
+    except Exception as error:
+        error.add_note(f"fedmed: in {member}.{hook.__name__}")
+        raise
+
+
+def scalar(value: object, where: str) -> Tensor | float:
+    """A term of the loss. Raises `UserError` naming `where` for anything but a number or a tensor of one."""
+    if isinstance(value, Tensor) and value.numel() == 1:
+        return value if value.dim() == 0 else value.reshape(())
+    if isinstance(value, float | int):
+        return value
+    got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+    raise refuse(where, "a scalar", got, "Return a mean or a sum.")
+
+
+def tensors(value: object, where: str) -> Payload:
+    """Named finite tensors. Raises `UserError` naming `where` for anything else."""
+    try:
+        check_named(value, "what it returns")
+        found: Payload = value  # type: ignore[assignment]
+        check_finite(found, "tensors")
+    except AmissError as error:
+        raise refuse(where, error.expected, error.got, "Return {} for nothing.") from error
+    return found
+
+
+def weighing(value: object, reports: int, where: str) -> Tensor:
+    """How much each report counts (K,). Raises `UserError` naming `where` for anything else, and for a sum of 0."""
+    if not isinstance(value, Tensor) or value.shape != (reports,):
+        got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise refuse(where, f"a tensor with a weight for each of {reports} reports", got, "See Method.weights.")
+    if not (total := value.sum()).isfinite() or not total:
+        fix = "At least one client has to count, and none more than all can add up to."
+        raise refuse(where, "weights whose sum is finite and not 0", value.tolist(), fix)
+    return value
+
+
+def stepped(value: object, mean: Payload, where: str) -> Payload:
+    """New shared weights, shaped as the mean; whole numbers are the mean's. `UserError` naming `where` otherwise."""
+    try:
+        check_named(value, "the new weights")
+        found: Payload = value  # type: ignore[assignment]
+        whole = {name: tensor for name, tensor in mean.items() if not tensor.is_floating_point()}
+        new = {**found, **{name: tensor for name, tensor in whole.items() if name in found}}
+        check_alike(new, mean, "new weights")
+        check_finite(new, "new weights", was=mean)
+    except AmissError as error:
+        raise refuse(where, error.expected, error.got, "See Method.update.") from error
+    return {name: new[name] for name in mean}

@@ -1,0 +1,32 @@
+"""The configuration of a run that goes on: its own, but for what a resumed run may have otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from fedmed.config.compose import PATHS
+from fedmed.config.identity import TOLERANCE
+from fedmed.config.validate import validate
+from fedmed.errors import UserError, refuse
+from fedmed.results.store import RunDirectory
+from fedmed.runner.written import written
+
+
+def stored(kept: RunDirectory, overrides: list[str]) -> DictConfig:
+    """The run's own config; an override may only repeat it, but for TOLERANCE and `rounds`, which `lengthen` checks."""
+    config = OmegaConf.create(kept.config_yaml)
+    assert isinstance(config, DictConfig)
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key in TOLERANCE or (key == "rounds" and value.isdecimal()):
+            config.merge_with_dotlist([override])
+            continue
+        own, given = written(config, key), str(Path(value).expanduser().resolve()) if key in PATHS else value
+        if own != given:
+            fix = "A resumed run keeps its configuration: leave the option out, or start a new run."
+            raise refuse(key, f"{own} as in {kept.path}", value, fix)
+    if wrong := [fault for fault in validate(config) if fault.where in TOLERANCE]:
+        raise UserError(*wrong)
+    return config
