@@ -119,7 +119,7 @@ def _check_clients(values: Values) -> Iterator[Fault]:
         fix = f"Sample fewer, or set clients={sampled}."
         yield Fault("clients_per_round", f"at most clients ({clients})", str(sampled), fix)
     there, least = sampled if isinstance(sampled, int) else clients, values.get("min_clients", 1)
-    if isinstance(there, int) and isinstance(least, int) and least > there:
+    if isinstance(there, int) and isinstance(least, int) and least > max(there, 1):
         expected = f"at most {there}, the number of clients in a round"
         yield Fault("min_clients", expected, str(least), "Lower it: else no round could ever count.")
 

@@ -94,7 +94,7 @@ class Aggregation:
             for report, weight in zip(self._reports, weights, strict=True):
                 self._mean.add(report.weights, weight)
         old = self._server.shared
-        mean = self._finite(self._blurred(), "the clients' mean")
+        mean = self._finite(self._blurred(), "entries in the mean over clients")
         mean = self._chain.update(self._server, old, mean)
         inbox = self._chain.combine(self._server, self._reports, self._payloads)
         new = self._step(old, mean)
@@ -105,9 +105,11 @@ class Aggregation:
     def _step(self, old: Payload, mean: Payload) -> Payload:
         """The server optimizer's new weights; what it remembers goes to the server's state."""
         memory = self._server.state.get(OPTIMIZER, {})
-        new = self._finite(self._optimizer.step(old, mean, self._parameters, memory), "weights after the server's step")
+        new = self._finite(
+            self._optimizer.step(old, mean, self._parameters, memory), "entries in the weights after the server's step"
+        )
         for moment, tensors in memory.items():
-            self._finite(tensors, f"{moment} of the server's optimizer")
+            self._finite(tensors, f"entries in the server optimizer's {moment}")
         if memory:
             self._server.state[OPTIMIZER] = memory
         return new

@@ -93,3 +93,11 @@ def test_hooks_run_in_order_around_every_step() -> None:
     state = trainer.train(job_of(trainer)).state["test_contract"]
     steps = " ".join(f"penalty{i} correct{i}" for i in range(3))
     assert state["seen"] == f"prepare {steps} report3"
+
+
+@pytest.mark.parametrize("hook", ["weights", "loss", "check"])
+def test_an_option_named_as_a_hook_is_refused_by_name(hook: str) -> None:
+    with pytest.raises(TypeError, match=rf"FedX\.{hook} is an option named as a hook of Method"):
+        type("FedX", (Method,), {"__annotations__": {hook: bool}, hook: False})
+    with pytest.raises(TypeError, match=rf"FedX\.{hook} is an option named as a hook of Method"):
+        type("FedX", (Method,), {"__annotations__": {hook: bool}})

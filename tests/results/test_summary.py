@@ -6,23 +6,23 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fedmed.results.summary import best_round, final_table, final_text, summarise
+from fedmed.results.summary import best_round, diverged, final_table, final_text, measured, summarise
 
 ROUNDS: list[dict[str, Any]] = [
     {"round": 1, "loss": 0.9, "seconds": 3.0, "bytes.up": 10, "bytes.down": 20},
     {"round": 2, "seconds": 1.0, "bytes.up": 10, "bytes.down": 20, "test.auc": 0.8, "test.loss": 0.5, "val.auc": 0.9}
     | {"client.mean.auc": 0.7, "client.worst.auc": 0.3, "val.loss": 0.2},
     {"round": 3, "seconds": 1.2, "bytes.up": 10, "bytes.down": 20},
-    {"round": 4, "seconds": 1.1, "bytes.up": 10, "bytes.down": 20, "test.auc": 0.7, "test.loss": 0.4, "val.auc": 0.6}
+    {"round": 4, "seconds": 1.1, "bytes.up": 10, "bytes.down": 20, "test.auc": None},
+    {"round": 5, "seconds": 1.1, "bytes.up": 10, "bytes.down": 20, "test.auc": 0.7, "test.loss": 0.4, "val.auc": 0.6}
     | {"client.mean.auc": 0.65, "client.worst.auc": 0.4, "client.worst.loss": 2.5, "val.loss": 0.1},
-    {"round": 5, "seconds": 1.1, "bytes.up": 10, "bytes.down": 20, "test.auc": None},
 ]
 CLIENTS: list[dict[str, Any]] = [
     {"round": 2, "client": 8, "client.auc": 0.1},
-    {"round": 4, "client": 0, "client.auc": 0.9, "client.loss": 2.5},
-    {"round": 4, "client": 7, "client.auc": 0.4, "client.loss": 0.1},
-    {"round": 4, "client": 9, "client.auc": None, "client.loss": math.nan},
-    {"round": 5, "client": 0, "loss": 0.3},
+    {"round": 5, "client": 0, "client.auc": 0.9, "client.loss": 2.5},
+    {"round": 5, "client": 7, "client.auc": 0.4, "client.loss": 0.1},
+    {"round": 5, "client": 9, "client.auc": None, "client.loss": math.nan},
+    {"round": 4, "client": 0, "loss": 0.3},
 ]
 
 
@@ -30,10 +30,21 @@ def summary(metric: str = "auc") -> dict[str, Any]:
     return summarise(ROUNDS, CLIENTS, metric=metric, seconds=7.5, directory=Path("runs/one"))
 
 
-def test_the_last_evaluated_round_gives_the_final_metrics() -> None:
+def test_the_last_round_gives_the_final_metrics() -> None:
     final = summary()
     assert (final["test.auc"], final["test.loss"], final["client.mean.auc"]) == (0.7, 0.4, 0.65)
     assert (final["client.worst.auc"], final["client.worst.id"]) == (0.4, 7)
+
+
+def test_a_last_round_without_a_value_gives_no_final_metric_and_is_told_to_have_none() -> None:
+    undefined = [*ROUNDS[:3], ROUNDS[3] | {"test.loss": None}]
+    final = summarise(undefined, CLIENTS, metric="auc", seconds=7.5, directory=Path("runs/one"))
+    assert not [name for name in final if name.startswith(("test.", "client.mean"))]
+    assert not measured(final)
+    assert not diverged(final)
+    assert diverged(final | {"test.loss": None})
+    assert not diverged(final | {"test.loss": None, "test.auc": 0.5})
+    assert final["best.round"] == 2
 
 
 def test_the_best_round_is_chosen_by_validation_and_reports_its_own_test() -> None:
@@ -43,7 +54,7 @@ def test_the_best_round_is_chosen_by_validation_and_reports_its_own_test() -> No
 
 def test_a_loss_is_better_when_lower() -> None:
     final = summary("loss")
-    assert final["best.round"] == 4
+    assert final["best.round"] == 5
     assert final["client.worst.id"] == 0
 
 
