@@ -10,11 +10,30 @@ from torch import Tensor
 
 from fedmed import devices
 from fedmed.client.jobs import Share
+from fedmed.data.augment import Augment
 from fedmed.data.examples import Examples
 from fedmed.data.normalise import Normalise
+from fedmed.errors import UserError, refuse
+
+APPLY = "apply(x, y, generator) returns as many images and labels; see fedmed.data.augment.Augment."
 
 Shares = Callable[[int], Share]
 Normalisation = Callable[[Tensor], Tensor]
+
+
+def augmented(augment: Augment, x: Tensor, y: Tensor, views: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Varied images and labels of a batch; `UserError` where there are not as many, or of other channels."""
+    name, expected = type(augment).__name__, f"images {tuple(x.shape)} and labels {tuple(y.shape)}"
+    try:
+        new_x, new_y = augment.apply(x, y, views)
+        got = f"{tuple(new_x.shape)} {new_x.dtype} and {tuple(new_y.shape)} {new_y.dtype}"
+    except UserError:
+        raise
+    except Exception as error:
+        raise refuse(f"augment={name}, apply", expected, f"{type(error).__name__}: {error}", APPLY) from error
+    if new_x.shape[:2] != x.shape[:2] or new_x.dtype != x.dtype or len(new_y) != len(y):
+        raise refuse(f"augment={name}, apply", expected, got, APPLY)
+    return new_x, new_y
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fedmed import devices, rng
-from fedmed.client.images import arriving, chosen, labelled, placed
+from fedmed.client.images import arriving, augmented, chosen, labelled, placed
 from fedmed.client.jobs import LOCAL, OPTIMIZER, RESIDUAL, Job, Outcome, Share, Training
 from fedmed.client.leaving import check_payloads, check_weights, mean_loss, own_copy, room
 from fedmed.client.precision import Descent, lower
@@ -252,7 +252,7 @@ class Trainer:
         """Images as the net takes them (B, C, H, W), with `views` augmented where the run says so, and their labels."""
         x, y = self._normalise(part.x), part.y
         if self.training.augment is not None and views is not None:
-            x, y = self.training.augment.apply(x, y, views)
+            x, y = augmented(self.training.augment, x, y, views)
         return self._layout(x), y
 
     def _batch(self, train: Examples, index: Tensor, views: torch.Generator) -> Batch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from hashlib import blake2b
@@ -15,16 +16,27 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from fedmed.config.experiment import Experiment, Optimizer
-from fedmed.errors import refuse
+from fedmed.errors import UserError, refuse
 
 USER = "fedmed.user"
 """Where modules made of users' files are imported."""
+
+FROZEN = "A class of options is decorated with @dataclass(frozen=True, kw_only=True)."
 
 
 def build(node: DictConfig | Mapping[str, Any]) -> Any:
     """The option that a node describes: `_target_` called with the other entries, lists as tuples."""
     values = _values(node)
-    return resolve(values.pop("_target_"))(**values)
+    target = values.pop("_target_")
+    made = resolve(target)
+    try:
+        return made(**values)
+    except UserError:
+        raise
+    except Exception as error:
+        if ".py:" not in target:
+            raise
+        raise refuse(target, f"a class of {', '.join(values) or 'no options'}", _words(error), FROZEN) from error
 
 
 def settings(config: DictConfig | Mapping[str, Any]) -> Experiment:
@@ -82,7 +94,22 @@ def _import_file(file: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
-        raise
+        if isinstance(error, UserError) or not isinstance(error, Exception):
+            raise
+        fix = FROZEN if "non-frozen" in str(error) else ""
+        raise refuse(_line(file, error), "a file that can be imported", _words(error), fix) from error
     return module
+
+
+def _line(file: Path, error: Exception) -> str:
+    """The last line of the file on the way to the error."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename or file}, line {error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return f"{file}, line {lines[-1]}" if lines else str(file)
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(".")

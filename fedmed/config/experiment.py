@@ -51,7 +51,8 @@ class Experiment:
     metric: metric that decides the best round, on all clients' validation images together (null: the task's usual one);
        with loss, or accuracy of classes, no outputs or labels of single images leave a client for it.
     patience: evaluations without a better round before the run stops (null: never).
-    loss: a loss of your own as path/to/file.py:function (null: the task's).
+    loss: a loss of your own as path/to/file.py:name of a function (logits, y) -> the loss of every entry, or of a
+       torch module or its class (null: the task's).
     metrics: metrics of your own, each as path/to/file.py:function.
     thorough: whether the last evaluation includes slow metrics (surface distances).
     checkpoint_every: rounds between checkpoints.

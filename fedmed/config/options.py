@@ -96,9 +96,15 @@ def read_option(node: ast.ClassDef, source: Source, *, name: str, target: str, f
 
 
 def defines(file: Path, name: str) -> bool:
-    """Whether a file defines a function or class of that name; raises SyntaxError or OSError."""
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    return any(isinstance(node, kinds) and node.name == name for node in _parse(file).body)
+    """Whether a file defines a function, a class or a value of that name; raises SyntaxError or OSError."""
+    return any(name in _defined_by(node) for node in _parse(file).body)
+
+
+def _defined_by(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def _parse(file: Path) -> ast.Module:

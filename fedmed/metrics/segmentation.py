@@ -10,6 +10,7 @@ for distances they are background. Logits that are not numbers make every metric
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from math import hypot, nan
 from typing import Any
@@ -132,6 +133,13 @@ def surface_distances(predicted: Tensor, y: Tensor, classes: int) -> Tensor:
 
     predicted, y: label maps (B, H, W). nan for the background and for a class that either map lacks.
     """
+    with warnings.catch_warnings():
+        # MONAI passes an argument to itself that it has deprecated
+        warnings.filterwarnings("ignore", ".*get_mask_edges", FutureWarning)
+        return _surface_distances(predicted, y, classes)
+
+
+def _surface_distances(predicted: Tensor, y: Tensor, classes: int) -> Tensor:
     from monai.metrics.hausdorff_distance import compute_hausdorff_distance
     from monai.metrics.surface_distance import compute_average_surface_distance
 

@@ -24,6 +24,7 @@ from fedmed.models.net import Model, Net, scope
 from fedmed.models.start import check, create, shape_faults
 from fedmed.runner.conditions import build_conditions
 from fedmed.runner.identity import identity, marks
+from fedmed.runner.own_loss import own_loss
 from fedmed.runner.site_world import server_world
 from fedmed.runner.submit import superlink_of
 from fedmed.server import Conditions, ServerOptimizer
@@ -61,7 +62,10 @@ def build_parts(config: DictConfig, world: World | None = None) -> Parts:
     if faults := list(conditions.faults(chain)):
         raise UserError(*faults)
     world = world or load_world(config)
-    task = replace(world.task, entrywise=resolve(chosen.loss)) if chosen.loss else world.task
+    task = world.task
+    if chosen.loss:
+        some = next((share.train for share in world.shares if len(share.train)), None)
+        task = replace(task, entrywise=own_loss(chosen.loss, task, some))
     model: Model = build(config.model)
     model_faults = check(model, task.kind, world.channels, world.side)
     if faults := [*model_faults, *_client_faults(chosen, world, conditions), *_metric_faults(chosen, task)]:

@@ -1,14 +1,19 @@
 """Which pixels and labels lie on a device, and which are sent when they are needed."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
 from fedmed import devices
-from fedmed.client.images import arriving, chosen, labelled, placed
+from fedmed.client.images import arriving, augmented, chosen, labelled, placed
 from fedmed.client.jobs import Share
+from fedmed.data.augment import Augment
 from fedmed.data.examples import Examples
 from fedmed.data.normalise import Normalise, normaliser
+from fedmed.errors import UserError
 from tests.fake_device import Elsewhere, elsewhere, home
 from tests.toys import TOYS, Held, multilabel
 
@@ -88,3 +93,33 @@ def test_pixels_arrive_normalised(by: str) -> None:
             assert isinstance(found, Elsewhere)
             assert torch.equal(home(found), normalise(pixels))
     assert isinstance(normalise, Normalise)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrong(Augment):
+    """Returns what it is given."""
+
+    gives: Any = None
+
+    def apply(self, x: Tensor, y: Tensor, generator: torch.Generator) -> Any:
+        return self.gives(x, y)
+
+
+@pytest.mark.parametrize(
+    "gives",
+    [
+        lambda x, y: x,
+        lambda x, y: None,
+        lambda x, y: {}["lost"],
+        lambda x, y: (x[:1], y),
+        lambda x, y: (x, y[:1]),
+        lambda x, y: (x.double(), y),
+        lambda x, y: (x.mean(1), y),
+    ],
+)
+def test_an_augmentation_that_gives_anything_but_a_batch_is_refused_by_name(gives: Any) -> None:
+    x, y = torch.zeros(3, 2, 4, 4), torch.zeros(3)
+    with pytest.raises(UserError, match=r"augment=Wrong, apply: expected images \(3, 2, 4, 4\) and labels \(3,\), got"):
+        augmented(Wrong(gives=gives), x, y, torch.Generator())
+    smaller = Wrong(gives=lambda x, y: (x[..., :2], y))
+    assert augmented(smaller, x, y, torch.Generator())[0].shape == (3, 2, 4, 2)

@@ -54,7 +54,35 @@ def test_a_function_comes_from_a_file(home: Path) -> None:
 
 def test_a_file_that_fails_is_not_kept(home: Path) -> None:
     (home / "own.py").write_text("raise ZeroDivisionError\n")
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(UserError, match=r"own.py, line 1: expected a file that can be imported, got ZeroDivisionError"):
         resolve("own.py:twice")
     (home / "own.py").write_text("def twice(x): return 2 * x\n")
     assert resolve("own.py:twice")(2) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import gone_for_good\n", "line 1: expected a file that can be imported, got ModuleNotFoundError"),
+        ("x = 1\ndef f(:\n", "line 2: expected a file that can be imported, got SyntaxError"),
+        (
+            "from dataclasses import dataclass as d\nfrom fedmed.method import Method\n@d\nclass Mine(Method): ...\n",
+            "cannot inherit non-frozen dataclass from a frozen one. A class of options is decorated",
+        ),
+        (
+            "from fedmed.method import Method\nclass Mine(Method):\n    def penalti(self): ...\n",
+            "line 2: expected a file that can be imported, got TypeError: Mine.penalti is not a hook of Method",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_imported_names_its_line(home: Path, text: str, said: str) -> None:
+    (home / "own.py").write_text(text)
+    with pytest.raises(UserError) as raised:
+        resolve("own.py:Mine")
+    assert said in str(raised.value)
+
+
+def test_a_class_that_is_no_dataclass_is_refused_by_name(home: Path) -> None:
+    (home / "own.py").write_text("from fedmed.method import Method\nclass Mine(Method):\n    x: int = 1\n")
+    with pytest.raises(UserError, match=r"own.py:Mine: expected a class of x, got TypeError.*@dataclass"):
+        build({"_target_": "own.py:Mine", "x": 2})

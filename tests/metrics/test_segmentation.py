@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from statistics import mean
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from fedmed.errors import UserError
 from fedmed.metrics import Tally, tally
+from fedmed.metrics.segmentation import surface_distances
 from fedmed.metrics.tallies import SLOW
 from fedmed.tasks import Segmentation
 
@@ -201,3 +203,9 @@ def test_values_are_plain_and_details_are_json() -> None:
     scores = filled(*maps(0), thorough=True).scores()
     assert {type(value) for value in scores.values.values()} == {float}
     json.dumps(dict(scores.detail), allow_nan=False)
+
+
+def test_distances_raise_no_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        surface_distances(torch.eye(4).long()[None], torch.ones(1, 4, 4).long(), 2)
