@@ -52,7 +52,7 @@ def check_finite(tensors: Tensors, what: str, *, times: float = 1.0, was: Tensor
     was: what the tensors were made of; what was not finite there and is the same now (a mask of -inf) may stay.
     """
     floats = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point() and tensor.numel()}
-    if not floats or largest(floats) * times <= min(torch.finfo(t.dtype).max for t in floats.values()):
+    if not floats or _longest(floats) * times <= min(torch.finfo(t.dtype).max for t in floats.values()):
         return
     for name, tensor in floats.items():
         if (wrong := _wrong(tensor, times, None if was is None else was.get(name))) is not None:
@@ -60,10 +60,10 @@ def check_finite(tensors: Tensors, what: str, *, times: float = 1.0, was: Tensor
             raise AmissError(expected, f"{wrong:g} in {name}")
 
 
-def largest(tensors: Tensors) -> float:
-    """The largest magnitude in float tensors that are not empty; NaN where any entry is."""
-    ends = [end.float() for tensor in tensors.values() for end in torch.aminmax(tensor.detach())]
-    return float(torch.stack(ends).abs().amax())
+def _longest(tensors: Tensors) -> float:
+    """A bound on all entries of float tensors: the largest norm, NaN or infinite where any entry is."""
+    norms = torch._foreach_norm([tensor.detach() for tensor in tensors.values()])
+    return float(torch.stack([norm.float() for norm in norms]).amax())
 
 
 def check_state(state: Mapping[Any, Any], where: str, *, server: bool = False, at: str = "") -> None:

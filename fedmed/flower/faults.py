@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -9,6 +10,12 @@ from flwr.app import Message
 
 from fedmed.errors import Fault, UserError
 from fedmed.sound import AmissError
+
+RAISED = "ClientAppException occurred. Message: "
+"""What Flower's simulation writes between a traceback and what the client's app raised."""
+
+NUMBERS = re.compile(r"^client \d+, round \d+: ")
+"""What a row says in columns of its own."""
 
 FaultRow = dict[str, Any]
 """`round`, `client`, `stage` (train or evaluate), and `what` was wrong, in words."""
@@ -64,10 +71,17 @@ STRICT = Tolerance()
 """A client at fault ends the run."""
 
 
-def told(error: Exception) -> str:
+def described(error: Exception) -> str:
     """What a client raised, in words that say the same wherever it ran."""
-    worded = isinstance(error, UserError | AmissError | NoAnswerError)
-    return str(error) if worded else f"{type(error).__name__}: {error}"
+    if isinstance(error, UserError):
+        return "\n".join(NUMBERS.sub("", str(fault)) for fault in error.faults)
+    return str(error) if isinstance(error, AmissError | NoAnswerError) else f"{type(error).__name__}: {error}"
+
+
+def reason(text: str | None) -> str:
+    """Why a client elsewhere gave no answer; of the traceback that Flower's simulation makes of it, the message."""
+    words = (text or "nothing").rpartition(RAISED)[2]
+    return words.removesuffix("'>") if words != text else words
 
 
 def in_words(where: str, error: Exception) -> tuple[Fault, ...]:
@@ -81,4 +95,4 @@ def in_words(where: str, error: Exception) -> tuple[Fault, ...]:
             )
             for f in error.faults
         )
-    return (Fault(where, "an answer", told(error), GO_ON),)
+    return (Fault(where, "an answer", described(error), GO_ON),)

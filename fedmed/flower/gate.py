@@ -9,7 +9,17 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 
 from fedmed.errors import Fault, UserError
-from fedmed.flower.faults import GO_ON, ClientError, Failed, FaultRow, NoAnswerError, Tolerance, in_words, told
+from fedmed.flower.faults import (
+    GO_ON,
+    ClientError,
+    Failed,
+    FaultRow,
+    NoAnswerError,
+    Tolerance,
+    described,
+    in_words,
+    reason,
+)
 from fedmed.flower.grid import LocalGrid
 from fedmed.sound import AmissError
 
@@ -67,7 +77,7 @@ class Gate:
             return self._clients[answer.asked.metadata.dst_node_id], answer.error
         client = self._clients[answer.metadata.src_node_id]
         if answer.has_error():
-            return client, NoAnswerError(answer.error.reason)
+            return client, NoAnswerError(reason(answer.error.reason))
         try:
             return client, read(answer, client)
         except AmissError as error:
@@ -77,7 +87,7 @@ class Gate:
         self.faulty.append(client)
         if isinstance(self._grid, LocalGrid):
             self._grid.undo(client)
-        self._on_fault({"round": self._round, "client": client, "stage": self._stage, "what": told(error)})
+        self._on_fault({"round": self._round, "client": client, "stage": self._stage, "what": described(error)})
 
 
 def _raised(error: Exception, where: str, faults: list[Fault]) -> Exception:

@@ -61,7 +61,7 @@ def test_a_fault_is_a_row_a_count_and_a_note(run: Any, tmp_path: Path, nan: str,
     assert [row.get("fault") for row in lines(tmp_path / "skipped/rounds.jsonl")] == [None, 1, None]
     left_out = [row for row in lines(tmp_path / "skipped/clients.jsonl") if row.get("fault")]
     assert [(row["round"], row["client"]) for row in left_out] == [(2, 1)]
-    assert "client 1, round 2, train: left out, client 1, round 2: expected finite" in capsys.readouterr().err
+    assert "client 1, round 2, train: left out, expected finite" in capsys.readouterr().err
 
 
 def test_a_run_that_stopped_goes_on_from_its_last_checkpoint_without_the_client(
