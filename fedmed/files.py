@@ -6,6 +6,7 @@ can foresee and is made anew, and rows are added to files only, not to what a li
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
     A folder that is not there is made. What a killed writer of the same file left is removed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     _remove_abandoned(path)
     file = _temporary(path)
     try:
@@ -63,13 +64,27 @@ def sync(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder, and those above it, where they are not there, and waits until their names are on the disk."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
-    """Waits until the names in the folder are on the disk; nothing where folders cannot be opened (Windows)."""
+    """Waits until the names in the folder are on the disk; nothing where it cannot be known."""
     if os.name != "posix":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written to and not be listed
+        return
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 

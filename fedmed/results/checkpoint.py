@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fedmed.files import sync_folder, write_atomically, write_synced
+from fedmed.files import make_folder, sync_folder, write_atomically, write_synced
 from fedmed.results.manifest import Manifest, read_file, read_manifest, write_manifest
 from fedmed.results.tensors import pack_state, pack_weights, read_weights, unpack_state
 
@@ -40,7 +40,7 @@ class Checkpoint:
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
     """Commits the checkpoint; raises ValueError unless its round is later than the committed one."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     last = read_manifest(folder) or Manifest()
     if checkpoint.round <= last.round:
         raise ValueError(f"round {checkpoint.round} comes after round {last.round}, which is already committed")
@@ -85,7 +85,6 @@ def load_client(folder: Path, id: int) -> dict[str, Any]:
 
 def save_best(folder: Path, round: int, weights: Mapping[str, Tensor]) -> None:
     """Keeps the weights of the best round so far, in place of those of an earlier one."""
-    folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / BEST, pack_weights(weights, {"round": str(round)}))
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from fedmed.errors import refuse
-from fedmed.files import without_links, write_atomically
+from fedmed.files import make_folder, sync_folder, without_links, write_atomically
 from fedmed.headline import HIGHER_IS_BETTER, Directions, said
 from fedmed.results.json_text import dumps, parse
 
@@ -46,6 +46,7 @@ class RunDirectory:
         rounds: int | None = None,
         marks: Mapping[str, str] | None = None,
         directions: Directions = HIGHER_IS_BETTER,
+        fill: Callable[[], None] = lambda: None,
     ) -> RunDirectory:
         """A new run at `path`; raises UserError where a run is already there or the folder cannot be made.
 
@@ -53,20 +54,39 @@ class RunDirectory:
         rounds: how many are planned; None where nobody asks.
         marks: what it must share with a run that it is compared with; None where nothing is known.
         directions: of its metrics, which those who read results need and cannot ask the user's code for.
+        fill: writes what else a run has from its start. It is called before run.json is written, which comes last,
+            so that what has a run.json is whole.
         """
         run = cls(path)
         taken = ["run.json", "final.json", *(f"{kind}.jsonl" for kind in KINDS)]
         if any((run.path / name).exists() for name in taken):
             fix = f"Continue it with resume={path}, or choose another folder with hydra.run.dir=."
             raise refuse("hydra.run.dir", "a folder without a run", f"{path}, which holds one", fix)
-        _make_folder(run.path)
+        try:
+            make_folder(run.path)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise refuse(
+                "hydra.run.dir", "a folder that can be made", f"{path} ({reason})", "Choose another."
+            ) from error
         write_atomically(run.path / "config.yaml", config_yaml)
         run._write("environment.json", environment)
+        fill()
         created = datetime.now(UTC).isoformat(timespec="seconds")
         record = {"format": FORMAT, "identity": identity, "created": created, "rounds": rounds, "status": "running"}
         told = {name: said(higher) for name, higher in directions.items() if name not in HIGHER_IS_BETTER}
         run._write("run.json", record | {"marks": dict(marks or {})} | ({"better": told} if told else {}))
         return run
+
+    @classmethod
+    def find(cls, path: Path) -> tuple[RunDirectory, bool]:
+        """The run at `path`, and whether it has begun: not where it was killed while its directory was made.
+
+        Raises UserError where there is none, or one of a later format.
+        """
+        run = cls(path)
+        began = (run.path / "run.json").exists() or not (run.path / "config.yaml").is_file()
+        return (cls.open(path), True) if began else (run, False)
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
@@ -150,12 +170,27 @@ class RunDirectory:
         lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
         return [parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
 
-    def truncate(self, after_round: int) -> None:
-        """Drops the rows of rounds later than `after_round`."""
+    def sync(self) -> None:
+        """Waits until the rows are on the disk."""
+        for path in filter(Path.exists, map(self._rows, KINDS)):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        sync_folder(self.path)
+
+    def go_back(self, round: int) -> list[dict[str, Any]]:
+        """Drops the rows of rounds later than `round`; the rows of rounds that are left.
+
+        Raises UserError where rows of earlier rounds are missing.
+        """
         for kind in KINDS:
             if self._rows(kind).exists():
-                kept = [row for row in self.rows(kind) if row["round"] <= after_round]
+                kept = [row for row in self.rows(kind) if row["round"] <= round]
                 write_atomically(self._rows(kind), "".join(dumps(row) + "\n" for row in kept))
+        rows = self.rows("rounds")
+        if len(rows) != round:
+            fix = "Restore the file, or start the run anew."
+            raise refuse(str(self._rows("rounds")), f"rows of all {round} rounds of the checkpoint", len(rows), fix)
+        return rows
 
     def finish(self, final: Mapping[str, object]) -> None:
         """Stores the final result and marks the run as finished."""
@@ -178,14 +213,6 @@ class RunDirectory:
 
     def _read(self, name: str) -> dict[str, Any]:
         return parse((self.path / name).read_bytes(), str(self.path / name))
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise refuse("hydra.run.dir", "a folder that can be made", f"{path} ({reason})", "Choose another.") from error
 
 
 def _cut_torn_line(file: IO[bytes]) -> None:

@@ -26,14 +26,12 @@ from fedmed.flower.wire import flat
 from fedmed.heap import keep_freed_memory
 from fedmed.results import checkpoint
 from fedmed.results.checkpoint import Checkpoint
-from fedmed.results.environment import environment
 from fedmed.results.progress import Show
 from fedmed.results.store import RunDirectory
 from fedmed.results.summary import Final, best_round, measured, summarise
 from fedmed.runner.apps import simulated_app
-from fedmed.runner.card import write_card
+from fedmed.runner.directory import create, reopen
 from fedmed.runner.evaluation import evaluate_finally
-from fedmed.runner.federation import keep_picture
 from fedmed.runner.judging import judged, pooled, unjudged, waited
 from fedmed.runner.load import load_of
 from fedmed.runner.longer import lengthen
@@ -50,7 +48,7 @@ def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
     """Runs an experiment from the start; its directory is made only when everything has been checked."""
     if (link := superlink_of(config)) is None:
         with _prepared(config) as parts:
-            return _go(parts, _created(parts, directory, _yaml(config)), show)
+            return _go(parts, create(parts, directory, _yaml(config)), show)
     if not link.sites:
         with _prepared(config):
             pass  # what is wrong is refused here, before anything is handed over
@@ -60,11 +58,15 @@ def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
 def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
     """Continues a run bitwise from its last checkpoint; a finished one gives its result again.
 
+    One that was killed while its directory was made begins.
+
     overrides: what the run is, repeated; only `rounds` may be more, if the result is that of a run as long.
     Raises `UserError` where an override, the data or the code of fedmed's options differ from those of the run.
     """
-    kept = RunDirectory.open(directory)
+    kept, began = RunDirectory.find(directory)
     config = stored(kept, overrides)
+    if not began:
+        return run(config, directory, show=show)
     lengthen(kept, config, build_chain(config))
     if (final := kept.final()) is not None and kept.status == "finished":
         show.note(f"{directory} is finished; this is its result")
@@ -72,8 +74,7 @@ def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
     if (link := superlink_of(config)) is not None:
         return submit(link, kept.config_yaml, directory, resume=True)
     with _prepared(config) as parts:
-        _same(parts, kept)
-        return _go(parts, kept, show)
+        return _go(parts, reopen(parts, directory), show)
 
 
 def serve(grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, resume: bool, show: Show) -> Final:
@@ -83,32 +84,9 @@ def serve(grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, 
     """
     with _prepared(config) as parts:
         await_nodes(grid, len(parts.world.shares), within=parts.engine.answers_within(), say=show.note)
-        kept = RunDirectory.open(directory) if resume else _created(parts, directory, config_yaml)
-        _same(parts, kept)
+        kept = reopen(parts, directory) if resume else create(parts, directory, config_yaml)
         with kept.under_way():
             return _Run(parts, kept, show, grid).go()
-
-
-def _created(parts: Parts, directory: Path, config_yaml: str) -> RunDirectory:
-    kept = RunDirectory.create(
-        directory,
-        config_yaml=config_yaml,
-        identity=parts.identity,
-        environment=environment(),
-        marks=parts.marks,
-        directions=parts.directions,
-        rounds=parts.settings.rounds,
-    )
-    write_card(directory, parts)
-    keep_picture(parts.world, config_yaml, directory)
-    return kept
-
-
-def _same(parts: Parts, kept: RunDirectory) -> None:
-    """Raises `UserError` unless the parts are those of the run."""
-    if parts.identity != kept.identity:
-        fix = "The images or the options behind it have changed; start a new run."
-        raise refuse("resume", f"the run {kept.identity[:8]}", parts.identity[:8], fix)
 
 
 def _go(parts: Parts, kept: RunDirectory, show: Show) -> Final:
@@ -136,8 +114,7 @@ class _Run:
         saved = checkpoint.recover(self._kept.checkpoints)
         shared = self._restore(saved) if saved else {n: t.clone() for n, t in parts.trainer.shared.items()}
         about = subject(parts, self._kept, done=self._progress.round)
-        self._kept.truncate(self._progress.round)
-        kept = self._kept.rows("rounds")
+        kept = self._kept.go_back(self._progress.round)
         self._rows = [judged(row) for row in kept]
         plan = strategy(
             parts.chain,
@@ -229,6 +206,7 @@ class _Run:
             server={"state": self._progress.state, "inbox": self._progress.inbox},
             clients={} if self._parts.engine.remote else read_memory(self._grid, sorted(self._touched)),
         )
+        self._kept.sync()  # a checkpoint on the disk says that the rows of its rounds are there too
         checkpoint.save(self._kept.checkpoints, saved)
         self._touched.clear()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from fedmed.files import sync_folder, write_atomically
+from fedmed.files import write_atomically
 from fedmed.flower.records import load_memory, save_memory
 from fedmed.flower.wire import CONFIG, client_id
 from fedmed.results.tensors import pack_state, unpack_state
@@ -54,9 +54,7 @@ def _newest(folder: Path, before: int) -> dict[str, object]:
 
 
 def _keep(folder: Path, round: int, content: bytes) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / f"round_{round}.pt", content)
-    sync_folder(folder)
 
 
 def _prune(folder: Path, round: int, *, committed: int) -> None:

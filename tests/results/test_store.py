@@ -1,5 +1,6 @@
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -95,14 +96,45 @@ def test_damage_inside_the_file_is_named_with_its_line(tmp_path: Path) -> None:
         run.rows("rounds")
 
 
-def test_truncating_drops_later_rounds_of_every_kind(tmp_path: Path) -> None:
+def test_going_back_drops_later_rounds_of_every_kind(tmp_path: Path) -> None:
     run = create(tmp_path)
     for kind in ("rounds", "clients"):
         run.append(kind, [{"round": r, "x": r / 3} for r in (1, 2, 3)])  # type: ignore[arg-type]
-    run.truncate(2)
-    assert [row["round"] for row in run.rows("rounds")] == [1, 2]
-    assert run.rows("clients") == [{"round": 1, "x": 1 / 3}, {"round": 2, "x": 2 / 3}]
+    assert run.go_back(2) == run.rows("rounds") == [{"round": 1, "x": 1 / 3}, {"round": 2, "x": 2 / 3}]
+    assert run.rows("clients") == run.rows("rounds")
     assert not (run.path / "audit.jsonl").exists()
+
+
+def test_rounds_that_the_disk_has_lost_are_not_passed_over(tmp_path: Path) -> None:
+    run = create(tmp_path)
+    run.append("rounds", [{"round": 1}, {"round": 2}])
+    with pytest.raises(UserError, match=r"rounds\.jsonl: expected rows of all 4 rounds of the checkpoint, got 2"):
+        run.go_back(4)
+
+
+def test_what_has_a_record_is_whole_and_what_has_none_has_not_begun(tmp_path: Path) -> None:
+    def killed() -> None:
+        assert (tmp_path / "environment.json").exists()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        RunDirectory.create(tmp_path, config_yaml="seed: 1\n", identity="abc", environment={}, fill=killed)
+    found, began = RunDirectory.find(tmp_path)
+    assert (found.config_yaml, began) == ("seed: 1\n", False)
+    create(tmp_path)
+    assert RunDirectory.find(tmp_path)[1]
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(UserError, match="a run directory"):
+        RunDirectory.find(tmp_path / "nothing")
+
+
+def test_rows_are_on_the_disk_when_they_are_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, synced = create(tmp_path), set[int]()
+    run.append("rounds", [{"round": 1}])
+    run.append("clients", [{"round": 1}])
+    monkeypatch.setattr("os.fsync", lambda file: synced.add(os.fstat(file).st_ino))
+    run.sync()
+    assert synced == {(tmp_path / name).stat().st_ino for name in ("rounds.jsonl", "clients.jsonl", ".")}
 
 
 def test_finishing_stores_the_result(tmp_path: Path) -> None:

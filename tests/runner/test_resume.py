@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +146,35 @@ def test_a_folder_that_holds_a_run_is_refused(run: Any, fedmed: Any, tmp_path: P
     assert code == 2
     assert "Continue it with resume=" in err
     assert weights(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("name", ["model.json", "federation.json", "run.json"])
+def test_a_run_killed_while_its_directory_was_made_begins_where_it_is_resumed(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    run("straight")
+    replace = os.replace
+
+    def killed(source: str, target: Path) -> None:
+        if Path(target).name == name:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr("os.replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run("killed")
+    monkeypatch.setattr("os.replace", replace)
+    assert not (tmp_path / "killed/run.json").exists()
+    resume(tmp_path / "killed")
+    assert trace(tmp_path / "killed") == trace(tmp_path / "straight")
+    names = [{path.stem for path in (tmp_path / folder).glob("*.[jyn]*")} for folder in ("killed", "straight")]
+    assert names[0] == names[1] > {"run", "model", "federation"}
+
+
+@pytest.mark.parametrize("name", ["model.json", "federation.json"])
+def test_a_run_without_one_of_its_files_gets_it_where_it_goes_on(run: Any, tmp_path: Path, name: str) -> None:
+    run("stopped", stop=1)
+    before = (tmp_path / "stopped" / name).read_bytes()
+    (tmp_path / "stopped" / name).unlink()
+    resume(tmp_path / "stopped")
+    assert (tmp_path / "stopped" / name).read_bytes() == before
