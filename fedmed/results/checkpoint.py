@@ -13,9 +13,10 @@ from typing import Any
 
 from torch import Tensor
 
+from fedmed.errors import refuse
 from fedmed.files import make_folder, sync_folder, write_atomically, write_synced
-from fedmed.results.manifest import Manifest, read_file, read_manifest, write_manifest
-from fedmed.results.tensors import pack_state, pack_weights, read_weights, unpack_state
+from fedmed.results.manifest import RESTORE, Manifest, digest_of, own_file, read_file, read_manifest, write_manifest
+from fedmed.results.tensors import pack_state, pack_weights, read_weights, unpack_state, weights_digest
 
 BEST = "best.safetensors"
 
@@ -85,14 +86,19 @@ def load_client(folder: Path, id: int) -> dict[str, Any]:
 
 def save_best(folder: Path, round: int, weights: Mapping[str, Tensor]) -> None:
     """Keeps the weights of the best round so far, in place of those of an earlier one."""
-    write_atomically(folder / BEST, pack_weights(weights, {"round": str(round)}))
+    notes = {"round": str(round)}
+    write_atomically(folder / BEST, pack_weights(weights, notes | {"digest": weights_digest(weights, notes)}))
 
 
 def load_best(folder: Path) -> tuple[int, dict[str, Tensor]] | None:
-    """The best round and its weights; None when none was kept."""
-    if not (folder / BEST).exists():
+    """The best round and its weights; None when none was kept; raises UserError where they are not what was kept."""
+    path = folder / BEST
+    if not path.exists():
         return None
-    weights, notes = read_weights(folder / BEST)
+    weights, notes = read_weights(own_file(folder, BEST))
+    digest = notes.pop("digest", None)  # runs of earlier versions have none
+    if list(notes) != ["round"] or digest not in (None, weights_digest(weights, notes)):
+        raise refuse(str(path), "the digest that it was written with", "another: bits have changed", RESTORE)
     return int(notes["round"]), weights
 
 
@@ -100,16 +106,27 @@ def _write_files(folder: Path, checkpoint: Checkpoint, last: Manifest) -> Manife
     """Writes the new files; the manifest names them beside the files of the clients that did not change."""
     round = checkpoint.round
     model, server = f"model_{round}.safetensors", f"server_{round}.pt"
-    new = {
-        model: write_synced(folder / model, pack_weights(checkpoint.shared)),
-        server: write_synced(folder / server, pack_state(checkpoint.server, "server")),
-    }
-    clients = dict(last.clients)
+    names = {str(id): f"client_{id}_{round}.pt" for id in checkpoint.clients}
+    unchanged = [name for id, name in last.clients.items() if id not in names]
+    files = {name: last.files[name] for name in unchanged}
+    digests = {name: last.digests[name] for name in unchanged if name in last.digests}
+
+    def write(name: str, content: bytes) -> None:
+        files[name], digests[name] = write_synced(folder / name, content), digest_of(content)
+
+    write(model, pack_weights(checkpoint.shared))
+    write(server, pack_state(checkpoint.server, "server"))
     for id, state in checkpoint.clients.items():
-        name = clients[str(id)] = f"client_{id}_{round}.pt"
-        new[name] = write_synced(folder / name, pack_state(state, f"client {id}"))
-    files = new | {name: last.files[name] for name in clients.values() if name not in new}
-    return Manifest(round=round, model=model, server=server, clients=clients, files=files, progress=checkpoint.progress)
+        write(names[str(id)], pack_state(state, f"client {id}"))
+    return Manifest(
+        round=round,
+        model=model,
+        server=server,
+        clients={**last.clients, **names},
+        files=files,
+        digests=digests,
+        progress=checkpoint.progress,
+    )
 
 
 def _remove_unnamed(folder: Path, manifest: Manifest) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,15 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (SafetensorError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise _damaged(path, error) from error
     return weights, notes
+
+
+def weights_digest(weights: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
+    """blake2b of names, dtypes, shapes and bits, in hexadecimal, for a file that has to tell its own digest."""
+    digest = blake2b(json.dumps(dict(notes), sort_keys=True).encode(), digest_size=16)
+    for name, w in weights.items():
+        digest.update(repr((name, w.dtype, tuple(w.shape))).encode())
+        digest.update(w.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def pack_state(state: Mapping[str, Any], owner: str) -> bytes:

@@ -6,12 +6,14 @@ an earlier round, so a resumed run needs nothing from the server but the number 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
+from fedmed.errors import refuse
 from fedmed.files import write_atomically
 from fedmed.flower.records import load_memory, save_memory
 from fedmed.flower.wire import CONFIG, client_id
@@ -29,6 +31,8 @@ def remember(message: Message, context: Context, app: ClientApp, *, checkpoint_e
     asked: Mapping[str, object] = message.content.config_records.get(CONFIG) or {}
     if "run" not in asked:
         return app(message, context)
+    if not re.fullmatch(r"\w[\w.-]*", str(asked["run"])):
+        raise refuse("run", "the label of a run", asked["run"], "Do not trust this server: it is none of fedmed's.")
     round, training = int(str(asked["server-round"])), message.metadata.message_type.startswith("train")
     folder = _home(context) / str(asked["run"]) / f"client_{client_id(context)}"
     save_memory(_newest(folder, round if training else round + 1), context.state)

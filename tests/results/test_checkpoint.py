@@ -1,3 +1,4 @@
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ import torch
 
 from fedmed.errors import UserError
 from fedmed.results.checkpoint import Checkpoint, load, load_best, load_client, recover, save, save_best
+from fedmed.results.tensors import pack_weights
 
 
 def checkpoint(round: int, clients: tuple[int, ...] = ()) -> Checkpoint:
@@ -182,3 +184,84 @@ def test_what_a_killed_commit_left_is_removed_when_the_run_goes_on(tmp_path: Pat
         "client_3_1.pt",
     }
     assert recover(tmp_path / "nowhere") is None
+
+
+@pytest.mark.parametrize("name", ["model_2.safetensors", "server_2.pt", "client_7_1.pt", "checkpoint.json"])
+def test_one_flipped_bit_anywhere_is_noticed_and_the_file_named(tmp_path: Path, name: str) -> None:
+    save(tmp_path, checkpoint(1, clients=(7,)))
+    save(tmp_path, checkpoint(2))
+    path = tmp_path / name
+    content = path.read_bytes()
+    accepted = [place for place in range(0, 8 * len(content), 101) if read_flipped(path, content, place) is not None]
+    assert accepted == []
+    path.write_bytes(content)
+    assert load(tmp_path) is not None
+
+
+def test_one_flipped_bit_of_the_best_round_is_noticed(tmp_path: Path) -> None:
+    save_best(tmp_path, 1, {"b": torch.ones(5), "a": torch.zeros(1)})
+    path = tmp_path / "best.safetensors"
+    content = path.read_bytes()
+    for place in range(0, 8 * len(content), 11):
+        path.write_bytes(flipped(content, place))
+        with pytest.raises(UserError, match=r"best\.safetensors"):
+            load_best(tmp_path)
+
+
+def flipped(content: bytes, place: int) -> bytes:
+    changed = bytearray(content)
+    changed[place // 8] ^= 1 << place % 8
+    return bytes(changed)
+
+
+def read_flipped(path: Path, content: bytes, place: int) -> Checkpoint | None:
+    path.write_bytes(flipped(content, place))
+    try:
+        return load(path.parent)
+    except UserError as error:
+        return None if path.name in str(error) else Checkpoint(round=-1, shared={})
+
+
+def test_checkpoints_of_earlier_versions_have_no_digests_and_are_read_by_size(tmp_path: Path) -> None:
+    save(tmp_path, checkpoint(1, clients=(0, 1)))
+    manifest = json.loads((tmp_path / "checkpoint.json").read_text())
+    del manifest["digests"], manifest["digest"]
+    (tmp_path / "checkpoint.json").write_text(json.dumps(manifest))
+    (tmp_path / "best.safetensors").write_bytes(pack_weights({"w": torch.ones(1)}, {"round": "1"}))
+    loaded, best = load(tmp_path), load_best(tmp_path)
+    assert loaded is not None
+    assert best is not None
+    assert best[0] == 1
+    save(tmp_path, checkpoint(2, clients=(1,)))
+    later = load(tmp_path)
+    assert later is not None
+    assert {id: state["round"] for id, state in later.clients.items()} == {0: 1, 1: 2}
+
+
+def test_a_commit_removes_nothing_outside_its_folder(tmp_path: Path) -> None:
+    folder, mine = tmp_path / "of a stranger", tmp_path / "mine.txt"
+    mine.write_text("mine")
+    save(folder, checkpoint(1))
+    manifest = json.loads((folder / "checkpoint.json").read_text())
+    del manifest["digest"]
+    manifest["files"] |= {"../mine.txt": 4, str(mine): 4}
+    (folder / "checkpoint.json").write_text(json.dumps(manifest))
+    for use in (lambda: save(folder, checkpoint(2)), lambda: recover(folder)):
+        with pytest.raises(UserError, match=r"checkpoint\.json"):
+            use()
+    assert mine.read_text() == "mine"
+
+
+def test_checkpoints_that_are_links_are_refused(tmp_path: Path) -> None:
+    folder, other = tmp_path / "of a stranger", tmp_path / "mine"
+    save(folder, checkpoint(1))
+    save_best(folder, 1, {"w": torch.ones(1)})
+    save(other, checkpoint(2))
+    for name in ("server_1.pt", "best.safetensors"):
+        (folder / name).rename(tmp_path / name)
+        (folder / name).symlink_to(tmp_path / name)
+    (tmp_path / "link").symlink_to(other)
+    for read in (lambda: load(folder), lambda: load_best(folder), lambda: recover(tmp_path / "link")):
+        with pytest.raises(UserError, match="a link"):
+            read()
+    assert load(other) is not None
