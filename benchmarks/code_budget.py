@@ -36,13 +36,13 @@ def files(*folders: str) -> list[Path]:
 
 def lines(path: Path) -> int:
     """Lines of a file, blank ones included."""
-    return len(path.read_text().splitlines())
+    return len(path.read_text(encoding="utf-8").splitlines())
 
 
 def functions(path: Path) -> list[Measured]:
     """Every function and method of a file, measured."""
     where = path.relative_to(ROOT)
-    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, Function)]
+    nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, Function)]
     return [Measured(f"{where}:{node.lineno}", node.name, body_lines(node), complexity(node)) for node in nodes]
 
 

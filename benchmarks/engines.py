@@ -239,9 +239,9 @@ def main() -> None:
         tables.append(section())
         print(tables[-1], flush=True)
     if given.page:
-        given.page.write_text("\n".join([HEAD, _machine(), "", *map(str, tables)]).rstrip() + "\n")
+        given.page.write_text("\n".join([HEAD, _machine(), "", *map(str, tables)]).rstrip() + "\n", encoding="utf-8")
     if given.json:
-        given.json.write_text(json.dumps([asdict(table) for table in tables], indent=2) + "\n")
+        given.json.write_text(json.dumps([asdict(table) for table in tables], indent=2) + "\n", encoding="utf-8")
 
 
 def _machine() -> str:
@@ -260,7 +260,9 @@ def _process(side: str, workload: str, rounds: int) -> list[str]:
 def _json(command: Sequence[str]) -> dict[str, Any]:
     """What the command printed last; `first`: seconds from its start to the end of its first round."""
     began = time.time()
-    out = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | OFFLINE).stdout
+    out = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=os.environ | OFFLINE, encoding="utf-8"
+    ).stdout
     found: dict[str, Any] = json.loads(out.splitlines()[-1])
     return found | {"first": found["rounds"][0] - began}
 

@@ -74,7 +74,7 @@ def _seconds(overrides: Sequence[str]) -> list[float]:
         settings = (f"rounds={ROUNDS}", f"eval_every={ROUNDS}", "scopes=[test]", f"hydra.run.dir={directory}")
         if fedmed(["run", "--quiet", *overrides, *settings]):
             raise SystemExit("the run failed")
-        rows = [json.loads(line) for line in (directory / "rounds.jsonl").read_text().splitlines()]
+        rows = [json.loads(line) for line in (directory / "rounds.jsonl").read_text(encoding="utf-8").splitlines()]
     return [row["seconds"] - row.get("seconds.evaluate", 0) for row in rows]
 
 

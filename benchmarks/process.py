@@ -55,19 +55,19 @@ def run(side: str) -> Callable[..., object]:
 
 def peak() -> float:
     """Peak resident memory of this process in MB."""
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(next(line for line in status.splitlines() if "VmHWM" in line).split()[1]) / 1024
 
 
 def private(pid: str) -> float:
     """Private memory of a process in MB: what it shares with no other."""
-    lines = [line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
+    lines = [line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()]
     return sum(int(line[1]) for line in lines if line[0] in ("Private_Clean:", "Private_Dirty:")) / 1024
 
 
 def children() -> list[str]:
     """Process numbers of this process's children."""
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="utf-8").split()
 
 
 if __name__ == "__main__":

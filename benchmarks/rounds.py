@@ -116,7 +116,7 @@ def main() -> None:
             extra = f"  framework {cost:.2f} ms per client" if variant.startswith("fedmed") else ""
             print(f"  {variant:30} {seconds:.4f} s  {ratio:.2f} x bare  {ratio_last:.2f} x bare channels_last{extra}")
     if given.json:
-        Path(given.json).write_text(json.dumps(table, indent=2) + "\n")
+        Path(given.json).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
 
 
 def _workload(name: str, given: argparse.Namespace) -> dict[str, tuple[float, float, float, float]]:

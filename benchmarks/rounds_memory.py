@@ -39,7 +39,7 @@ class Watch(Show):
 
 def resident() -> float:
     """Megabytes of this process in memory."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 

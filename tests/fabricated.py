@@ -64,11 +64,13 @@ def run(
         for n in (1, 2)
         for client, value in enumerate(clients)
     ]
-    (folder / "run.json").write_text(json.dumps(about))
-    (folder / "config.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False))
-    (folder / "final.json").write_text(json.dumps({**ends, "seconds": 4.0, "directory": "x", **(final or {})}))
-    (folder / "rounds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rounds))
-    (folder / "clients.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "run.json").write_text(json.dumps(about), encoding="utf-8")
+    (folder / "config.yaml").write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
+    (folder / "final.json").write_text(
+        json.dumps({**ends, "seconds": 4.0, "directory": "x", **(final or {})}), encoding="utf-8"
+    )
+    (folder / "rounds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rounds), encoding="utf-8")
+    (folder / "clients.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return folder
 
 

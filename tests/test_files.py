@@ -19,7 +19,7 @@ def test_content_is_replaced_as_a_whole(tmp_path: Path) -> None:
 def test_a_reader_that_has_the_old_file_open_keeps_it_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     write_atomically(path, "old")
-    with path.open() as reader:
+    with path.open(encoding="utf-8") as reader:
         write_atomically(path, "new")
         assert reader.read() == "old"
 
@@ -35,7 +35,7 @@ def test_an_error_while_writing_leaves_the_old_content_alone(tmp_path: Path) -> 
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -45,7 +45,7 @@ def test_new_files_report_their_size(tmp_path: Path) -> None:
 
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     victim, folder = tmp_path / "victim", tmp_path / "of a stranger"
-    victim.write_text("mine")
+    victim.write_text("mine", encoding="utf-8")
     folder.mkdir()
     for name in (".a.html.tmp", "a.html", "model_1.pt", "rows.jsonl"):
         (folder / name).symlink_to(victim)
@@ -53,8 +53,8 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     write_synced(folder / "model_1.pt", b"weights")
     with pytest.raises(OSError, match=r"rows\.jsonl"), open(folder / "rows.jsonl", "ab", opener=without_links):
         pass
-    assert victim.read_text() == "mine"
-    assert (folder / "a.html").read_text() == "page"
+    assert victim.read_text(encoding="utf-8") == "mine"
+    assert (folder / "a.html").read_text(encoding="utf-8") == "page"
     assert not (folder / "a.html").is_symlink()
 
 
@@ -83,16 +83,16 @@ def test_what_a_killed_writer_left_goes_with_the_next_write_and_what_a_living_on
     with replacing(path) as living:
         write_atomically(path, "meanwhile")
         living.write(b"last")
-    assert path.read_text() == "last"
+    assert path.read_text(encoding="utf-8") == "last"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_files_are_as_open_to_others_as_the_umask_allows(tmp_path: Path) -> None:
     write_atomically(tmp_path / "written", "")
-    (tmp_path / "plain").write_text("")
+    (tmp_path / "plain").write_text("", encoding="utf-8")
     assert (tmp_path / "written").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
     write_atomically(tmp_path / ("é" * 127), "long")
-    assert (tmp_path / ("é" * 127)).read_text() == "long"
+    assert (tmp_path / ("é" * 127)).read_text(encoding="utf-8") == "long"

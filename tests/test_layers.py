@@ -54,7 +54,7 @@ def modules(root: Path) -> dict[str, Path]:
 def imported(module: str, path: Path, known: frozenset[str]) -> Iterator[str]:
     """Names of the modules of fedmed that the file imports, at its top or lazily."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -140,7 +140,7 @@ def test_a_forbidden_import_is_found(tmp_path: Path, path: str, source: str, fou
     for name in ("fedmed/__init__.py", "fedmed/config.py", "strategies/b.py", path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    (tmp_path / path).write_text(source)
+    (tmp_path / path).write_text(source, encoding="utf-8")
     assert violations(graph(tmp_path)) == found
 
 

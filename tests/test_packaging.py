@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SETUP = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+SETUP = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
 FOLDERS: dict[str, str] = SETUP["package-dir"]
 NEVER_TOP_LEVEL = {"strategies", "datasets", "configs"}
 
@@ -62,7 +62,7 @@ def run(*command: str | Path, cwd: Path) -> str:
     """Standard output of a command that must succeed; its whole output is the failure's message."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "FEDMED"))}
     done = subprocess.run(
-        list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False, encoding="utf-8"
     )
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -103,7 +103,7 @@ def environment(folder: Path, what: Path) -> Path:
     venv.create(folder)
     run(sys.executable, "-m", "pip", "--python", folder / "bin/python", "install", "--no-deps", what, cwd=folder)
     site = next(folder.glob("lib/python3*/site-packages"))
-    (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"])
+    (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"], encoding="utf-8")
     return folder / "bin"
 
 

@@ -23,7 +23,7 @@ SECTIONS = (
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.stem)
 def test_a_card_has_every_part_in_order(card: Path) -> None:
-    text = card.read_text()
+    text = card.read_text(encoding="utf-8")
     places = [text.find(section) for section in SECTIONS]
     assert -1 not in places
     assert places == sorted(places)
@@ -31,11 +31,13 @@ def test_a_card_has_every_part_in_order(card: Path) -> None:
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.stem)
 def test_what_a_card_quotes_is_in_the_code(card: Path) -> None:
-    quotations = QUOTATION.findall(card.read_text())
+    quotations = QUOTATION.findall(card.read_text(encoding="utf-8"))
     assert quotations, "a card quotes the code of its equations: | equation | `file` | `code` |"
-    assert [f"{file}: {code}" for file, code in quotations if code not in (ROOT / file).read_text()] == []
+    assert [
+        f"{file}: {code}" for file, code in quotations if code not in (ROOT / file).read_text(encoding="utf-8")
+    ] == []
 
 
 def test_every_card_is_listed() -> None:
-    index = (ROOT / "seeds/README.md").read_text()
+    index = (ROOT / "seeds/README.md").read_text(encoding="utf-8")
     assert [card.name for card in CARDS if f"({card.name})" not in index] == []

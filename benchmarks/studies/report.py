@@ -41,7 +41,9 @@ def write(outcomes: Sequence[Outcome], path: Path) -> None:
     glance = _table(
         "at a glance", ["world", "metric", "difference [95 %]"], [row for o in outcomes for row in _glance(o)]
     )
-    path.write_text("\n".join([HEAD, *glance, *(_section(outcome, pictures.name) for outcome in outcomes)]))
+    path.write_text(
+        "\n".join([HEAD, *glance, *(_section(outcome, pictures.name) for outcome in outcomes)]), encoding="utf-8"
+    )
 
 
 def _glance(outcome: Outcome) -> list[list[str]]:

@@ -31,13 +31,13 @@ class Run(NamedTuple):
 def finished(run: Run, root: Path) -> dict[str, Any] | None:
     """The final metrics of a run that was done."""
     path = run.directory(root) / "final.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def audit(run: Run, root: Path) -> list[Mapping[str, float]]:
     """The audit rows of a run that was done: round, client, and what the methods' inner values are worth."""
     path = run.directory(root) / "audit.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 def do(runs: Iterable[Run], root: Path, workers: int, show: Callable[[int, int], None]) -> None:
@@ -69,5 +69,5 @@ def _do(run: Run, root: Path) -> None:
 @contextlib.contextmanager
 def _log(path: Path) -> Iterator[Any]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+    with path.open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         yield log

@@ -196,7 +196,7 @@ class _Relay(Show):
 def _log(path: Path) -> Iterator[TextIO]:
     """The log of a run; whoever has it open does the run, and others wait: a second comparison may need the same."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", opener=without_links) as log:
+    with open(path, "a", opener=without_links, encoding="utf-8") as log:
         if sys.platform != "win32":
             import fcntl
 

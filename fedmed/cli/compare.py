@@ -153,7 +153,7 @@ def _import_report() -> None:
     import matplotlib.figure  # noqa: F401
     import scipy.stats  # noqa: F401
 
-    import fedmed.comparison.summary
+    import fedmed.comparison.summary  # noqa: F401
     import fedmed.report.page  # noqa: F401
 
 

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from fedmed import __version__
+from fedmed.cli import streams
 from fedmed.errors import UserError, near, refuse
 from fedmed.offline import go_offline
 
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code: 0; 2 for what the user can mend; 130 when interrupted."""
     go_offline()
     if arguments is None:
+        streams.prepare()
         _interrupt_when_told_to_end()
     command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:

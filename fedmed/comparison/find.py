@@ -107,7 +107,7 @@ def content_of(path: Path) -> dict[str, Any]:
 def settings_of(folder: Path) -> dict[str, Any]:
     """The resolved configuration of a run; raises UserError where it is not one."""
     try:
-        config = yaml.load((folder / "config.yaml").read_text(), _LOADER)
+        config = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), _LOADER)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         why = next(iter(str(error).splitlines()), type(error).__name__)
         raise refuse(f"{folder}/config.yaml", "a configuration", f"config.yaml cannot be read ({why})") from error

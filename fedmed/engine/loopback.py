@@ -60,7 +60,7 @@ class Loopback(AbstractContextManager["Loopback"]):
 
     def _start(self, home: Path) -> None:
         link, *nodes = free_ports(self._clients + 1)
-        (home / "config.toml").write_text(CONNECTION.format(port=link))
+        (home / "config.toml").write_text(CONNECTION.format(port=link), encoding="utf-8")
         install = "--disable-runtime-dependency-installation"
         address = ["--host", HOST, "--port", str(link)]
         self._processes.append(_launch(["flower-superlink", "--insecure", *address, install], home / "superlink"))
@@ -80,7 +80,7 @@ def home() -> Path | None:
     """The FLWR_HOME of the loopback in whose block this is, which is removed with it; None outside of one."""
     folder = Path(os.environ.get("FLWR_HOME", ""))
     file = folder / "config.toml"
-    return folder if file.is_file() and f"[superlink.{NAME}]" in file.read_text() else None
+    return folder if file.is_file() and f"[superlink.{NAME}]" in file.read_text(encoding="utf-8") else None
 
 
 def program(name: str) -> str:
@@ -120,7 +120,8 @@ def _await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
             return
         time.sleep(0.1)
-    raise RuntimeError(f"Flower's SuperLink did not start; its log ends with:\n{log.read_text()[-2000:]}")
+    said = log.read_text(encoding="utf-8", errors="replace")[-2000:]
+    raise RuntimeError(f"Flower's SuperLink did not start; its log ends with:\n{said}")
 
 
 @contextmanager

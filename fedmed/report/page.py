@@ -84,7 +84,7 @@ def _content(summary: Summary, sheet: Sheet) -> dict[str, Any]:
 
 def _environment(run: Run) -> Mapping[str, Any]:
     try:
-        found = json.loads((run.path / "environment.json").read_text())
+        found = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

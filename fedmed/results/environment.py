@@ -44,7 +44,7 @@ def _version(package: str) -> str | None:
 def _cpu() -> str:
     """The processor's model name; the architecture where the system does not tell."""
     try:
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     except OSError:
         found = None
     return found[1] if found else platform.processor() or platform.machine()
@@ -64,7 +64,7 @@ def _commit(root: Path) -> str | None:
         return None
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+        return subprocess.run(command, capture_output=True, encoding="ascii", check=True, timeout=5).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
 

@@ -155,7 +155,7 @@ class RunDirectory:
     @property
     def config_yaml(self) -> str:
         """The resolved configuration, as `create` was given it."""
-        return (self.path / "config.yaml").read_text()
+        return (self.path / "config.yaml").read_text(encoding="utf-8")
 
     def append(self, kind: Kind, rows: Iterable[Mapping[str, object]]) -> None:
         """Adds rows in one write; NaN and infinity become null, numpy numbers become numbers."""

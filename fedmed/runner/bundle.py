@@ -52,19 +52,19 @@ def write_bundle(folder: Path, config_yaml: str, directory: Path, *, resume: boo
         copy = folder / name
         copy.parent.mkdir(exist_ok=True)
         copy.write_bytes(Path(path).read_bytes())
-    (folder / CONFIG).write_text(config_yaml)
-    (folder / FILES).write_text(json.dumps(files))
+    (folder / CONFIG).write_text(config_yaml, encoding="utf-8")
+    (folder / FILES).write_text(json.dumps(files), encoding="utf-8")
     for side in ("server", "client"):
-        (folder / f"fedmed_{side}.py").write_text(MODULE.format(side=f"{side}_app"))
+        (folder / f"fedmed_{side}.py").write_text(MODULE.format(side=f"{side}_app"), encoding="utf-8")
     values = {"directory": json.dumps(str(directory)), "resume": json.dumps(resume)}
-    (folder / "pyproject.toml").write_text(PROJECT.format(**values))
+    (folder / "pyproject.toml").write_text(PROJECT.format(**values), encoding="utf-8")
 
 
 def read_bundle(folder: Path) -> tuple[DictConfig, str]:
     """The config as it is on this machine, where the user's files lie in the bundle; and as it was written."""
-    text = (folder / CONFIG).read_text()
+    text = (folder / CONFIG).read_text(encoding="utf-8")
     here = text
-    for path, name in json.loads((folder / FILES).read_text()).items():
+    for path, name in json.loads((folder / FILES).read_text(encoding="utf-8")).items():
         here = here.replace(f"{path}:", f"{folder / name}:")
     config = OmegaConf.create(here)
     assert isinstance(config, DictConfig)

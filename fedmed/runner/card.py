@@ -33,7 +33,7 @@ def write_card(folder: Path, parts: Parts) -> None:
 
 def read_card(folder: Path) -> tuple[dict[str, Any], Task, Normalise]:
     """The card as written, the task, and the normalisation."""
-    card = json.loads((folder / NAME).read_text())
+    card = json.loads((folder / NAME).read_text(encoding="utf-8"))
     task = TASKS[card["task"]](classes=card["classes"], names=tuple(card["names"]))
     by, scale, offset = card["normalise"].values()
     return card, task, Normalise(by, _tensor(scale), _tensor(offset))

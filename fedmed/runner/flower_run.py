@@ -76,7 +76,8 @@ def _command(*words: str) -> list[str]:
 
 def _ask(*words: str) -> dict[str, Any]:
     """What one of Flower's commands answers; its last words as `error-message` where it answers no JSON."""
-    ended = subprocess.run(_command(*words, "--format", "json"), capture_output=True, text=True, check=False)
+    command = _command(*words, "--format", "json")
+    ended = subprocess.run(command, capture_output=True, check=False, encoding="utf-8", errors="replace")
     try:
         said: dict[str, Any] = json.loads(ended.stdout)
     except ValueError:

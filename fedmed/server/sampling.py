@@ -143,7 +143,7 @@ def read_trace(path: Path) -> Trace:
 @lru_cache(maxsize=8)
 def _read_version(path: Path, changed: int) -> Trace:
     """The trace in one version of a file, read once."""
-    lines = enumerate(path.read_text().splitlines(), 1)
+    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
     rows = {number: [cell.strip() for cell in line.split(",")] for number, line in lines if line.strip()}
     trace: dict[int, tuple[bool, ...]] = {}
     for number, (client, *cells) in rows.items():

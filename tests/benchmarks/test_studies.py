@@ -42,14 +42,16 @@ def study(tmp_path: Path) -> Study:
 
 def _read(folder: Path, text: str) -> Study:
     path = folder / "toy.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return read(path)
 
 
 def _end(root: Path, overrides: tuple[str, ...], seed: int, **final: float) -> None:
     directory = Run(overrides, seed).directory(root)
     directory.mkdir(parents=True)
-    (directory / "final.json").write_text(json.dumps({name.replace("_", "."): v for name, v in final.items()}))
+    (directory / "final.json").write_text(
+        json.dumps({name.replace("_", "."): v for name, v in final.items()}), encoding="utf-8"
+    )
 
 
 def _tune(study: Study, root: Path, world: str) -> None:
@@ -88,13 +90,13 @@ def test_the_page_tells_paired_differences(study: Study, tmp_path: Path) -> None
     _report(study, root, "easy", "varied", [0.6, 0.8, 0.7])
     _report(study, root, "easy", "alone", [0.4, 0.6], "client_mean_auc")
     report.write([Outcome(study, root)], tmp_path / "page.md")
-    page = (tmp_path / "page.md").read_text()
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "| better | 0.700 (0.100) | **+0.100 [+0.100, +0.100]** | `mu=2` |" in page
     assert "| better - plain | easy | test.auc | **+0.100 [+0.100, +0.100]** |" in page
     assert "| varied - better | +0.000 [-0.248, +0.248] |" in page
     assert "| alone | 0.500 (0.141) of 2 runs |  | `lr=1` |" in page
     assert "Better is better." in page
-    assert (tmp_path / "page/toy.svg").read_text().startswith("<?xml")
+    assert (tmp_path / "page/toy.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
 def test_an_arm_with_a_metric_of_its_own_is_compared_by_it(study: Study, tmp_path: Path) -> None:
@@ -124,7 +126,7 @@ def test_audit_rows_become_means_and_rank_correlations(study: Study, tmp_path: P
         for c in range(4)
     ]
     rows[-1]["fedmlp.tag_precision.0"] = None  # undefined: its value of round 1 stands
-    (directory / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (directory / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     outcome = Outcome(study, tmp_path)
     assert outcome.audited("easy", "better", study.audits["precision"]) == {0: pytest.approx((3 * 0.5 + 0.1) / 4)}
     assert outcome.audited("easy", "better", study.audits["rank"]) == {0: pytest.approx(0.8)}
@@ -138,7 +140,7 @@ def test_what_globs_match_is_correlated_over_clients_and_classes(study: Study, t
         {"client": 0, "sent.0": 1, "sent.1": 2, "sent.bytes": 9, "variance.0": 0.1, "variance.1": 0.2},
         {"client": 1, "sent.0": 3, "sent.2": 4, "variance.0": 0.4, "variance.2": 0.3, "variance.3": 7},
     ]
-    (directory / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (directory / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     found = Outcome(study, tmp_path).audited("easy", "better", ("sent.[0-9]*", "variance.*"))
     assert found == {0: pytest.approx(0.8)}
 

@@ -53,7 +53,9 @@ def method(tmp_path: Path) -> MakeMethod:
 
     def write(name: str, odd: str) -> None:
         (tmp_path / "strategies").mkdir(exist_ok=True)
-        (tmp_path / "strategies" / f"{name}.py").write_text(METHOD.format(name=name.capitalize(), odd=odd))
+        (tmp_path / "strategies" / f"{name}.py").write_text(
+            METHOD.format(name=name.capitalize(), odd=odd), encoding="utf-8"
+        )
 
     return write
 

@@ -31,7 +31,7 @@ def silent(p, y, seen):
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "own.py").write_text(OWN)
+    (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
 
 
 CONFIGS: list[dict[str, Any]] = [{}, {"metrics": ["own.py:off_by", "own.py:silent"]}, {"metrics": ["own.py:hits"]}]

@@ -74,7 +74,7 @@ def test_the_source_of_a_method_counts_and_that_of_others_does_not(
     config = compose.compose(["strategy=fedprox"])
     before = key(config, catalogue)
     changed = tmp_path / "changed.py"
-    changed.write_text("# another source")
+    changed.write_text("# another source", encoding="utf-8")
     for name, moves in (("moon", False), ("fedprox", True)):
         option = catalogue.options["strategy"][name]
         monkeypatch.setitem(catalogue.options["strategy"], name, replace(option, file=changed))
@@ -116,13 +116,13 @@ def test_other_files_count_by_what_they_hold(given: list[str], option: str, tmp_
 def test_what_is_known_of_a_synthetic_world_is_known_without_torch() -> None:
     code = "import sys; from fedmed.campaign.grid import grid; from pathlib import Path; "
     code += "grid(['experiment=smoke', 'strategy=fedavg,moon'], root=Path('runs')); print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")
     assert done.stdout.strip() == "False"
 
 
 def _own(folder: Path, value: int) -> str:
     folder.mkdir()
-    (folder / "own.py").write_text(OWN.format(base_in="method", base="Method", value=value))
+    (folder / "own.py").write_text(OWN.format(base_in="method", base="Method", value=value), encoding="utf-8")
     return keyed(f"strategy={folder}/own.py")
 
 

@@ -34,11 +34,15 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        encoding="utf-8",
     )
 
 
 def rounds(folder: Path) -> dict[str, int]:
-    return {path.parent.name: path.read_text().count("\n") for path in folder.glob("runs/compare/*/rounds.jsonl")}
+    return {
+        path.parent.name: path.read_text(encoding="utf-8").count("\n")
+        for path in folder.glob("runs/compare/*/rounds.jsonl")
+    }
 
 
 def until(true: Callable[[], bool], seconds: float = 60) -> None:
@@ -50,7 +54,7 @@ def until(true: Callable[[], bool], seconds: float = 60) -> None:
 
 def family(pid: int) -> list[int]:
     """All processes that descend from one."""
-    children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
     return [*children, *(each for child in children for each in family(child))]
 
 
@@ -65,7 +69,7 @@ def opened(pid: int) -> list[str]:
 
 def is_gone(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
 

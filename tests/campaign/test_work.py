@@ -41,7 +41,7 @@ def test_a_run_that_fails_and_a_worker_that_is_killed_stop_no_other(small: MakeG
     assert "out of luck" in outcome.failed[broken]
     assert "warning: killed seed=0: its worker process was killed by SIGKILL; another one goes on" in stream.getvalue()
     log = broken.directory.with_name(f"{broken.directory.name}.log")
-    assert "Traceback" in log.read_text()
+    assert "Traceback" in log.read_text(encoding="utf-8")
     assert outcome.failures() == [f"broken seed=0 failed: {outcome.failed[broken]}"]
     assert f"failed: broken seed=0: {outcome.failed[broken]} ({log})" in stream.getvalue()
     assert [path.name for path in log.parent.glob("*.log")] == [log.name]
@@ -55,7 +55,7 @@ def test_what_is_done_is_not_done_again_and_what_was_broken_off_goes_on(small: M
     fedavg, fedprox = small("strategy=fedavg,fedprox", "seed=0")
     with pytest.raises(KeyboardInterrupt):
         runner.run(OmegaConf.create(dict(fedprox.config)), fedprox.directory, show=StopAfter(2))
-    rows = (fedprox.directory / "rounds.jsonl").read_text()
+    rows = (fedprox.directory / "rounds.jsonl").read_text(encoding="utf-8")
     assert finished(fedprox) is None
     assert work([fedavg], workers=1, view=Quiet(io.StringIO())).done == (fedavg,)
     before = _times(fedavg.directory)
@@ -63,7 +63,7 @@ def test_what_is_done_is_not_done_again_and_what_was_broken_off_goes_on(small: M
     assert stream.getvalue().splitlines()[0] == "2 runs, 1 of them done before: 1 to do by 1 worker"
     assert again.done == (fedavg, fedprox)
     assert _times(fedavg.directory) == before
-    assert (fedprox.directory / "rounds.jsonl").read_text().startswith(rows)
+    assert (fedprox.directory / "rounds.jsonl").read_text(encoding="utf-8").startswith(rows)
     assert len(rows.splitlines()) == 2
 
 
@@ -99,7 +99,7 @@ def test_a_crew_ends_its_workers_in_the_middle_of_a_run(small: MakeGrid) -> None
             pass
         (worker,) = crew.desks
     assert not worker.process.is_alive()
-    assert json.loads((long.directory / "run.json").read_text())["status"] == "running"
+    assert json.loads((long.directory / "run.json").read_text(encoding="utf-8"))["status"] == "running"
 
 
 def test_a_worker_that_dies_idle_costs_a_run_nothing(small: MakeGrid) -> None:
@@ -123,7 +123,7 @@ def test_two_comparisons_that_need_the_same_run_do_not_both_do_it(small: MakeGri
 
     (same,) = small("strategy=fedavg", "seed=0", "rounds=1")
     same.directory.parent.mkdir()
-    with log_of(same.directory).open("a") as held, Crew(1) as crew:
+    with log_of(same.directory).open("a", encoding="utf-8") as held, Crew(1) as crew:
         fcntl.flock(held, fcntl.LOCK_EX)
         crew.give(same)
         assert crew.hear(4) == []

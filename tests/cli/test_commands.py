@@ -46,7 +46,7 @@ def test_list_names_experiments_and_everything(capsys: pytest.CaptureFixture[str
 
 def test_list_warns_of_a_broken_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "strategies").mkdir()
-    (tmp_path / "strategies/bad.py").write_text("class Bad(Method:\n")
+    (tmp_path / "strategies/bad.py").write_text("class Bad(Method:\n", encoding="utf-8")
     assert main(["list", "strategies"]) == 0
     captured = capsys.readouterr()
     assert "fedavg" in captured.out
@@ -91,7 +91,7 @@ def test_inside_a_checkout_a_new_method_joins_the_others(monkeypatch: pytest.Mon
 
 def test_doctor_names_versions_and_what_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "strategies").mkdir()
-    (tmp_path / "strategies/bad.py").write_text("class Bad(Method:\n")
+    (tmp_path / "strategies/bad.py").write_text("class Bad(Method:\n", encoding="utf-8")
     text = said(capsys, "doctor")
     assert "torch" in text
     assert "strategy=bad" in text

@@ -63,7 +63,7 @@ def test_a_comparison_from_the_command_to_the_page(fedmed: Call, tmp_path: Path)
 
 def test_a_run_that_fails_is_named_at_the_end_and_on_record(fedmed: Call, tmp_path: Path) -> None:
     (tmp_path / "strategies").mkdir()
-    (tmp_path / "strategies" / "broken.py").write_text(BROKEN)
+    (tmp_path / "strategies" / "broken.py").write_text(BROKEN, encoding="utf-8")
     given = ("compare", *SMALL, "strategy=fedavg,broken", "seed=0", "--no-references", "--quiet")
     code, out, err = fedmed(*given)
     assert code == 1
@@ -74,10 +74,10 @@ def test_a_run_that_fails_is_named_at_the_end_and_on_record(fedmed: Call, tmp_pa
     assert "out of luck" in said[-2]
     assert said[-1] == "fedmed: 1 of 2 runs failed, as said above"
     (record,) = (tmp_path / "runs" / "comparisons").glob("*/comparison.json")
-    assert [("error" in run) for run in json.loads(record.read_text())["runs"]] == [False, True]
+    assert [("error" in run) for run in json.loads(record.read_text(encoding="utf-8"))["runs"]] == [False, True]
 
     # with the method mended, it is another run, and the same command succeeds
-    (tmp_path / "strategies" / "broken.py").write_text(BROKEN.replace("raise", "pass  #"))
+    (tmp_path / "strategies" / "broken.py").write_text(BROKEN.replace("raise", "pass  #"), encoding="utf-8")
     code, out, err = fedmed(*given)
     assert (code, err) == (0, "")
 
@@ -123,7 +123,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_written(
 def test_help_answers_without_torch_and_shows_examples() -> None:
     code = "import sys; from fedmed.cli.main import main\ntry: main(['compare', '--help'])\n"
     code += "except SystemExit: print('torch' in sys.modules, 'hydra' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")
     assert "fedmed compare strategy=fedavg,scaffold,fedprox,fedprox+fednpr seed=0,1,2,3,4" in done.stdout
     assert done.stdout.splitlines()[-1] == "False False"
 

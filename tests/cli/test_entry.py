@@ -30,7 +30,9 @@ WRONG = {
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """`fedmed` in a process of its own."""
     command = [sys.executable, "-m", "fedmed", *arguments]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
 
 
 def test_fedmed_alone_says_what_it_can_do(tmp_path: Path) -> None:

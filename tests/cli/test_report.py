@@ -38,7 +38,7 @@ def test_runs_that_cannot_be_compared_still_have_an_index(tmp_path: Path, capsys
     given = capsys.readouterr()
     assert given.out == f"wrote {tmp_path}/index.html: 2 runs, 2 finished\n"
     assert "No page compares these runs" in given.err
-    assert "No page compares these runs" in (tmp_path / "index.html").read_text()
+    assert "No page compares these runs" in (tmp_path / "index.html").read_text(encoding="utf-8")
     assert main(["report", str(tmp_path), "--metric", "auc"]) == 2
     assert "index" not in capsys.readouterr().out
 
@@ -52,10 +52,10 @@ def test_runs_of_which_none_has_ended_have_an_index(tmp_path: Path, capsys: pyte
 
 def test_each_finished_run_gets_a_page_if_asked_for(tmp_path: Path) -> None:
     fabricated.runs(tmp_path, {"fedavg": [0.7], "moon": [0.8]})
-    (fabricated.run(tmp_path / "damaged") / "config.yaml").write_text("")
+    (fabricated.run(tmp_path / "damaged") / "config.yaml").write_text("", encoding="utf-8")
     assert main(["report", str(tmp_path), "--each"]) == 0
     assert {path.parent.name for path in tmp_path.glob("*/report.html")} == {"fedavg_0", "moon_0"}
-    assert 'href="./moon_0/report.html"' in (tmp_path / "index.html").read_text()
+    assert 'href="./moon_0/report.html"' in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_the_page_of_several_lies_in_a_folder_of_its_own(
@@ -66,7 +66,7 @@ def test_the_page_of_several_lies_in_a_folder_of_its_own(
     assert main(["report", *map(str, paths)]) == 0
     assert (tmp_path / "report/report.html").exists()
     assert main(["report", str(paths[0]), "--output", "other", "--metric", "loss"]) == 0
-    assert "test loss" in (tmp_path / "other/report.html").read_text()
+    assert "test loss" in (tmp_path / "other/report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,6 @@ def test_help_needs_no_torch() -> None:
     code = (
         f"try:\n {program}\nexcept SystemExit: pass\nassert not {{'torch', 'matplotlib', 'jinja2'}} & set(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert "--reference ARM" in done.stdout

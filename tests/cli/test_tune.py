@@ -96,7 +96,9 @@ def test_a_search_from_the_command_to_the_comparison(
     assert told["strategies"]["fedprox"]["trials"] == 3
     assert told["strategies"]["fedprox"]["failed"] > 0
     kept = list(Path(told["directory"]).glob("runs/*/final.json"))
-    assert told["strategies"]["fedprox"]["value"] == max(json.loads(file.read_text())["val.auc"] for file in kept)
+    assert told["strategies"]["fedprox"]["value"] == max(
+        json.loads(file.read_text(encoding="utf-8"))["val.auc"] for file in kept
+    )
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.json*")}
     assert main([*words, "budget=3", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == told

@@ -21,7 +21,7 @@ def entry(folder: Path) -> Entry:
 
 def change(place: Path, **about: Any) -> Path:
     file = place / "run.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **about}))
+    file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), **about}), encoding="utf-8")
     return place
 
 
@@ -48,7 +48,7 @@ def test_a_run_that_has_not_ended(tmp_path: Path, status: str, age: int, told: s
 
 def test_slow_rounds_are_given_time(tmp_path: Path) -> None:
     place = change(run(tmp_path / "a"), status="running")
-    (place / "rounds.jsonl").write_text('{"round": 1, "seconds": 1000.0}\n')
+    (place / "rounds.jsonl").write_text('{"round": 1, "seconds": 1000.0}\n', encoding="utf-8")
     for file in place.iterdir():
         os.utime(file, (file.stat().st_mtime - 3600,) * 2)
     assert entry(tmp_path).status == "running"
@@ -74,7 +74,7 @@ def test_what_is_missing_is_told(tmp_path: Path, gone: str) -> None:
 def test_the_last_row_is_found_in_a_long_file_and_after_a_torn_line(tmp_path: Path) -> None:
     place = change(run(tmp_path / "a"), status="stopped")
     rows = "".join(json.dumps({"round": n, "test.auc": 0.5, "x": "y" * 200}) + "\n" for n in range(1, 2 * TAIL // 200))
-    (place / "rounds.jsonl").write_text(rows + '{"round": 99999, "tes')
+    (place / "rounds.jsonl").write_text(rows + '{"round": 99999, "tes', encoding="utf-8")
     assert entry(tmp_path).done == 2 * TAIL // 200 - 1
 
 
@@ -98,7 +98,7 @@ def test_a_run_that_failed_once_and_then_finished_is_finished(tmp_path: Path) ->
 
 
 def test_a_record_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    (tmp_path / "comparison.json").write_text("{")
+    (tmp_path / "comparison.json").write_text("{", encoding="utf-8")
     assert "cannot be read" in entry(tmp_path).why
 
 

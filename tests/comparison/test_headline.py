@@ -25,8 +25,8 @@ def own(folder: Path, *, seed: int = 0, better: str | None = None) -> None:
     """A run with a metric of the user's, which says which way it improves or, as earlier versions wrote it, not."""
     run(folder, seed=seed, config={"metric": "off_by"}, final={"test.off_by": 0.4})
     if better is not None:
-        about = json.loads((folder / "run.json").read_text())
-        (folder / "run.json").write_text(json.dumps(about | {"better": {"off_by": better}}))
+        about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        (folder / "run.json").write_text(json.dumps(about | {"better": {"off_by": better}}), encoding="utf-8")
 
 
 @pytest.mark.parametrize("better", ["lower", "higher"])

@@ -206,7 +206,7 @@ def test_a_damaged_or_unfinished_run_is_named_and_skipped(
 ) -> None:
     run(tmp_path / "whole")
     broken = run(tmp_path / "broken", seed=1)
-    (broken / name).unlink() if content is None else (broken / name).write_text(content)
+    (broken / name).unlink() if content is None else (broken / name).write_text(content, encoding="utf-8")
     found = read([tmp_path])
     assert len(found.runs) == 1
     [note] = found.notes
@@ -256,7 +256,7 @@ def test_files_are_told_by_their_names_wherever_they_lie(tmp_path: Path) -> None
 
 def test_rows_are_read_when_asked_for(tmp_path: Path) -> None:
     folder = run(tmp_path / "a", curve=[0.1, 0.2])
-    (folder / "rounds.jsonl").write_text("damaged\n")
+    (folder / "rounds.jsonl").write_text("damaged\n", encoding="utf-8")
     found = read([tmp_path])
     with pytest.raises(UserError, match=r"rounds\.jsonl, line 1"):
         _ = next(iter(found.runs.values())).rounds

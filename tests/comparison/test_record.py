@@ -19,7 +19,7 @@ def test_a_record_names_its_runs_and_moves_with_them(tmp_path: Path) -> None:
     assert recorded(folder / NAME) == list(runs)
     assert failures(folder / NAME) == {tmp_path / "old" / "runs" / "b": ("b seed=0", "out of luck")}
     assert asked(folder / NAME) == ["seed=0"]
-    content = json.loads((folder / NAME).read_text())
+    content = json.loads((folder / NAME).read_text(encoding="utf-8"))
     assert content["asked"] == ["seed=0"]
     assert [run.get("error") for run in content["runs"]] == [None, "out of luck"]
     shutil.move(tmp_path / "old", tmp_path / "new")
@@ -34,6 +34,6 @@ def test_runs_of_one_name_are_all_on_record(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["{", '{"format": 2, "runs": []}'])
 def test_a_record_that_cannot_be_read_is_named(content: str, tmp_path: Path) -> None:
-    (tmp_path / NAME).write_text(content)
+    (tmp_path / NAME).write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=NAME):
         recorded(tmp_path / NAME)

@@ -21,7 +21,7 @@ WORLD = "synthetic_multiclass"
 def arm(folder: Path, name: str, finals: Sequence[dict[str, Any]], clients: Sequence[dict[str, Any]] = ()) -> None:
     for seed, final in enumerate(finals):
         made = run(folder / f"{name}{seed}", seed=seed, auc=None, config={"strategy": strategy(name)}, final=final)
-        (made / "clients.jsonl").write_text("".join(json.dumps(row) + "\n" for row in clients))
+        (made / "clients.jsonl").write_text("".join(json.dumps(row) + "\n" for row in clients), encoding="utf-8")
 
 
 def distances(hd95: float, found: int | None, of: int = 40) -> list[dict[str, Any]]:
@@ -48,9 +48,9 @@ def test_whoever_finds_least_is_not_the_best_by_distance(tmp_path: Path, found: 
     assert "38 of 40" in text
     assert "*" not in text
     tables.write_summary(summary, tmp_path / "out")
-    assert "38.0,40.0" in (tmp_path / "out/summary.csv").read_text()
-    assert "(38 of 40)" in (tmp_path / "out/summary.tex").read_text()
-    html = page.write_summary(summary, tmp_path / "out").read_text()
+    assert "38.0,40.0" in (tmp_path / "out/summary.csv").read_text(encoding="utf-8")
+    assert "(38 of 40)" in (tmp_path / "out/summary.tex").read_text(encoding="utf-8")
+    html = page.write_summary(summary, tmp_path / "out").read_text(encoding="utf-8")
     assert "(38 of 40)" in html
     assert "nothing is ranked by it" in html
     penalised = headline(summarise(read([tmp_path], metric="hd95_penalised")))

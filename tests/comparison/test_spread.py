@@ -40,7 +40,7 @@ def test_a_run_by_hand(tmp_path: Path) -> None:
 
 def test_the_last_round_with_values_counts(tmp_path: Path) -> None:
     folder = run(tmp_path / "a", clients=[0.2, 0.4])
-    with (folder / "clients.jsonl").open("a") as file:
+    with (folder / "clients.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"round": 3, "client": 0, "loss": 1.0}\n{"round": 3, "client": 1, "client.auc": null}\n')
     [only] = read([folder]).runs.values()
     assert last_values(only, "auc") == [0.2, 0.4]

@@ -31,7 +31,7 @@ def test_the_first_evaluated_round_that_reaches_it_counts(tmp_path: Path) -> Non
 def test_a_simulated_clock_is_used_where_it_ran(tmp_path: Path) -> None:
     [only] = _runs(tmp_path, [0.1, 0.7])
     rows = [{**row, "simulated_seconds": 100.0} for row in only.rounds]
-    (only.path / "rounds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (only.path / "rounds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     [again] = read([tmp_path]).runs.values()
     assert reach(again, "test.auc", 0.7, greater=True, simulated=True).seconds == 200
 

@@ -98,7 +98,9 @@ def test_listing_a_strangers_strategies_runs_none_of_their_code(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "strategies").mkdir()
-    (tmp_path / "strategies/mine.py").write_text(METHOD.format(annotation=annotation, default=default))
+    (tmp_path / "strategies/mine.py").write_text(
+        METHOD.format(annotation=annotation, default=default), encoding="utf-8"
+    )
     for command in ("list", "strategies"), ("list", "strategy=mine"), ("run", "--help"), ("doctor",):
         main(list(command))
     assert not (tmp_path / "proof").exists()

@@ -35,7 +35,7 @@ def test_an_option_is_built_from_its_node() -> None:
 
 def test_an_option_from_a_file_is_imported_once_and_can_be_pickled(home: Path, method: str) -> None:
     file = home / "mine.py"
-    file.write_text(method)
+    file.write_text(method, encoding="utf-8")
     made = build(compose(["strategy=mine.py", "strategy.needed=x"]).strategy.mine)
     assert made.needed == "x"
     assert pickle.loads(pickle.dumps(made)) == made
@@ -44,7 +44,7 @@ def test_an_option_from_a_file_is_imported_once_and_can_be_pickled(home: Path, m
 
 
 def test_a_function_comes_from_a_file(home: Path) -> None:
-    (home / "own.py").write_text("def twice(x): return 2 * x\n")
+    (home / "own.py").write_text("def twice(x): return 2 * x\n", encoding="utf-8")
     assert resolve("own.py:twice")(2) == 4
     with pytest.raises(UserError, match="gone, defined in own"):
         resolve("own.py:gone")
@@ -53,10 +53,10 @@ def test_a_function_comes_from_a_file(home: Path) -> None:
 
 
 def test_a_file_that_fails_is_not_kept(home: Path) -> None:
-    (home / "own.py").write_text("raise ZeroDivisionError\n")
+    (home / "own.py").write_text("raise ZeroDivisionError\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"own.py, line 1: expected a file that can be imported, got ZeroDivisionError"):
         resolve("own.py:twice")
-    (home / "own.py").write_text("def twice(x): return 2 * x\n")
+    (home / "own.py").write_text("def twice(x): return 2 * x\n", encoding="utf-8")
     assert resolve("own.py:twice")(2) == 4
 
 
@@ -76,13 +76,15 @@ def test_a_file_that_fails_is_not_kept(home: Path) -> None:
     ],
 )
 def test_a_file_that_cannot_be_imported_names_its_line(home: Path, text: str, said: str) -> None:
-    (home / "own.py").write_text(text)
+    (home / "own.py").write_text(text, encoding="utf-8")
     with pytest.raises(UserError) as raised:
         resolve("own.py:Mine")
     assert said in str(raised.value)
 
 
 def test_a_class_that_is_no_dataclass_is_refused_by_name(home: Path) -> None:
-    (home / "own.py").write_text("from fedmed.method import Method\nclass Mine(Method):\n    x: int = 1\n")
+    (home / "own.py").write_text(
+        "from fedmed.method import Method\nclass Mine(Method):\n    x: int = 1\n", encoding="utf-8"
+    )
     with pytest.raises(UserError, match=r"own.py:Mine: expected a class of x, got TypeError.*@dataclass"):
         build({"_target_": "own.py:Mine", "x": 2})

@@ -56,7 +56,7 @@ def test_methods_compose_in_order() -> None:
 def test_an_option_needs_no_name_of_the_one_method(overrides: list[str], tmp_path: Path) -> None:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment/nearby.yaml").write_text(
-        "# @package _global_\ndefaults: [{override /strategy: [fedprox]}]\n"
+        "# @package _global_\ndefaults: [{override /strategy: [fedprox]}]\n", encoding="utf-8"
     )
     assert compose([*overrides, f"hydra.searchpath=[file://{tmp_path}]"]).strategy.fedprox.mu == 3
 
@@ -64,7 +64,7 @@ def test_an_option_needs_no_name_of_the_one_method(overrides: list[str], tmp_pat
 def test_a_preset_is_its_method_with_other_values(tmp_path: Path) -> None:
     (tmp_path / "strategy").mkdir()
     (tmp_path / "strategy/fedprox_strong.yaml").write_text(
-        "# @package strategy.fedprox\ndefaults: [fedprox@_here_, _self_]\nmu: 5\n"
+        "# @package strategy.fedprox\ndefaults: [fedprox@_here_, _self_]\nmu: 5\n", encoding="utf-8"
     )
     place = f"hydra.searchpath=[file://{tmp_path}]"
     assert compose(["strategy=fedprox_strong", place]).strategy.fedprox.mu == 5
@@ -74,14 +74,14 @@ def test_a_preset_is_its_method_with_other_values(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("written", ["mine.py", "mine.py:Mine", "./mine.py:Mine+fedbn"])
 def test_a_method_comes_from_a_file(written: str, tmp_path: Path, method: str) -> None:
-    (tmp_path / "mine.py").write_text(method)
+    (tmp_path / "mine.py").write_text(method, encoding="utf-8")
     config = compose([f"strategy={written}", "strategy.mine.needed=x"])
     assert config.strategy.mine._target_ == f"{tmp_path}/mine.py:Mine"
     assert config.strategy.mine.strength == 0.5
 
 
 def test_paths_of_own_code_become_absolute(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text("def focal(): ...\n")
+    (tmp_path / "own.py").write_text("def focal(): ...\n", encoding="utf-8")
     config = compose(["loss=own.py:focal", "metrics=[own.py:focal]"])
     assert config.loss == config.metrics[0] == f"{tmp_path}/own.py:focal"
 
@@ -134,7 +134,7 @@ def test_all_faults_come_together() -> None:
 
 def test_a_broken_method_says_why_it_cannot_be_chosen(tmp_path: Path) -> None:
     (tmp_path / "strategies").mkdir()
-    (tmp_path / "strategies/bad.py").write_text("class Bad(Method:\n")
+    (tmp_path / "strategies/bad.py").write_text("class Bad(Method:\n", encoding="utf-8")
     said = refused("strategy=bad")
     assert "line 1" in said
     assert f"{tmp_path}/strategies/bad.py" in said

@@ -18,7 +18,7 @@ from fedmed.errors import UserError
 
 def write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -105,7 +105,7 @@ def test_two_files_of_one_name_are_a_fault_that_names_both(home: Path, method: s
 
 def test_a_copy_of_the_same_file_is_no_clash(home: Path, method: str) -> None:
     own = discover().options["strategy"]["fedprox"]
-    write(home / "strategies/fedprox.py", own.file.read_text())
+    write(home / "strategies/fedprox.py", own.file.read_text(encoding="utf-8"))
     assert discover().options["strategy"]["fedprox"] == own
 
 

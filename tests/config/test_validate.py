@@ -78,7 +78,7 @@ def test_values_in_bounds_are_none(overrides: list[str]) -> None:
 
 
 def test_a_required_field_without_a_value_is_a_fault(home: Path, method: str) -> None:
-    (home / "mine.py").write_text(method)
+    (home / "mine.py").write_text(method, encoding="utf-8")
     assert wheres("strategy=mine.py") == ["strategy.mine.needed"]
 
 
@@ -87,8 +87,8 @@ def test_a_required_field_without_a_value_is_a_fault(home: Path, method: str) ->
     [("own.py:gone", "defined in that file"), ("own.py", "path/to/file.py"), ("broken.py:x", "parses")],
 )
 def test_own_functions_must_exist(text: str, fault: str, home: Path) -> None:
-    (home / "own.py").write_text("def focal(): ...\n")
-    (home / "broken.py").write_text("def focal(:\n")
+    (home / "own.py").write_text("def focal(): ...\n", encoding="utf-8")
+    (home / "broken.py").write_text("def focal(:\n", encoding="utf-8")
     with pytest.raises(UserError, match=fault):
         compose([f"loss={text}"])
 

@@ -193,7 +193,7 @@ def test_a_division_survives_its_file(tmp_path: Path) -> None:
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "split.json"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError) as error:
         divide(FilePartition(path=str(path)), a_pool(0), None, 0)
     assert message in str(error.value)

@@ -36,7 +36,7 @@ def test_json_is_the_last_line_and_the_only_one(fedmed: Any, tmp_path: Path) -> 
     final = json.loads(out)
     assert out.count("\n") == 1
     assert {"test.loss", "test.auc", "test.accuracy", "client.worst.auc", "bytes.up", "bytes.down"} <= final.keys()
-    assert final == json.loads((tmp_path / final["directory"] / "final.json").read_text())
+    assert final == json.loads((tmp_path / final["directory"] / "final.json").read_text(encoding="utf-8"))
     assert "round 2/2" in err
     assert fedmed("run", "experiment=smoke", "--json", "--quiet")[2] == ""
 

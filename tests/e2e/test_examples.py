@@ -18,7 +18,9 @@ EXAMPLES = ROOT / "examples"
 def test_the_flower_project_learns_with_methods_of_fedmed(tmp_path: Path) -> None:
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-P", EXAMPLES / "flower_project.py"]
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stderr
     accuracies = [float(found) for found in re.findall(r"accuracy (\S+)", done.stdout)]
     assert len(accuracies) == 8
@@ -27,7 +29,9 @@ def test_the_flower_project_learns_with_methods_of_fedmed(tmp_path: Path) -> Non
 
 
 def test_parts_of_ones_own_run_by_the_command_in_the_readme(fedmed: Any) -> None:
-    text = (EXAMPLES / "README.md").read_text().replace("\\\n", " ").replace("examples/", f"{EXAMPLES}/")
+    text = (
+        (EXAMPLES / "README.md").read_text(encoding="utf-8").replace("\\\n", " ").replace("examples/", f"{EXAMPLES}/")
+    )
     command = next(line for line in text.splitlines() if line.strip().startswith("fedmed run"))
     code, out, err = fedmed(*shlex.split(command)[1:], "--json")
     assert code == 0, err

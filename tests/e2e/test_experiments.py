@@ -88,8 +88,8 @@ def test_an_experiment_runs(fedmed: Any, tmp_path: Path, experiment: str) -> Non
     assert final["bytes.up"] > 0
     assert final["client.mean.loss"] > 0
     run = tmp_path / final["directory"]
-    assert json.loads((run / "run.json").read_text())["status"] == "finished"
-    assert json.loads((run / "final.json").read_text()) == final
+    assert json.loads((run / "run.json").read_text(encoding="utf-8"))["status"] == "finished"
+    assert json.loads((run / "final.json").read_text(encoding="utf-8")) == final
 
 
 def test_every_experiment_says_what_it_is(fedmed: Any) -> None:

@@ -30,7 +30,7 @@ def fake_flower(tmp_path: Path) -> Path:
     fake = tmp_path / "flower"
     listen = f"import socket, sys, time; s = socket.create_server(('{HOST}', int(sys.argv[1]))); time.sleep(60)"
     superlink = f'[ $2 = --host ] && exec {sys.executable} -c "{listen}" $5'
-    fake.write_text(f'#!/bin/sh\necho "$@" $FLWR_TELEMETRY_ENABLED\n{superlink}\nsleep 60\n')
+    fake.write_text(f'#!/bin/sh\necho "$@" $FLWR_TELEMETRY_ENABLED\n{superlink}\nsleep 60\n', encoding="utf-8")
     fake.chmod(0o755)
     return fake
 
@@ -58,7 +58,7 @@ def test_a_superlink_that_does_not_start_is_told_of_with_its_log_and_nothing_is_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = tmp_path / "flower"
-    fake.write_text("#!/bin/sh\necho address in use\nexit 1\n")
+    fake.write_text("#!/bin/sh\necho address in use\nexit 1\n", encoding="utf-8")
     fake.chmod(0o755)
     monkeypatch.setattr(loopback, "program", lambda name: str(fake))
     before = dict(os.environ)
@@ -74,12 +74,12 @@ def test_nodes_are_told_who_they_are_and_the_environment_is_flowers_inside_the_b
     before = dict(os.environ)
     with Loopback(2, tmp_path / "sites", [tmp_path / "a.npz", tmp_path / "b.npz"]):
         home = Path(os.environ["FLWR_HOME"])
-        while not (log := (home / "supernode1" / "log").read_text()):
+        while not (log := (home / "supernode1" / "log").read_text(encoding="utf-8")):
             time.sleep(0.01)
         assert f'partition-id=1 num-partitions=2 site-directory="{tmp_path}/sites/1"' in log
         assert f'dataset-path="{tmp_path}/b.npz"' in log
         assert log.endswith(" 0\n")
-        assert '[superlink]\ndefault = "fedmed-loopback"' in (home / "config.toml").read_text()
+        assert '[superlink]\ndefault = "fedmed-loopback"' in (home / "config.toml").read_text(encoding="utf-8")
     assert not home.exists()
     assert dict(os.environ) == before
 

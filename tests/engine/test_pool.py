@@ -245,7 +245,8 @@ def test_a_method_of_the_users_own_file_reaches_spawned_workers(tmp_path: Path, 
     file.write_text(
         "from dataclasses import dataclass\nfrom fedmed.method import Method\n\n"
         "@dataclass(frozen=True, kw_only=True)\nclass Mine(Method):\n"
-        "    def penalty(self, client, batch):\n        return batch.logits.square().mean()\n"
+        "    def penalty(self, client, batch):\n        return batch.logits.square().mean()\n",
+        encoding="utf-8",
     )
     method = resolve(f"{file}:Mine")()
     with pool(method, workers=1, start="spawn") as place:

@@ -114,7 +114,10 @@ def test_a_simulation_that_dies_ends_the_wait_for_replies(simulate: Simulate) ->
         raise ValueError("out of memory")
 
     simulate(die)
-    with pytest.raises(RuntimeError, match="ended before the run"), RayEngine().open(TRAINER, 1, app()) as grid:
+    with (
+        pytest.raises(RuntimeError, match="ended before the run"),
+        RayEngine().open(TRAINER, 1, app()) as grid,
+    ):
         grid.send_and_receive([Message(RecordDict(), 1, "query.roster")])
 
 

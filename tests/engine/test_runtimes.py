@@ -120,7 +120,7 @@ def test_a_run_with_a_method_of_the_users_own_has_the_bits_of_inprocess(
     engine: tuple[str, ...], kept: Callable[..., Kept], tmp_path: Path
 ) -> None:
     (tmp_path / "strategies").mkdir()
-    (tmp_path / "strategies" / "mine.py").write_text(OWN)
+    (tmp_path / "strategies" / "mine.py").write_text(OWN, encoding="utf-8")
     options = ("strategy=scaffold+mine", "clients_per_round=2", "engine=inprocess")
     one, other = kept("inprocess", *options), kept("other", *options[:-1], *engine)
     assert same(one[0], other[0])
@@ -142,7 +142,7 @@ def test_a_deployed_run_that_is_interrupted_and_resumed_has_the_bits_of_a_straig
 ) -> None:
     """A SuperLink and two SuperNodes; Ctrl-C after the first round; no process is left."""
     (tmp_path / "strategies").mkdir()
-    (tmp_path / "strategies" / "mine.py").write_text(OWN)
+    (tmp_path / "strategies" / "mine.py").write_text(OWN, encoding="utf-8")
     options = ("strategy=scaffold+mine", "rounds=2", "eval_every=2")
     one = kept("inprocess", *options, "clients=2")
     command = [sys.executable, "-m", "fedmed", "deploy", "--local", "2"]
@@ -190,15 +190,24 @@ serverapp = "flower_project:server"
 def test_a_project_under_flwr_run_has_the_numbers_of_one_process(short: Path) -> None:
     """Flower pickles the app into Ray's actors; the SuperLink that `flwr run` leaves behind is ended here."""
     example = Path(__file__).resolve().parents[2] / "examples" / "flower_project.py"
-    (short / "pyproject.toml").write_text(PROJECT)
-    (short / "flower_project.py").write_text(example.read_text())
-    plain = subprocess.run([sys.executable, example], cwd=short, capture_output=True, text=True, check=True)
+    (short / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
+    (short / "flower_project.py").write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
+    plain = subprocess.run(
+        [sys.executable, example], cwd=short, capture_output=True, text=True, check=True, encoding="utf-8"
+    )
     command = [loopback.program("flwr"), "run", ".", "--federation-config", "num-supernodes=4", "--stream"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     folders = {"PATH": path, "TMPDIR": str(short), "FLWR_HOME": str(short / "flower"), "OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
-            command, cwd=short, env=os.environ | folders, capture_output=True, text=True, timeout=240, check=False
+            command,
+            cwd=short,
+            env=os.environ | folders,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+            encoding="utf-8",
         )
     finally:
         for process in processes_of(short):
@@ -232,7 +241,7 @@ def left_running(folder: Path) -> list[str]:
     found = []
     for number in processes_of(folder):
         with suppress(OSError):
-            found.append(Path(f"/proc/{number}/cmdline").read_text())
+            found.append(Path(f"/proc/{number}/cmdline").read_text(encoding="utf-8"))
     return found
 
 

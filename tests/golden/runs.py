@@ -69,7 +69,7 @@ def rounds(name: str, shared: Path, *others: str) -> Rows:
         directory = Path(folder) / "run"
         options = [*given, "rounds=3", "seed=0", "engine=inprocess", *others]
         runner.run(compose.compose(options), directory, show=make_show(quiet=True))
-        rows = map(json.loads, (directory / "rounds.jsonl").read_text().splitlines())
+        rows = map(json.loads, (directory / "rounds.jsonl").read_text(encoding="utf-8").splitlines())
         return [{metric: round(row[metric], 5) for metric in METRICS[name]} for row in rows]
 
 
@@ -95,7 +95,7 @@ def measure(name: str, shared: Path) -> dict[str, Any]:
 def record() -> None:
     """Writes rounds.json anew."""
     shared = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-    FILE.write_text(json.dumps({name: measure(name, shared) for name in RUNS}, indent=1) + "\n")
+    FILE.write_text(json.dumps({name: measure(name, shared) for name in RUNS}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

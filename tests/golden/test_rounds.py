@@ -9,7 +9,7 @@ import pytest
 
 from tests.golden.runs import FILE, RUNS, SIZE, Rows, furthest, nudged, rounds
 
-GOLDEN = json.loads(FILE.read_text())
+GOLDEN = json.loads(FILE.read_text(encoding="utf-8"))
 
 CHANGES = {
     "multiclass": ("strategy.fedprox.mu=2.2",),

@@ -96,7 +96,7 @@ def test_long_lists_of_entries_are_cut(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["w.safetensors", "w.pt"])
 def test_a_file_that_is_not_weights_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    path.write_text("not weights")
+    path.write_text("not weights", encoding="utf-8")
     with pytest.raises(UserError, match="a safetensors file, or a torch file of tensors"):
         start(weights=path)
 

@@ -33,7 +33,7 @@ def evaluate(
     content = {"values": dict(scores.values), "examples": images, **scores.detail, "breakdown": sums.breakdown()}
     write_evaluation({name: value for name, value in content.items() if name not in without}, folder)
     if names:
-        (folder / "model.json").write_text(json.dumps({"names": [*names]}))
+        (folder / "model.json").write_text(json.dumps({"names": [*names]}), encoding="utf-8")
     return folder
 
 

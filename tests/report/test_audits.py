@@ -23,7 +23,7 @@ def drawn(folder: Path, names: Sequence[str], rounds: int = 3) -> list[Picture]:
         for n in range(1, rounds + 1)
         for c in (0, 1)
     ]
-    (path / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (path / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     summary = summarise(read([path]))
     with ink.drawing():
         return audits(Sheet(summary=summary, folder=None), summary.comparison.worlds[0])

@@ -75,7 +75,7 @@ SILENT = ['{"test": {}}']
 )
 def test_what_is_not_as_it_should_be_is_noted_and_left_out(tmp_path: Path, content: str) -> None:
     place = fabricated.run(tmp_path / "bad")
-    (place / "evaluation.json").write_text(content)
+    (place / "evaluation.json").write_text(content, encoding="utf-8")
     for seed in (1, 2):
         evaluate(fabricated.run(tmp_path / f"good{seed}", seed=seed))
     notes: list[str] = []
@@ -95,8 +95,8 @@ def test_runs_with_other_classes_than_most_are_left_out_and_noted(tmp_path: Path
 def test_names_come_from_the_model_else_from_the_federation_else_they_are_numbers(tmp_path: Path) -> None:
     place = evaluate(fabricated.run(tmp_path / "run"))
     assert found(tmp_path).names == ["0", "1", "2"]
-    (place / "federation.json").write_text(json.dumps({"class_names": ["x", "y", "z"]}))
+    (place / "federation.json").write_text(json.dumps({"class_names": ["x", "y", "z"]}), encoding="utf-8")
     assert class_names(place) == ["x", "y", "z"]
-    (place / "model.json").write_text(json.dumps({"names": ["a", "b"]}))
+    (place / "model.json").write_text(json.dumps({"names": ["a", "b"]}), encoding="utf-8")
     assert class_names(place) == ["a", "b"]
     assert found(tmp_path).names == ["0", "1", "2"], "names of other classes are not used"

@@ -19,7 +19,7 @@ HOSTILE = """a"><img src=q onerror='alert(1)'> & 100% #1?b:c"""
 
 def index(folder: Path, into: Path | None = None) -> Parsed:
     path, _ = write_index(folder, into or folder)
-    return Parsed(path.read_text())
+    return Parsed(path.read_text(encoding="utf-8"))
 
 
 def links(found: Parsed) -> list[str]:
@@ -30,11 +30,11 @@ def links(found: Parsed) -> list[str]:
 def test_links_lead_to_pages_that_are_there(tmp_path: Path, elsewhere: bool) -> None:
     runs = tmp_path / "runs"
     for name in ("plain", HOSTILE, "sub/dir"):
-        (run(runs / name) / "report.html").write_text("")
+        (run(runs / name) / "report.html").write_text("", encoding="utf-8")
     run(runs / "without")
-    (runs / "report.html").write_text("")
+    (runs / "report.html").write_text("", encoding="utf-8")
     write_record(runs / "c:mpared", {runs / "plain": "fedavg seed=0"}, asked=["x=1"])
-    (runs / "c:mpared/report.html").write_text("")
+    (runs / "c:mpared/report.html").write_text("", encoding="utf-8")
     into = tmp_path / "else where" if elsewhere else runs
     found = index(runs, into)
     assert found.open == []
@@ -47,25 +47,25 @@ def test_links_lead_to_pages_that_are_there(tmp_path: Path, elsewhere: bool) -> 
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:
-    (run(tmp_path / HOSTILE) / "report.html").write_text("")
-    (run(tmp_path / f"{HOSTILE}2") / "run.json").write_text("{")
+    (run(tmp_path / HOSTILE) / "report.html").write_text("", encoding="utf-8")
+    (run(tmp_path / f"{HOSTILE}2") / "run.json").write_text("{", encoding="utf-8")
     path, _ = write_index(tmp_path, tmp_path, notes=[HOSTILE])
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert "<img" not in text
     assert HOSTILE in unescape(text)
 
 
 def test_statuses_and_failures_are_told(tmp_path: Path) -> None:
     place = run(tmp_path / "stopped", curve=[0.5, 0.6], config={"rounds": 7})
-    about = json.loads((place / "run.json").read_text())
-    (place / "run.json").write_text(json.dumps(about | {"status": "stopped"}))
+    about = json.loads((place / "run.json").read_text(encoding="utf-8"))
+    (place / "run.json").write_text(json.dumps(about | {"status": "stopped"}), encoding="utf-8")
     run(tmp_path / "fine")
     write_record(
         tmp_path / "one", {tmp_path / "gone": "moon seed=0"}, asked=[], failed={tmp_path / "gone": "no memory"}
     )
     path, told = write_index(tmp_path, tmp_path)
     assert told == "3 runs, 1 failed, 1 stopped, 1 finished, 1 comparison"
-    found = Parsed(path.read_text())
+    found = Parsed(path.read_text(encoding="utf-8"))
     assert {"stopped", "failed"} <= {*found.texts["span"]}
     assert any("no memory" in text for text in found.texts["li"])
     assert any("of 7" in text for text in found.texts["span"])

@@ -36,7 +36,7 @@ def test_names_inside_figures_do_not_clash() -> None:
 def test_files_are_written_with_plain_colours(tmp_path: Path) -> None:
     drawn(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.png", "one.svg"]
-    assert "var(" not in (tmp_path / "one.svg").read_text()
+    assert "var(" not in (tmp_path / "one.svg").read_text(encoding="utf-8")
     assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
 
 

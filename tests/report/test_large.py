@@ -35,7 +35,7 @@ def hundred(folder: Path) -> Path:
                     for n in range(1, 21)
                     for c in range(10)
                 ]
-                (place / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+                (place / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
                 test = Panel(index=np.arange(6), x=x, truth=truth, predicted=g.integers(0, 2, (6, 64, 64), np.uint8))
                 save(Shown(kind="segmentation", names=("background", "lesion"), test=test), place)
                 evaluate(place, classes=9, images=900, strength=2, seed=seed)

@@ -66,7 +66,7 @@ def compared(folder: Path, alphas: Sequence[float] = (0.5,)) -> Path:
 
 
 def made(folder: Path, out: Path) -> Parsed:
-    return Parsed(page.write(read([folder]), out).read_text())
+    return Parsed(page.write(read([folder]), out).read_text(encoding="utf-8"))
 
 
 def test_a_comparison_is_one_well_formed_file(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
     found = made(compared(tmp_path / "runs"), tmp_path / "out")
     sources = [v for _, attributes in found.found for n, v in attributes.items() if n in ("src", "href", "xlink:href")]
     assert [source for source in sources if source and not source.startswith(("#", "data:"))] == []
-    text = (tmp_path / "out/report.html").read_text()
+    text = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert re.findall(r"url\((?!#)|@import|<script src|fetch\(", text) == []
 
 
@@ -123,7 +123,7 @@ def test_a_run_that_was_hardly_evaluated_has_a_page(tmp_path: Path) -> None:
 def test_names_are_escaped(tmp_path: Path) -> None:
     config = {"strategy": {"<b>&": {"_target_": "x.py:Y", "local": []}}}
     place = run(tmp_path / "run", auc=0.8, curve=[0.5, 0.8], config=config)
-    text = page.write(read([place]), place).read_text()
+    text = page.write(read([place]), place).read_text(encoding="utf-8")
     assert "<b>" not in text
     assert "&lt;b&gt;&amp; reaches" in text
 
@@ -138,7 +138,9 @@ def test_what_is_damaged_is_noted(name: str, tmp_path: Path) -> None:
 def test_how_to_repeat_it_is_told_once(tmp_path: Path) -> None:
     compared(tmp_path / "runs")
     for number, place in enumerate(sorted((tmp_path / "runs").iterdir())):
-        (place / "environment.json").write_text(f'{{"torch": "2.0", "command": "fedmed run seed={number % 2}"}}')
+        (place / "environment.json").write_text(
+            f'{{"torch": "2.0", "command": "fedmed run seed={number % 2}"}}', encoding="utf-8"
+        )
     found = made(tmp_path / "runs", tmp_path / "out")
     assert found.texts["code"] == ["fedmed run seed=0\nfedmed run seed=1"]
     assert found.texts["dd"] == ["0, 1, 2, 3, 4", "2.0"]
@@ -151,12 +153,12 @@ def classified(
     compared(folder, alphas)
     for number, place in enumerate(sorted(folder.iterdir())):
         evaluate(place, classes=classes, strength=1 + number % 3, seed=number, names=names)
-        rows = [json.loads(row) for row in (place / "rounds.jsonl").read_text().splitlines()]
+        rows = [json.loads(row) for row in (place / "rounds.jsonl").read_text(encoding="utf-8").splitlines()]
         rows = [row | {"test.f1": row["test.auc"] / 2, "loss": 1 / row["round"]} for row in rows]
-        (place / "rounds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        final = json.loads((place / "final.json").read_text())
+        (place / "rounds.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        final = json.loads((place / "final.json").read_text(encoding="utf-8"))
         extra = {"test.f1": rows[-1]["test.f1"], "domain.Berlin.auc": 0.8, "domain.<i>.auc": 0.7}
-        (place / "final.json").write_text(json.dumps(final | extra))
+        (place / "final.json").write_text(json.dumps(final | extra), encoding="utf-8")
     return folder
 
 
@@ -184,7 +186,7 @@ def test_classes_domains_and_curves_are_on_the_page(tmp_path: Path) -> None:
 def test_what_strangers_call_their_classes_is_text(tmp_path: Path) -> None:
     name = """<script>alert(1)</script>"' & ]]>"""
     classified(tmp_path / "runs", names=[name, f"{name}2", "c"])
-    text = page.write(read([tmp_path / "runs"]), tmp_path / "out").read_text()
+    text = page.write(read([tmp_path / "runs"]), tmp_path / "out").read_text(encoding="utf-8")
     assert "<script>alert" not in text
     assert Parsed(text).open == []
 
@@ -193,9 +195,13 @@ def test_json_tokens_that_are_no_json_do_not_keep_a_page_from_being_written(tmp_
     """Runs of earlier versions may hold NaN."""
     place = run(tmp_path / "run", auc=0.8, curve=[0.5, 0.8])
     evaluate(place, classes=2)
-    text = (place / "evaluation.json").read_text().replace('"auc_per_class": [null', '"auc_per_class": [NaN')
+    text = (
+        (place / "evaluation.json")
+        .read_text(encoding="utf-8")
+        .replace('"auc_per_class": [null', '"auc_per_class": [NaN')
+    )
     assert "NaN" in text
-    (place / "evaluation.json").write_text(text)
+    (place / "evaluation.json").write_text(text, encoding="utf-8")
     assert "Class by class" in made(place, place).texts["h3"]
 
 

@@ -12,7 +12,7 @@ from fedmed.report import series
 def made(folder: Path, **rows: list[dict[str, object]]) -> Run:
     folder.mkdir()
     for kind, found in rows.items():
-        (folder / f"{kind}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
+        (folder / f"{kind}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
     return Run(path=folder, seed=0, config={}, final={})
 
 

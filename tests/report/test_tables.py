@@ -41,7 +41,7 @@ def comparison(tmp_path: Path) -> Comparison:
 
 
 def _read(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(path.open()))
+    return list(csv.DictReader(path.open(encoding="utf-8")))
 
 
 def test_summary_csv_is_tidy(comparison: Comparison, tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_a_missing_or_cut_file_is_named(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("text", ["", '{"format": 1, "round"', '{"format": 1, "colour": 3}', '{"format": 9}'])
 def test_a_damaged_manifest_is_named(tmp_path: Path, text: str) -> None:
     save(tmp_path, checkpoint(1))
-    (tmp_path / "checkpoint.json").write_text(text)
+    (tmp_path / "checkpoint.json").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"checkpoint\.json"):
         load(tmp_path)
 
@@ -224,9 +224,9 @@ def read_flipped(path: Path, content: bytes, place: int) -> Checkpoint | None:
 
 def test_checkpoints_of_earlier_versions_have_no_digests_and_are_read_by_size(tmp_path: Path) -> None:
     save(tmp_path, checkpoint(1, clients=(0, 1)))
-    manifest = json.loads((tmp_path / "checkpoint.json").read_text())
+    manifest = json.loads((tmp_path / "checkpoint.json").read_text(encoding="utf-8"))
     del manifest["digests"], manifest["digest"]
-    (tmp_path / "checkpoint.json").write_text(json.dumps(manifest))
+    (tmp_path / "checkpoint.json").write_text(json.dumps(manifest), encoding="utf-8")
     (tmp_path / "best.safetensors").write_bytes(pack_weights({"w": torch.ones(1)}, {"round": "1"}))
     loaded, best = load(tmp_path), load_best(tmp_path)
     assert loaded is not None
@@ -240,16 +240,16 @@ def test_checkpoints_of_earlier_versions_have_no_digests_and_are_read_by_size(tm
 
 def test_a_commit_removes_nothing_outside_its_folder(tmp_path: Path) -> None:
     folder, mine = tmp_path / "of a stranger", tmp_path / "mine.txt"
-    mine.write_text("mine")
+    mine.write_text("mine", encoding="utf-8")
     save(folder, checkpoint(1))
-    manifest = json.loads((folder / "checkpoint.json").read_text())
+    manifest = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
     del manifest["digest"]
     manifest["files"] |= {"../mine.txt": 4, str(mine): 4}
-    (folder / "checkpoint.json").write_text(json.dumps(manifest))
+    (folder / "checkpoint.json").write_text(json.dumps(manifest), encoding="utf-8")
     for use in (lambda: save(folder, checkpoint(2)), lambda: recover(folder)):
         with pytest.raises(UserError, match=r"checkpoint\.json"):
             use()
-    assert mine.read_text() == "mine"
+    assert mine.read_text(encoding="utf-8") == "mine"
 
 
 def test_checkpoints_that_are_links_are_refused(tmp_path: Path) -> None:

@@ -40,14 +40,14 @@ def git(folder: Path, *arguments: str) -> None:
 def test_the_commit_of_a_checkout_and_whether_files_differ(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
     assert module._commit(tmp_path) is None
-    (tmp_path / "a").write_text("1")
+    (tmp_path / "a").write_text("1", encoding="utf-8")
     git(tmp_path, "add", "a")
     git(tmp_path, "commit", "-q", "-m", "a")
     git(tmp_path, "tag", "v1")
     commit = module._commit(tmp_path)
     assert commit is not None
     assert len(commit) == 40
-    (tmp_path / "a").write_text("2")
+    (tmp_path / "a").write_text("2", encoding="utf-8")
     assert module._commit(tmp_path) == f"{commit}-dirty"
 
 

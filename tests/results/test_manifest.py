@@ -37,6 +37,6 @@ def test_a_file_must_have_the_size_it_was_written_with(tmp_path: Path) -> None:
 def test_a_manifest_names_checkpoints_in_its_folder_only(tmp_path: Path, place: str, name: object) -> None:
     found: dict[str, object] = {"format": 1, "round": 1, "model": "model_1.safetensors", "server": "server_1.pt"}
     values = {"clients": {"0": name}, "files": {str(name): 1}, "digests": {str(name): "ab"}}
-    (tmp_path / "checkpoint.json").write_text(json.dumps(found | {place: values.get(place, name)}))
+    (tmp_path / "checkpoint.json").write_text(json.dumps(found | {place: values.get(place, name)}), encoding="utf-8")
     with pytest.raises(UserError, match=r"checkpoint\.json: expected"):
         read_manifest(tmp_path)

@@ -42,7 +42,7 @@ def test_a_run_without_a_picture_has_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", [{"counts": "many"}, {"colour": 1}])
 def test_damage_is_named(change: dict[str, object], tmp_path: Path) -> None:
     save_picture(picture(), tmp_path)
-    found = json.loads((tmp_path / NAME).read_text())
-    (tmp_path / NAME).write_text(json.dumps(found | change))
+    found = json.loads((tmp_path / NAME).read_text(encoding="utf-8"))
+    (tmp_path / NAME).write_text(json.dumps(found | change), encoding="utf-8")
     with pytest.raises(UserError, match=r"federation\.json"):
         load_picture(tmp_path)

@@ -17,7 +17,7 @@ def create(path: Path) -> RunDirectory:
 def test_a_new_run_holds_its_configuration_and_environment(tmp_path: Path) -> None:
     run = RunDirectory.open(create(tmp_path / "runs" / "one").path)
     assert (run.identity, run.status, run.config_yaml) == ("abc", "running", "seed: 1\n")
-    assert json.loads((run.path / "environment.json").read_text()) == {"python": "3.11"}
+    assert json.loads((run.path / "environment.json").read_text(encoding="utf-8")) == {"python": "3.11"}
     assert run.final() is None
     assert run.rows("rounds") == []
 
@@ -26,9 +26,9 @@ def test_a_run_keeps_its_marks_and_older_runs_have_none(tmp_path: Path) -> None:
     marks = {"data": "a", "test": "b"}
     RunDirectory.create(tmp_path, config_yaml="", identity="abc", environment={}, marks=marks)
     assert RunDirectory.open(tmp_path).marks == marks
-    record = json.loads((tmp_path / "run.json").read_text())
+    record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     del record["marks"]
-    (tmp_path / "run.json").write_text(json.dumps(record))
+    (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
     assert RunDirectory.open(tmp_path).marks == {}
 
 
@@ -47,7 +47,7 @@ def test_rows_of_a_run_whose_record_is_gone_are_not_mixed_with_new_ones(tmp_path
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(UserError, match="file/run"):
         create(tmp_path / "file" / "run")
 
@@ -56,8 +56,8 @@ def test_opening_what_is_no_run_or_a_later_format(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"run\.json"):
         RunDirectory.open(tmp_path)
     run = create(tmp_path)
-    record = json.loads((run.path / "run.json").read_text())
-    (run.path / "run.json").write_text(json.dumps(record | {"format": store.FORMAT + 1}))
+    record = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
+    (run.path / "run.json").write_text(json.dumps(record | {"format": store.FORMAT + 1}), encoding="utf-8")
     with pytest.raises(UserError, match="expected format 1, got 2"):
         RunDirectory.open(tmp_path)
 
@@ -91,7 +91,7 @@ def test_a_first_line_cut_short_leaves_no_row(tmp_path: Path) -> None:
 
 def test_damage_inside_the_file_is_named_with_its_line(tmp_path: Path) -> None:
     run = create(tmp_path)
-    (run.path / "rounds.jsonl").write_text('{"round": 1}\n{"round"\n{"round": 3}\n')
+    (run.path / "rounds.jsonl").write_text('{"round": 1}\n{"round"\n{"round": 3}\n', encoding="utf-8")
     with pytest.raises(UserError, match=r"rounds\.jsonl, line 2"):
         run.rows("rounds")
 

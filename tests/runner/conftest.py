@@ -64,4 +64,6 @@ def fedmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 @pytest.fixture
 def rounds(tmp_path: Path) -> Callable[[str], list[dict[str, Any]]]:
     """rounds(name): the rows of the rounds of the run tmp_path/name."""
-    return lambda name: [json.loads(line) for line in (tmp_path / name / "rounds.jsonl").read_text().splitlines()]
+    return lambda name: [
+        json.loads(line) for line in (tmp_path / name / "rounds.jsonl").read_text(encoding="utf-8").splitlines()
+    ]

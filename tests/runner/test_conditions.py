@@ -45,14 +45,14 @@ def test_images_in_one_place_wait_for_no_client(run: Run, rounds: Rounds) -> Non
 
 
 def test_a_trace_that_lacks_clients_is_refused(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "trace.csv").write_text("0,1\n")
+    (tmp_path / "trace.csv").write_text("0,1\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"sampling.path: expected a line for each of 3 clients"):
         run("a", "sampling=availability", "sampling.path=trace.csv")
 
 
 def test_a_run_by_a_trace_is_resumed_to_the_same_bits(run: Run, tmp_path: Path, rounds: Rounds) -> None:
     trace = tmp_path / "trace.csv"
-    trace.write_text("0,1,0,1\n1,1,0,0\n2,0,0,1\n")
+    trace.write_text("0,1,0,1\n1,1,0,0\n2,0,0,1\n", encoding="utf-8")
     options = ("sampling=availability", "sampling.path=trace.csv")
     run("straight", *options)
     assert [(row["asked"], row["clients"], row["loss"] is None) for row in rounds("straight")] == [
@@ -75,7 +75,9 @@ def test_a_run_with_dropouts_and_a_deadline_says_who_is_missing_and_is_resumed(
     assert any("dropout" in row for row in rows)
     assert any("late" in row for row in rows)
     assert final["simulated_seconds"] == pytest.approx(sum(row["simulated_seconds"] for row in rows))
-    clients = [json.loads(line) for line in (tmp_path / "straight" / "clients.jsonl").read_text().splitlines()]
+    clients = [
+        json.loads(line) for line in (tmp_path / "straight" / "clients.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert sum("dropout" in row for row in clients) == sum(row.get("dropout", 0) for row in rows)
     assert all((row["simulated_seconds"] > 1) == ("late" in row) for row in clients if "dropout" not in row)
     late, kept = {row["client"] for row in clients if "late" in row}, load(tmp_path / "straight" / "checkpoints")
@@ -131,9 +133,9 @@ def test_a_compressed_run_is_resumed_to_the_same_bits(run: Run, tmp_path: Path, 
 
 def test_a_run_whose_trace_has_changed_is_not_resumed(run: Run, tmp_path: Path) -> None:
     trace = tmp_path / "trace.csv"
-    trace.write_text("0,1\n1,1\n2,1\n")
+    trace.write_text("0,1\n1,1\n2,1\n", encoding="utf-8")
     run("stopped", "sampling=availability", "sampling.path=trace.csv", stop=1)
-    trace.write_text("0,1\n1,0\n2,1\n")
+    trace.write_text("0,1\n1,0\n2,1\n", encoding="utf-8")
     with pytest.raises(UserError, match="have changed"):
         runner.resume(tmp_path / "stopped", overrides=[], show=make_show(quiet=True))
 

@@ -11,7 +11,7 @@ import pytest
 
 
 def evaluation(run: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((run / "evaluation.json").read_text())
+    content: dict[str, Any] = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
     return content["test"]
 
 
@@ -46,7 +46,8 @@ def test_the_main_metric_lies_in_its_interval(run: Any, tmp_path: Path) -> None:
 def test_a_metric_that_no_resample_gives_has_no_interval(run: Any, tmp_path: Path, overrides: tuple[str, ...]) -> None:
     (tmp_path / "own.py").write_text(
         "from fedmed.metrics import higher_is_better\n\n"
-        "@higher_is_better\ndef own(probabilities, y, seen):\n    return float(probabilities.max())\n"
+        "@higher_is_better\ndef own(probabilities, y, seen):\n    return float(probabilities.max())\n",
+        encoding="utf-8",
     )
     final = run("run", "rounds=1", *overrides)
     assert not any(name.endswith((".low", ".high")) for name in final)
@@ -100,7 +101,7 @@ def off_by(p, y, seen):
 def test_a_metric_that_should_fall_ranks_rounds_clients_and_domains_the_right_way_round(
     run: Any, tmp_path: Path, rounds: Any
 ) -> None:
-    (tmp_path / "own.py").write_text(OFF_BY)
+    (tmp_path / "own.py").write_text(OFF_BY, encoding="utf-8")
     own = ("metrics=[own.py:off_by,own.py:prevalence]", "metric=off_by", "optimizer.lr=0.1", "patience=1", "rounds=9")
     final = run("run", *own, *SITES[:3], "clients=null")
     rows = rounds("run")
@@ -108,13 +109,13 @@ def test_a_metric_that_should_fall_ranks_rounds_clients_and_domains_the_right_wa
     assert len(set(course)) > 1
     assert final["best.round"] == 1 + course.index(min(course))
     assert len(rows) in (9, final["best.round"] + 1)
-    clients = [json.loads(line) for line in (tmp_path / "run/clients.jsonl").read_text().splitlines()]
+    clients = [json.loads(line) for line in (tmp_path / "run/clients.jsonl").read_text(encoding="utf-8").splitlines()]
     last = {row["client"]: row["client.off_by"] for row in clients if row["round"] == len(rows)}
     assert final["client.worst.off_by"] == max(last.values()) == last[final["client.worst.id"]]
     domains = [value for name, value in final.items() if name.startswith("domain.site") and name.endswith("off_by")]
     assert len(domains) == 3
     assert final["domain.worst.off_by"] == max(domains) > min(domains)
-    assert json.loads((tmp_path / "run/run.json").read_text())["better"] == {"off_by": "lower"}
+    assert json.loads((tmp_path / "run/run.json").read_text(encoding="utf-8"))["better"] == {"off_by": "lower"}
     assert final["client.mean.prevalence"] > 0
     assert not {"client.worst.prevalence", "domain.worst.prevalence"} & final.keys()  # nobody says which way is worse
 

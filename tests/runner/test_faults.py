@@ -42,12 +42,12 @@ STRICT_JSON = {"parse_constant": lambda token: pytest.fail(f"{token} is no JSON"
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line, **STRICT_JSON) for line in path.read_text().splitlines()]
+    return [json.loads(line, **STRICT_JSON) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.fixture
 def nan(tmp_path: Path) -> str:
-    (tmp_path / "spoils.py").write_text(NAN)
+    (tmp_path / "spoils.py").write_text(NAN, encoding="utf-8")
     return "strategy=spoils.py"
 
 
@@ -115,7 +115,7 @@ def test_the_result_of_a_run_that_diverged_is_of_its_last_round_and_its_exit_is_
     final = json.loads(out, **STRICT_JSON)
     assert not [name for name, value in final.items() if name.startswith("test.") and value is not None]
     for name in ("final.json", "evaluation.json"):
-        json.loads((tmp_path / "r" / name).read_text(), **STRICT_JSON)
+        json.loads((tmp_path / "r" / name).read_text(encoding="utf-8"), **STRICT_JSON)
     assert lines(tmp_path / "r/rounds.jsonl")[-1]["test.loss"] is None
 
 
@@ -133,7 +133,9 @@ def test_a_model_that_is_not_finite_is_neither_exported_nor_used(run: Any, tmp_p
 
 
 def test_a_client_that_raises_leaves_the_traceback_and_the_way_on(run: Any, tmp_path: Path) -> None:
-    (tmp_path / "spoils.py").write_text(NAN.replace("client.model.head.weight.fill_(torch.nan)", "{}['lost']"))
+    (tmp_path / "spoils.py").write_text(
+        NAN.replace("client.model.head.weight.fill_(torch.nan)", "{}['lost']"), encoding="utf-8"
+    )
     with pytest.raises(KeyError, match="lost") as raised:
         run("run", "strategy=spoils.py")
     notes = " ".join(raised.value.__notes__)

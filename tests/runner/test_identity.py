@@ -37,7 +37,7 @@ def test_a_method_of_ones_own_is_marked_by_what_its_file_says(tmp_path: Path) ->
         (tmp_path / folder).mkdir()
         source = f"from dataclasses import dataclass\nfrom fedmed.method import Method\n\nVALUE = {value}\n\n\n"
         source += '@dataclass(frozen=True, kw_only=True)\nclass Mine(Method):\n    """Mine."""\n'
-        (tmp_path / folder / "mine.py").write_text(source)
+        (tmp_path / folder / "mine.py").write_text(source, encoding="utf-8")
         found.append(marks(f"strategy={tmp_path}/{folder}/mine.py")["strategy"])
     assert found[0] == found[1] != found[2]
 

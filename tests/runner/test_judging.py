@@ -34,7 +34,7 @@ def test_clients_with_one_class_each_find_a_best_round_and_run_out_of_patience(
     course = [row["val.auc"] for row in rows]
     assert final["best.round"] == 1 + course.index(max(course)) == len(rows) - 2 < 10
     assert final["best.by"] == "val.auc"
-    clients = [json.loads(line) for line in (tmp_path / "run/clients.jsonl").read_text().splitlines()]
+    clients = [json.loads(line) for line in (tmp_path / "run/clients.jsonl").read_text(encoding="utf-8").splitlines()]
     assert sum(row.get("val.auc") is not None for row in clients if row["round"] == 1) < 6  # few could tell alone
     kept, last = checkpoint.load_best(tmp_path / "run/checkpoints"), checkpoint.load(tmp_path / "run/checkpoints")
     assert kept is not None
@@ -81,7 +81,7 @@ def test_where_even_all_images_do_not_define_the_metric_the_loss_judges_and_that
     assert "val.auc is not defined on the validation images of the clients" in said
     assert "val.loss decides" in said
     assert final["best.by"] == "val.loss"
-    rows = [json.loads(line) for line in (tmp_path / "run/rounds.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "run/rounds.jsonl").read_text(encoding="utf-8").splitlines()]
     losses = [row["val.loss"] for row in rows]
     assert final["best.round"] == 1 + losses.index(min(losses))
     assert len(rows) == final["best.round"] + 2

@@ -41,18 +41,20 @@ OPTIONS = ("rounds=4", "strategy=scaffold", "model.dropout=0.3", "clients_per_ro
 
 def fedmed(folder: Path, *arguments: str, die_at: int = 0, of: int = signal.SIGKILL) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of the command in a process of its own."""
-    (folder / "deadly.py").write_text(LOSS)
+    (folder / "deadly.py").write_text(LOSS, encoding="utf-8")
     python_path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     env = os.environ | {"PYTHONPATH": python_path, "DIE_AT": str(die_at), "DIE_OF": str(int(of))}
     command = [sys.executable, "-P", "-m", "fedmed", *arguments]
-    ended = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8"
+    )
     return ended.returncode, ended.stdout, ended.stderr
 
 
 def done(run: Path) -> int:
     """How many rounds a run has kept."""
     rows = run / "rounds.jsonl"
-    return len(rows.read_text().splitlines()) if rows.exists() else 0
+    return len(rows.read_text(encoding="utf-8").splitlines()) if rows.exists() else 0
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ def test_a_run_killed_within_a_round_goes_on_to_the_same_bits(
 ) -> None:
     code, out, _ = fedmed(tmp_path, *RUN, *OPTIONS, "hydra.run.dir=kept", die_at=call)
     assert (code, out) == (-signal.SIGKILL, "")
-    assert json.loads((tmp_path / "kept/run.json").read_text())["status"] == "running"
+    assert json.loads((tmp_path / "kept/run.json").read_text(encoding="utf-8"))["status"] == "running"
     assert done(tmp_path / "kept") == rounds
     code, out, err = fedmed(tmp_path, "run", "resume=kept", "--json")
     assert code == 0, err
@@ -88,7 +90,7 @@ def test_an_interruption_says_how_to_go_on_and_leaves_whole_files(
 ) -> None:
     code, out, err = fedmed(tmp_path, *RUN, *OPTIONS, "hydra.run.dir=kept", die_at=17, of=sign)
     assert (code, out) == (130, "")
-    assert json.loads((tmp_path / "kept/run.json").read_text())["status"] == "stopped"
+    assert json.loads((tmp_path / "kept/run.json").read_text(encoding="utf-8"))["status"] == "stopped"
     assert done(tmp_path / "kept") == 1
     assert err.rstrip().endswith("Interrupted. Continue with: fedmed run resume=kept")
     assert "Traceback" not in err

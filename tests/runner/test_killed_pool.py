@@ -41,7 +41,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="finds proces
 def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a run in one process leaves."""
     folder = tmp_path_factory.mktemp("straight")
-    (folder / "slow.py").write_text(LOSS)
+    (folder / "slow.py").write_text(LOSS, encoding="utf-8")
     code, _, err = fedmed(folder, *ALL, "hydra.run.dir=kept")
     assert code == 0, err
     return trace(folder / "kept")
@@ -49,12 +49,19 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def start(folder: Path) -> subprocess.Popen[str]:
     """A slow run on two workers, in a process group of its own, with its first round done."""
-    (folder / "slow.py").write_text(LOSS)
+    (folder / "slow.py").write_text(LOSS, encoding="utf-8")
     python_path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     env = os.environ | {"PYTHONPATH": python_path, "SECONDS": "0.05"}
     command = [sys.executable, "-P", "-m", "fedmed", *POOL]
     run = subprocess.Popen(
-        command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        encoding="utf-8",
     )
     wait(lambda: done(folder / "kept") > 0 or run.poll() is not None)
     return run
@@ -68,12 +75,12 @@ def wait(until: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def workers(run: subprocess.Popen[str]) -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()]
+    return [int(pid) for pid in Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text(encoding="utf-8").split()]
 
 
 def alive(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status")
-    return status.exists() and "State:\tZ" not in status.read_text()
+    return status.exists() and "State:\tZ" not in status.read_text(encoding="utf-8")
 
 
 def test_a_worker_killed_within_a_round_is_replaced_and_changes_no_bit(

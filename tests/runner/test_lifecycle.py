@@ -49,7 +49,7 @@ def seen(run: Path) -> dict[int, list[list[float]]]:
 
 @pytest.fixture
 def spy(tmp_path: Path) -> str:
-    (tmp_path / "spy.py").write_text(SPY)
+    (tmp_path / "spy.py").write_text(SPY, encoding="utf-8")
     return "strategy=spy.py"
 
 
@@ -71,7 +71,7 @@ def test_the_cosine_schedule_falls_from_round_to_round(run: Any, tmp_path: Path,
 
 def test_sampled_clients_train_and_all_are_evaluated(run: Any, tmp_path: Path, rounds: Any) -> None:
     run("run", "clients=5", "clients_per_round=2", "rounds=4")
-    rows = [json.loads(line) for line in (tmp_path / "run/clients.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "run/clients.jsonl").read_text(encoding="utf-8").splitlines()]
     trained = [{row["client"] for row in rows if row["round"] == round and "examples" in row and "loss" in row}
                for round in range(1, 5)]  # fmt: skip
     assert [len(clients) for clients in trained] == [2, 2, 2, 2]

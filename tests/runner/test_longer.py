@@ -32,9 +32,9 @@ def test_a_longer_run_is_the_long_one_bit_for_bit(
     run("run", *overrides, "rounds=2")
     code, out, err = fedmed("run", "resume=run", "rounds=5", "--json")
     assert code == 0, err
-    assert json.loads(out)["rounds"] == json.loads((tmp_path / "long/final.json").read_text())["rounds"]
+    assert json.loads(out)["rounds"] == json.loads((tmp_path / "long/final.json").read_text(encoding="utf-8"))["rounds"]
     assert trace(tmp_path / "run") == trace(tmp_path / "long")
-    configs = [(tmp_path / name / "config.yaml").read_text() for name in ("run", "long")]
+    configs = [(tmp_path / name / "config.yaml").read_text(encoding="utf-8") for name in ("run", "long")]
     assert configs[0] == configs[1]
 
 

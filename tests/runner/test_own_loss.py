@@ -62,7 +62,7 @@ def examples(y: torch.Tensor) -> Examples:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    (tmp_path / "own.py").write_text(FILE)
+    (tmp_path / "own.py").write_text(FILE, encoding="utf-8")
     return tmp_path / "own.py"
 
 
@@ -107,14 +107,16 @@ def test_what_cannot_be_a_loss_is_refused_by_name_before_training(file: Path, na
 
 
 def test_findings_are_tried_as_they_are(file: Path) -> None:
-    (file.parent / "bce.py").write_text("from torch.nn import BCEWithLogitsLoss as Bce\nbce = Bce(reduction='none')\n")
+    (file.parent / "bce.py").write_text(
+        "from torch.nn import BCEWithLogitsLoss as Bce\nbce = Bce(reduction='none')\n", encoding="utf-8"
+    )
     y = torch.ones(2, 4)
     assert own_loss(f"{file.parent / 'bce.py'}:bce", MultiLabel(classes=4), examples(y))(y, y).shape == (2, 4)
 
 
 @pytest.mark.parametrize("name", ["Focal", "focal"])
 def test_a_run_trains_with_it(run: Any, tmp_path: Path, name: str) -> None:
-    (tmp_path / "own.py").write_text(FILE)
+    (tmp_path / "own.py").write_text(FILE, encoding="utf-8")
     final = run(name, f"loss=own.py:{name}", "rounds=1", "engine=pool")
     assert final["test.loss"] < 1.7
     with pytest.raises(UserError, match=r"own.py:mean: expected"):

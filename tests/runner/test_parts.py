@@ -86,8 +86,8 @@ def test_a_metric_that_the_task_does_not_have_is_refused() -> None:
 
 
 def test_a_metric_with_a_name_that_is_taken_is_refused_before_training(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text("def auc(probabilities, y, seen):\n    return 0.0\n")
-    (tmp_path / "off.py").write_text("def off_by(probabilities, y, seen):\n    return 0.0\n")
+    (tmp_path / "own.py").write_text("def auc(probabilities, y, seen):\n    return 0.0\n", encoding="utf-8")
+    (tmp_path / "off.py").write_text("def off_by(probabilities, y, seen):\n    return 0.0\n", encoding="utf-8")
     assert "metric: expected a metric that declares which way it improves, got off_by" in words(
         f"metrics=[{tmp_path}/off.py:off_by]", "metric=off_by"
     )

@@ -34,7 +34,7 @@ def resume(directory: Path, *overrides: str) -> dict[str, Any]:
 def test_a_resumed_run_is_the_straight_one_bit_for_bit(run: Any, tmp_path: Path, overrides: tuple[str, ...]) -> None:
     run("straight", "clients=4", *overrides)
     run("stopped", "clients=4", *overrides, stop=1)
-    assert json.loads((tmp_path / "stopped/run.json").read_text())["status"] == "stopped"
+    assert json.loads((tmp_path / "stopped/run.json").read_text(encoding="utf-8"))["status"] == "stopped"
     resume(tmp_path / "stopped")
     assert trace(tmp_path / "stopped") == trace(tmp_path / "straight")
     assert not leftovers(tmp_path / "stopped")
@@ -70,8 +70,8 @@ def test_a_run_goes_on_after_its_first_end_was_lost(run: Any, tmp_path: Path) ->
     final = run("run")
     before = trace(tmp_path / "run")
     (tmp_path / "run/final.json").unlink()
-    record = json.loads((tmp_path / "run/run.json").read_text())
-    (tmp_path / "run/run.json").write_text(json.dumps(record | {"status": "running"}))
+    record = json.loads((tmp_path / "run/run.json").read_text(encoding="utf-8"))
+    (tmp_path / "run/run.json").write_text(json.dumps(record | {"status": "running"}), encoding="utf-8")
     assert resume(tmp_path / "run") == final
     assert trace(tmp_path / "run") == before
 

@@ -60,11 +60,11 @@ class Flower:
     @property
     def asked(self) -> list[str]:
         file = self.folder / "asked"
-        return file.read_text().splitlines() if file.exists() else []
+        return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
     def states(self, *lines: str) -> None:
         """What each look at the SuperLink shows: of this run and, behind it, of another one."""
-        (self.folder / "states").write_text("\n".join(lines))
+        (self.folder / "states").write_text("\n".join(lines), encoding="utf-8")
 
     def leaves(self, final: dict[str, Any]) -> None:
         """What the run leaves on the SuperLink's machine."""
@@ -76,8 +76,8 @@ class Flower:
 def flower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flower:
     folder = tmp_path / "flower"
     (folder / "result").mkdir(parents=True)
-    (folder / "flwr.py").write_text(FLWR)
-    (folder / "flwr").write_text(f'#!/bin/sh\nexec {sys.executable} {folder}/flwr.py "$@"\n')
+    (folder / "flwr.py").write_text(FLWR, encoding="utf-8")
+    (folder / "flwr").write_text(f'#!/bin/sh\nexec {sys.executable} {folder}/flwr.py "$@"\n', encoding="utf-8")
     (folder / "flwr").chmod(0o755)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(flower_run, "program", lambda name: str(folder / name))
@@ -95,7 +95,7 @@ def test_the_result_is_what_the_superlink_leaves_in_the_directory(
     run, *others = flower.asked
     assert run.split()[::2] == ["run", "hospitals", "json"]
     assert "log 7 hospitals --stream" in others
-    assert (flower.folder / "bundle/config.yaml").read_text() == YAML
+    assert (flower.folder / "bundle/config.yaml").read_text(encoding="utf-8") == YAML
     assert (flower.folder / "bundle/pyproject.toml").is_file()
     assert "the log" in capfd.readouterr().err
 
@@ -120,7 +120,7 @@ def test_a_superlink_that_is_busy_with_another_run_is_waited_for(
 
 
 def test_what_flower_says_of_a_submission_that_fails_is_passed_on(flower: Flower) -> None:
-    (flower.folder / "refusal").write_text("SuperLink connection 'hospitals' not found")
+    (flower.folder / "refusal").write_text("SuperLink connection 'hospitals' not found", encoding="utf-8")
     with pytest.raises(UserError, match="one that takes the run, got SuperLink connection 'hospitals' not found"):
         submit(build(CONFIG.engine), YAML, Path("run"), resume=False)
 

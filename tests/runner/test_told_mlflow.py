@@ -37,7 +37,7 @@ class Server:
         self.uri = f"http://127.0.0.1:{port}"
         stores = ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", f"{folder}/files"]
         command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", *stores]
-        self.log = (folder / "server.log").open("w+")
+        self.log = (folder / "server.log").open("w+", encoding="utf-8")
         self._process = subprocess.Popen(command, stdout=self.log, stderr=self.log, start_new_session=True)
         self._await()
 
@@ -52,9 +52,9 @@ class Server:
                 with urllib.request.urlopen(f"{self.uri}/health", timeout=1):
                     return
             except OSError:
-                assert self._process.poll() is None, Path(self.log.name).read_text()
+                assert self._process.poll() is None, Path(self.log.name).read_text(encoding="utf-8")
                 time.sleep(0.1)
-        raise TimeoutError(Path(self.log.name).read_text())
+        raise TimeoutError(Path(self.log.name).read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_a_run_that_goes_on_goes_on_there_with_each_round_once(run: Any, uri: st
 
 def test_runs_of_a_comparison_are_nested(run: Any, database: str, tmp_path: Path) -> None:
     place = ("tracking=mlflow", f"tracking.uri={database}", "tracking.group=all")
-    (tmp_path / "report.html").write_text("a page")
+    (tmp_path / "report.html").write_text("a page", encoding="utf-8")
     warnings: list[str] = []
     with gathered(build(compose.compose(place).tracking), files=[tmp_path / "report.html"], warn=warnings.append):
         run("first", *place, "rounds=1")

@@ -126,6 +126,6 @@ def test_the_file_to_write_may_lie_in_a_new_folder_and_is_no_folder(
 
 def test_the_card_of_a_model_says_what_it_expects(run: Any, tmp_path: Path) -> None:
     run("run", "rounds=1")
-    card = json.loads((tmp_path / "run/model.json").read_text())
+    card = json.loads((tmp_path / "run/model.json").read_text(encoding="utf-8"))
     assert (card["task"], card["classes"], card["channels"], card["side"]) == ("multiclass", 6, 1, 28)
     assert card["pixels"] == "uint8"

@@ -24,7 +24,7 @@ def trace(run: Path) -> dict[str, Any]:
     """Everything a run leaves that does not depend on the clock or on its folder, with tensors as bytes."""
     saved = checkpoint.load(run / "checkpoints")
     assert saved is not None
-    final = json.loads((run / "final.json").read_text())
+    final = json.loads((run / "final.json").read_text(encoding="utf-8"))
     return {
         "weights": weights(run),
         "best": _bits(checkpoint.load_best(run / "checkpoints")),
@@ -42,7 +42,7 @@ def leftovers(run: Path) -> list[str]:
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:
-    return [_timeless(json.loads(line)) for line in file.read_text().splitlines()]
+    return [_timeless(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def _timeless(row: dict[str, Any]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def test_by_time_of_day_each_is_there_for_its_part_of_every_day() -> None:
 
 def test_a_trace_says_who_is_there_and_starts_again(tmp_path: Path) -> None:
     file = tmp_path / "trace.csv"
-    file.write_text("0,1,0\n2, 1, 1\n\n1,0,0\n")
+    file.write_text("0,1,0\n2, 1, 1\n\n1,0,0\n", encoding="utf-8")
     plan = AvailabilitySampling(path=str(file))
     assert drawn(plan, {0: 1, 1: 1, 2: 1}, None, 4) == [[0, 2], [2], [0, 2], [2]]
     assert drawn(plan, {0: 1, 1: 1, 2: 1}, 1, 2)[1] == [2]
@@ -100,7 +100,7 @@ def test_a_trace_says_who_is_there_and_starts_again(tmp_path: Path) -> None:
 )
 def test_a_damaged_trace_is_named_with_its_line(tmp_path: Path, text: str, line: int) -> None:
     file = tmp_path / "trace.csv"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     (fault,) = AvailabilitySampling(path=str(file)).faults(1)
     assert f"trace.csv, line {line}" in fault.where
 
@@ -114,7 +114,7 @@ def test_a_trace_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_round_without_anybody_passes_idle(tmp_path: Path) -> None:
     trace = tmp_path / "trace.csv"
-    trace.write_text("0,0,1,0\n1,0,1,0\n2,0,0,0\n")
+    trace.write_text("0,0,1,0\n1,0,1,0\n2,0,0,0\n", encoding="utf-8")
     conditions = Conditions(sampling=AvailabilitySampling(path=str(trace)))
     ended = federate(TOY, Scaffold(), rounds=3, conditions=conditions, evaluate_clients=True)
     first, second, third = ended.results

@@ -33,7 +33,7 @@ def read(path: Path) -> list[Indices]:
     """The lists of a file, one per client, sorted but not yet checked against a pool; UserError where it is none."""
     _check_suffix(path)
     try:
-        lists = json.loads(path.read_text()) if path.suffix == ".json" else _arrays(path)
+        lists = json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else _arrays(path)
     except FileNotFoundError:
         raise _unusable(path, "no such file") from None
     except (ValueError, BadZipFile, OSError) as error:
