@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from statistics import fmean, stdev
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from fedmed.comparison.rows import Mark
 from fedmed.report.words import value
+from fedmed.results.text import rests_on
 
 
 class Whisker(NamedTuple):
@@ -78,9 +79,14 @@ def count_of(x: float | None) -> Cell:
     return told(x, lambda number: f"{number:.3g}" if number % 1 else f"{number:.0f}")
 
 
-def mean_of(values: Iterable[float]) -> Cell:
-    """The mean of what is defined, and its standard deviation where there are several."""
+def mean_of(values: Collection[float], rests: tuple[float, float] | None = None) -> Cell:
+    """The mean of what is defined, its standard deviation where there are several, and what it rests on.
+
+    rests: of how many, and how many there are, where that is finer than how many of the values are defined.
+    """
     known = [float(each) for each in values if isfinite(each)]
     if not known:
         return Cell(text="-")
-    return Cell(text=value(fmean(known)), sort=fmean(known), faint=f"± {value(stdev(known))}" if known[1:] else "")
+    spread = f"± {value(stdev(known))}" if known[1:] else ""
+    on = rests_on(*(rests or (len(known), len(values))))
+    return Cell(text=value(fmean(known)), sort=fmean(known), faint=f"{spread}{on}".strip())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from fedmed.headline import FOUND_ONLY
 from fedmed.report.cells import Cell, Table, count_of, mean_of
 from fedmed.report.dots import Found, dots, means
 from fedmed.report.evaluations import Evaluation, Evaluations
@@ -43,6 +44,8 @@ FIRST = ("auc", "auprc", "dice", "iou", *DECISIONS)
 
 SAID = {**NAMES, "auprc": "AP", **{name: share.name for name, share in DECISIONS.items()}}
 
+IN_IMAGES = ", mean over images that have it in truth and prediction (how many, of those that have it in either)"
+
 COUNTS = ("TP", "FP", "FN", "TN")
 
 
@@ -75,23 +78,36 @@ def _values(each: Evaluation, *, segmented: bool) -> dict[str, Values]:
 
 def class_table(found: Evaluations, metrics: Mapping[str, Found], arm: str) -> Table:
     """A row per class: how many have it, and every metric, mean over seeds."""
-    columns = {SAID.get(m, m.replace("_", " ")): of[arm] for m, of in metrics.items() if arm in of}
+    columns = {metric: of[arm] for metric, of in metrics.items() if arm in of}
     several = len(found.arms[arm]) > 1
-    over = ", mean and standard deviation over seeds" if several else ""
+    over = ", mean and standard deviation over seeds (of how many, if not of all)" if several else ""
     counts = _counts(found, arm)
     header = [("finding" if _multilabel(found) else "class", "by its name"), _support(found)]
-    header += [(name, f"{name}{over}") for name in columns]
+    header += [(said, f"{said}{IN_IMAGES if metric in FOUND_ONLY else over}") for metric, said in _named(columns)]
     header += [(name, "decisions at a probability of one half, mean over seeds") for name in counts]
     rows = [
         [
             Cell(text=name_of(found.names, k), sort=k),
             count_of(_number(_support_of(found, arm), k)),
-            *(mean_of(values[:, k]) for values in columns.values()),
+            *(mean_of(values[:, k], _rests(found, arm, metric, k)) for metric, values in columns.items()),
             *(count_of(_number(values, k)) for values in counts.values()),
         ]
         for k in found.shown
     ]
     return Table(caption=f"Values per class of {arm}", header=header, rows=rows)
+
+
+def _named(metrics: Iterable[str]) -> list[tuple[str, str]]:
+    """Metrics, and what they are called."""
+    return [(metric, SAID.get(metric, metric.replace("_", " "))) for metric in metrics]
+
+
+def _rests(found: Evaluations, arm: str, metric: str, k: int) -> tuple[float, float] | None:
+    """Of a metric that misses leave: in how many images of all seeds it is defined, of those that have the class."""
+    told = [each.images for each in found.arms[arm] if metric in each.images and "dice" in each.images]
+    if metric not in FOUND_ONLY or not told:
+        return None
+    return sum(float(each[metric][k]) for each in told), sum(float(each["dice"][k]) for each in told)
 
 
 def _multilabel(found: Evaluations) -> bool:
@@ -104,7 +120,7 @@ def _support(found: Evaluations) -> tuple[str, str]:
 
 def _support_of(found: Evaluations, arm: str) -> Values:
     """How many images have each class, mean over seeds (C,); nan where it is not told."""
-    told = [each.images if found.segmented else _positives(each) for each in found.arms[arm]]
+    told = [each.images.get("dice") if found.segmented else _positives(each) for each in found.arms[arm]]
     known = [values for values in told if values is not None]
     return means(np.array(known, float)) if known else np.full(len(found.names), np.nan)
 
@@ -127,7 +143,7 @@ def _number(values: Values, k: int) -> float | None:
 
 def class_figure(sheet: Sheet, world: str, found: Evaluations, metric: str, values: Found) -> Picture:
     """All arms' values of a metric, class by class."""
-    said = SAID.get(metric, metric.replace("_", " "))
+    ((_, said),) = _named([metric])
     rows = [name_of(found.names, k) for k in found.shown]
     shown = {arm: of[:, found.shown] for arm, of in values.items()}
     title = f"{said} by {'finding' if _multilabel(found) else 'class'}"
@@ -136,4 +152,4 @@ def class_figure(sheet: Sheet, world: str, found: Evaluations, metric: str, valu
 
 def options(metrics: Sequence[str]) -> list[str]:
     """Metrics as a reader chooses among them."""
-    return [SAID.get(metric, metric.replace("_", " ")) for metric in metrics]
+    return [said for _, said in _named(metrics)]

@@ -14,6 +14,7 @@ from fedmed.report.marks import keys, keys_height, name_rows, room, title_axes
 from fedmed.report.series import Values
 from fedmed.report.sheet import Sheet
 from fedmed.report.words import value
+from fedmed.results.text import rests_on
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,4 +87,5 @@ def _value(values: Values) -> str:
     if not len(known):
         return "not defined"
     low, high = known.min(), known.max()
-    return value(float(known.mean())) + (f" [{value(float(low))}, {value(float(high))}]" if high > low else "")
+    ends = f" [{value(float(low))}, {value(float(high))}]" if high > low else ""
+    return f"{value(float(known.mean()))}{ends}{rests_on(len(known), len(values))}"

@@ -22,6 +22,8 @@ from fedmed.results.json_text import parse
 ALIASES = {"map": "auprc", "balanced_accuracy": "sensitivity"}
 """Values per class that are another metric's, by the name that both kinds of classification share."""
 
+IMAGES = "_images"
+"""What names of counts of images end with, which are beside the values per class."""
 
 T = TypeVar("T")
 
@@ -45,14 +47,15 @@ class Bins(NamedTuple):
 class Evaluation:
     """One run's last evaluation on the server's test images; what the run did not keep is empty or None.
 
-    per_class: metric -> value of every class (C,), nan where undefined. images: with the class in truth or prediction.
+    per_class: metric -> value of every class (C,), nan where undefined. images: metric -> in how many images it is
+    defined, class by class (C,); for Dice those with the class in truth or prediction.
     confusion: (C, C) images or pixels, rows truth. decisions: (C, 4) true, false positives, false, true negatives.
     thresholds, calibration: per class, None for a class without. top: calibration of the most probable class.
     dice, mean_dice: of images, ascending; per class, and of the mean over the classes in view.
     """
 
     per_class: Mapping[str, Values] = field(default_factory=dict)
-    images: Values | None = None
+    images: Mapping[str, Values] = field(default_factory=dict)
     confusion: NDArray[np.int64] | None = None
     decisions: Values | None = None
     thresholds: Sequence[Thresholds | None] = ()
@@ -144,8 +147,8 @@ def parsed(test: Mapping[str, Any]) -> Evaluation:
     if confusion is not None and confusion.shape != (len(confusion),) * 2:
         raise ValueError(f"a confusion matrix of shape {confusion.shape}")
     return Evaluation(
-        per_class={ALIASES.get(name, name): column for name, column in values.items() if not name.endswith("_images")},
-        images=values.get("dice_images"),
+        per_class={ALIASES.get(name, name): column for name, column in values.items() if not name.endswith(IMAGES)},
+        images={name.removesuffix(IMAGES): column for name, column in values.items() if name.endswith(IMAGES)},
         confusion=confusion,
         **_drawn_from(test.get("breakdown") or {}),
     )

@@ -14,7 +14,7 @@ from fedmed.report.cells import Cell, Table, count_of
 from fedmed.report.filled import filled
 from fedmed.report.page import NAME as PAGE
 from fedmed.report.words import metric_name, value
-from fedmed.results.text import count
+from fedmed.results.text import count, some
 
 NAME = "index.html"
 
@@ -112,7 +112,9 @@ def _link(page: Path, into: Path) -> str:
 
 
 def _wrong(entries: Sequence[Entry], folder: Path) -> Iterator[tuple[str, str]]:
-    """Runs about which something has to be said, and what."""
+    """Runs about which something has to be said, and what: once for all of which it is the same."""
+    told: dict[str, list[str]] = {}
     for entry in entries:
         if entry.why:
-            yield _name(entry.path, folder), entry.why
+            told.setdefault(entry.why, []).append(_name(entry.path, folder))
+    yield from ((some(names), why) for why, names in told.items())

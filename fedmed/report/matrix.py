@@ -19,6 +19,9 @@ MOST = 24
 LONGEST = 18
 """Characters of a name beside the matrix."""
 
+NONE = "·"
+"""What never happened: among many classes most cells, which should not hide the others."""
+
 TOLD = 5
 """Pairs of classes that are told in words."""
 
@@ -74,7 +77,14 @@ def matrix(found: Evaluations, arm: str) -> Matrix | None:
 def _box(names: Sequence[str], counts: NDArray[np.int64], shares: NDArray[np.float64], i: int, j: int) -> Box:
     share, count = float(shares[i, j]), int(counts[i, j])
     said = f"true {names[i]}, said {names[j]}: {count:,} of {int(counts[i].sum()):,}, {percent(share)}"
-    return Box(share, f"{100 * share:.0f}", short_count(count), said, i == j)
+    return Box(share, _whole(share), short_count(count) if count else NONE, said, i == j)
+
+
+def _whole(share: float) -> str:
+    """Percent without its sign: `47`; what never happened is a dot, what hardly ever did is no nought."""
+    if 0 < share < 0.005:
+        return "<1"
+    return f"{100 * share:.0f}" if share else NONE
 
 
 def short_count(number: int) -> str:

@@ -34,7 +34,7 @@ SPREAD = "Mean over seeds; the band reaches from the lowest seed to the highest.
 ROC = Plots(
     name="roc", title="ROC curves", x="false positive rate", y="Sensitivity", note="Line: chance.", diagonal=True
 )
-PR = Plots(name="pr", title="Precision-recall curves", x="recall", y="Precision", note="", diagonal=False)
+PR = Plots(name="pr", title="Precision-recall curves", x="recall", y="Precision", note="Line: chance.", diagonal=False)
 CALIBRATION = Plots(
     name="calibration",
     title="Calibration",
@@ -82,14 +82,17 @@ def _along(found: Evaluations, curve: Callable[[Thresholds], Values], metric: st
     """A plot for every class of which some run has a curve."""
     panels = []
     for k in found.shown:
-        lines, told = {}, {}
+        lines, told, shares = {}, {}, []
         for arm, of in found.arms.items():
-            drawn = [curve(t) for each in of if k < len(each.thresholds) and (t := each.thresholds[k]) is not None]
+            known = [t for each in of if k < len(each.thresholds) and (t := each.thresholds[k]) is not None]
+            drawn = [curve(t) for t in known]
+            shares += [t.tp[-1] / (t.tp[-1] + t.fp[-1]) for t in known]
             if drawn:
                 lines[arm] = _band(np.append(np.zeros(len(drawn[0]) - len(GRID)), GRID), np.array(drawn))
                 told[arm] = f"{said} {_mean(of, metric, k)}"
         if lines:
-            panels.append(Panel(title=name_of(found.names, k), lines=lines, said=told))
+            level = float(np.mean(shares)) if curve is precision_recall else None
+            panels.append(Panel(title=name_of(found.names, k), lines=lines, said=told, level=level))
     return panels
 
 

@@ -24,12 +24,13 @@ LEFT, RIGHT, FOOT = 0.3, 0.12, 0.46
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One plot. lines: by arm, all in 0 to 1. said: what each arm's line comes to."""
+    """One plot. lines: by arm, all in 0 to 1. said: what each arm's line comes to. level: where chance is, if level."""
 
     title: str
     lines: Mapping[str, Band]
     said: Mapping[str, str]
     dotted: bool = False
+    level: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +99,12 @@ def _lines(ax: Axes, corner: tuple[float, float], panel: Panel, looks: Mapping[s
     """Draws the lines; who coincides, as a sentence."""
     x, y = corner
     moved = {arm: Band(of.x + x, of.mean + y, of.low + y, of.high + y) for arm, of in panel.lines.items()}
-    for arm, line in moved.items():
+    for after, (arm, line) in zip(reversed(range(len(moved))), moved.items(), strict=True):
         band(ax, line, looks[arm], dots="all" if panel.dotted and len(moved) < 3 else "none")
+        if len(line.x) == 1:  # larger the earlier, so that all are seen where they coincide
+            ax.plot(line.x, line.mean, "o", color=looks[arm].color, markersize=3.2 + 1.8 * after, markeredgewidth=0)
+    if panel.level is not None:
+        ax.plot((x, x + 1), (y + panel.level,) * 2, color=FAINT, linewidth=0.7, zorder=1)
     if len(panel.lines) == 1 and (said := next(iter(panel.said.values()), "")):
         label(ax, said, (x + 1, y), (-3, 4), across="right", size=7.5)
     return redraw(ax, moved, {arm: looks[arm].color for arm in moved})

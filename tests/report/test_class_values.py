@@ -13,7 +13,7 @@ from fedmed.comparison.summary import summarise
 from fedmed.report import ink
 from fedmed.report.class_values import class_figure, class_metrics, class_table
 from fedmed.report.dice import dice_by_class, dice_by_image
-from fedmed.report.evaluations import Evaluations, evaluations
+from fedmed.report.evaluations import Evaluations, evaluations, parsed
 from fedmed.report.matrix import MOST, matrix, short_count
 from fedmed.report.sheet import Sheet
 from fedmed.results.evaluation_file import read_evaluation
@@ -81,6 +81,30 @@ def test_segmentation_tells_of_the_foreground(tmp_path: Path) -> None:
     assert "class 2 median" in one.alt
 
 
+def test_what_a_value_rests_on_stands_beside_it() -> None:
+    nan = float("nan")
+    one = parsed({"dice_per_class": [nan, 0.5, 0.0], "dice_images_per_class": [0, 9, 8],
+                  "hd95_per_class": [nan, 2.0, nan], "hd95_images_per_class": [0, 7, 0]})  # fmt: skip
+    two = parsed({"dice_per_class": [nan, 0.5, nan], "dice_images_per_class": [0, 9, 0],
+                  "hd95_per_class": [nan, 4.0, nan], "hd95_images_per_class": [0, 9, 0]})  # fmt: skip
+    found = Evaluations({"fedavg": [one, two]}, ["background", "liver", "tumour"])
+    table = class_table(found, class_metrics(found), "fedavg")
+    said = {
+        name: [f"{row[at].text} {row[at].faint}".strip() for row in table.rows]
+        for at, (name, _) in enumerate(table.header)
+    }
+    assert said["Dice"] == ["0.500 ± 0.000", "0.000 (1 of 2)"], "seeds"
+    assert said["HD95"] == ["3.000 ± 1.414 (16 of 18)", "-"], "images of all seeds: misses leave it"
+
+
+def test_what_never_happened_is_no_number_and_what_hardly_did_is_no_nought() -> None:
+    found = Evaluations({"fedavg": [parsed({"confusion": [[999, 1, 0], [0, 3, 1], [0, 0, 0]]})]}, ["a", "b", "c"])
+    shown = matrix(found, "fedavg")
+    assert shown is not None
+    assert [[box.percent for box in row] for row in shown.rows] == [["100", "<1", "·"], ["·", "75", "25"], ["·"] * 3]
+    assert [[box.often for box in row] for row in shown.rows] == [["999", "1", "·"], ["·", "3", "1"], ["·"] * 3]
+
+
 def test_a_figure_tells_every_class_and_arm(tmp_path: Path) -> None:
     comparison, found = told(tmp_path, "multiclass")
     metrics = class_metrics(found)
@@ -100,10 +124,10 @@ def test_the_matrix_adds_up_seeds_and_normalises_rows(tmp_path: Path) -> None:
     shown = matrix(found, "moon")
     assert shown is not None
     counts = sum(np.array(read_evaluation(tmp_path / f"moon{seed}")["confusion"]) for seed in range(2))
-    assert [[int(box.often) for box in row] for row in shown.rows] == counts.tolist()
+    assert [[int(box.often.replace("·", "0")) for box in row] for row in shown.rows] == counts.tolist()
     shares = counts / counts.sum(1, keepdims=True)
     assert np.array([[box.share for box in row] for row in shown.rows]) == pytest.approx(shares)
-    assert all(abs(sum(int(box.percent) for box in row) - 100) <= 2 for row in shown.rows)
+    assert all(abs(sum(int(box.percent.replace("·", "0")) for box in row) - 100) <= 2 for row in shown.rows)
     assert [[box.right for box in row] for row in shown.rows] == np.eye(3, dtype=bool).tolist()
     wrong = np.where(np.eye(3, dtype=bool), 0, shares)
     i, j = np.unravel_index(wrong.argmax(), wrong.shape)

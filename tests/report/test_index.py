@@ -60,14 +60,14 @@ def test_statuses_and_failures_are_told(tmp_path: Path) -> None:
     about = json.loads((place / "run.json").read_text(encoding="utf-8"))
     (place / "run.json").write_text(json.dumps(about | {"status": "stopped"}), encoding="utf-8")
     run(tmp_path / "fine")
-    write_record(
-        tmp_path / "one", {tmp_path / "gone": "moon seed=0"}, asked=[], failed={tmp_path / "gone": "no memory"}
-    )
+    lost = {tmp_path / name: f"moon seed={name[-1]}" for name in ("gone", "gone1")}
+    write_record(tmp_path / "one", lost, asked=[], failed=dict.fromkeys(lost, "no memory"))
     path, told = write_index(tmp_path, tmp_path)
-    assert told == "3 runs, 1 failed, 1 stopped, 1 finished, 1 comparison"
+    assert told == "4 runs, 2 failed, 1 stopped, 1 finished, 1 comparison"
     found = Parsed(path.read_text(encoding="utf-8"))
     assert {"stopped", "failed"} <= {*found.texts["span"]}
-    assert any("no memory" in text for text in found.texts["li"])
+    assert [text for text in found.texts["li"] if "no memory" in text] == [": no memory"], "once for both"
+    assert "gone, gone1" in found.texts["b"]
     assert any("of 7" in text for text in found.texts["span"])
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.image import imread
 
 from fedmed.comparison.read import read
 from fedmed.comparison.summary import summarise
 from fedmed.report import ink
-from fedmed.report.evaluations import Bins, Thresholds, evaluations
+from fedmed.report.evaluations import Bins, Evaluation, Evaluations, Thresholds, evaluations
 from fedmed.report.quality import GRID, calibration_error, precision_recall, quality, reliability, roc
 from fedmed.report.sheet import Sheet
 from tests import fabricated
@@ -68,6 +70,23 @@ def test_every_class_has_a_plot_with_all_arms(tmp_path: Path, kind: str, top: in
     assert "class 1" in pictures["pr"].markup
     tips = [picture.markup.count("<title>") for picture in pictures.values()]
     assert tips == [3, 3, 3 + top]
+
+
+def test_points_that_make_no_line_are_seen_even_where_they_coincide(tmp_path: Path) -> None:
+    """A net that says about the same of all images fills one bin."""
+    bins = [Bins(np.array([90.0]), np.array([81.0]), np.array([0.05]))]
+    names = ["fedavg", "moon", "scaffold"]
+    for name in names:
+        fabricated.run(tmp_path / name, config={"strategy": strategy(name)})
+    comparison = read([tmp_path])
+    found = Evaluations({name: [Evaluation(calibration=bins)] for name in names}, ["one class"])
+    with ink.drawing():
+        sheet = Sheet(summary=summarise(comparison), folder=tmp_path)
+        assert [each.name for each in quality(sheet, comparison.worlds[0], found)] == ["calibration"]
+    image = imread(next(tmp_path.rglob("calibration*.png")))[..., :3]
+    head = image[: int(0.6 * len(image))]  # the keys below have the same colours
+    for name in names:
+        assert (np.abs(head - to_rgb(sheet.looks[name].color)).max(-1) < 0.02).any(), name
 
 
 def test_runs_without_curves_have_none(tmp_path: Path) -> None:

@@ -23,7 +23,9 @@ def test_domains_are_told_by_their_own_names(tmp_path: Path) -> None:
     table = site_table(names, found, "auc")
     assert [row[0].text for row in table.rows] == names
     assert [row[1].sort for row in table.rows] == pytest.approx([0.8, 0.8])
-    assert [row[1].faint for row in table.rows] == ["± 0.141", ""], "a site without a value leaves the mean"
+    assert [row[1].faint for row in table.rows] == ["± 0.141", "(1 of 2)"], (
+        "a site without a value leaves the mean, which says so"
+    )
 
 
 def test_no_domains_no_table(tmp_path: Path) -> None:
