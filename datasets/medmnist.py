@@ -9,12 +9,15 @@ from typing import Literal
 import numpy as np
 import torch
 
-from fedmed.data.columns import Array, Columns, pixels, stack
+from fedmed.data.archive import Archive
+from fedmed.data.columns import Columns
 from fedmed.data.download import fetch, md5_of, missing
 from fedmed.data.examples import Dataset, Examples, Table
-from fedmed.data.files import Archive, open_npz
+from fedmed.data.files import open_npz
 from fedmed.data.layouts import parts_of
 from fedmed.data.medmnist_table import MEDMNIST, Facts, file_name, url
+from fedmed.data.pixels import Array, pixels, stack
+from fedmed.data.values import whole_numbers
 from fedmed.errors import near, refuse
 
 
@@ -126,7 +129,8 @@ def _cut(volumes: Array, slices: Literal["middle", "all"]) -> Array:
 
 def _labels(columns: Columns, facts: Facts) -> torch.Tensor:
     """Labels (N,) int64, or (N, L) float32; raises UserError where they are beyond the published classes."""
-    y, width = columns.labels(), len(facts.names) if facts.task == "multilabel" else 1
+    y = whole_numbers(columns.archive, columns.parts[0].keys["labels"], columns.labels()).astype(np.int64)
+    width = len(facts.names) if facts.task == "multilabel" else 1
     most = 1 if facts.task == "multilabel" else len(facts.names) - 1
     if y.shape[1] != width or y.max() > most:
         expected, got = f"{width} per image, 0 to {most}", f"{y.shape[1]} per image, up to {y.max()}"

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from annotated_types import Ge
-from numpy.typing import NDArray
 
-from fedmed.data.columns import Columns, read_pixels, stack
-from fedmed.data.examples import TRAIN, Dataset, Examples, Indices, Table
-from fedmed.data.files import Archive, open_npz
+from fedmed.data.archive import Archive
+from fedmed.data.columns import Columns
+from fedmed.data.examples import Dataset, Examples, Table
+from fedmed.data.files import open_npz
 from fedmed.data.layouts import Part, parts_of
 from fedmed.data.mosaic import mosaic
+from fedmed.data.pixels import read_pixels, stack
+from fedmed.data.provenance import patients_of, sites_of, splits_of
+from fedmed.data.values import classes_of, findings_of, is_one_hot
 from fedmed.errors import refuse
-
-Kind = Literal["multiclass", "multilabel", "segmentation"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,11 @@ class Npz(Dataset):
     target: what to learn: labels, masks, or auto (labels if the file has labels, else masks).
     task: multiclass, multilabel, segmentation, or auto (masks: segmentation; several labels per image: multilabel;
         else multiclass).
+    values: what label and mask values are: numbers (of classes, from 0), codes (the values that occur are the classes,
+        in sorted order, which keep them as names; of masks the first is the background), or auto (numbers, and refused
+        where values may be codes; text is codes).
+    patients: whether a patient's value that recurs in another array or at another site is the same patient (shared) or
+        another one (separate); auto: refused where values recur.
     mosaic: cells per side of multi-label mosaics made of single-label images (>= 2, null: images as they are);
         an image then is cells times as wide and high.
     """
@@ -37,6 +42,8 @@ class Npz(Dataset):
     path: str = ""
     target: Literal["auto", "labels", "masks"] = "auto"
     task: Literal["auto", "multiclass", "multilabel", "segmentation"] = "auto"
+    values: Literal["auto", "numbers", "codes"] = "auto"
+    patients: Literal["auto", "shared", "separate"] = "auto"
     mosaic: Annotated[int, Ge(2)] | None = None
 
     def load(self) -> Table:
@@ -53,16 +60,13 @@ class Npz(Dataset):
             images = [(part.keys["images"], read_pixels(archive, part.keys["images"])) for part in parts]
             columns = Columns(archive, parts, [len(array) for _, array in images])
             x = torch.from_numpy(stack(archive, images))
-            split = _split(columns)
-            examples, task, classes = _masked(columns, x) if column == "masks" else _labelled(columns, x, self.task)
-            site, site_names = _sites(columns)
+            split = splits_of(columns)
+            site, site_names = sites_of(columns)
             return Table(
-                examples=examples,
-                task=task,
-                classes=classes,
+                **(self._masked(columns, x) if column == "masks" else self._labelled(columns, x)),
                 split=split,
                 site=site,
-                patient=columns.codes("patients")[0] if columns.has("patients") else None,
+                patient=patients_of(columns, site, self.patients),
                 site_names=site_names,
             )
 
@@ -82,67 +86,35 @@ class Npz(Dataset):
                 raise archive.fault(wanted, f"{column} beside {part.keys['images']}", f"only {found}", "Add them.")
         return column
 
+    def _labelled(self, columns: Columns, x: torch.Tensor) -> dict[str, Any]:
+        """Of a table: examples with one class or several findings per image, their task, and its classes."""
+        archive, where, values = columns.archive, columns.parts[0].keys["labels"], columns.labels()  # (N, L)
+        if self.task == "multilabel" or (self.task == "auto" and values.shape[1] > 1):
+            if self.values == "codes":
+                raise refuse("dataset.values", "auto or numbers, as findings are 0 or 1", "codes")
+            if self.task == "auto" and is_one_hot(values):
+                fix = (
+                    "Set dataset.task=multiclass for one class per image (one-hot), or dataset.task=multilabel for "
+                    "findings of which each image happens to have one."
+                )
+                raise archive.fault(where, "labels of one meaning", "exactly one 1 in every row", fix)
+            found, seen = findings_of(archive, where, values)
+            known = None if seen is None else torch.from_numpy(seen)
+            examples = Examples(x, torch.from_numpy(found), known)
+            return {"examples": examples, "task": "multilabel", "classes": found.shape[1]}
+        if values.shape[1] > 1:
+            if not is_one_hot(values):
+                fix = "Set dataset.task=multilabel, or store the class number."
+                raise archive.fault(where, "one class per image", f"{values.shape[1]} values per image", fix)
+            examples = Examples(x, torch.from_numpy(values.argmax(1)))
+            return {"examples": examples, "task": "multiclass", "classes": values.shape[1]}
+        y, classes, names = classes_of(archive, where, values[:, 0], self.values)
+        examples = Examples(x, torch.from_numpy(y))
+        return {"examples": examples, "task": "multiclass", "classes": classes, "class_names": names}
 
-def _labelled(columns: Columns, x: torch.Tensor, wanted: str) -> tuple[Examples, Kind, int]:
-    """Examples with one class or several findings per image, their task, and its number of classes."""
-    y = columns.labels()  # (N, L)
-    where = columns.parts[0].keys["labels"]
-    if wanted == "multilabel" or (wanted == "auto" and y.shape[1] > 1):
-        if y.max() > 1:
-            fix = "Multi-label rows hold 0 or 1 per finding."
-            raise columns.archive.fault(where, "labels 0 or 1", f"values up to {y.max()}", fix)
-        return Examples(x, torch.from_numpy(y.astype(np.float32))), "multilabel", y.shape[1]
-    if y.shape[1] > 1:
-        fix = "Set dataset.task=multilabel, or store the class number."
-        raise columns.archive.fault(where, "one class per image", f"{y.shape[1]} values per image", fix)
-    return Examples(x, torch.from_numpy(y[:, 0].copy())), "multiclass", _classes(columns, where, y)
-
-
-def _masked(columns: Columns, x: torch.Tensor) -> tuple[Examples, Kind, int]:
-    """Examples with a mask per image, their task, and its number of mask values."""
-    masks, given = columns.masks((x.shape[2], x.shape[3]))
-    seen = None if given is None else torch.from_numpy(given.reshape(-1, 1, 1))
-    classes = _classes(columns, columns.parts[0].keys["masks"], masks)
-    return Examples(x, torch.from_numpy(masks), seen), "segmentation", classes
-
-
-def _classes(columns: Columns, where: str, values: NDArray[Any]) -> int:
-    """Largest value + 1; raises UserError where there is nothing to tell apart."""
-    classes = int(values.max()) + 1
-    if classes < 2:
-        raise columns.archive.fault(where, "at least two classes", "only zeros", "There is nothing to learn.")
-    return classes
-
-
-def _split(columns: Columns) -> NDArray[np.int8] | None:
-    """TRAIN, VAL or TEST per row (N,), or None where the file does not say."""
-    named = [part.split for part in columns.parts if part.split is not None]
-    if named:
-        split = np.repeat(np.array(named, np.int8), columns.rows)
-    elif columns.has("splits"):
-        split = _written_splits(columns)
-    else:
-        return None
-    if not (split == TRAIN).any():
-        got = f"only {', '.join(columns.archive.keys)}"
-        raise columns.archive.fault("train_images or splits", "images to train on", got, "Add training images.")
-    return split
-
-
-def _written_splits(columns: Columns) -> NDArray[np.int8]:
-    parts = []
-    for key, array in columns.read("splits"):
-        flat = array.reshape(-1)
-        if not np.isin(flat, (0, 1, 2)).all() or len(flat) != len(array):
-            odd = flat[~np.isin(flat, (0, 1, 2))][:1]
-            raise columns.archive.fault(key, "0 (train), 1 (val) or 2 (test) per image", odd, "Renumber the splits.")
-        parts.append(flat.astype(np.int8))
-    return np.concatenate(parts)
-
-
-def _sites(columns: Columns) -> tuple[Indices | None, tuple[str, ...]]:
-    """Site number per row (N,) with the names of the sites; None where the file does not say."""
-    names = tuple(part.site for part in columns.parts if part.site is not None)
-    if names:
-        return np.repeat(np.arange(len(names)), columns.rows), names
-    return columns.codes("sites") if columns.has("sites") else (None, ())
+    def _masked(self, columns: Columns, x: torch.Tensor) -> dict[str, Any]:
+        """Of a table: examples with a mask per image, their task, and its mask values."""
+        masks = columns.masks((x.shape[2], x.shape[3]), self.values)
+        seen = None if masks.given is None else torch.from_numpy(masks.given.reshape(-1, 1, 1))
+        examples = Examples(x, torch.from_numpy(masks.y), seen)
+        return {"examples": examples, "task": "segmentation", "classes": masks.number, "class_names": masks.names}

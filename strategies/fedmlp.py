@@ -83,7 +83,9 @@ class FedMLP(Method):
             tag = client.state["tag"] = self._tag(client, seen)
             client.relabel(torch.where(tag == 1, 1.0, given.y), seen | (tag >= 0))
         # pi = positives / n, clamped to [1/(n+1), n/(n+1)]; p' = sigmoid(z + log(pi / (1 - pi)))
-        prior = (client.train.y.sum(0) / rows).clamp(1 / (rows + 1), rows / (rows + 1))
+        # of a class that the client annotates in part, n is what it knows of it: unknown entries are no negatives
+        known = _seen(client.train).sum(0).where(_seen(given).any(0), rows)
+        prior = (client.train.y.sum(0) / known).clamp(1 / (rows + 1), rows / (rows + 1))
         client.scratch["shift"] = prior.logit() if self.logit_adjustment else torch.zeros_like(prior)
 
     def loss(self, client: Client, batch: Batch) -> Tensor:

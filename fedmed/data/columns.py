@@ -1,19 +1,38 @@
-"""Reading and checking the columns of an npz file: pixels, labels, masks, and what is known about each row."""
+"""Reading and checking the columns of an npz file: labels, masks, and what is known about each row."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmed.data.archive import Archive
 from fedmed.data.examples import Indices
-from fedmed.data.files import Archive
 from fedmed.data.layouts import Part
+from fedmed.data.values import (
+    Array,
+    Reading,
+    ask,
+    at_least_two,
+    check_known,
+    doubtful,
+    listed,
+    named,
+    whole_numbers,
+    written,
+)
 
-Array = NDArray[Any]
+
+class Masks(NamedTuple):
+    """Masks (N, H, W) uint8, which rows have one (N,) (None: all), the number of mask values, and their names."""
+
+    y: NDArray[np.uint8]
+    given: NDArray[np.bool_] | None
+    number: int
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,122 +68,119 @@ class Columns:
             found.append((key, array))
         return found
 
-    def codes(self, column: str) -> tuple[Indices, tuple[str, ...]]:
-        """A column of names or numbers as numbers from 0 in sorted order (N,), and its values as text."""
+    def joined(self, column: str) -> Array:
+        """One value per image, of all parts (N,); raises UserError where there are several, or types do not mix."""
         flat = []
         for key, array in self.read(column):
             if array.size != len(array):
                 raise self.archive.fault(key, "one value per image", f"shape {array.shape}")
-            flat.append(array.reshape(-1))
-        values, codes = np.unique(np.concatenate(flat), return_inverse=True)
-        return codes.reshape(-1).astype(np.int64), tuple(str(value) for value in values)
+            flat.append((key, array.reshape(-1)))
+        return self._together(flat)
+
+    def codes(self, column: str) -> tuple[Indices, tuple[str, ...]]:
+        """A column of names or numbers as numbers from 0 in sorted order (N,), and its values as text."""
+        joined = self.joined(column)
+        check_known(self.archive, self.parts[0].keys[column], joined, column.removesuffix("s"))
+        values, codes = np.unique(joined, return_inverse=True)
+        return codes.reshape(-1).astype(np.int64), named(values)
 
     def labels(self) -> Array:
-        """Labels as written, whole numbers from 0, (N, L) int64."""
-        found: list[Array] = []
+        """Labels as written (N, L), of any type."""
+        found: list[tuple[str, Array]] = []
         for key, array in self.read("labels"):
             flat = array.reshape(len(array), -1)
             if array.ndim > 2 or not flat.shape[1]:
                 fix = "Pixel-wise labels are called masks."
                 raise self.archive.fault(key, "labels (N,), (N, 1) or (N, findings)", f"shape {array.shape}", fix)
-            if found and flat.shape[1] != found[0].shape[1]:
-                raise self.archive.fault(key, f"{found[0].shape[1]} labels per image as before", flat.shape[1])
-            found.append(whole_numbers(self.archive, key, flat).astype(np.int64))
-        return np.concatenate(found)
+            if found and flat.shape[1] != found[0][1].shape[1]:
+                raise self.archive.fault(key, f"{found[0][1].shape[1]} labels per image as before", flat.shape[1])
+            found.append((key, flat))
+        return self._together(found)
 
-    def masks(self, size: tuple[int, int]) -> tuple[Array, NDArray[np.bool_] | None]:
-        """Masks (N, H, W) uint8, and which rows have one (N,), or None where all have; 0/255 becomes 0/1."""
+    def masks(self, size: tuple[int, int], reading: Reading) -> Masks:
+        """The masks of all images; reading: as for `fedmed.data.values.classes_of`, and 0/255 becomes 0/1."""
         given = self._has_mask()
-        masks, start = np.zeros((sum(self.rows), *size), np.uint8), 0
+        arrays, start = [], 0
         for key, array in self.read("masks"):
             if array.ndim == 4 and array.shape[3] == 1:
                 array = array[..., 0]
             if array.shape[1:] != size:
                 fix = "Masks have one value per pixel, (N, H, W)."
                 raise self.archive.fault(key, f"masks of {size} pixels like the images", array.shape[1:], fix)
-            rows = slice(start, start + len(array))
-            chosen = slice(None) if given is None else given[rows]
-            masks[rows][chosen] = self._mask_values(key, array[chosen])
-            start = rows.stop
-        if set(np.flatnonzero(np.bincount(masks.reshape(-1), minlength=256))) <= {0, 255}:
+            chosen = slice(None) if given is None else given[start : start + len(array)]
+            arrays.append((chosen, self._mask_values(key, array[chosen], reading)))
+            start += len(array)
+        found = np.unique(np.concatenate([_present(array) for _, array in arrays]))
+        names = self._mask_names(found, reading)
+        masks, start = np.zeros((sum(self.rows), *size), np.uint8), 0
+        for rows, (chosen, array) in zip(self.rows, arrays, strict=True):
+            masks[start : start + rows][chosen] = np.searchsorted(found, array) if names else array
+            start += rows
+        if not names and found[-1] == 255:
             masks //= 255
-        if masks.max() > 254:
-            raise self._void()
-        return masks, given
+        return Masks(masks, given, len(names) or max(2, int(masks.max()) + 1), names)
+
+    def _together(self, arrays: Sequence[tuple[str, Array]]) -> Array:
+        """The arrays of all parts as one; raises UserError where some are text and others are numbers."""
+        text = [array.dtype.kind in "SU" for _, array in arrays]
+        if any(text) and not all(text):
+            raise self.archive.fault(arrays[text.index(not text[0])][0], "text or numbers like the other parts", "both")
+        try:
+            return np.concatenate([array for _, array in arrays])
+        except TypeError as error:
+            raise self.archive.fault(arrays[0][0], "types that can be joined over all parts", error) from error
 
     def _has_mask(self) -> NDArray[np.bool_] | None:
         if not self.has("has_mask"):
             return None
-        given = np.concatenate([whole_numbers(self.archive, key, array) for key, array in self.read("has_mask")])
-        return None if given.all() else given.reshape(-1).astype(bool)
+        given = self.joined("has_mask")
+        if given.dtype.kind not in "buif" or not np.isin(given, (0, 1)).all():
+            got = f"values of type {given.dtype}" if given.dtype.kind not in "buif" else listed(np.unique(given))
+            raise self.archive.fault(self.parts[0].keys["has_mask"], "true or false (1 or 0) per image", got)
+        return None if given.all() else given.astype(bool)
 
-    def _mask_values(self, key: str, array: Array) -> Array:
-        array = whole_numbers(self.archive, key, array)
-        if array.size and array.max() > 255:
-            fix = "Number the classes 0, 1, 2, ... (0 is background); instance numbers are not classes."
-            raise self.archive.fault(key, "mask values 0 to 254", f"values up to {array.max()}", fix)
+    def _mask_values(self, key: str, array: Array, reading: Reading) -> Array:
+        if reading != "codes":
+            return whole_numbers(self.archive, key, array)
+        check_known(self.archive, key, array, "mask value")
         return array
 
-    def _void(self) -> Exception:
-        fix = "Number the classes 0, 1, 2, ... (0 is background); give pixels without a class (void) the value 0."
-        return self.archive.fault("masks", "mask values 0 to 254, or only 0 and 255", "255 among others", fix)
+    def _mask_names(self, found: Array, reading: Reading) -> tuple[str, ...]:
+        """Names of the mask values where these are codes; raises UserError where values are of no use, or doubtful."""
+        key = self.parts[0].keys["masks"]
+        if not len(found):
+            raise self.archive.fault(key, "at least one mask", "none", "Say which images have one in has_mask.")
+        if reading == "codes":
+            at_least_two(self.archive, key, found)
+            if len(found) > 255:
+                got = f"{len(found)} mask values"
+                raise self.archive.fault(key, "at most 255", got, "Instance numbers are not classes.")
+            return named(found)
+        last = int(found[-1])
+        if last > 255:
+            fix = "Number the classes 0, 1, 2, ... (0 is background); instance numbers are not classes."
+            fix += " dataset.values=codes makes every value a class."
+            raise self.archive.fault(key, "mask values 0 to 254", f"values up to {written(found[-1])}", fix)
+        at_least_two(self.archive, key, found)
+        if last == 255 and len(found) > 1 + (found[0] == 0):
+            raise self._void(key, found)
+        if reading == "auto" and last < 255 and doubtful(found):
+            raise ask(self.archive, key, found, f"{last + 1} mask values from 0 (background) to {last}")
+        return ()
+
+    def _void(self, key: str, found: Array) -> Exception:
+        fix = (
+            f"Set dataset.values=codes for {len(found)} classes named {listed(found)} (the first is background), or "
+            "number the classes 0, 1, 2, ... and give pixels without a class (void) the value 0."
+        )
+        return self.archive.fault(key, "mask values 0 to 254, or only 0 and 255", "255 among others", fix)
 
 
-def whole_numbers(archive: Archive, key: str, array: Array) -> Array:
-    """The array itself; raises UserError where it holds anything but whole numbers from 0."""
-    if array.dtype.kind not in "buif":
-        raise archive.fault(key, "whole numbers", f"values of type {array.dtype}", "Number the classes 0, 1, 2, ...")
-    if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.floor(array))).all():
-        odd = array[~(array == np.floor(array)) | ~np.isfinite(array)].reshape(-1)[0]
-        raise archive.fault(key, "whole numbers", odd, "Number the classes 0, 1, 2, ...")
-    if array.size and array.min() < 0:
-        fix = "Number the classes 0, 1, 2, ...; leave images without a label out."
-        raise archive.fault(key, "whole numbers from 0", array.min(), fix)
-    return array
-
-
-def read_pixels(archive: Archive, key: str) -> Array:
-    """The images of one array (N, C, H, W), uint8 or float32; raises UserError as `pixels` does."""
-    return pixels(archive, key, archive.read(key))
-
-
-def pixels(archive: Archive, key: str, array: Array) -> Array:
-    """Images (N, H, W), (N, H, W, 1) or (N, H, W, 3) as (N, C, H, W), uint8 or float32.
-
-    Raises UserError where they are of another shape or type, empty, or not finite.
-    """
-    if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)):
-        fix = "Images are (N, H, W), or (N, H, W, C) with 1 or 3 channels last."
-        raise archive.fault(key, "grey or RGB images", f"shape {array.shape}", fix)
-    if not array.size:
-        raise archive.fault(key, "at least one image", f"shape {array.shape}", "Leave an empty array out.")
-    stacked = array[:, None] if array.ndim == 3 else np.moveaxis(array, 3, 1)
-    if array.dtype == np.uint8:
-        return stacked
-    if array.dtype.kind == "f":
-        return _finite(archive, key, stacked)
-    if array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= 255:
-        return stacked.astype(np.uint8)
-    span = f" from {array.min()} to {array.max()}" if array.dtype.kind in "iu" else ""
-    fix = "Scale the pixels to 0..255 (uint8) or store them as float32."
-    raise archive.fault(key, "uint8 or floating-point pixels", f"{array.dtype}{span}", fix)
-
-
-def _finite(archive: Archive, key: str, array: Array) -> Array:
-    images = array.astype(np.float32)
-    good = np.isfinite(images).reshape(len(images), -1).all(1)
-    if not good.all():
-        rows = np.flatnonzero(~good)
-        got = f"NaN or infinite values (or beyond float32) in {len(rows)} images, first in image {rows[0]}"
-        raise archive.fault(key, "finite pixels", got, "Replace them or leave those images out.")
-    return images
-
-
-def stack(archive: Archive, arrays: Sequence[tuple[str, Array]]) -> Array:
-    """Images of all parts (N, C, H, W), contiguous; raises UserError where parts differ in size, channels or type."""
-    key, first = arrays[0]
-    for other, images in arrays[1:]:
-        if (images.shape[1:], images.dtype) != (first.shape[1:], first.dtype):
-            expected = f"images (C, H, W) {first.shape[1:]} {first.dtype} as in {key}"
-            raise archive.fault(other, expected, f"{images.shape[1:]} {images.dtype}", "Store all parts alike.")
-    return np.ascontiguousarray(first if len(arrays) == 1 else np.concatenate([images for _, images in arrays]))
+def _present(array: Array) -> Array:
+    """The values that occur, ascending."""
+    if array.dtype != np.uint8:
+        return np.unique(array)
+    counts = np.zeros(256, np.int64)
+    for images in np.array_split(array, max(1, array.size >> 22)):  # counting makes a copy of eight bytes a pixel
+        counts += np.bincount(images.reshape(-1), minlength=256)
+    return np.flatnonzero(counts)

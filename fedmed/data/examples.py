@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -64,6 +65,16 @@ class Table:
     def __len__(self) -> int:
         return len(self.examples)
 
+    def site_named(self, name: str) -> int | None:
+        """The number of a site that has images, from its name, or from what follows `site ` in it; None for no site."""
+        numbers = {} if self.site is None else {name_of(int(n), self.site_names): int(n) for n in np.unique(self.site)}
+        return numbers.get(name, numbers.get(f"site {name}"))
+
+
+def name_of(site: int, names: Sequence[str]) -> str:
+    """The name of a site; `site 3` where it has none."""
+    return names[site] if site < len(names) else f"site {site}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset(ABC):
@@ -73,7 +84,8 @@ class Dataset(ABC):
     normalise: none (uint8 scaled to 0..1), dataset (mean and deviation of the training images), or image (of each
        image).
     imbalance_factor: long tail: largest over smallest class count among training images (1: as they are).
-    held_out_site: site number whose images no client trains on; they form the test set (null: none).
+    held_out_site: site whose images no client trains on, as the file names or numbers it; they form the test set
+       (null: none).
     val: fraction of images for validation where the file names none.
     test: fraction of images for the server's test set where the file names none.
     split_seed: seed of that division, apart from the run's seed, so that the test set stays while seeds vary.
@@ -82,7 +94,7 @@ class Dataset(ABC):
     resize: Annotated[int, Ge(4)] | None = None
     normalise: Literal["none", "dataset", "image"] = "dataset"
     imbalance_factor: Annotated[float, Ge(1)] = 1.0
-    held_out_site: Annotated[int, Ge(0)] | None = None
+    held_out_site: str | int | None = None
     val: Annotated[float, Interval(ge=0, lt=1)] = 0.1
     test: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     split_seed: int = 0

@@ -1,95 +1,119 @@
-"""Reading npz files: never a pickle, and every damage said in words that help."""
+"""Opening files of users for reading, and saying in words that help what cannot be read."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from zipfile import BadZipFile, is_zipfile
-from zlib import error as ZlibError
+from stat import S_ISDIR, S_ISREG
+from zipfile import is_zipfile
 
-import numpy as np
-from numpy.lib.npyio import NpzFile
-from numpy.typing import NDArray
+from fedmed.data.archive import AGAIN, CONVERT, Archive, open_archive
+from fedmed.errors import refuse
 
-from fedmed.errors import UserError, refuse
+KINDS: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\x89PNG", "a PNG image"),
+    (0, b"\xff\xd8\xff", "a JPEG image"),
+    (0, b"GIF8", "a GIF image"),
+    (0, b"II*\x00", "a TIFF image"),
+    (0, b"MM\x00*", "a TIFF image"),
+    (0, b"BM", "a BMP image"),
+    (128, b"DICM", "a DICOM file"),
+    (344, b"n+1\x00", "a NIfTI volume"),
+    (344, b"ni1\x00", "a NIfTI volume"),
+    (0, b"NRRD", "an NRRD volume"),
+    (0, b"ObjectType", "a MetaImage header"),
+    (0, b"\x89HDF", "an HDF5 file"),
+    (0, b"MATLAB", "a MATLAB file"),
+    (0, b"PAR1", "a Parquet file"),
+    (0, b"\x1f\x8b", "a gzip file"),
+    (0, b"BZh", "a bzip2 file"),
+    (0, b"7z\xbc\xaf", "a 7z archive"),
+    (257, b"ustar", "a tar archive"),
+    (0, b"\x80\x02", "a pickle"),
+    (0, b"\x80\x04", "a pickle"),
+    (0, b"\x80\x05", "a pickle"),
+    (0, b"%PDF", "a PDF file"),
+    (0, b"\x93NUMPY", "a single array (npy)"),
+)
+"""Where known kinds of files have which bytes, and what they are."""
 
-COPY_AGAIN = "Copy or download the file again, or write it anew with numpy.savez_compressed."
 
+def check_regular(path: Path, option: str, expected: str, suffix: str) -> None:
+    """Refuses what is not a file that can be read: nothing there, a folder, a pipe, a device, or no permission.
 
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """An open npz file.
-
-    path: where it lies.
-    option: the option that named it, for errors.
-    keys: its arrays, in the order in which they were written.
+    option: what the user set to name it, such as `dataset.path`. expected: what should lie there. suffix: of files
+    nearby that may have been meant.
     """
-
-    path: Path
-    option: str
-    npz: NpzFile
-    keys: tuple[str, ...]
-
-    def read(self, key: str) -> NDArray[np.generic]:
-        """The array of that name; raises UserError where it is damaged or holds Python objects."""
-        try:
-            return np.asarray(self.npz[key])
-        except ValueError as error:
-            if "allow_pickle" not in str(error):
-                raise self._damaged(key, error) from error
-            fix = "Objects can run code when read. Store numbers (or fixed-length text) instead."
-            raise self.fault(key, "an array of numbers", "Python objects", fix) from error
-        except (BadZipFile, ZlibError, EOFError, OSError, RuntimeError) as error:
-            raise self._damaged(key, error) from error
-
-    def fault(self, key: str, expected: str, got: object, fix: str = "") -> UserError:
-        """The UserError about one array of this file."""
-        return refuse(f"{self.option}: {self.path}: {key}", expected, got, fix)
-
-    def _damaged(self, key: str, error: Exception) -> UserError:
-        return self.fault(key, "an intact array", f"a damaged one ({error})", COPY_AGAIN)
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError) as error:
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise refuse(option, expected, f"{path}: no such file", _neighbours(path, suffix)) from None
+        raise refuse(option, expected, f"{path}: {_reason(error)}", "Check the path.") from error
+    if S_ISDIR(mode):
+        raise refuse(option, expected, f"{path}: a folder", _neighbours(path / suffix, suffix))
+    if not S_ISREG(mode):
+        raise refuse(option, expected, f"{path}: no file but a device, pipe or socket", "Copy it into a file first.")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise refuse(option, expected, f"{path}: {_reason(error)}", f"May you read it? See ls -l {path}.") from error
 
 
 @contextmanager
-def open_npz(path: Path, option: str) -> Iterator[Archive]:
-    """Opens an npz file for reading; raises UserError where it is missing, damaged or no npz file.
+def open_npz(path: Path, option: str, expected: str = "an npz file") -> Iterator[Archive]:
+    """Opens an npz file for reading; raises UserError where it is missing, not readable, damaged or no npz file.
 
-    option: what the user set to name it, such as `dataset.path`.
+    option: what the user set to name it, such as `dataset.path`. expected: what should lie there.
     """
-    if not path.is_file():
-        got = "a folder" if path.is_dir() else "no such file"
-        raise refuse(option, "an npz file", f"{path}: {got}", _neighbours(path))
-    if not is_zipfile(path):
-        raise refuse(option, "an npz file", f"{path}: {_kind(path)}", COPY_AGAIN)
+    check_regular(path, option, expected, ".npz")
+    if (found := _kind(path)) is not None:
+        raise refuse(option, expected, f"{path}: {found[0]}", found[1])
     try:
-        npz: NpzFile = np.load(path, allow_pickle=False)
-    except (BadZipFile, ValueError, OSError) as error:
-        raise refuse(option, "an npz file", f"{path}: a damaged one ({error})", COPY_AGAIN) from error
-    with npz:
-        yield Archive(path, option, npz, tuple(npz.files))
+        archive = open_archive(path, option)
+    except Exception as error:  # zipfile raises what it likes on a directory that makes no sense
+        raise refuse(option, expected, f"{path}: a damaged one ({_reason(error)})", AGAIN) from error
+    with archive.file:
+        archive.check()
+        yield archive
 
 
-def _kind(path: Path) -> str:
-    """What a file is that is not a whole zip archive."""
+def _kind(path: Path) -> tuple[str, str] | None:
+    """What a file is that is no zip archive, and what to do about it; None for an archive."""
+    if is_zipfile(path):
+        return None
     with path.open("rb") as file:
-        head = file.read(6)
+        head = file.read(512)
     if not head:
-        return "an empty file"
+        return "an empty file", AGAIN
     if head[:2] == b"PK":
-        return "a truncated one (its end is missing)"
-    return "a single array (npy)" if head == b"\x93NUMPY" else "another kind of file"
+        return "a truncated one (its end is missing)", AGAIN
+    for at, mark, kind in KINDS:
+        if head[at:].startswith(mark):
+            return kind, CONVERT
+    text = head.isascii() and b"\x00" not in head
+    return ("text" if text else "another kind of file"), (CONVERT if text else AGAIN)
 
 
-def _neighbours(path: Path) -> str:
-    """A sentence that names the npz files near a path that does not exist."""
-    folder = path if path.is_dir() else path.parent
+def _reason(error: Exception) -> str:
+    """What went wrong, without the name of the file, which is said beside it."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+def _neighbours(path: Path, suffix: str) -> str:
+    """A sentence that names the files of that kind near a path that does not exist."""
+    folder = path.parent
+    try:
+        names = sorted(file.name for file in folder.glob(f"*{suffix}"))
+    except (OSError, ValueError):
+        names = []
     if not folder.is_dir():
         return f"The folder {folder} does not exist (looked from {Path.cwd()})."
-    names = sorted(file.name for file in folder.glob("*.npz"))
     close = get_close_matches(path.name, names, n=3, cutoff=0.6) or names[:5]
     if not close:
-        return f"There is no npz file in {folder.resolve()}."
+        none = f"There is no {suffix.removeprefix('.')} file in {folder.resolve()}."
+        return f"{none} {CONVERT}" if suffix == ".npz" else none
     return f"In {folder.resolve()} there is {', '.join(close)}{' and more' if len(close) < len(names) else ''}."

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from fedmed.data.archive import Archive
 from fedmed.data.examples import TEST, TRAIN, VAL
-from fedmed.data.files import Archive
 from fedmed.errors import UserError, refuse
 
 SPLITS: Mapping[str, int] = {"train": TRAIN, "val": VAL, "test": TEST}
+SPELLINGS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval")
+"""Names that are no sites but other spellings of splits, in any case."""
+
 COLUMNS = ("images", "labels", "masks", "has_mask", "sites", "patients", "splits")
 LAYOUTS = (
     "MedMNIST's train_images, train_labels, val_images, ... (or _masks, _patients, _sites); "
@@ -37,6 +40,10 @@ def parts_of(archive: Archive) -> tuple[Part, ...]:
     """The parts of a file, in the order in which they were written; raises UserError where its names fit no layout."""
     prefixes = [key.removesuffix("images") for key in archive.keys if key == "images" or key.endswith("_images")]
     names = [prefix[:-1] for prefix in prefixes]
+    if wrong := [name for name in names if name not in SPLITS and name.lower() in SPELLINGS]:
+        raise archive.fault(
+            f"{wrong[0]}_images", "train_images, val_images, test_images", "another spelling", "Rename it."
+        )
     splits = [name for name in names if name in SPLITS]
     if not names or ("" in names and len(names) > 1) or (splits and len(splits) < len(names)):
         raise _wrong_keys(archive, LAYOUTS)

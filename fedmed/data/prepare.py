@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedmed.data.examples import TEST, TRAIN, UNUSED, Dataset, Examples, Table
+from fedmed.data.examples import TEST, TRAIN, UNUSED, Dataset, Examples, Table, name_of
 from fedmed.data.splits import draw_splits
-from fedmed.errors import refuse
+from fedmed.errors import near, refuse
 from fedmed.rng import numpy_generator
 
 
@@ -29,7 +29,7 @@ def prepare(dataset: Dataset) -> Table:
         rows=len(table),
     )
     if dataset.held_out_site is not None:
-        split = _held_out(table, split, dataset.held_out_site)
+        split = _held_out(table, split, str(dataset.held_out_site))
     if dataset.imbalance_factor != 1:
         split = _long_tail(table, split, dataset.imbalance_factor, dataset.split_seed)
     return replace(table, split=split)
@@ -72,12 +72,14 @@ def _scaled(x: Tensor, side: int, mode: str) -> Tensor:
     return torch.cat([part.round().clamp(0, 255).to(x.dtype) for part in parts])
 
 
-def _held_out(table: Table, split: NDArray[np.int8], site: int) -> NDArray[np.int8]:
+def _held_out(table: Table, split: NDArray[np.int8], name: str) -> NDArray[np.int8]:
     """The site's images become the test set; other sites' test images are left out."""
-    sites = set() if table.site is None else set(table.site.tolist())
-    if site not in sites or table.site is None:
-        known = f"one of the sites {sorted(sites)}" if sites else "null, as the dataset names no sites"
-        raise refuse("dataset.held_out_site", known, site)
+    site = table.site_named(name)
+    if table.site is None:
+        raise refuse("dataset.held_out_site", "null, as the dataset names no sites", name)
+    if site is None:
+        known = [name_of(int(number), table.site_names) for number in np.unique(table.site)]
+        raise refuse("dataset.held_out_site", "a site of the dataset", name, near(name, known))
     out = np.where(split == TEST, UNUSED, split).astype(np.int8)
     out[table.site == site] = TEST
     if not (out == TRAIN).any():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fedmed import rng
 from fedmed.data.annotation import Annotation, Given
-from fedmed.data.examples import TEST, TRAIN, VAL, Dataset, Examples, Indices, Table
+from fedmed.data.examples import TEST, TRAIN, VAL, Dataset, Examples, Indices, Table, name_of
 from fedmed.data.normalise import Normalise, normaliser
 from fedmed.data.partition import Partition, Pool, divide
 from fedmed.data.prepare import prepare, presence
@@ -71,7 +71,7 @@ class World:
     shares: by client. test: the server's test images; test_patient: whose they are (N,), or None.
     test_domains: which rows of `test` are of which domain, by its name: the clients where `shift` tells them apart,
         else the sites; empty where neither is known.
-    parts: each client's rows among all training and validation images, as a partition file keeps them.
+    parts: each client's rows of the dataset, as a partition file keeps them.
     fingerprint: of the images and labels, as they were before anyone divided or annotated them.
     """
 
@@ -161,10 +161,10 @@ def _hold(
     split = _split(table)
     rows = np.flatnonzero((split == TRAIN) | (split == VAL))
     labels = {"multiclass": table.examples.y.numpy(), "multilabel": shown, "segmentation": shown[:, 1:]}[table.task]
-    pool = Pool(labels, split == TRAIN, table.site, table.patient)[rows]
-    parts = divide(partition, pool, clients, seed)
+    pool = replace(Pool(labels, split == TRAIN, table.site, table.patient)[rows], split=split)
+    parts = [rows[part] for part in divide(partition, pool, clients, seed)]
     seeds = [rng.seed_of(seed, "client test", client) for client in range(len(parts))]
-    return [_own_test(table, rows[p], client_test, s) for p, s in zip(parts, seeds, strict=True)], parts
+    return [_own_test(table, part, client_test, s) for part, s in zip(parts, seeds, strict=True)], parts
 
 
 def _own_test(table: Table, rows: Indices, client_test: float, seed: int) -> _Held:
@@ -196,11 +196,8 @@ def _test_domains(table: Table, test: Indices, shift: Shift, clients: int) -> di
         return {f"client {client}": np.flatnonzero(_turns(test, clients) == client) for client in range(clients)}
     if table.site is None:
         return {}
-    names = table.site_names
-    return {
-        names[site] if site < len(names) else f"site {site}": np.flatnonzero(table.site[test] == site)
-        for site in np.unique(table.site[test])
-    }
+    sites = table.site[test]
+    return {name_of(int(site), table.site_names): np.flatnonzero(sites == site) for site in np.unique(sites)}
 
 
 def _shift(x: Tensor, domains: Indices, shift: Shift, seed: int) -> None:
@@ -255,9 +252,10 @@ def _fingerprint(table: Table) -> Fingerprint:
 
 
 def _digest(table: Table, chosen: NDArray[np.bool_]) -> str:
-    """A digest of every chosen image and label."""
+    """A digest of every chosen image and label, and of which labels are known where some are not."""
     digest, rows = blake2b(digest_size=16), torch.from_numpy(np.flatnonzero(chosen))
-    for tensor in (table.examples.x, table.examples.y):
+    known = [] if table.examples.seen is None else [table.examples.seen]
+    for tensor in (table.examples.x, table.examples.y, *known):
         digest.update(repr((tensor.dtype, len(rows), tuple(tensor.shape[1:]))).encode())
         for part in rows.split(CHUNK):
             digest.update(np.ascontiguousarray(tensor[part].numpy()).data)

@@ -77,7 +77,7 @@ def _test(trainer: Trainer, test: Examples, session: Session | None) -> dict[str
     searched = _spread(np.arange(len(test)), SEARCHED)
     every = np.union1d(searched, rows)
     predicted = dict(zip(every.tolist(), _predicted(trainer, test, every, session), strict=True))
-    sure = np.array([_sureness(predicted[row], test.y[row], kind) for row in searched.tolist()])
+    sure = np.array([_sureness(predicted[row], test[torch.tensor([row])], kind) for row in searched.tolist()])
     worst = searched[np.argsort(-sure, kind="stable")[: min(count, int((sure > 0).sum()))]]
     shown = {name: np.array([predicted[row] for row in of.tolist()]) for name, of in (("test", rows), ("bad", worst))}
     mistakes = _panel(test, worst, shown["bad"]) if len(worst) else None

@@ -8,6 +8,7 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from fedmed.data import partition
+from fedmed.data.examples import name_of
 from fedmed.data.world import World
 from fedmed.results.picture import FederationPicture
 from fedmed.results.picture_file import save_picture
@@ -56,9 +57,7 @@ def picture(world: World, title: str) -> FederationPicture:
 
 
 def _site(world: World, site: int | None) -> str | None:
-    if site is None:
-        return None
-    return world.site_names[site] if site < len(world.site_names) else f"site {site}"
+    return None if site is None else name_of(site, world.site_names)
 
 
 def _title(config: DictConfig) -> str:

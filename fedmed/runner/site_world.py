@@ -64,6 +64,9 @@ def _faults(config: DictConfig, engine: SuperlinkEngine) -> Iterator[Fault]:
     if config.dataset.normalise == "dataset":
         fix = "Statistics of all images would have to leave the sites."
         yield Fault("dataset.normalise", "none or image, as engine.sites=true", "dataset", fix)
+    if config.dataset.get("values") == "codes":
+        fix = "Sites that lack a class would number the others differently: store class numbers from 0."
+        yield Fault("dataset.values", "numbers, as engine.sites=true", "codes", fix)
     for group, neutral in (("annotation", CompleteAnnotation), ("shift", NoneShift)):
         if not isinstance(build(config[group]), neutral):
             fix = "Sites annotate and scan as they do; simulate with engine.sites=false."
@@ -73,7 +76,8 @@ def _faults(config: DictConfig, engine: SuperlinkEngine) -> Iterator[Fault]:
 
 
 def _dataset(config: DictConfig, path: str) -> Any:
-    return replace(build(config.dataset), path=path)
+    numbers = {"values": "numbers"} if config.dataset.get("values") == "auto" else {}  # engine.classes says how many
+    return replace(build(config.dataset), path=path, **numbers)
 
 
 def _part(table: Table, part: int) -> Examples:

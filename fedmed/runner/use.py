@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from torch import Tensor
 
 from fedmed.config.build import build
 from fedmed.data.batches import spans
-from fedmed.data.columns import read_pixels
 from fedmed.data.examples import Examples
 from fedmed.data.files import open_npz
+from fedmed.data.pixels import read_pixels
 from fedmed.errors import refuse
 from fedmed.files import replacing, write_atomically
 from fedmed.models.net import Net
@@ -40,7 +41,7 @@ def export(directory: Path, out: Path | None = None, *, best: bool = False) -> P
 
 
 def predict(directory: Path, images: Path, out: Path | None = None, *, best: bool = False) -> Path:
-    """Writes the global model's probabilities and predictions for images as npz; the path written.
+    """Writes the global model's probabilities and predictions, and its classes' names, for images as npz; its path.
 
     images: npz with `images` (N, H, W) or (N, H, W, C) of the size that the model was trained on.
     out: None for predictions.npz in the run directory. Raises `UserError` where model or images do not fit.
@@ -55,8 +56,15 @@ def predict(directory: Path, images: Path, out: Path | None = None, *, best: boo
     prediction = probabilities > 0.5 if task.kind == "multilabel" else probabilities.argmax(1)
     out = out or directory / "predictions.npz"
     with replacing(out) as file:
-        np.savez_compressed(file, probabilities=probabilities.numpy(), prediction=prediction.numpy().astype(np.uint8))
+        content = {"probabilities": probabilities.numpy(), "prediction": _smallest(prediction, task.classes)}
+        names = {"class_names": np.array(task.names)} if task.names else {}
+        np.savez_compressed(file, **content, **names)
     return out
+
+
+def _smallest(prediction: Tensor, classes: int) -> NDArray[Any]:
+    """The predictions in the smallest type that holds every class."""
+    return prediction.numpy().astype(np.min_scalar_type(max(1, classes - 1)))
 
 
 def _weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:

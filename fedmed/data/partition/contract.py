@@ -28,18 +28,21 @@ class Pool:
     labels: (N,) int64 class per row, or (N, L) bool: findings, or the foreground classes present in the mask.
     train: (N,) which of the rows are training rows.
     site, patient: (N,) int64 per row, or None when unknown.
+    split: TRAIN, VAL, TEST or UNUSED of every row of the dataset, of which the pool's rows are those to train or
+       validate on; None where these are all there are.
     """
 
     labels: NDArray[Any]
     train: NDArray[np.bool_]
     site: Indices | None = None
     patient: Indices | None = None
+    split: NDArray[np.int8] | None = None
 
     def __len__(self) -> int:
         return len(self.train)
 
     def __getitem__(self, rows: Indices) -> Pool:
-        """The pool of the chosen rows."""
+        """The pool of the chosen rows, as if there were no others."""
         site = None if self.site is None else self.site[rows]
         patient = None if self.patient is None else self.patient[rows]
         return Pool(self.labels[rows], self.train[rows], site, patient)
@@ -53,7 +56,7 @@ class Partition(ABC):
     seed: seed of the division (null: the run's seed).
     """
 
-    remedy: ClassVar[str] = "Use fewer clients or lower partition.min_size."
+    remedies: ClassVar[tuple[str, ...]] = ("use fewer clients",)
 
     min_size: Annotated[int, Ge(1)] = 1
     seed: int | None = None
@@ -88,7 +91,14 @@ def divide(partition: Partition, pool: Pool, clients: int | None, seed: int) -> 
         if rng.bit_generator.state == before:  # nothing was drawn, so drawing again changes nothing
             break
     expected = f"at least {partition.min_size} training images at each of {count} clients"
-    raise refuse("partition.min_size", expected, f"{smallest} at client {holder} in the best draw", partition.remedy)
+    raise refuse("partition.min_size", expected, f"{smallest} at client {holder} in the best draw", _remedy(partition))
+
+
+def _remedy(partition: Partition) -> str:
+    """What to do about clients that are too small, as a sentence; to lower `min_size` only where it can be lowered."""
+    ways = [*partition.remedies, *(["lower partition.min_size"] if partition.min_size > 1 else [])]
+    said = " or ".join(filter(None, (", ".join(ways[:-1]), ways[-1])))
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def _check_count(partition: Partition, pool: Pool, clients: int) -> None:
@@ -97,4 +107,4 @@ def _check_count(partition: Partition, pool: Pool, clients: int) -> None:
     images = int(pool.train.sum())
     if clients * partition.min_size > images:
         most = f"at most {images // partition.min_size}, as there are {images} training images"
-        raise refuse("clients", f"{most} and partition.min_size is {partition.min_size}", clients, partition.remedy)
+        raise refuse("clients", f"{most} and partition.min_size is {partition.min_size}", clients, _remedy(partition))

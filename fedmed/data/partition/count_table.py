@@ -27,7 +27,7 @@ class CountTablePartition(Partition):
     table: fedisic6 (Fed-ISIC2019: 6 clients, 8 classes), or ich10 (RSNA haemorrhage: 10 clients, 5 classes).
     """
 
-    remedy: ClassVar[str] = "Lower partition.min_size, or use more images."
+    remedies: ClassVar[tuple[str, ...]] = ("use more images",)
 
     table: Literal["fedisic6", "ich10"] = "fedisic6"
 

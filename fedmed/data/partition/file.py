@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from fedmed.data.examples import Indices
+from fedmed.data.examples import TRAIN, VAL, Indices
 from fedmed.data.partition.contract import Partition, Pool
 from fedmed.data.partition.lists import check, read
 from fedmed.errors import refuse
@@ -18,10 +18,11 @@ from fedmed.errors import refuse
 class FilePartition(Partition):
     """A division read from a file, as `fedmed.data.partition.save` writes it; rows that it leaves out are not used.
 
-    path: npz or JSON file with one list of row numbers per client, counted over training and validation rows.
+    path: npz or JSON file with one list of row numbers per client: rows of the dataset, counted from 0 over all of its
+       images in the order of the file, of which test rows may not be named.
     """
 
-    remedy: ClassVar[str] = "Correct the file or lower partition.min_size."
+    remedies: ClassVar[tuple[str, ...]] = ("correct the file",)
 
     path: str = ""
 
@@ -33,5 +34,7 @@ class FilePartition(Partition):
 
     def draw(self, pool: Pool, clients: int, rng: np.random.Generator) -> list[Indices]:
         parts = read(Path(self.path))
-        check(Path(self.path), parts, len(pool))
-        return parts
+        split = np.where(pool.train, TRAIN, VAL).astype(np.int8) if pool.split is None else pool.split
+        check(Path(self.path), parts, split)
+        place = np.cumsum((split == TRAIN) | (split == VAL)) - 1
+        return [place[part] for part in parts]

@@ -28,7 +28,7 @@ class DirichletPartition(Partition):
        is a set of findings, and sets that fewer images than clients have count as their rarest finding alone.
     """
 
-    remedy: ClassVar[str] = "Use fewer clients, raise partition.alpha or lower partition.min_size."
+    remedies: ClassVar[tuple[str, ...]] = ("use fewer clients", "raise partition.alpha")
 
     alpha: Annotated[float, Gt(0)] = 0.5
 
@@ -45,7 +45,7 @@ class PathologicalPartition(Partition):
     classes_per_client: most classes that a client holds (classes, at least 1); patients may be spread over clients.
     """
 
-    remedy: ClassVar[str] = "Use fewer clients, raise partition.classes_per_client or lower partition.min_size."
+    remedies: ClassVar[tuple[str, ...]] = ("use fewer clients", "raise partition.classes_per_client")
 
     classes_per_client: Annotated[int, Ge(1)] = 2
 

@@ -24,7 +24,7 @@ class SitePartition(Partition):
     alpha: concentration of `within=dirichlet` (above 0; large: iid).
     """
 
-    remedy: ClassVar[str] = "Lower partition.clients_per_site or partition.min_size."
+    remedies: ClassVar[tuple[str, ...]] = ("lower partition.clients_per_site", "use more images")
 
     clients_per_site: Annotated[int, Ge(1)] = 1
     within: Literal["iid", "dirichlet"] = "iid"

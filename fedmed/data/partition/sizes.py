@@ -31,7 +31,7 @@ class QuantityPartition(Partition):
     alpha: concentration (above 0; small: few clients hold most images, large: equal sizes).
     """
 
-    remedy: ClassVar[str] = "Use fewer clients, raise partition.alpha or lower partition.min_size."
+    remedies: ClassVar[tuple[str, ...]] = ("use fewer clients", "raise partition.alpha")
 
     alpha: Annotated[float, Gt(0)] = 1.0
 
