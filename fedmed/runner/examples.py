@@ -115,11 +115,12 @@ def _predicted(trainer: Trainer, images: Examples, rows: NDArray[np.int64], sess
     return torch.cat(found).numpy()
 
 
-def _sureness(p: NDArray[np.float16], y: Tensor, kind: str) -> float:
-    """Probability of the wrong class that is predicted, or the furthest from a finding; 0 where nothing is wrong."""
+def _sureness(p: NDArray[np.float16], image: Examples, kind: str) -> float:
+    """Probability of the wrong class that is predicted, or the furthest from a known finding; 0 if nothing is wrong."""
     if kind == "multiclass":
-        return 0.0 if int(p.argmax()) == int(y) else float(p.max())
-    away = np.abs(p.astype(float) - y.numpy())
+        return 0.0 if int(p.argmax()) == int(image.y) else float(p.max())
+    known = 1.0 if image.seen is None else image.seen[0].numpy()
+    away = np.abs(p.astype(float) - image.y[0].numpy()) * known
     return float(away.max()) if away.max() > 0.5 else 0.0
 
 

@@ -55,24 +55,28 @@ def server_world(config: DictConfig, engine: SuperlinkEngine) -> World:
 
 
 def _faults(config: DictConfig, engine: SuperlinkEngine) -> Iterator[Fault]:
-    if "path" not in config.dataset:
-        yield Fault("dataset", "npz, or a dataset of your own with a path", "another", "Each site reads one file.")
+    yield from _dataset_faults(config.dataset)
     for name, value in {"classes": engine.classes, "channels": engine.channels, "side": engine.side}.items():
         if value is None:
             fix = f"No site shows its images: say what they all have, engine.{name}=."
             yield Fault(f"engine.{name}", "a number, as engine.sites=true", "null", fix)
-    if config.dataset.normalise == "dataset":
-        fix = "Statistics of all images would have to leave the sites."
-        yield Fault("dataset.normalise", "none or image, as engine.sites=true", "dataset", fix)
-    if config.dataset.get("values") == "codes":
-        fix = "Sites that lack a class would number the others differently: store class numbers from 0."
-        yield Fault("dataset.values", "numbers, as engine.sites=true", "codes", fix)
     for group, neutral in (("annotation", CompleteAnnotation), ("shift", NoneShift)):
         if not isinstance(build(config[group]), neutral):
             fix = "Sites annotate and scan as they do; simulate with engine.sites=false."
             yield Fault(group, "none of it, as engine.sites=true", config[group]["_target_"], fix)
     if settings(config).pooled:
         yield Fault("pooled", "false, as engine.sites=true", "true", "Images stay at their sites.")
+
+
+def _dataset_faults(dataset: DictConfig) -> Iterator[Fault]:
+    if "path" not in dataset:
+        yield Fault("dataset", "npz, or a dataset of your own with a path", "another", "Each site reads one file.")
+    if dataset.normalise == "dataset":
+        fix = "Statistics of all images would have to leave the sites."
+        yield Fault("dataset.normalise", "none or image, as engine.sites=true", "dataset", fix)
+    if dataset.get("values") == "codes":
+        fix = "Sites that lack a class would number the others differently: store class numbers from 0."
+        yield Fault("dataset.values", "numbers, as engine.sites=true", "codes", fix)
 
 
 def _dataset(config: DictConfig, path: str) -> Any:

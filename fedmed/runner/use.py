@@ -57,8 +57,9 @@ def predict(directory: Path, images: Path, out: Path | None = None, *, best: boo
     out = out or directory / "predictions.npz"
     with replacing(out) as file:
         content = {"probabilities": probabilities.numpy(), "prediction": _smallest(prediction, task.classes)}
-        names = {"class_names": np.array(task.names)} if task.names else {}
-        np.savez_compressed(file, **content, **names)
+        if task.names:
+            content["class_names"] = np.array(task.names)
+        np.savez_compressed(file, **content)  # type: ignore[arg-type]
     return out
 
 

@@ -48,13 +48,22 @@ def test_a_folder_is_not_a_file(path):
 
 @pytest.mark.parametrize(
     ("content", "got"),
-    [(b"", "an empty file"), (b"hello, world", "another kind of file"), (b"\x93NUMPY\x01\x00", "a single array")],
+    [
+        (b"", "an empty file.*again"),
+        (b"hello, world", "text.*Store images"),
+        (b"\x00\x01\xfe", "another kind of file"),
+        (b"\x93NUMPY\x01\x00", r"a single array \(npy\).*Store images"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image.*Store images"),
+        (b"\x00" * 128 + b"DICM", "a DICOM file.*Store images"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file.*Store images"),
+    ],
 )
-def test_another_kind_of_file_is_refused(tmp_path, content, got):
+def test_another_kind_of_file_is_refused_and_told_what_to_do(tmp_path, content, got):
     file = tmp_path / "x.npz"
     file.write_bytes(content)
-    with pytest.raises(UserError, match=got):
+    with pytest.raises(UserError, match=got) as caught:
         read(file)
+    assert ("download the file again" in str(caught.value)) == ("Store images" not in str(caught.value))
 
 
 def test_a_truncated_file_is_refused(path):

@@ -188,7 +188,7 @@ def test_a_division_survives_its_file(tmp_path: Path) -> None:
         ("[[[1, 2], 3]]", "something else for client 0"),
         ("[]", "list without lists"),
         ('{"a": [1]}', "dict without lists"),
-        ("[[0", "Write one with"),
+        ("[[0", "fedmed describe --save FILE writes one"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
@@ -118,7 +119,7 @@ def test_a_seed_of_the_partition_holds_it_still_while_the_run_seed_moves() -> No
 
 def test_a_held_out_site_is_on_the_server_and_at_no_client() -> None:
     made = table(site=SITE, site_names=("A", "B", "C"))
-    world = build(made, partition=SitePartition(), clients=None, held_out_site=1)
+    world = build(made, partition=SitePartition(), clients=None, held_out_site="B")
     assert {int(SITE[row]) for row in rows_of(world.test.x)} == {1}
     assert len(world.test) == 80
     assert [audit.site for audit in world.audit] == [0, 2]
@@ -264,3 +265,28 @@ def _with(made: Table, name: str, change: Callable[[torch.Tensor], object]) -> T
     tensor = getattr(made.examples, name).clone()
     change(tensor)
     return replace(made, examples=replace(made.examples, **{name: tensor}))
+
+
+def test_a_partition_file_counts_rows_of_the_dataset(tmp_path: Path) -> None:
+    made = table()
+    first = build(made, client_test=0.0)
+    assert rows_of(torch.cat([share.train.x for share in first.shares])) != list(range(len(first.parts[0])))
+    for share, rows in zip(first.shares, first.parts, strict=True):
+        assert sorted(rows_of(torch.cat([share.train.x, share.val.x]))) == rows.tolist()
+    save(tmp_path / "split.json", first.parts)
+    again = build(made, partition=FilePartition(path=str(tmp_path / "split.json")), clients=None, client_test=0.0)
+    assert held(again) == held(first)
+
+
+def test_a_partition_file_names_no_row_that_a_client_may_not_hold(tmp_path: Path) -> None:
+    made = table(site=SITE, site_names=("A", "B", "C"))
+    test = int(rows_of(build(made).test.x)[0])
+    path = tmp_path / "split.json"
+    for rows, options, said in (
+        ([[240], [1]], {}, "rows from 0 to 239, got 240 to 240 at client 0"),
+        ([[0], [test]], {}, f"row {test} at client 1, a test row"),
+        ([[1], [0]], {"held_out_site": "A"}, "row 0 at client 1, a test row"),
+    ):
+        path.write_text(json.dumps(rows))
+        with pytest.raises(UserError, match=said):
+            build(made, partition=FilePartition(path=str(path)), clients=None, **options)

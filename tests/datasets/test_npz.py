@@ -42,6 +42,7 @@ def test_one_table_without_splits(load):
 
 def test_one_table_with_splits_sites_and_patients(load):
     table = load(
+        {"patients": "shared"},
         images=grey(),
         labels=labels()[:, 0],
         splits=np.array([0, 0, 1, 1, 2, 2]),
@@ -65,10 +66,10 @@ def test_a_pair_per_site_in_order_of_appearance(load):
     assert table.split is None
 
 
-def test_a_patient_in_two_parts_is_one_patient(load):
+def test_a_patient_in_two_parts_is_one_patient_if_the_user_says_so(load):
     arrays = {"train_images": grey(2), "train_labels": labels(2), "train_patients": np.array([5, 8])}
     arrays |= {"test_images": grey(2), "test_labels": labels(2), "test_patients": np.array([8, 2])}
-    assert load(**arrays).patient.tolist() == [1, 2, 2, 0]
+    assert load({"patients": "shared"}, **arrays).patient.tolist() == [1, 2, 2, 0]
 
 
 def test_a_relative_path_starts_at_the_current_folder(tmp_path, monkeypatch):
