@@ -65,7 +65,7 @@ def _folders() -> Iterator[tuple[str, str]]:
     there = next(folder for folder in (runs, *runs.parents) if folder.exists())
     yield "runs", f"{runs}{'' if os.access(there, os.W_OK) else ' (CANNOT BE WRITTEN)'}"
     for group in GROUPS.values():
-        for folder in user_folders(group) if group.user else ():
+        for folder in user_folders(group):
             if folder.is_dir():
                 yield group.plural, f"also from {folder}"
 

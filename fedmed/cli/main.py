@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         streams.prepare()
         _interrupt_when_told_to_end()
+        os.environ["PYTHONSAFEPATH"] = "1"  # no worker takes a user's random.py in the current folder for the library
     command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         return _dispatch(command, rest)

@@ -63,7 +63,7 @@ def plan(arguments: Sequence[str], *, sweep: bool = False) -> Plan:
     """Composes and checks every job before the first one starts; raises `UserError` with the faults of all."""
     catalogue = discover()
     faults: list[Fault] = []
-    overrides = grammar.name_files(malformed(arguments, faults), catalogue, faults)
+    overrides = malformed(grammar.name_files(grammar.quote_paths(arguments), catalogue, faults), faults)
     with _hydra(catalogue):
         overrides = _rewrite(overrides, catalogue, faults, sweep=sweep)
         alternatives = _expand(overrides) if sweep else [overrides]

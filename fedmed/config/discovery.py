@@ -23,8 +23,8 @@ class Group:
     """A choice that a run makes, and where its options are.
 
     module: holds the options; a folder of files, or one file. base: their base class; it is in one of `base_in`.
-    by_file: an option is named by its file, else by its class.
-    user: users may have options of their own, in a folder of this name or under this entry point.
+    by_file: an option of fedmed's is named by its file, else by its class; one of a user's always by its file.
+    plural: folder in which users may have options of their own, and the entry point of packages that have some.
     """
 
     name: str
@@ -32,7 +32,6 @@ class Group:
     base: str
     base_in: str = ""
     by_file: bool = False
-    user: str = ""
 
     @property
     def plural(self) -> str:
@@ -42,13 +41,13 @@ class Group:
 GROUPS = {
     group.name: group
     for group in (
-        Group("strategy", "strategies", "Method", "method", by_file=True, user="strategies"),
-        Group("dataset", "datasets", "Dataset", "data.examples", by_file=True, user="datasets"),
+        Group("strategy", "strategies", "Method", "method", by_file=True),
+        Group("dataset", "datasets", "Dataset", "data.examples", by_file=True),
         Group("partition", "data.partition", "Partition"),
         Group("annotation", "data.annotation", "Annotation"),
         Group("shift", "data.shift", "Shift"),
         Group("augment", "data.augment", "Augment"),
-        Group("model", "models", "Model", by_file=True, user="models"),
+        Group("model", "models", "Model", by_file=True),
         Group("engine", "engine", "Engine", by_file=True),
         Group("server", "server.optimizers", "ServerOptimizer"),
         Group("sampling", "server.sampling", "Sampling"),
@@ -111,7 +110,7 @@ def discover() -> Catalogue:
         for file in _user_files(group):
             for found in _read_file(file, source, by_file=True):
                 catalogue.add(found)
-        for entry in entry_points(group=f"fedmed.{group.user}") if group.user else ():
+        for entry in entry_points(group=f"fedmed.{group.plural}"):
             catalogue.add(_read_entry(entry, source))
     return catalogue
 
@@ -127,7 +126,7 @@ def read_given(text: str, group: Group) -> Option:
 
     Raises `UserError` where there is no such file, it does not parse, or it has no such class.
     """
-    path, _, cls = text.partition(".py")
+    path, _, cls = text.rpartition(".py")
     file, cls = Path(f"{path}.py").expanduser().resolve(), cls.removeprefix(":")
     source = source_of(group)
     try:
@@ -148,9 +147,9 @@ def read_given(text: str, group: Group) -> Option:
 
 
 def user_folders(group: Group) -> list[Path]:
-    """Folders in which users may have options of their own."""
+    """Folders in which users may have options of their own: in the current folder, and in those of FEDMED_PATH."""
     roots = [Path(root) for root in os.environ.get("FEDMED_PATH", "").split(os.pathsep) if root]
-    return [root.expanduser().resolve() / group.user for root in ([Path()] if group.name == "strategy" else []) + roots]
+    return [root.expanduser().resolve() / group.plural for root in (Path(), *roots)]
 
 
 def _refuse(group: Group, expected: str, got: str, fix: str) -> UserError:
@@ -182,9 +181,8 @@ def _files(module: str) -> list[Path]:
 
 
 def _user_files(group: Group) -> Iterator[Path]:
-    if group.user:
-        for folder in user_folders(group):
-            yield from sorted(folder.glob("[!_]*.py"))
+    for folder in user_folders(group):
+        yield from sorted(folder.glob("[!_]*.py"))
 
 
 def _read_file(file: Path, source: Source, *, by_file: bool, module: str = "") -> Iterator[Option | Broken]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -13,7 +14,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 
 from fedmed.config.discovery import GROUPS, Catalogue
-from fedmed.config.grammar import choices, key_of, value_of
+from fedmed.config.grammar import choices, key_of, quoted, value_of
 from fedmed.config.validate import Section, bad_value, sections
 from fedmed.errors import Fault, near
 
@@ -36,7 +37,7 @@ def malformed(overrides: Sequence[str], faults: list[Fault]) -> list[str]:
             good.append(override)
         except HydraException as error:
             got = str(error).splitlines()[0]
-            faults.append(Fault(key_of(override), "a value that parses", got, f'Quote it: "{_quoted(override)}".'))
+            faults.append(Fault(key_of(override), "a value that parses", got, f"Quote it: {_quoted(override)}"))
     return good
 
 
@@ -80,7 +81,8 @@ def _explain(override: str | None, error: Exception, parts: Sequence[Section], c
 
 def _several(key: str, value: str) -> Fault:
     joined = f"Join methods as {value.replace(',', '+')}, or add" if key == "strategy" else "Add"
-    return Fault(key, "one value", value, f"{joined} --multirun to run each.".replace("[", "").replace("]", ""))
+    one = "" if key in GROUPS else f" If it is one text, quote it: {_quoted(f'{key}={value}')}"
+    return Fault(key, "one value", value, f"{joined} --multirun to run each.".replace("[", "").replace("]", "") + one)
 
 
 def _unknown_choices(override: str | None, error: MissingConfigException, catalogue: Catalogue) -> list[Fault]:
@@ -132,7 +134,8 @@ def _unknown_key(key: str, value: str, section: Section | None, parts: Sequence[
 
 
 def _quoted(override: str) -> str:
-    return f"{override.partition('=')[0]}='{value_of(override)}'"
+    """The override as one would write it in a shell, its value as text."""
+    return shlex.quote(f"{override.partition('=')[0]}={quoted(value_of(override))}")
 
 
 def _last(found: Iterable[str]) -> str | None:

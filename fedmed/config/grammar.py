@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from fedmed.config.discovery import GROUPS, Catalogue, Group, read_given
 from fedmed.errors import Fault, UserError
@@ -37,6 +40,16 @@ def key_of(override: str) -> str:
 def value_of(override: str) -> str:
     """What an override sets the option to."""
     return override.partition("=")[2]
+
+
+def quoted(value: str) -> str:
+    """A text as Hydra reads it whatever is in it: commas, apostrophes, brackets, equals signs."""
+    return "'{}'".format(re.sub(r"(\\*)'", r"\1\1\'", value))
+
+
+def quote_paths(overrides: Sequence[str]) -> list[str]:
+    """Quotes the values that name a file or folder there is, whose name Hydra would take for something else."""
+    return [f"{o.partition('=')[0]}={quoted(value_of(o))}" if _needs_quotes(o) else o for o in overrides]
 
 
 def choices(overrides: Sequence[str], group: str) -> list[Members]:
@@ -87,10 +100,12 @@ def is_short(override: str, catalogue: Catalogue) -> bool:
 
 def _name_files(override: str, catalogue: Catalogue, faults: list[Fault]) -> str | None:
     group = GROUPS.get(key_of(override))
-    if group is None or not group.user or ".py" not in override:
+    if group is None or ".py" not in override:
         return override
     try:
-        values = [_name_file(part, group, catalogue) for part in split(value_of(override), ",")]
+        value = value_of(override)
+        parts = [value] if _is_file(value) else split(value, ",")
+        values = [_name_file(part, group, catalogue) for part in parts]
     except UserError as error:
         faults.extend(error.faults)
         return None
@@ -98,12 +113,37 @@ def _name_files(override: str, catalogue: Catalogue, faults: list[Fault]) -> str
 
 
 def _name_file(value: str, group: Group, catalogue: Catalogue) -> str:
-    names = [_register(part, group, catalogue) if ".py" in part else part for part in _names(value)]
+    parts = (value,) if _is_file(value) else _names(value)
+    names = [_register(part, group, catalogue) if ".py" in part else part for part in parts]
     return "+".join(names)
+
+
+def _is_file(choice: str) -> bool:
+    """Whether a choice is path/to/file.py or path/to/file.py:Class of a file that there is."""
+    path, _, cls = choice.rpartition(".py")
+    return path != "" and re.fullmatch(r"(:\w+)?", cls) is not None and _exists(f"{path}.py")
+
+
+def _needs_quotes(override: str) -> bool:
+    key, value = key_of(override), value_of(override)
+    if key in GROUPS or not re.search(r"[,'\"=()\[\]{}]", value) or value[:1] + value[-1:] in ("''", '""'):
+        return False
+    path, colon, _ = value.rpartition(":")
+    return _exists(value) or (colon != "" and _exists(path))
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).expanduser().exists()
+    except (OSError, RuntimeError):  # a name that no file can have, or somebody's home that there is not
+        return False
 
 
 def _register(text: str, group: Group, catalogue: Catalogue) -> str:
     option = read_given(text, group)
+    namesake = catalogue.options[group.name].get(option.name)
+    if namesake and namesake.target != option.target:  # named by its path, so it is clear which of the two is meant
+        option = replace(option, name=f"own_{option.name}")
     catalogue.add(option)
     if option.name in catalogue.broken[group.name]:
         raise UserError(catalogue.fault(group.name, option.name))

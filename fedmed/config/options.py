@@ -79,9 +79,10 @@ def read_base(files: Iterator[Path] | list[Path], base: str) -> tuple[Field, ...
 
 def read_classes(file: Path, source: Source) -> dict[str, ast.ClassDef]:
     """The classes of a file that derive directly from the group's base; raises SyntaxError or OSError."""
+    tree = _parse(file)
     return {
         node.name: node
-        for node in _parse(file).body
+        for node in (() if _is_anothers(source.base, tree) else tree.body)
         if isinstance(node, ast.ClassDef)
         and not node.name.startswith("_")
         and source.base in map(last_name, node.bases)
@@ -118,6 +119,15 @@ def _parse_version(file: Path, changed: int) -> ast.Module:
         return ast.parse(file.read_bytes(), str(file))
     except (ValueError, MemoryError, RecursionError) as error:  # null bytes; brackets without end
         raise SyntaxError(str(error) or type(error).__name__) from error
+
+
+def _is_anothers(base: str, tree: ast.Module) -> bool:
+    """Whether a file imports a base class of that name from another library: torch has a Dataset too."""
+    return any(
+        not node.level and str(node.module).partition(".")[0] != "fedmed"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and any((name.asname or name.name) == base for name in node.names)
+    )
 
 
 def _fields(node: ast.ClassDef, *, inherited: bool) -> Iterator[Field]:

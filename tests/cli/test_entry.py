@@ -51,3 +51,16 @@ def test_wrong_words_are_answered_by_one_sentence_each(command: str, tmp_path: P
         assert (process.returncode, said) == (2, ""), (usage, errors)
         assert [line for line in errors.splitlines() if not line.startswith("fedmed: error: ")] == [], errors
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_in_the_current_folder_named_as_libraries_are_not_taken_for_them(tmp_path: Path) -> None:
+    for name in ("random", "torch", "hydra", "fedmed_augment", "copy"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")
+    small = ("dataset.images=40", "dataset.test_images=10", "dataset.side=8", "model.width=2", "clients=2", "rounds=1")
+    runs = [
+        start(tmp_path, "run", "-q", "engine=pool", "engine.workers=1", *small),
+        start(tmp_path, "compare", "-q", "strategy=fedavg", "seed=0,1", "--no-references", "--workers", "2", *small),
+    ]
+    for process in runs:
+        said, errors = process.communicate()
+        assert process.returncode == 0, said + errors

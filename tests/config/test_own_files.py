@@ -1,0 +1,103 @@
+"""Options in files of the user's: every group takes them, from a path and from its folder, whatever they are called."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig
+
+from fedmed.config.compose import compose
+from fedmed.config.discovery import GROUPS, discover
+from fedmed.errors import UserError
+
+OWN = {
+    "strategy": "from fedmed.method import Method",
+    "dataset": "from fedmed.data.examples import Dataset",
+    "model": "from fedmed.models.net import Model",
+    "partition": "from fedmed.data.partition.contract import Partition",
+    "annotation": "from fedmed.data.annotation import Annotation",
+    "shift": "from fedmed.data.shift import Shift",
+    "augment": "from fedmed.data.augment import Augment",
+    "engine": "from fedmed.engine.base import Engine",
+    "server": "from fedmed.server.optimizers import ServerOptimizer",
+    "sampling": "from fedmed.server.sampling import Sampling",
+    "failures": "from fedmed.server.failures import Failures",
+    "system": "from fedmed.server.system import System",
+    "compression": "from fedmed.compression import Compression",
+    "privacy": "from fedmed.server.privacy import Privacy",
+    "tracking": "from fedmed.tracking.contract import Tracking",
+}
+TEXT = '''\
+from dataclasses import dataclass
+
+{bring}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mine({base}):
+    """One of the user's own.
+
+    much: how much.
+    """
+
+    much: float = 0.5
+    __abstractmethods__ = frozenset()
+'''
+ODD = ["random.py", "torch.py", "iid.py", "it's, mine+yours (1).py", "a=b [c].py"]
+
+
+def write(file: Path, group: str) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(TEXT.format(bring=OWN[group], base=GROUPS[group].base))
+    return file
+
+
+def targets(config: DictConfig) -> dict[str, str]:
+    """What each group of a config builds."""
+    methods = list(config.strategy.values())
+    return {group: str((methods[0] if group == "strategy" else config[group])["_target_"]) for group in GROUPS}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_files_are_chosen_by_their_paths(home: Path, name: str) -> None:
+    files = {group: write(home / "own" / group / name, group) for group in GROUPS}
+    wanted = {group: f"{file}:Mine" for group, file in files.items()}
+    assert targets(compose([f"{group}=own/{group}/{name}" for group in GROUPS])) == wanted
+    assert targets(compose([f"{group}={file}:Mine" for group, file in files.items()])) == wanted
+    mine = compose([f"partition={files['partition']}:Mine", "partition.much=2"]).partition
+    assert (mine.much, mine.min_size) == (2, 1)
+
+
+def test_files_in_the_folders_of_their_groups_are_chosen_by_their_names(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = {group: write(home / group_.plural / "here.py", group) for group, group_ in GROUPS.items()}
+    there = {group: write(home / "far" / group_.plural / "there.py", group) for group, group_ in GROUPS.items()}
+    monkeypatch.setenv("FEDMED_PATH", os.pathsep.join([str(home / "far"), str(home / "nowhere")]))
+    for name, files in (("here", here), ("there", there)):
+        config = compose([f"{group}={name}" for group in GROUPS])
+        assert targets(config) == {group: f"{file}:Mine" for group, file in files.items()}
+
+
+def test_files_of_other_libraries_in_such_a_folder_are_none_of_fedmeds(home: Path) -> None:
+    (home / "datasets").mkdir()
+    text = "from torch.utils.data import Dataset\nclass Npz(Dataset):\n    pass\n"
+    (home / "datasets/npz.py").write_text(text)
+    assert discover().options["dataset"]["npz"].target == "fedmed.datasets.npz.Npz"
+
+
+def test_a_path_with_a_comma_or_an_apostrophe_is_taken_as_it_is(home: Path) -> None:
+    file = home / "mother's, father's (2).npz"
+    file.touch()
+    assert compose(["dataset=npz", f"dataset.path={file.name}"]).dataset.path == str(file)
+    with pytest.raises(UserError, match=re.escape("quote it: 'dataset.path='\"'\"'a,b.npz'\"'\"''")):
+        compose(["dataset=npz", "dataset.path=a,b.npz"])
+    with pytest.raises(UserError) as refused:
+        compose(["dataset=npz", "dataset.path=it's.npz"])
+    (hint,) = (fault.fix for fault in refused.value.faults)
+    (word,) = shlex.split(hint.removeprefix("Quote it: "))
+    assert compose(["dataset=npz", word]).dataset.path == str(home / "it's.npz")
