@@ -18,13 +18,13 @@ def available() -> int:
     rooms = [_machine()]
     for limit, used in LIMITS:
         with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
-            rooms.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+            rooms.append(int(Path(limit).read_text(encoding="utf-8")) - int(Path(used).read_text(encoding="utf-8")))
     return max(0, min(rooms))
 
 
 def _machine() -> int:
     """MemAvailable of Linux; elsewhere all of the machine's memory."""
     with suppress(OSError, ValueError, IndexError):
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

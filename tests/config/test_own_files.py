@@ -52,7 +52,7 @@ ODD = ["random.py", "torch.py", "iid.py", "it's, mine+yours (1).py", "a=b [c].py
 
 def write(file: Path, group: str) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(TEXT.format(bring=OWN[group], base=GROUPS[group].base))
+    file.write_text(TEXT.format(bring=OWN[group], base=GROUPS[group].base), encoding="utf-8")
     return file
 
 
