@@ -1,9 +1,12 @@
+import gc
 import platform
 import resource
 import subprocess
 import sys
 
 import pytest
+
+from fedmed.heap import growing
 
 FAULTS = """
 import resource
@@ -24,6 +27,18 @@ for _ in range(5):
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
+FROZEN = """
+import gc
+from fedmed.heap import import_for_good
+
+print(gc.get_freeze_count())
+import_for_good("fedmed.errors")
+print(gc.get_freeze_count())
+kept = [[] for _ in range(1000)]
+import_for_good("fedmed.errors")
+print(gc.get_freeze_count())
+"""
+
 
 def faults(keep: bool) -> int:
     command = [sys.executable, "-c", FAULTS.format(keep=keep)]
@@ -34,3 +49,25 @@ def faults(keep: bool) -> int:
 def test_freed_memory_is_used_again_instead_of_taken_anew() -> None:
     pages = (8 * (4 << 20) + 2 * (16 << 20)) // resource.getpagesize()
     assert faults(keep=True) < pages < faults(keep=False)
+
+
+def test_no_garbage_is_looked_for_while_a_process_grows_and_as_before_afterwards() -> None:
+    assert gc.isenabled()
+    looks = []
+    with pytest.raises(KeyError), growing():
+        {}[looks.append(gc.isenabled())]
+    assert looks == [False]
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with growing():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_what_an_import_made_is_frozen_once_and_nothing_that_came_later() -> None:
+    out = subprocess.run([sys.executable, "-c", FROZEN], check=True, capture_output=True, text=True).stdout
+    before, after, again = map(int, out.split())
+    assert before < after == again

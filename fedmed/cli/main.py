@@ -6,13 +6,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
 
 from fedmed import __version__
 from fedmed.cli import streams
 from fedmed.errors import UserError, near, refuse
+from fedmed.heap import import_for_good
 from fedmed.offline import go_offline
 
 COMMANDS = {
@@ -89,7 +89,7 @@ def _dispatch(command: str, arguments: list[str]) -> int:
     if command not in COMMANDS:
         run = " To run an experiment, write fedmed run first." if "=" in command else ""
         raise refuse("command", f"one of {', '.join(COMMANDS)}", command, near(command, COMMANDS) + run)
-    module: Any = import_module(f"fedmed.cli.{command}")
+    module: Any = import_for_good(f"fedmed.cli.{command}")
     entry: Callable[[list[str]], int] = module.main
     return entry(arguments)
 

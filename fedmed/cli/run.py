@@ -17,6 +17,7 @@ from fedmed.config import compose
 from fedmed.config.compose import Plan
 from fedmed.config.grammar import key_of, value_of
 from fedmed.errors import refuse
+from fedmed.heap import growing, import_for_good
 
 Final = Mapping[str, Any]
 
@@ -31,7 +32,8 @@ def main(arguments: list[str], *, command: str = "fedmed run") -> int:
     resumed = [value_of(o) for o in given.overrides if key_of(o) == "resume" and value_of(o) != "null"]
     if resumed and not given.cfg:
         return _resume(Path(resumed[-1]), [o for o in given.overrides if key_of(o) != "resume"], output)
-    checked = compose.plan(given.overrides, sweep=given.multirun)
+    with growing():
+        checked = compose.plan(given.overrides, sweep=given.multirun)
     if given.cfg:
         compose.show(checked, part=given.cfg, package=given.package, resolve=given.resolve)
         return 0
@@ -128,11 +130,9 @@ def _sweep(checked: Plan, output: Output) -> int:
 
 def _guard(output: Output, directory: Path, work: Any) -> int:
     """Does the work, shows its result, and says how to go on when it is interrupted."""
-    from fedmed import runner
-
     try:
         with redirect_stdout(sys.stderr):
-            final = work(runner, output.show())
+            final = work(import_for_good("fedmed.runner"), output.show())
     except KeyboardInterrupt as interruption:
         if said := str(interruption):
             print(f"\nInterrupted. {said}", file=sys.stderr)

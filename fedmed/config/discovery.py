@@ -101,7 +101,7 @@ def _article(word: str) -> str:
 
 def discover() -> Catalogue:
     """Finds every option, reading source files only."""
-    catalogue = Catalogue()
+    catalogue, installed = Catalogue(), entry_points()
     for group in GROUPS.values():
         source = source_of(group)
         for file in _files(group.module):
@@ -110,7 +110,7 @@ def discover() -> Catalogue:
         for file in _user_files(group):
             for found in _read_file(file, source, by_file=True):
                 catalogue.add(found)
-        for entry in entry_points(group=f"fedmed.{group.plural}"):
+        for entry in installed.select(group=f"fedmed.{group.plural}"):
             catalogue.add(_read_entry(entry, source))
     return catalogue
 

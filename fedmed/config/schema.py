@@ -1,4 +1,7 @@
-"""The config as Hydra types it: one node per option, one for the settings, so that wrong types are refused."""
+"""The config as Hydra types it: one node per option, one for the settings, so that wrong types are refused.
+
+A node is made when Hydra first reads it: most options are never chosen, and a node takes a millisecond.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
-from hydra.core.config_store import ConfigStore
+from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from fedmed.config.discovery import GROUPS, Catalogue
@@ -23,18 +26,28 @@ def register(catalogue: Catalogue) -> None:
     store = ConfigStore.instance()
     store.store("schema", _settings())
     for group, options in catalogue.options.items():
-        store.repo.pop(group, None)
-        for name, option in options.items():
-            package = f"strategy.{name}" if group == "strategy" else group
-            store.store(name, _node(option), group=group, package=package)
+        store.repo[group] = {f"{name}.yaml": _Entry(name, option) for name, option in options.items()}
     OmegaConf.register_new_resolver("fedmed.members", _members, replace=True)
     OmegaConf.register_new_resolver("fedmed.unique", lambda: uuid4().hex[:6], use_cache=True, replace=True)
 
 
+class _Entry(ConfigNode):
+    """An option in Hydra's store; Hydra copies the node before it changes it."""
+
+    def __init__(self, name: str, option: Option) -> None:
+        self._option, self.name, self.group, self.provider = option, f"{name}.yaml", option.group, None
+        self.package = f"strategy.{name}" if option.group == "strategy" else option.group
+
+    def __getattr__(self, name: str) -> DictConfig:
+        if name != "node":
+            raise AttributeError(name)
+        return _node(self._option)
+
+
 @cache
-def _node(option: Option) -> type:
+def _node(option: Option) -> DictConfig:
     columns = [("_target_", str, default_of(default=option.target)), *_columns(option.fields)]
-    return make_dataclass(option.name, columns)
+    return OmegaConf.structured(make_dataclass(option.name, columns))  # type: ignore[no-any-return]
 
 
 @cache

@@ -23,7 +23,7 @@ from fedmed.flower.records import pack, unpack
 from fedmed.flower.replies import await_nodes
 from fedmed.flower.server_app import server_app
 from fedmed.flower.wire import flat
-from fedmed.heap import keep_freed_memory
+from fedmed.heap import growing, keep_freed_memory
 from fedmed.results import checkpoint
 from fedmed.results.checkpoint import Checkpoint
 from fedmed.results.progress import Show
@@ -252,7 +252,7 @@ def _prepared(config: DictConfig) -> Iterator[Parts]:
     with torch.random.fork_rng(devices=drawn_from(device_of(config.device))):
         torch.set_num_threads(config.torch_threads)
         try:
-            with settings_kept("the files of methods, dataset, model, loss and metrics"):
+            with settings_kept("the files of methods, dataset, model, loss and metrics"), growing():
                 parts = build_parts(config)
             yield parts
         finally:
