@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fedmed import __version__
+from fedmed.report.printable import printable
 
 ASSETS = {"style": "style.css", "script": "page.js"}
 
@@ -17,4 +18,4 @@ def filled(name: str, **content: Any) -> str:
     loader = PackageLoader("fedmed.report", "template")
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     assets = {name: Markup(loader.get_source(pages, file)[0]) for name, file in ASSETS.items()}
-    return pages.get_template(name).render(version=__version__, **content, **assets)
+    return printable(pages.get_template(name).render(version=__version__, **content, **assets))

@@ -7,6 +7,7 @@ Arms' colours are after Okabe and Ito (2008), which colour-blind readers can tel
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from fedmed.comparison.runs import LOCAL, POOLED
 from fedmed.files import write_atomically
+from fedmed.report.printable import printable
 from fedmed.report.tips import Tip, group
 
 if TYPE_CHECKING:
@@ -109,7 +111,9 @@ def drawing() -> Iterator[None]:
     """The style of all figures, inside the block."""
     import matplotlib as mpl
 
-    with mpl.rc_context(RC):
+    with mpl.rc_context(RC), warnings.catch_warnings():
+        # text stays text, so that a browser finds the character; a PNG has a box in its place
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
         yield
 
 
@@ -144,11 +148,12 @@ def write(
     """
     text = StringIO()
     figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Title": title})
+    svg = printable(text.getvalue())
     if folder is not None:
-        write_atomically(folder / f"{name}.svg", text.getvalue())
+        write_atomically(folder / f"{name}.svg", svg)
         write_atomically(folder / f"{name}.png", png(figure))
     size = f' width="{figure.get_figwidth() * 96:.0f}"' if wide else ""
-    markup = inline(text.getvalue(), alt, size)
+    markup = inline(svg, alt, size)
     if len(markup) > LARGE and len(small := _image(png(figure), alt, size)) < len(markup):
         markup = small
     else:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from fedmed.report import tips
 from fedmed.report.coincidence import redraw
@@ -12,12 +15,16 @@ from fedmed.report.ink import FAINT, INK, RULE, WIDTH, Look, Picture, blank, fit
 from fedmed.report.marks import band, keys, keys_height, label, short
 from fedmed.report.series import Band
 from fedmed.report.sheet import Sheet
+from fedmed.report.tips import Tip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS, GAP, HEAD = 3, 0.2, 0.24
 """Plots side by side, inches between them, and inches over each for its name."""
+
+STRIPS, SAID = 10, 250
+"""Strips at most over one plot that tell values, and values in all that a figure tells."""
 
 LEFT, RIGHT, FOOT = 0.3, 0.12, 0.46
 
@@ -58,14 +65,15 @@ def unit_panels(sheet: Sheet, world: str, panels: Sequence[Panel], plots: Plots)
     ax.set(xlim=(0, columns * wide - GAP / side), ylim=(0, rows * tall - GAP / side))
     ax.set_axis_off()
     together: list[str] = []
-    areas = []
+    areas: list[Tip] = []
+    parts = max(1, min(STRIPS, SAID // (len(panels) * len(arms))))
     names = short([panel.title for panel in panels], int(side * 15))
     for number, (name, panel) in enumerate(zip(names, panels, strict=True)):
         row, column = divmod(number, columns)
         corner = (column * wide, (rows - 1 - row) * tall)
         _frame(ax, corner, name, diagonal=plots.diagonal)
         together.append(_lines(ax, corner, panel, {arm: sheet.looks[arm] for arm in panel.lines}))
-        areas.append(tips.box(ax, corner, (corner[0] + 1, corner[1] + tall - GAP / side), _said(panel)))
+        areas += _areas(ax, corner, tall - GAP / side, panel, plots, parts)
     label(ax, f"{plots.y} by {plots.x}", (0, 0), (0, -22), down="top")
     if len(arms) > 1:
         keys(ax, {arm: sheet.looks[arm].color for arm in arms}, below=FOOT)
@@ -108,6 +116,25 @@ def _lines(ax: Axes, corner: tuple[float, float], panel: Panel, looks: Mapping[s
     if len(panel.lines) == 1 and (said := next(iter(panel.said.values()), "")):
         label(ax, said, (x + 1, y), (-3, 4), across="right", size=7.5)
     return redraw(ax, moved, {arm: looks[arm].color for arm in moved})
+
+
+def _areas(ax: Axes, corner: tuple[float, float], height: float, panel: Panel, plots: Plots, parts: int) -> list[Tip]:
+    """Strips over a plot, which tell all lines where they are; one for all of it tells only what they come to."""
+    x, y = corner
+    if parts == 1:
+        return [tips.box(ax, corner, (x + 1, y + height), _said(panel))]
+    edges = [number / parts for number in range(parts + 1)]
+    at = [(low + high) / 2 for low, high in pairwise(edges)]
+    texts = [f"{panel.title}, {plots.x} {share:.2f}\n{plots.y}\n{_values(panel, share)}" for share in at]
+    spans = zip(pairwise(edges), texts, strict=True)
+    return [tips.box(ax, (x + low, y), (x + high, y + height), text) for (low, high), text in spans]
+
+
+def _values(panel: Panel, at: float) -> str:
+    """Each line's mean there, a dash where it is not, and what the line comes to."""
+    told = {arm: np.interp(at, line.x, line.mean, left=np.nan, right=np.nan) for arm, line in panel.lines.items()}
+    means = {arm: "-" if np.isnan(mean) else f"{mean:.2f}" for arm, mean in told.items()}
+    return "\n".join(f"{arm} {mean} ({panel.said[arm]})" for arm, mean in means.items())
 
 
 def _said(panel: Panel) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -160,6 +161,31 @@ def classified(
         extra = {"test.f1": rows[-1]["test.f1"], "domain.Berlin.auc": 0.8, "domain.<i>.auc": 0.7}
         (place / "final.json").write_text(json.dumps(final | extra), encoding="utf-8")
     return folder
+
+
+HOSTILE = [  # of arms, classes, domains, metrics
+    "<script>document.title='x'</script>",
+    '$\\frac{x$ & "q" </title></style></svg>',
+    "\u202eabc \x1b[31m {{7*7}} \x00",
+]
+
+
+def test_hostile_names_are_text_everywhere(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """Names of arms, classes, domains and metrics; they close no element, and act on no text around them."""
+    for number, name in enumerate(["fedavg", *HOSTILE, "胸片"]):
+        final = {f"domain.{HOSTILE[0]}.auc": 0.7, f"domain.{HOSTILE[2]}.auc": 0.7, f"test.{HOSTILE[1]}": 0.3}
+        config = {"strategy": strategy(name)}
+        place = run(tmp_path / f"runs/{number}", auc=0.7, curve=[0.5, 0.7], config=config, final=final)
+        evaluate(place, names=HOSTILE, seed=number)
+    found = made(tmp_path / "runs", tmp_path / "out")
+    assert found.open == []
+    assert len(found.all("script")) == 1
+    assert not [a for tag in ("b", "img", "div") for a in found.all(tag) if "onclick" in a]
+    for file in [tmp_path / "out/report.html", *(tmp_path / "out/figures").glob("*.svg")]:
+        assert not set("\x00\x1b\u202e") & set(file.read_text(encoding="utf-8")), file.name
+    for file in (tmp_path / "out/figures").glob("*.svg"):
+        ElementTree.fromstring(file.read_text(encoding="utf-8").partition("?>")[2])
+    assert not [each for each in recwarn if "Glyph" in str(each.message)]
 
 
 def test_every_metric_has_its_standings_and_figures_and_the_headline_is_shown(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,14 @@ def test_every_class_has_a_plot_with_all_arms(tmp_path: Path, kind: str, top: in
     assert f"moon AUC {auc:.3f}" in pictures["roc"].markup
     assert "class 1" in pictures["pr"].markup
     tips = [picture.markup.count("<title>") for picture in pictures.values()]
-    assert tips == [3, 3, 3 + top]
+    assert tips == [30, 30, 30 + 10 * top]
+    curves = [roc(each.thresholds[2])[1:] for each in found.arms["moon"] if each.thresholds[2]]
+    said = re.findall(
+        r"class 2, false positive rate 0.25\nSensitivity\nfedavg [^<]*\nmoon ([\d.]+)", pictures["roc"].markup
+    )
+    assert [float(each) for each in said] == [
+        pytest.approx(np.mean([np.interp(0.25, GRID, c) for c in curves]), abs=0.006)
+    ]
 
 
 def test_points_that_make_no_line_are_seen_even_where_they_coincide(tmp_path: Path) -> None:
