@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -40,6 +41,28 @@ class UserError(Exception):
 def refuse(where: str, expected: str, got: object, fix: str = "") -> UserError:
     """The UserError of a single fault, ready to raise."""
     return UserError(Fault(where, expected, str(got), fix))
+
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+OUT_OF_REACH = frozenset({errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EIO, errno.ESTALE})
+
+
+def refuse_file(error: OSError, then: str = "") -> UserError | None:
+    """What the user can mend of a file that cannot be written or read; None where the error is about no file.
+
+    then: what to do when it is mended.
+    """
+    if error.errno not in FULL | FORBIDDEN | OUT_OF_REACH:
+        return None
+    if error.errno in FULL:
+        fix = "Make space; what was written before is whole."
+    elif error.errno in FORBIDDEN:
+        fix = "Choose another place, or have its owner give you the right to write and read there."
+    else:
+        fix = "Choose another place."
+    where = str(error.filename or "output")
+    return refuse(where, "a file that can be written and read", error.strerror or str(error), f"{fix} {then}".rstrip())
 
 
 def near(name: str, names: Iterable[str]) -> str:

@@ -22,20 +22,21 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
     A folder that is not there is made. What a killed writer of the same file left is removed.
     """
-    make_folder(path.parent)
-    _remove_abandoned(path)
-    file = _temporary(path)
-    try:
-        with file:
-            yield file
-            sync(file)
-            if os.name != "posix":
-                file.close()  # Windows renames no open file; elsewhere the lock is kept until the name is right
-            os.replace(file.name, path)
-    except BaseException:
-        Path(file.name).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    with about(path):
+        make_folder(path.parent)
+        _remove_abandoned(path)
+        file = _temporary(path)
+        try:
+            with file:
+                yield file
+                sync(file)
+                if os.name != "posix":
+                    file.close()  # Windows renames no open file; elsewhere the lock is kept until the name is right
+                os.replace(file.name, path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -47,7 +48,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 def write_synced(path: Path, content: bytes) -> int:
     """Writes a file that nothing names yet, and waits until it is on the disk; its size in bytes."""
     path.unlink(missing_ok=True)
-    with path.open("xb") as file:
+    with about(path), path.open("xb") as file:
         file.write(content)
         sync(file)
     return len(content)
@@ -87,6 +88,17 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Has errors of the system name the file that was to be written, where they name none or a temporary one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or not (error.filename is None or str(error.filename).endswith(".tmp")):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _temporary(path: Path) -> IO[bytes]:

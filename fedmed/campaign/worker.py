@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from fedmed.child import be_a_child
-from fedmed.errors import UserError
-from fedmed.files import without_links
+from fedmed.errors import UserError, refuse_file
+from fedmed.files import about, without_links
 from fedmed.results.pace import Pace, Row
 from fedmed.results.progress import Show
 
@@ -150,17 +150,26 @@ def _say(line: Connection, word: Word) -> None:
 def _do(asked: Asked, line: Connection) -> Ended:
     """Does a run, or goes on with it; what it prints goes to its log, which stays only where it failed."""
     path = log_of(asked.directory)
-    with _log(path) as log:
-        try:
-            _run(asked, _Relay(line))
-        except UserError as error:
-            print(error, file=log)
-            return Ended("; ".join(map(str, error.faults)))
-        except Exception as error:
+    try:
+        with _log(path) as log:
+            if (ended := _logged(asked, line, log)).error is None:
+                path.unlink(missing_ok=True)
+            return ended
+    except OSError as error:  # of the log itself: a full disk, a folder that is read-only
+        return Ended(str(refuse_file(error) or error))
+
+
+def _logged(asked: Asked, line: Connection, log: TextIO) -> Ended:
+    try:
+        _run(asked, _Relay(line))
+    except Exception as error:
+        fault = refuse_file(error) if isinstance(error, OSError) else error if isinstance(error, UserError) else None
+        if fault is None:
             traceback.print_exc(file=log)
             return Ended(f"{type(error).__name__}: {error}")
-        path.unlink(missing_ok=True)
-        return Ended()
+        print(fault, file=log)
+        return Ended("; ".join(map(str, fault.faults)))
+    return Ended()
 
 
 def _run(asked: Asked, show: Show) -> None:
@@ -196,7 +205,7 @@ class _Relay(Show):
 def _log(path: Path) -> Iterator[TextIO]:
     """The log of a run; whoever has it open does the run, and others wait: a second comparison may need the same."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", opener=without_links, encoding="utf-8") as log:
+    with about(path), open(path, "a", opener=without_links, encoding="utf-8") as log:
         if sys.platform != "win32":
             import fcntl
 

@@ -6,12 +6,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
 from fedmed import __version__
 from fedmed.cli import streams
-from fedmed.errors import UserError, near, refuse
+from fedmed.errors import UserError, near, refuse, refuse_file
 from fedmed.heap import import_for_good
 from fedmed.offline import go_offline
 
@@ -52,17 +53,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["PYTHONSAFEPATH"] = "1"  # no worker takes a user's random.py in the current folder for the library
     command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
-        return _dispatch(command, rest)
+        code = _dispatch(command, rest)
+        sys.stdout.flush()
+        return code
     except UserError as error:
-        for fault in error.faults:
-            print(f"fedmed: error: {fault}", file=sys.stderr)
-        return 2
+        return _say(error)
     except KeyboardInterrupt:
         print("fedmed: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `fedmed list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 141
+    except OSError as error:
+        if (fault := refuse_file(error)) is None:
+            raise
+        with suppress(OSError):
+            sys.stdout.flush()
+        if arguments is None and error.filename is None:
+            _discard_output()
+        return _say(fault)
+
+
+def _say(error: UserError) -> int:
+    for fault in error.faults:
+        print(f"fedmed: error: {fault}", file=sys.stderr)
+    return 2
+
+
+def _discard_output() -> None:
+    """What standard output still holds is not tried again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt_when_told_to_end() -> None:

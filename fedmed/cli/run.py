@@ -16,7 +16,7 @@ from fedmed.cli.help import run_help
 from fedmed.config import compose
 from fedmed.config.compose import Plan
 from fedmed.config.grammar import key_of, value_of
-from fedmed.errors import refuse
+from fedmed.errors import refuse, refuse_file
 from fedmed.heap import growing, import_for_good
 
 Final = Mapping[str, Any]
@@ -139,6 +139,9 @@ def _guard(output: Output, directory: Path, work: Any) -> int:
         elif directory.exists():
             print(f"\nInterrupted. Continue with: {output.command} resume={_short(directory)}", file=sys.stderr)
         return 130
+    except OSError as error:
+        then = f"Then continue with: {output.command} resume={_short(directory)}"
+        raise refuse_file(error, then if (directory / "config.yaml").exists() else "") or error from error
     output.final(final)
     return _judged(final)
 

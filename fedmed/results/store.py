@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from fedmed.errors import refuse
-from fedmed.files import make_folder, sync_folder, without_links, write_atomically
+from fedmed.files import about, make_folder, sync_folder, without_links, write_atomically
 from fedmed.headline import HIGHER_IS_BETTER, Directions, said
 from fedmed.results.json_text import dumps, parse
 
@@ -160,7 +160,7 @@ class RunDirectory:
     def append(self, kind: Kind, rows: Iterable[Mapping[str, object]]) -> None:
         """Adds rows in one write; NaN and infinity become null, numpy numbers become numbers."""
         lines = "".join(dumps(row) + "\n" for row in rows)
-        with open(self._rows(kind), "a+b", opener=without_links) as file:
+        with about(self._rows(kind)), open(self._rows(kind), "a+b", opener=without_links) as file:
             _cut_torn_line(file)
             file.write(lines.encode())
 

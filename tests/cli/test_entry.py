@@ -55,7 +55,7 @@ def test_wrong_words_are_answered_by_one_sentence_each(command: str, tmp_path: P
 
 def test_files_in_the_current_folder_named_as_libraries_are_not_taken_for_them(tmp_path: Path) -> None:
     for name in ("random", "torch", "hydra", "fedmed_augment", "copy"):
-        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n", encoding="utf-8")
     small = ("dataset.images=40", "dataset.test_images=10", "dataset.side=8", "model.width=2", "clients=2", "rounds=1")
     runs = [
         start(tmp_path, "run", "-q", "engine=pool", "engine.workers=1", *small),

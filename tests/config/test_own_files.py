@@ -86,7 +86,7 @@ def test_files_in_the_folders_of_their_groups_are_chosen_by_their_names(
 def test_files_of_other_libraries_in_such_a_folder_are_none_of_fedmeds(home: Path) -> None:
     (home / "datasets").mkdir()
     text = "from torch.utils.data import Dataset\nclass Npz(Dataset):\n    pass\n"
-    (home / "datasets/npz.py").write_text(text)
+    (home / "datasets/npz.py").write_text(text, encoding="utf-8")
     assert discover().options["dataset"]["npz"].target == "fedmed.datasets.npz.Npz"
 
 

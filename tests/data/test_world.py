@@ -287,6 +287,6 @@ def test_a_partition_file_names_no_row_that_a_client_may_not_hold(tmp_path: Path
         ([[0], [test]], {}, f"row {test} at client 1, a test row"),
         ([[1], [0]], {"held_out_site": "A"}, "row 0 at client 1, a test row"),
     ):
-        path.write_text(json.dumps(rows))
+        path.write_text(json.dumps(rows), encoding="utf-8")
         with pytest.raises(UserError, match=said):
             build(made, partition=FilePartition(path=str(path)), clients=None, **options)
