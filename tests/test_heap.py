@@ -68,6 +68,8 @@ def test_no_garbage_is_looked_for_while_a_process_grows_and_as_before_afterwards
 
 
 def test_what_an_import_made_is_frozen_once_and_nothing_that_came_later() -> None:
-    out = subprocess.run([sys.executable, "-c", FROZEN], check=True, capture_output=True, text=True, encoding="utf-8").stdout
+    out = subprocess.run(
+        [sys.executable, "-c", FROZEN], check=True, capture_output=True, text=True, encoding="utf-8"
+    ).stdout
     before, after, again = map(int, out.split())
     assert before < after == again
