@@ -95,7 +95,7 @@ DURING: dict[str, tuple[Callable[[Client], Any], str]] = {
     "another head": (another_head, "another part"),
     "one more part": (one_more_part, "another part or tensor as features, head, surplus"),
     "a tensor less": (no_head_bias, "another part or tensor as bias, weight"),
-    "object in the state": (keeps(object()), "client.state['x']"),
+    "object in the state": (keeps(object()), "faulty, client.state['x']: expected"),
     "None in the state": (keeps(None), "client.state['x']"),
     "array in the state": (keeps({"deep": torch.ones(2).numpy()}), "client.state['x']['deep']"),
     "memory changed": (changes_memory_and_raises, "after a change in place"),
@@ -125,7 +125,9 @@ HOOKS: dict[str, tuple[str, Any, str]] = {
     "inf penalty": ("penalty", float("inf"), "a finite training loss, got inf"),
     "penalty is None": ("penalty", None, "penalty"),
     "penalty is text": ("penalty", "1", "penalty"),
-    "penalty is a vector": ("penalty", torch.ones(4), "a tensor of shape (4,)"),
+    "penalty is a vector": ("penalty", torch.ones(4), "faulty.penalty: expected a scalar, got a tensor of shape (4,)"),
+    "loss without a gradient": ("loss", torch.tensor(1.0), "faulty.loss: expected a tensor with a gradient, got one"),
+    "loss is a number": ("loss", 1.0, "faulty.loss: expected a tensor with a gradient, got float"),
 }
 """What a hook returns or raises during training, and what the row about it says."""
 
@@ -151,6 +153,9 @@ class Faulty(Method):
 
     def prepare(self, client: Client) -> None:
         self._hook(client, "prepare")
+
+    def loss(self, client: Client, batch: Batch) -> Any:
+        return self._hook(client, "loss") or super().loss(client, batch)
 
     def penalty(self, client: Client, batch: Batch) -> Any:
         return self._hook(client, "penalty")

@@ -51,8 +51,12 @@ def check_payloads(payloads: Mapping[str, Payload], room: int, where: str) -> No
 
 
 def own_copy(memory: Mapping[str, State]) -> dict[str, State]:
-    """A deep copy of a memory: what a method changes in place is kept only if the round is."""
+    """A deep copy of a memory: it shares no tensor with the net, and loses what a failing round changed in place."""
     return {
-        key: own_copy(value) if isinstance(value, dict) else value.clone() if isinstance(value, Tensor) else value
+        key: own_copy(value)
+        if isinstance(value, dict)
+        else value.detach().clone()
+        if isinstance(value, Tensor)
+        else value
         for key, value in memory.items()
     }

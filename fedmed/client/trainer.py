@@ -169,9 +169,9 @@ class Trainer:
 
     def _memory(self, session: Session) -> dict[str, dict[str, State]]:
         """What the client keeps until its next round."""
-        state = {name: memory for name, memory in session.state.items() if memory}
-        for name, memory in state.items():
+        for name, memory in session.state.items():
             check_state(memory, f"client {session.id}, round {session.round}: {name}, client.state")
+        state = {name: own_copy(memory) for name, memory in session.state.items() if memory}
         if self.local:
             state[LOCAL] = {name: self._weights[name].clone() for name in self._initial}
         if self.training.optimizer.state == "persist":

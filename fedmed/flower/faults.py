@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from flwr.app import Message
@@ -14,8 +14,8 @@ from fedmed.sound import AmissError
 RAISED = "ClientAppException occurred. Message: "
 """What Flower's simulation writes between a traceback and what the client's app raised."""
 
-NUMBERS = re.compile(r"^client \d+, round \d+: ")
-"""What a row says in columns of its own."""
+NUMBERS = re.compile(r"(, )?client \d+(, round \d+)?(: )?")
+"""What is said of a client beside the words, once."""
 
 FaultRow = dict[str, Any]
 """`round`, `client`, `stage` (train or evaluate), and `what` was wrong, in words."""
@@ -74,7 +74,7 @@ STRICT = Tolerance()
 def described(error: Exception) -> str:
     """What a client raised, in words that say the same wherever it ran."""
     if isinstance(error, UserError):
-        return "\n".join(NUMBERS.sub("", str(fault)) for fault in error.faults)
+        return "\n".join(str(replace(fault, where=where)).removeprefix(": ") for fault, where in _places(error))
     return str(error) if isinstance(error, AmissError | NoAnswerError) else f"{type(error).__name__}: {error}"
 
 
@@ -90,9 +90,12 @@ def in_words(where: str, error: Exception) -> tuple[Fault, ...]:
         return (Fault(where, error.expected, error.got, GO_ON),)
     if isinstance(error, UserError):
         return tuple(
-            Fault(
-                where if f.where.startswith("client ") else f"{where}, {f.where}", f.expected, f.got, f"{f.fix} {GO_ON}"
-            )
-            for f in error.faults
+            replace(fault, where=f"{where}, {place}" if place else where, fix=f"{fault.fix} {GO_ON}")
+            for fault, place in _places(error)
         )
     return (Fault(where, "an answer", described(error), GO_ON),)
+
+
+def _places(error: UserError) -> list[tuple[Fault, str]]:
+    """Each fault with its place, without the numbers of client and round."""
+    return [(fault, NUMBERS.sub("", fault.where).strip(", ")) for fault in error.faults]

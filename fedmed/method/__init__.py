@@ -2,7 +2,8 @@
 
 from fedmed.method.chain import Chain, chain
 from fedmed.method.contract import Method, Setup
-from fedmed.method.views import Batch, Client, Payload, Report, Scope, Server, Session, State, Swept, Withheld
+from fedmed.method.server_views import Report, Server, Withheld
+from fedmed.method.views import Batch, Client, Payload, Scope, Session, State, Swept
 
 __all__ = [
     "Batch",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from torch import Tensor
 
 from fedmed.errors import UserError, refuse
+from fedmed.method.server_views import Server
+from fedmed.method.views import Client
 from fedmed.sound import AmissError, check_alike, check_finite, check_named
 
 T = TypeVar("T")
@@ -15,14 +18,21 @@ Payload = Mapping[str, Tensor]
 
 
 def called(member: str, hook: Callable[..., T], *given: Any) -> T:
-    """What the hook returns; what it raises gets a note of whose hook it was."""
+    """What the hook returns; what it raises names whose hook it was, and the round on the server."""
     try:
         return hook(*given)
-    except UserError:
-        raise
+    except UserError as error:
+        if not isinstance(given[0], Client | Server):
+            raise
+        place = _place(member, hook, given[0])
+        raise UserError(*(replace(fault, where=f"{place}, {fault.where}") for fault in error.faults)) from error
     except Exception as error:
-        error.add_note(f"fedmed: in {member}.{hook.__name__}")
+        error.add_note(f"fedmed: in {_place(member, hook, given[0])}")
         raise
+
+
+def _place(member: str, hook: Callable[..., Any], view: object) -> str:
+    return f"{member}.{hook.__name__}" + (f", round {view.round}" if isinstance(view, Server) else "")
 
 
 def scalar(value: object, where: str) -> Tensor | float:
@@ -44,6 +54,22 @@ def tensors(value: object, where: str) -> Payload:
     except AmissError as error:
         raise refuse(where, error.expected, error.got, "Return {} for nothing.") from error
     return found
+
+
+def logits(value: object, images: int, where: str) -> Tensor:
+    """Logits of so many images (B, K, ...). Raises `UserError` naming `where` for anything else."""
+    if isinstance(value, Tensor) and value.dim() > 1 and len(value) == images:
+        return value
+    got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+    raise refuse(where, f"logits of {images} images", got, "Return what net(x) gives, or its like.")
+
+
+def numbers(value: object, where: str) -> dict[str, float]:
+    """Numbers by name. Raises `UserError` naming `where` for anything else."""
+    try:
+        return {str(name): float(number) for name, number in value.items()}  # type: ignore[attr-defined]
+    except Exception as error:
+        raise refuse(where, "a dict of numbers by name", type(value).__name__, "Return {} for nothing.") from error
 
 
 def weighing(value: object, reports: int, where: str) -> Tensor:

@@ -11,9 +11,10 @@ from dataclasses import replace
 from torch import Tensor
 
 from fedmed.errors import Fault, UserError, refuse
-from fedmed.method.calls import called, scalar, stepped, tensors, weighing
+from fedmed.method.calls import called, logits, numbers, scalar, stepped, tensors, weighing
 from fedmed.method.contract import HOOKS, Method, Setup
-from fedmed.method.views import Batch, Payload, Report, Scope, Server, Session
+from fedmed.method.server_views import Report, Server
+from fedmed.method.views import Batch, Payload, Scope, Session
 from fedmed.models.net import Net
 
 SLOTS = ("loss", "weights", "predict")
@@ -74,8 +75,9 @@ class Chain:
         for name, method in self._each("penalty"):
             term = called(name, method.penalty, session.view(name), batch)
             total = total + scalar(term, _at(name, "penalty", session))
-        if not isinstance(total, Tensor):
-            raise refuse(_at(name, "loss", session), "a tensor", type(total).__name__, "Compute it from batch.logits.")
+        if not isinstance(total, Tensor) or not total.requires_grad:
+            got = "one without a gradient" if isinstance(total, Tensor) else type(total).__name__
+            raise refuse(_at(name, "loss", session), "a tensor with a gradient", got, "Compute it from batch.logits.")
         return total
 
     def correct(self, session: Session) -> None:
@@ -91,12 +93,16 @@ class Chain:
 
     def audit(self, session: Session, truth: Tensor) -> dict[str, float]:
         """What each member's inner values are worth, as `<member>.<name>`."""
-        found = {n: called(n, method.audit, session.view(n), truth) for n, method in self._each("audit")}
-        return {f"{name}.{key}": float(value) for name, values in found.items() for key, value in values.items()}
+        found = {
+            n: numbers(called(n, method.audit, session.view(n), truth), _at(n, "audit", session))
+            for n, method in self._each("audit")
+        }
+        return {f"{name}.{key}": value for name, values in found.items() for key, value in values.items()}
 
     def predict(self, net: Net, x: Tensor, scope: Scope, session: Session | None) -> Tensor:
         name, holder = self._slot["predict"]
-        return called(name, holder.predict, net, x, scope, None if session is None else session.view(name))
+        found = called(name, holder.predict, net, x, scope, None if session is None else session.view(name))
+        return logits(found, len(x), f"{name}.predict, {scope}")
 
     def weights(self, server: Server, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]]) -> Tensor:
         name, holder = self._slot["weights"]

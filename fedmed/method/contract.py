@@ -12,7 +12,8 @@ from torch import Tensor
 
 from fedmed.config.experiment import Optimizer
 from fedmed.errors import Fault
-from fedmed.method.views import Batch, Client, Payload, Report, Scope, Server
+from fedmed.method.server_views import Report, Server
+from fedmed.method.views import Batch, Client, Payload, Scope
 from fedmed.models.net import Net
 from fedmed.tasks import Task
 

@@ -1,9 +1,9 @@
-"""What a method sees: the client and the server of one round, a batch, a report. No clean labels, no test data."""
+"""What a method sees of a client: its round, a batch. No clean labels, no test data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from fedmed import rng
 from fedmed.data.examples import Examples
-from fedmed.errors import UserError, refuse
 from fedmed.models.net import Net
 from fedmed.tasks import Task
 
@@ -64,8 +63,9 @@ class Swept(NamedTuple):
 class Session:
     """One client's round as the engine keeps it; the members of a chain see it through `Client`.
 
-    anchor: the shared weights as the round began, detached, read-only.
-    train: with the labels in force; given: with those the client was given. inbox, state: by member's name.
+    anchor, inbox: the shared weights as the round began, and what members find from the server, by member's name; all
+        clients are sent the same tensors, so that methods get copies.
+    train: with the labels in force; given: with those the client was given. state: by member's name.
     spare: gives a frozen copy of the net, in eval mode, with some weights replaced. sweep: see `Client.sweep`.
     augment: another augmented view (B, C, H, W) of the training images in the given rows.
     """
@@ -89,12 +89,20 @@ class Session:
     views: dict[str, Client] = field(default_factory=dict)
     _received: Net | None = None
     _shared: list[Shared] | None = None
+    _own_anchor: Payload | None = None
 
     def view(self, member: str) -> Client:
         """The round as one member of the chain sees it, with a memory, an inbox and random numbers of its own."""
         if member not in self.views:
             self.views[member] = Client(self, member)
         return self.views[member]
+
+    @property
+    def own_anchor(self) -> Payload:
+        """A copy of the anchor: a method that changes it in place changes nothing for other clients."""
+        if self._own_anchor is None:
+            self._own_anchor = copied(self.anchor)
+        return self._own_anchor
 
     @property
     def received(self) -> Net:
@@ -105,7 +113,7 @@ class Session:
     @property
     def shared(self) -> list[Shared]:
         if self._shared is None:
-            named, anchor = self.model.named_parameters(), self.anchor
+            named, anchor = self.model.named_parameters(), self.own_anchor
             self._shared = [Shared(n, p, anchor[n]) for n, p in named if n in anchor and p.requires_grad]
         return self._shared
 
@@ -114,17 +122,16 @@ class Client:
     """A client's round as a method sees it.
 
     state: survives rounds, workers and restarts, and never leaves the client: tensors, numbers, strings, nested dicts.
-    inbox: what the method's `combine` returned last round; empty in round 1.
     scratch: for this round only.
     """
 
-    __slots__ = ("_rng", "_session", "inbox", "name", "scratch", "state")
+    __slots__ = ("_inbox", "_rng", "_session", "name", "scratch", "state")
 
     def __init__(self, session: Session, name: str) -> None:
         self._session = session
         self.name = name
         self.state: dict[str, State] = session.state.setdefault(name, {})
-        self.inbox: Payload = session.inbox.get(name, {})
+        self._inbox: Payload | None = None
         self.scratch: dict[str, Any] = {}
         self._rng: torch.Generator | None = None
 
@@ -166,7 +173,14 @@ class Client:
     @property
     def anchor(self) -> Payload:
         """The shared weights as the round began, by state-dict name; detached, read-only."""
-        return self._session.anchor
+        return self._session.own_anchor
+
+    @property
+    def inbox(self) -> Payload:
+        """What the method's `combine` returned last round; empty in round 1."""
+        if self._inbox is None:
+            self._inbox = copied(self._session.inbox.get(self.name, {}))
+        return self._inbox
 
     @property
     def shared(self) -> list[Shared]:
@@ -221,63 +235,6 @@ class Client:
         return self._rng
 
 
-class Withheld(Mapping[str, Tensor]):
-    """Weights that were added up as they came and are not held; looking into them is refused with words."""
-
-    def __getitem__(self, name: str) -> Tensor:
-        raise self._refusal()
-
-    def __iter__(self) -> Iterator[str]:
-        raise self._refusal()
-
-    def __len__(self) -> int:
-        raise self._refusal()
-
-    @staticmethod
-    def _refusal() -> UserError:
-        expected, got = "a method that overrides weights or has keeps_weights = True", "one that has neither"
-        fix = "Write keeps_weights: ClassVar[bool] = True in the class: all models of a round are then held at once."
-        return refuse("Report.weights", expected, got, fix)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What one client sent.
-
-    examples: training images. loss: mean training loss.
-    payload: what the method's `report` returned.
-    weights: the client's shared weights after training, held for a method that overrides `weights` or has
-        `keeps_weights`; refused to any other, as models are added up as they come.
-    """
-
-    client: int
-    examples: int
-    loss: float
-    payload: Payload
-    weights: Payload
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """The server's round as a method sees it.
-
-    clients: ids of all clients, sampled or not. shared: the shared weights as the round began.
-    state: survives rounds and restarts.
-    """
-
-    round: int
-    rounds: int
-    seed: int
-    clients: tuple[int, ...]
-    shared: Payload
-    state: dict[str, State]
-    name: str = ""
-
-    @property
-    def rng(self) -> torch.Generator:
-        """Random numbers of this (run, method, round), from the start at every access."""
-        return rng.generator(self.seed, "server", self.name, self.round)
-
-    def view(self, member: str) -> Server:
-        """The round as one member of the chain sees it, with a memory of its own."""
-        return replace(self, name=member, state=self.state.setdefault(member, {}))
+def copied(tensors: Payload) -> dict[str, Tensor]:
+    """Tensors of the same values that share no memory with these."""
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}

@@ -121,7 +121,7 @@ def test_the_slot_gives_the_loss_and_penalties_add_up() -> None:
     trainer = trainer_of(TOY, Chain({"half": Half(), "loud": Loud(factor=3.0)}))
     session = trainer.receive(job_of(trainer))
     train = TOY.shares[0].train
-    features, logits = torch.full((2, 2), 0.25), torch.full((2, 3), 0.5)
+    features, logits = torch.full((2, 2), 0.25), torch.full((2, 3), 0.5, requires_grad=True)
     batch = Batch(train.x[:2], train.y[:2], None, torch.arange(2), features, logits)
     assert float(trainer.chain.loss(session, batch)) == 3 * 3.0 + 0.5 + 3 * 1.0
 

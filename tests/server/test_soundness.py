@@ -87,7 +87,7 @@ def test_mistakes_of_a_server_half_name_method_hook_and_round(hook: str, value: 
 def test_what_a_hook_raises_gets_a_note_of_whose_it_is() -> None:
     with pytest.raises(KeyError, match="lost") as raised:
         finish(Given(hook="raise"))
-    assert raised.value.__notes__ == ["fedmed: in given.combine"]
+    assert raised.value.__notes__ == ["fedmed: in given.combine, round 7"]
 
 
 @pytest.mark.parametrize("value", [None, 1, 2.5, "a", True, (1, None), [torch.ones(1)], {3: torch.ones(1)}])
@@ -151,7 +151,10 @@ class Weighs(Reads):
 
 
 def test_weights_are_held_for_those_that_say_so_and_refused_with_words_to_others() -> None:
-    with pytest.raises(UserError, match=r"Report.weights: expected .* keeps_weights = True, got one that has neither"):
+    with pytest.raises(
+        UserError,
+        match=r"given.combine, round 7, Report.weights: expected .* keeps_weights = True, got one that has neither",
+    ):
         finish(Reads())
     new, inbox = finish(Keeps())
     assert inbox["given"]["spread"].tolist() == pytest.approx([0.5**0.5] * 2)
