@@ -176,11 +176,13 @@ def _run(asked: Asked, show: Show) -> None:
     from omegaconf import OmegaConf
 
     from fedmed import runner
+    from fedmed.config.stored import code_of
 
+    config = OmegaConf.create(asked.config)
     if (asked.directory / "run.json").is_file():
-        runner.resume(asked.directory, overrides=[], show=show)
+        runner.resume(asked.directory, overrides=[], show=show, trusted=code_of(config))
     else:
-        runner.run(OmegaConf.create(asked.config), asked.directory, show=show)
+        runner.run(config, asked.directory, show=show)
 
 
 class _Relay(Show):

@@ -33,6 +33,12 @@ def add_better(parser: ArgumentParser) -> None:
     )
 
 
+def add_trust(parser: ArgumentParser) -> None:
+    """Adds --trust, for run directories that name code of their own."""
+    words = "a file, or a folder with all below, whose code the run directory may import (may be repeated)"
+    parser.add_argument("--trust", type=Path, action="append", default=[], metavar="PATH", help=words)
+
+
 def out_file(text: str) -> Path:
     """A file to write to, as the type of an argument; refuses a folder."""
     if Path(text).is_dir():

@@ -28,7 +28,9 @@ $FEDMED_RUNS, or where hydra.run.dir= says).
   -q, --quiet     no progress
   --open          show the page about it in the browser at the end (see fedmed report)
   -c, --cfg job   print the composed config and stop (also: hydra, all; --resolve,
-                  --package PART)"""
+                  --package PART)
+  --trust PATH    with resume=: a file, or a folder with all below, whose code the run
+                  directory may import, beside that of ./strategies and $FEDMED_PATH"""
 
 
 def run_help() -> str:

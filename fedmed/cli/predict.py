@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from pathlib import Path
 
-from fedmed.cli.arguments import Parser, out_file
+from fedmed.cli.arguments import Parser, add_trust, out_file
 
 
 def main(arguments: list[str]) -> int:
@@ -16,9 +18,12 @@ def main(arguments: list[str]) -> int:
         "--out", type=out_file, metavar="FILE", help="where to write it (default: predictions.npz in the run directory)"
     )
     parser.add_argument("--best", action="store_true", help="the model of the best round by validation, not the last")
+    add_trust(parser)
     given = parser.parse_args(arguments)
 
     from fedmed import runner
 
-    print(f"wrote {runner.predict(given.directory, given.images, given.out, best=given.best)}")
+    say = partial(print, "fedmed:", file=sys.stderr)
+    out = runner.predict(given.directory, given.images, given.out, best=given.best, trusted=given.trust, say=say)
+    print(f"wrote {out}")
     return 0

@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from omegaconf import DictConfig
 
-from fedmed.cli.arguments import Parser
+from fedmed.cli.arguments import Parser, add_trust
 from fedmed.cli.help import run_help
 from fedmed.config import compose
 from fedmed.config.compose import Plan
 from fedmed.config.grammar import key_of, value_of
+from fedmed.config.stored import must_be_trusted
 from fedmed.errors import refuse, refuse_file
 from fedmed.heap import growing, import_for_good
 
@@ -31,7 +33,10 @@ def main(arguments: list[str], *, command: str = "fedmed run") -> int:
     output = Output(json=given.json, quiet=given.quiet, open=given.open, command=command)
     resumed = [value_of(o) for o in given.overrides if key_of(o) == "resume" and value_of(o) != "null"]
     if resumed and not given.cfg:
-        return _resume(Path(resumed[-1]), [o for o in given.overrides if key_of(o) != "resume"], output)
+        others = [o for o in given.overrides if key_of(o) != "resume"]
+        return _resume(Path(resumed[-1]), others, output, given.trust)
+    if given.trust:
+        raise refuse("--trust", "resume= with a run directory", "a new run", "Its options name its code: leave it out.")
     with growing():
         checked = compose.plan(given.overrides, sweep=given.multirun)
     if given.cfg:
@@ -92,6 +97,7 @@ def _parser() -> Parser:
     parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
     parser.add_argument("-p", "--package")
     parser.add_argument("--resolve", action="store_true")
+    add_trust(parser)
     return parser
 
 
@@ -103,8 +109,11 @@ def _run(checked: Plan, output: Output) -> int:
     return code
 
 
-def _resume(directory: Path, overrides: list[str], output: Output) -> int:
-    code = _guard(output, directory, lambda runner, show: runner.resume(directory, overrides=overrides, show=show))
+def _resume(directory: Path, overrides: list[str], output: Output, trusted: list[Path]) -> int:
+    def work(runner: Any, show: Any) -> Any:
+        return runner.resume(directory, overrides=overrides, show=show, trusted=trusted)
+
+    code = _guard(output, directory, work)
     if code == 0:
         output.page(directory)
     return code
@@ -137,11 +146,11 @@ def _guard(output: Output, directory: Path, work: Any) -> int:
         if said := str(interruption):
             print(f"\nInterrupted. {said}", file=sys.stderr)
         elif directory.exists():
-            print(f"\nInterrupted. Continue with: {output.command} resume={_short(directory)}", file=sys.stderr)
+            print(f"\nInterrupted. Continue with: {_again(output, directory)}", file=sys.stderr)
         return 130
     except OSError as error:
-        then = f"Then continue with: {output.command} resume={_short(directory)}"
-        raise refuse_file(error, then if (directory / "config.yaml").exists() else "") or error from error
+        then = f"Then continue with: {_again(output, directory)}" if (directory / "config.yaml").exists() else ""
+        raise refuse_file(error, then) or error from error
     output.final(final)
     return _judged(final)
 
@@ -154,6 +163,12 @@ def _judged(final: Final) -> int:
         fix = "Training diverged: lower optimizer.lr, set clip_norm, or normalise the images (dataset.normalise)."
         raise refuse(str(final["directory"]), "a last model with finite outputs", "one without", fix)
     return 0
+
+
+def _again(output: Output, directory: Path) -> str:
+    """The command that continues a run."""
+    trust = [f"--trust {quote(str(_short(file)))}" for file in must_be_trusted(directory)]
+    return " ".join([output.command, f"resume={_short(directory)}", *trust])
 
 
 def _short(path: Path) -> Path:

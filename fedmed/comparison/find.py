@@ -12,6 +12,7 @@ import yaml
 
 from fedmed.comparison import record
 from fedmed.comparison.runs import Run
+from fedmed.config.stored import LOADER, first_line, refuse_aliases
 from fedmed.errors import UserError, refuse
 from fedmed.headline import HIGHER_IS_BETTER
 from fedmed.results.json_text import parse
@@ -19,8 +20,6 @@ from fedmed.results.store import FORMAT
 
 SIGNS = frozenset({"run.json", "final.json", "rounds.jsonl"})
 """A folder with one of these is meant as a run."""
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with libyaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +106,11 @@ def content_of(path: Path) -> dict[str, Any]:
 def settings_of(folder: Path) -> dict[str, Any]:
     """The resolved configuration of a run; raises UserError where it is not one."""
     try:
-        config = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), _LOADER)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)
+        text = (folder / "config.yaml").read_text(encoding="utf-8")
+        refuse_aliases(text, f"{folder}/config.yaml")
+        config = yaml.load(text, LOADER)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        why = first_line(error)
         raise refuse(f"{folder}/config.yaml", "a configuration", f"config.yaml cannot be read ({why})") from error
     kinds = {"strategy": dict, "seed": int}
     if not isinstance(config, dict) or not all(isinstance(config.get(key), kind) for key, kind in kinds.items()):

@@ -22,7 +22,7 @@ def parse(text: bytes, where: str) -> dict[str, Any]:
     """The object in the text; raises UserError naming `where` for anything else."""
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise refuse(where, "a JSON object", f"damaged text ({error})", "Start the run anew.") from error
     if not isinstance(value, dict):
         raise refuse(where, "a JSON object", type(value).__name__, "Start the run anew.")

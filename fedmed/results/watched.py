@@ -125,7 +125,9 @@ def standing(path: Path) -> Standing | None:
 def _config(path: Path) -> Mapping[str, Any]:
     from omegaconf import OmegaConf
 
-    config: Any = OmegaConf.to_container(OmegaConf.load(path / "config.yaml"))
+    from fedmed.config.stored import read_stored
+
+    config: Any = OmegaConf.to_container(read_stored(path))
     return config  # type: ignore[no-any-return]
 
 

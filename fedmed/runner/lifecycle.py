@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,16 +55,17 @@ def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
     return submit(link, _yaml(config), directory, resume=False)
 
 
-def resume(directory: Path, *, overrides: list[str], show: Show) -> Final:
+def resume(directory: Path, *, overrides: list[str], show: Show, trusted: Sequence[Path] = ()) -> Final:
     """Continues a run bitwise from its last checkpoint; a finished one gives its result again.
 
     One that was killed while its directory was made begins.
 
     overrides: what the run is, repeated; only `rounds` may be more, if the result is that of a run as long.
+    trusted: files and folders with code that the run may import, beside that of fedmed and of the user's own folders.
     Raises `UserError` where an override, the data or the code of fedmed's options differ from those of the run.
     """
     kept, began = RunDirectory.find(directory)
-    config = stored(kept, overrides)
+    config = stored(kept, overrides, trusted, show)
     if not began:
         return run(config, directory, show=show)
     lengthen(kept, config, build_chain(config))

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fedmed import __version__
 from fedmed.config.discovery import GROUPS
+from fedmed.config.stored import read_stored
 from fedmed.results.store import RunDirectory
 from fedmed.runner.parts import Parts
 from fedmed.runner.written import written
@@ -20,8 +21,7 @@ TAGS = ("strategy", "dataset", "partition", "model", "seed")
 
 def subject(parts: Parts, kept: RunDirectory, *, done: int) -> Subject:
     """What is told of a run that starts after `done` rounds; to be asked for before later rows are dropped."""
-    config = OmegaConf.create(kept.config_yaml)
-    assert isinstance(config, DictConfig)
+    config = read_stored(kept.path)
     rows = kept.rows("rounds")
     return Subject(
         folder=kept.path,

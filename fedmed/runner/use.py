@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
+from omegaconf import DictConfig
 from torch import Tensor
 
 from fedmed.config.build import build
+from fedmed.config.stored import check_code, read_stored
 from fedmed.data.batches import spans
 from fedmed.data.examples import Examples
 from fedmed.data.files import open_npz
@@ -40,16 +42,28 @@ def export(directory: Path, out: Path | None = None, *, best: bool = False) -> P
     return out
 
 
-def predict(directory: Path, images: Path, out: Path | None = None, *, best: bool = False) -> Path:
+def predict(
+    directory: Path,
+    images: Path,
+    out: Path | None = None,
+    *,
+    best: bool = False,
+    trusted: Sequence[Path] = (),
+    say: Callable[[str], None] = print,
+) -> Path:
     """Writes the global model's probabilities and predictions, and its classes' names, for images as npz; its path.
 
     images: npz with `images` (N, H, W) or (N, H, W, C) of the size that the model was trained on.
-    out: None for predictions.npz in the run directory. Raises `UserError` where model or images do not fit.
+    out: None for predictions.npz in the run directory. trusted: files and folders with code that the run may import,
+    beside that of fedmed and of the user's own folders; `say` is told which. Raises `UserError` where model or images
+    do not fit.
     """
-    kept = RunDirectory.open(directory)
+    kept, config = RunDirectory.open(directory), read_stored(directory)
+    for code in check_code(config, directory, trusted, groups=("model",)):
+        say(f"{directory} imports {code}")
     card, task, normalise = read_card(directory)
     x = _read_images(images, card)
-    net = _net(kept, card, task.outputs, best=best)
+    net = _net(kept, config, card, task.outputs, best=best)
     with torch.no_grad():
         parts = [task.probabilities(net(normalise(x[rows]))) for rows in spans(Examples(x, x))]
     probabilities = torch.cat(parts)
@@ -93,8 +107,7 @@ def _kept_weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
     return dict(saved.shared)
 
 
-def _net(kept: RunDirectory, card: dict[str, Any], outputs: int, *, best: bool) -> Net:
-    config = OmegaConf.create(kept.config_yaml)
+def _net(kept: RunDirectory, config: DictConfig, card: dict[str, Any], outputs: int, *, best: bool) -> Net:
     net = create(
         build(config.model), channels=card["channels"], outputs=outputs, side=card["side"], seed=int(config.seed)
     )

@@ -74,10 +74,10 @@ def test_a_run_that_stopped_goes_on_from_its_last_checkpoint_without_the_client(
     assert saved.round == 1
     assert all(tensor.isfinite().all() for tensor in saved.shared.values())
     assert [row["client"] for row in lines(tmp_path / "stopped/faults.jsonl")] == [1]
-    code, _, err = fedmed("run", f"resume={tmp_path / 'stopped'}")
+    code, _, err = fedmed("run", f"resume={tmp_path / 'stopped'}", "--trust", "spoils.py")
     assert code == 2
     assert "client 1, round 2, train" in err
-    code, _, err = fedmed("run", f"resume={tmp_path / 'stopped'}", "on_client_error=skip")
+    code, _, err = fedmed("run", f"resume={tmp_path / 'stopped'}", "on_client_error=skip", "--trust", tmp_path)
     assert code == 0, err
     run("skipped", nan, "on_client_error=skip")
     ends = [checkpoint.load(tmp_path / name / "checkpoints") for name in ("stopped", "skipped")]

@@ -77,7 +77,7 @@ def test_a_run_killed_within_a_round_goes_on_to_the_same_bits(
     assert (code, out) == (-signal.SIGKILL, "")
     assert json.loads((tmp_path / "kept/run.json").read_text(encoding="utf-8"))["status"] == "running"
     assert done(tmp_path / "kept") == rounds
-    code, out, err = fedmed(tmp_path, "run", "resume=kept", "--json")
+    code, out, err = fedmed(tmp_path, "run", "resume=kept", "--trust", "deadly.py", "--json")
     assert code == 0, err
     assert json.loads(out)["rounds"] == 4
     assert trace(tmp_path / "kept") == straight
@@ -92,9 +92,9 @@ def test_an_interruption_says_how_to_go_on_and_leaves_whole_files(
     assert (code, out) == (130, "")
     assert json.loads((tmp_path / "kept/run.json").read_text(encoding="utf-8"))["status"] == "stopped"
     assert done(tmp_path / "kept") == 1
-    assert err.rstrip().endswith("Interrupted. Continue with: fedmed run resume=kept")
+    assert err.rstrip().endswith("Interrupted. Continue with: fedmed run resume=kept --trust deadly.py")
     assert "Traceback" not in err
     assert not leftovers(tmp_path)
-    code, _, err = fedmed(tmp_path, "run", "resume=kept")
+    code, _, err = fedmed(tmp_path, "run", "resume=kept", "--trust", "deadly.py")
     assert code == 0, err
     assert trace(tmp_path / "kept") == straight

@@ -104,7 +104,7 @@ def test_a_killed_run_takes_its_workers_along_and_goes_on_to_the_same_bits(
     run.communicate()
     wait(lambda: not any(map(alive, children)), seconds=5)
     assert 0 < done(tmp_path / "kept") < 4
-    code, _, err = fedmed(tmp_path, "run", "resume=kept")
+    code, _, err = fedmed(tmp_path, "run", "resume=kept", "--trust", "slow.py")
     assert code == 0, err
     assert trace(tmp_path / "kept") == straight
 
@@ -118,11 +118,11 @@ def test_ctrl_c_and_a_closed_terminal_end_the_workers_too(
     os.killpg(run.pid, sign)
     _, err = run.communicate(timeout=20)
     assert run.returncode == 130, err
-    assert err.rstrip().endswith("Interrupted. Continue with: fedmed run resume=kept")
+    assert err.rstrip().endswith("Interrupted. Continue with: fedmed run resume=kept --trust slow.py")
     assert "Traceback" not in err
     assert not any(map(alive, children))
     assert not leftovers(tmp_path)
     assert json.loads((tmp_path / "kept/run.json").read_bytes())["status"] == "stopped"
-    code, _, err = fedmed(tmp_path, "run", "resume=kept")
+    code, _, err = fedmed(tmp_path, "run", "resume=kept", "--trust", "slow.py")
     assert code == 0, err
     assert trace(tmp_path / "kept") == straight
