@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from fedmed.cli.arguments import Parser, add_better
@@ -161,11 +162,12 @@ def _print(summary: Summary) -> None:
     from fedmed.report import terminal
 
     if not sys.stdout.isatty():
-        print(terminal.text(summary))
+        print(terminal.text(summary, get_terminal_size().columns))
         return
     from rich.console import Console
 
-    Console().print(terminal.rich(summary))
+    console = Console()
+    console.print(terminal.rich(summary, console.width), soft_wrap=True)
 
 
 def _root() -> Path:

@@ -25,11 +25,11 @@ def main(arguments: list[str]) -> int:
     from fedmed.results.picture import picture_table, picture_text
 
     picture = runner.describe(config, given.save)
-    width = max(80, shutil.get_terminal_size().columns)
+    width = shutil.get_terminal_size().columns
     if sys.stdout.isatty():
         from rich.console import Console
 
-        Console().print(picture_table(picture, width))
+        Console().print(picture_table(picture, width), soft_wrap=True)
     else:
         print(picture_text(picture, width))
     if given.png:

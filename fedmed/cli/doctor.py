@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fedmed import __version__
 from fedmed.cli.arguments import Parser
+from fedmed.cli.columns import beside
 from fedmed.config.discovery import GROUPS, PACKAGE, discover, user_folders
 
 PACKAGES = ("torch", "flwr", "monai", "hydra-core", "numpy", "scipy", "safetensors", "matplotlib", "rich")
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> int:
     lines += [(name, _version(name) or f"not installed; only for {use}") for name, use in OPTIONAL.items()]
     lines += [*_torch(), *_folders(), *_options()] if "torch" not in missing else [*_folders(), *_options()]
     for name, text in lines:
-        print(f"{name:<13}{text}")
+        print(beside(f"{name:<16}", text))
     return 1 if missing else 0
 
 

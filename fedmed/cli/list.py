@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from fedmed.cli.arguments import Parser
+from fedmed.cli.columns import beside
 from fedmed.config.discovery import GROUPS, Catalogue, Group, discover
 from fedmed.config.fields import Field
 from fedmed.config.options import Option
@@ -74,10 +75,9 @@ def _show(lines: list[Line]) -> None:
         _show_table(lines)
         return
     name = max((len(line.name) for line in lines), default=0)
-    options = max((len(line.options) for line in lines), default=0)
     for line in lines:
-        middle = f"{line.options:<{options}}  " if options else ""
-        print(f"{line.name:<{name}}  {middle}{line.summary}".rstrip())
+        said = beside(line.name.ljust(name + 2), line.options or line.summary)
+        print(said, *([beside(" " * (name + 2), line.summary)] if line.options else []), sep="\n")
 
 
 def _show_table(lines: list[Line]) -> None:
@@ -99,6 +99,6 @@ def _show_rest(group: Group, catalogue: Catalogue) -> None:
     """The options that every choice has, and a warning for each that cannot be used."""
     options = catalogue.options[group.name].values()
     if inherited := {field.name: field for option in options for field in option.fields if field.inherited}:
-        print(f"\nEvery {group.name} also has: {_options(inherited.values())}")
+        print(f"\n{beside(f'Every {group.name} also has: ', _options(inherited.values()))}")
     for broken in catalogue.broken[group.name].values():
         print(f"warning: {broken.name} cannot be used: {broken.reason} ({broken.file})", file=sys.stderr)

@@ -83,7 +83,7 @@ class Output:
         else:
             from rich.console import Console
 
-            Console().print(summary.final_table(final))
+            Console().print(summary.final_table(final), soft_wrap=True)
 
 
 def _parser() -> Parser:

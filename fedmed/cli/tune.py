@@ -8,11 +8,13 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 from fedmed.cli.arguments import Parser, count_of
 from fedmed.config.grammar import key_of
 from fedmed.errors import refuse
+from fedmed.results.fit import fit
 from fedmed.results.grid import Grid
 from fedmed.results.json_text import dumps
 from fedmed.results.text import number
@@ -86,9 +88,10 @@ def _tell(found: Sequence[Outcome], tuning: Tuning, metric: str, folder: Path, *
     if sys.stdout.isatty():
         from rich.console import Console
 
-        Console().print(table.rich())
+        for part in fit(table, get_terminal_size().columns):
+            Console().print(part.rich(), soft_wrap=True)
     else:
-        print(table.text(), flush=True)
+        print("\n".join(part.text() for part in fit(table, get_terminal_size().columns)), flush=True)
 
 
 def _cells(outcome: Outcome) -> list[str]:

@@ -21,8 +21,8 @@ SETTLED = 10.0
 """Seconds without news after which the runs of a folder count as all that there will be."""
 
 COLUMNS = ("bar", "round", "loss", "metric", "course", "rate", "left")
-GIVE_WAY, SHORTEST = ("rate", "course", "bar", "loss"), 16
-"""What is left out on a narrow screen, first to last, and how short a run's name may get before that."""
+GIVE_WAY, KEPT = ("rate", "course", "bar", "loss"), ("round", "metric", "left")
+"""What is left out on a narrow screen, first to last, and what never is."""
 
 
 def main(arguments: list[str]) -> int:
@@ -98,38 +98,56 @@ def _show(looks: Iterator[list[Standing]], folder: Path) -> None:
 
 
 def _table(runs: Sequence[Standing], folder: Path) -> RenderableType:
+    """A line for each run; two where its name leaves its figures no room, as what tells runs apart may be anywhere."""
     from rich.console import Group
     from rich.text import Text
 
-    shown = {_name(run, folder): run.texts() | {"bar": _bar(run)} for run in _in_sight(runs)}
-    widths = {name: max(len(texts[name]) for texts in shown.values()) for name in COLUMNS} if shown else {}
-    longest = max(map(len, shown), default=0)
     room = shutil.get_terminal_size().columns - 2
-    for name in GIVE_WAY:
-        if sum(widths.values()) + 2 * len(widths) + min(SHORTEST, longest) > room:
-            widths.pop(name, None)
-    room = min(longest, max(SHORTEST, room - sum(widths.values()) - 2 * len(widths)))
-    lines = [
-        "  ".join([_cut(run, room).ljust(room), *(texts[name].ljust(width) for name, width in widths.items())])
-        for run, texts in shown.items()
-    ]
+    stacked = _layout(runs, folder, room)[0]
+    shown = _in_sight(runs, 2 if stacked else 1)
+    stacked, widths = _layout(shown, folder, room)
+    longest = max((len(_name(run, folder)) for run in shown), default=0)
+    lines = []
+    for run in shown:
+        texts = _texts(run)
+        figures = "  ".join(texts[name].ljust(width) for name, width in widths.items())
+        name = _name(run, folder)
+        lines += (
+            [Text(name, overflow="fold"), Text(f"  {figures}")]
+            if stacked
+            else [Text(f"{name.ljust(longest)}  {figures}", no_wrap=True, overflow="crop")]
+        )
     finished = sum(run.status == "finished" for run in runs)
-    head = Text(f"{finished} of {len(_runs(folder))} runs finished", style="dim")
-    return Group(head, *(Text(line, no_wrap=True, overflow="crop") for line in lines))
+    return Group(Text(f"{finished} of {len(_runs(folder))} runs finished", style="dim"), *lines)
 
 
-def _bar(run: Standing) -> str:
-    return ("━" * (8 * run.done // run.rounds)).ljust(8, "╌")
+def _layout(runs: Sequence[Standing], folder: Path, room: int) -> tuple[bool, dict[str, int]]:
+    """Whether names stand on lines of their own, and the columns that have room, with their widths."""
+    if not runs:
+        return False, {}
+    texts = [_texts(run) for run in runs]
+    widths = {name: max(len(each[name]) for each in texts) for name in COLUMNS}
+    longest = max(len(_name(run, folder)) for run in runs)
+    beside = _fitting(widths, room - longest)
+    return (False, beside) if beside else (True, _fitting(widths, room) or {name: widths[name] for name in KEPT})
 
 
-def _cut(name: str, room: int) -> str:
-    """A name in so many characters: how it begins, and how it ends."""
-    return name if len(name) <= room else f"{name[: room // 2]}…{name[len(name) + 1 - (room - room // 2) :]}"
+def _fitting(widths: dict[str, int], room: int) -> dict[str, int]:
+    """As many of the columns as fit, the least important left out first; none where the others do not fit."""
+    for count in range(len(GIVE_WAY) + 1):
+        kept = {name: width for name, width in widths.items() if name not in GIVE_WAY[:count]}
+        if sum(kept.values()) + 2 * len(kept) <= room:
+            return kept
+    return {}
 
 
-def _in_sight(runs: Sequence[Standing]) -> list[Standing]:
-    """As many as the screen has lines: those with the latest news, in the order of the folder."""
-    lines = max(1, shutil.get_terminal_size().lines - 3)
+def _texts(run: Standing) -> dict[str, str]:
+    return run.texts() | {"bar": ("━" * (8 * run.done // run.rounds)).ljust(8, "╌")}
+
+
+def _in_sight(runs: Sequence[Standing], height: int = 1) -> list[Standing]:
+    """As many as the screen has lines, `height` for each: those with the latest news, in the order of the folder."""
+    lines = max(1, (shutil.get_terminal_size().lines - 3) // height)
     latest = sorted(runs, key=lambda run: (run.over, run.news))[:lines]
     return [run for run in runs if run in latest]
 

@@ -4,39 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from textwrap import wrap
+from textwrap import TextWrapper
 from typing import TYPE_CHECKING
 
 from fedmed.comparison.rows import ClientRow, Ranking, Row, Summary, TargetRow
 from fedmed.report.words import interval, probability, signed, value
+from fedmed.results.fit import fit
 from fedmed.results.grid import Grid
 from fedmed.results.text import rests_on, size, span
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-WIDTH = 110
-"""Characters at which notes are wrapped in plain text."""
-
 SIGNS = {"best": " *", "near": " ~", "": ""}
 LEGEND = "* best of its world, ~ not significantly worse than the best"
 
 
-def text(summary: Summary) -> str:
-    """Plain text, without a line end."""
-    notes = [line for note in summary.notes for line in wrap(note, WIDTH, initial_indent="- ", subsequent_indent="  ")]
-    return "\n\n".join([*(grid.text() for grid in grids(summary)), "\n".join(notes)]).rstrip()
+def text(summary: Summary, width: int = 110) -> str:
+    """Plain text of lines of at most `width` characters, without a line end."""
+    tables = ("\n".join(part.text() for part in fit(grid, width)) for grid in grids(summary))
+    return "\n\n".join([*tables, "\n".join(_notes(summary, width))]).rstrip()
 
 
-def rich(summary: Summary) -> RenderableType:
-    """The same for a rich console."""
+def rich(summary: Summary, width: int) -> RenderableType:
+    """The same for a rich console of `width` characters."""
     from rich.console import Group
     from rich.text import Text
 
     parts: list[RenderableType] = []
     for grid in grids(summary):
-        parts += [grid.rich(), Text()]
-    return Group(*parts, *(Text(f"- {note}") for note in summary.notes))
+        parts += [*(part.rich() for part in fit(grid, width)), Text()]
+    return Group(*parts, *map(Text, _notes(summary, width)))
+
+
+def _notes(summary: Summary, width: int) -> list[str]:
+    form = TextWrapper(
+        width, initial_indent="- ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return [line for note in summary.notes for line in form.wrap(note)]
 
 
 def grids(summary: Summary) -> Iterator[Grid]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmed.results.fit import fit
 from fedmed.results.grid import Grid
 from fedmed.results.text import count, percent
 
@@ -58,7 +59,9 @@ class FederationPicture:
 
 def picture_table(picture: FederationPicture, width: int = 100) -> RenderableType:
     """The table for a rich console of `width` characters; see `picture_text`."""
-    return _grid(picture, width).rich()
+    from rich.console import Group
+
+    return Group(*(part.rich() for part in fit(_grid(picture, width), width)))
 
 
 def picture_text(picture: FederationPicture, width: int = 100) -> str:
@@ -67,7 +70,7 @@ def picture_text(picture: FederationPicture, width: int = 100) -> str:
     Where one column per class does not fit into `width`, the number of classes held and the most common one stand
     instead. More than 30 clients: quantiles over the clients, then the smallest and the largest clients.
     """
-    return _grid(picture, width).text()
+    return "\n".join(part.text() for part in fit(_grid(picture, width), width))
 
 
 def client_labels(picture: FederationPicture) -> list[str]:

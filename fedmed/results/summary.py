@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
+from shutil import get_terminal_size
 from statistics import median
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from fedmed.headline import HIGHER_IS_BETTER, Directions
+from fedmed.results.fit import fit
 from fedmed.results.grid import Grid
 from fedmed.results.text import number, rests_on, size, span
 
@@ -94,12 +96,14 @@ def best_round(
 
 def final_table(final: Mapping[str, Any]) -> RenderableType:
     """The result for a rich console; the run directory stands alone on the last line, never wrapped."""
-    return _grid(final).rich()
+    from rich.console import Group
+
+    return Group(*(part.rich() for part in fit(_grid(final), get_terminal_size().columns)))
 
 
 def final_text(final: Mapping[str, Any]) -> str:
     """The result as plain text, without a line end."""
-    return _grid(final).text()
+    return "\n".join(part.text() for part in fit(_grid(final), get_terminal_size().columns))
 
 
 def _evaluation(row: Row) -> Row:

@@ -29,12 +29,14 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> 
 
 
 @pytest.mark.parametrize("group", GROUPS.values(), ids=list(GROUPS))
-def test_list_has_one_line_per_option(group: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = said(capsys, "list", group.plural).splitlines()
+def test_list_says_what_each_option_is_within_80_columns(group: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, "list", group.plural)
+    assert max(map(len, text.splitlines())) <= 80
+    entries = {words.split()[0]: " ".join(words.split()) for words in re.split(r"\n(?=\S)", text)}
     for option in discover().options[group.name].values():
-        [line] = [line for line in lines if line.split()[:1] == [option.name]]
-        assert line.endswith(option.summary)
-        assert [f.name for f in option.fields if not f.inherited and f"{f.name}={f.default_text}" not in line] == []
+        assert entries[option.name].endswith(option.summary)
+        own = [f"{field.name}={field.default_text}" for field in option.fields if not field.inherited]
+        assert [each for each in own if each not in entries[option.name]] == []
 
 
 def test_list_names_experiments_and_everything(capsys: pytest.CaptureFixture[str]) -> None:

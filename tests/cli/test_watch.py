@@ -99,22 +99,30 @@ def test_a_terminal_gets_a_table(
 
 @pytest.mark.parametrize(
     ("columns", "there", "gone"),
-    [(160, "1.00 s/round", "…"), (96, "▁", "s/round"), (80, "loss", "▁"), (60, "0:11 left", "loss")],
+    [
+        (160, "1.00 s/round", "no way"),
+        (130, "▁", "s/round"),
+        (114, "━", "▁"),
+        (80, "▁", "s/round"),
+        (60, "loss", "━"),
+    ],
 )
-def test_a_narrow_screen_leaves_out_what_matters_least(
+def test_a_narrow_screen_leaves_out_what_matters_least_and_cuts_no_name(
     tmp_path: Path, columns: int, there: str, gone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from rich.console import Console
 
-    made(tmp_path / "fedprox_synthetic_multiclass_seed100_5cd7167596ef", 9)
+    name = "fedprox_synthetic_multiclass_seed100_5cd7167596ef"
+    made(tmp_path / name, 9)
     monkeypatch.setenv("COLUMNS", str(columns))
     console = Console(width=columns, color_system=None)
     with console.capture() as capture:
         console.print(watch._table(watch.look(tmp_path, {}), tmp_path))
-    line = capture.get().splitlines()[1]
-    assert there in line
-    assert gone not in line
-    assert line.startswith("fedprox")
+    lines = capture.get().splitlines()
+    assert lines[1].startswith(name)
+    assert "…" not in capture.get()
+    assert all(figure in lines[-1] for figure in (there, "round  9/20", "test.auc 0.090", "0:11 left"))
+    assert gone not in lines[-1]
 
 
 def test_the_screen_shows_what_moved_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

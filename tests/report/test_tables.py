@@ -166,7 +166,7 @@ def test_plain_text_says_it_all(comparison: Comparison) -> None:
 
 def test_a_rich_terminal_says_the_same(comparison: Comparison) -> None:
     stream = StringIO()
-    Console(file=stream, width=200).print(rich(summarise(comparison)))
+    Console(file=stream, width=200).print(rich(summarise(comparison), 200))
     assert "0.758 ± 0.013" in stream.getvalue()
     assert "paired t test" in stream.getvalue()
 
