@@ -54,7 +54,7 @@ def strange(made: Path, tmp_path: Path) -> Callable[[str, Any], Path]:
         copytree(made, tmp_path / "kept")
         config = OmegaConf.load(tmp_path / "kept/config.yaml")
         OmegaConf.update(config, option, value, merge=False)
-        (tmp_path / "kept/config.yaml").write_text(OmegaConf.to_yaml(config))
+        (tmp_path / "kept/config.yaml").write_text(OmegaConf.to_yaml(config), encoding="utf-8")
         return tmp_path / "kept"
 
     return change
@@ -64,7 +64,7 @@ def strange(made: Path, tmp_path: Path) -> Callable[[str, Any], Path]:
 def evil(tmp_path: Path) -> Path:
     """A file that leaves `proof` behind when it runs."""
     file = tmp_path / "evil.py"
-    file.write_text(PROOF.format(proof=str(tmp_path / "proof")) + "def f(*_): ...\n")
+    file.write_text(PROOF.format(proof=str(tmp_path / "proof")) + "def f(*_): ...\n", encoding="utf-8")
     return file
 
 
@@ -124,7 +124,7 @@ def test_what_came_with_the_run_counts_as_a_strangers_even_among_the_users_folde
     file = tmp_path / "kept/models/mine.py"
     folder = strange("model", {"_target_": f"{file}:Mine"})
     file.parent.mkdir()
-    file.write_text(PROOF.format(proof=str(tmp_path / "proof")) + MODEL)
+    file.write_text(PROOF.format(proof=str(tmp_path / "proof")) + MODEL, encoding="utf-8")
     monkeypatch.setenv("FEDMED_PATH", str(folder))
     assert fedmed("run", f"resume={folder}")[0] == 2
     assert not (tmp_path / "proof").exists()
@@ -136,14 +136,14 @@ def test_a_config_is_read_without_resolving_anything(
 ) -> None:
     monkeypatch.setenv("SECRET", "confidential")
     folder = strange("device", "cpu")
-    config = (folder / "config.yaml").read_text()
+    config = (folder / "config.yaml").read_text(encoding="utf-8")
     for old, new in (
         ("seed: 0", f"seed: '{text}'"),
         ("width: 4", f"width: '{text}'"),
         ("fedmed.tracking.contract.NoneTracking", text),
     ):
         assert old in config
-        (folder / "config.yaml").write_text(config.replace(old, new))
+        (folder / "config.yaml").write_text(config.replace(old, new), encoding="utf-8")
         for command in (("run", f"resume={folder}"), ("predict", folder, images), ("watch", folder, "--once")):
             code, out, err = fedmed(*command)
             assert "confidential" not in out + err
@@ -157,15 +157,15 @@ def test_a_config_that_refers_to_parts_of_itself_is_refused_at_once(
 ) -> None:
     folder = strange("device", "cpu")
     bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
-    (folder / "config.yaml").write_text((folder / "config.yaml").read_text() + bomb)
-    (folder / "final.json").write_text("{}")
+    (folder / "config.yaml").write_text((folder / "config.yaml").read_text(encoding="utf-8") + bomb, encoding="utf-8")
+    (folder / "final.json").write_text("{}", encoding="utf-8")
     for command in (("run", f"resume={folder}"), ("predict", folder, images), ("watch", folder, "--once")):
         assert fedmed(*command)[0] in (0, 2)
     assert fedmed("compare", "--from", folder)[0] == 2
 
 
 def test_own_code_runs_again_when_it_is_named_and_is_said_first(run: Run, tmp_path: Path, images: Path) -> None:
-    (tmp_path / "mine.py").write_text(MODEL)
+    (tmp_path / "mine.py").write_text(MODEL, encoding="utf-8")
     run("kept", "model=mine.py:Mine", "rounds=2", stop=1)
     folder, file, show = tmp_path / "kept", tmp_path / "mine.py", make_show(quiet=True)
     assert code_of(OmegaConf.load(folder / "config.yaml")) == [file]  # type: ignore[arg-type]
