@@ -44,6 +44,10 @@ class Contexts:
         if (before := self._before.pop(node, None)) is not None:
             self[node].state = before
 
+    def name(self, node: int) -> str:
+        """Whose a node is, in words: a client's, or one of those after them (`fedmed.flower.testing`)."""
+        return f"client {node - 1}" if node <= self._nodes else "the server's test images"
+
     def __getitem__(self, node: int) -> Context:
         """The context of a node, new where it was never asked; only what it holds now may be changed until the next."""
         if node != self._last:

@@ -238,7 +238,7 @@ class Crew:
             desk.free.append(number)
         desk.flying.clear()
         lost[0].deaths += 1
-        where = f"client {lost[0].node - 1}"
+        where = self._contexts.name(lost[0].node)
         if lost[0].deaths == DEATHS and error is None:
             fix = "If memory ran out, lower engine.workers or batch_size; then go on with fedmed run resume=DIR."
             error = refuse(where, "a worker process that outlives its round", f"{DEATHS} that were {ended}", fix)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fedmed.client import Job, Outcome, Share, Trainer, Training
 from fedmed.flower.records import pack, save_memory
+from fedmed.flower.testing import score_batches
 from fedmed.flower.wire import METRICS, OUTPUTS, POOLED, answer, client_id, flat, read_job
 from fedmed.method import Chain, Method, chain
 from fedmed.models.net import Net
@@ -82,6 +83,7 @@ def app_of(trainer: Trainer) -> ClientApp:
         card = {"partition-id": client, "num-examples": trainer.images(client)}
         return Message(RecordDict({METRICS: MetricRecord(card)}), reply_to=message)  # type: ignore[arg-type]
 
+    score_batches(app, trainer)
     return app
 
 

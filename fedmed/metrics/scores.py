@@ -84,6 +84,10 @@ class Tally(ABC):
         """What was added, as tensors that `merge` takes in elsewhere; of segmentations counts per image, no maps."""
         return {"loss": torch.tensor([self._loss, self._entries], dtype=torch.float64)}
 
+    def carried(self) -> dict[str, Tensor]:
+        """All that was added, for `merge` in a process of the same machine: of segmentations maps and distances too."""
+        return self.packed()
+
     def merge(self, packed: Mapping[str, Tensor]) -> None:
         """Takes in what another tally was given; the tensors are copied."""
         loss, entries = packed["loss"].tolist()

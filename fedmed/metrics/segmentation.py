@@ -26,6 +26,9 @@ from fedmed.metrics.breakdown import spread_over_images, thinned
 from fedmed.metrics.scores import Groups, Metric, Scores, Tally, check_known, mean
 from fedmed.tasks import Task
 
+MAPS = ("predicted", "y", "seen")
+"""Names of the label maps of a tally that is carried to another process."""
+
 
 class SegmentationTally(Tally):
     """Keeps the joint counts of every image; whole label maps only for the user's own metrics."""
@@ -53,10 +56,21 @@ class SegmentationTally(Tally):
     def packed(self) -> dict[str, Tensor]:
         return super().packed() | {"counts": torch.cat(self._counts), "worth": torch.tensor(self._worth)}
 
+    def carried(self) -> dict[str, Tensor]:
+        kept = {"distances": torch.cat(self._distances), "diagonal": torch.tensor(self._diagonal, dtype=torch.float64)}
+        maps = zip(MAPS, zip(*self._maps, strict=True), strict=False)
+        return self.packed() | kept | {name: torch.cat(parts) for name, parts in maps}
+
     def merge(self, packed: Mapping[str, Tensor]) -> None:
         super().merge(packed)
         self._counts.append(packed["counts"].clone())
         self._worth *= float(packed["worth"])
+        if "diagonal" in packed:
+            self._distances.append(packed["distances"].clone())
+            self._diagonal = float(packed["diagonal"])
+        if MAPS[0] in packed:
+            predicted, y, seen = (packed[name].clone() for name in MAPS)
+            self._maps.append((predicted, y, seen))
 
     def scores(self) -> Scores:
         parts, annotated = self._per_image()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 
 import torch
+from flwr.serverapp import Grid
 
 from fedmed.headline import worst
 from fedmed.results import checkpoint
@@ -14,9 +15,10 @@ from fedmed.results.summary import Final
 from fedmed.runner.examples import keep_examples
 from fedmed.runner.parts import Parts
 from fedmed.runner.rows import rests
+from fedmed.runner.testing import assess_test
 
 
-def evaluate_finally(parts: Parts, kept: RunDirectory) -> Final:
+def evaluate_finally(parts: Parts, kept: RunDirectory, grid: Grid) -> Final:
     """Slow metrics if the run is thorough, a 95 % bootstrap interval of the main metric; details go to evaluation.json.
 
     A few images are kept beside them, whatever is evaluated.
@@ -30,7 +32,7 @@ def evaluate_finally(parts: Parts, kept: RunDirectory) -> Final:
     if parts.trainer.local or not len(world.test) or "test" not in parts.settings.scopes:
         return {}
     parts.trainer.load(saved.shared)
-    tally = parts.trainer.assess(world.test, "test", thorough=parts.settings.thorough)
+    tally = assess_test(parts, grid, saved.shared, thorough=parts.settings.thorough)
     scores = tally.scores()
     out: Final = {f"test.{name}": value for name, value in scores.flat().items()}
     if parts.metric in scores.values and parts.metric not in ("loss", *_own(parts)):

@@ -39,6 +39,7 @@ from fedmed.runner.parts import Parts, build_chain, build_parts
 from fedmed.runner.rows import audit_rows, client_rows, round_row
 from fedmed.runner.stored import stored
 from fedmed.runner.submit import submit, superlink_of
+from fedmed.runner.testing import assess_test
 from fedmed.runner.told import subject
 from fedmed.sound import AmissError, check_finite
 from fedmed.tracking import Followed
@@ -158,8 +159,8 @@ class _Run:
         trainer, test = self._parts.trainer, self._parts.world.test
         if "test" not in self._parts.settings.scopes or trainer.local or not len(test):
             return None
-        trainer.load(unpack(arrays))
-        return MetricRecord(dict(flat("test", trainer.score(test, "test"))))
+        scores = assess_test(self._parts, self._grid, unpack(arrays)).scores()
+        return MetricRecord(dict(flat("test", scores)))
 
     def _after(self, result: RoundResult) -> bool:
         """Keeps what the round gave; whether the run has run out of patience."""
@@ -232,7 +233,7 @@ class _Run:
             directory=self._kept.path,
             directions=self._parts.directions,
         )
-        final |= evaluate_finally(self._parts, self._kept)
+        final |= evaluate_finally(self._parts, self._kept, self._grid)
         if faults := len(self._kept.rows("faults")):
             final["faults"] = faults
         if self._parts.settings.scopes and not measured(final):

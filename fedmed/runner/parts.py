@@ -12,6 +12,7 @@ from fedmed.client import Trainer, Training
 from fedmed.config.build import build, resolve, settings
 from fedmed.config.experiment import Experiment
 from fedmed.data.augment import Augment, NoneAugment
+from fedmed.data.held import Held
 from fedmed.data.pooled import pooled
 from fedmed.data.world import World, build_world
 from fedmed.devices import device_of
@@ -153,7 +154,7 @@ def _trainer(
         chain=chain,
         task=task,
         training=training,
-        share=world.shares.__getitem__,
+        share=Held(world.shares, world.test),
         normalise=world.normalise,
         seed=chosen.seed,
         channels_last=model.channels_last,
