@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control signs, of which escape sequences are made, and those that turn the direction of writing round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Fault:
     fix: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: expected {self.expected}, got {self.got}. {self.fix}".rstrip()
+        return visible(f"{self.where}: expected {self.expected}, got {self.got}. {self.fix}".rstrip())
 
 
 class UserError(Exception):
@@ -63,6 +67,11 @@ def refuse_file(error: OSError, then: str = "") -> UserError | None:
         fix = "Choose another place."
     where = str(error.filename or "output")
     return refuse(where, "a file that can be written and read", error.strerror or str(error), f"{fix} {then}".rstrip())
+
+
+def visible(text: str) -> str:
+    r"""Text in which signs that would steer a terminal are written out (`\x1b`); line ends and tabs stay."""
+    return STEERING.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
 
 
 def near(name: str, names: Iterable[str]) -> str:

@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from fedmed.errors import Fault, UserError, near, refuse
+from fedmed.errors import Fault, UserError, near, refuse, visible
 
 
 def test_a_fault_is_one_sentence_of_what_was_expected_and_what_to_do() -> None:
@@ -33,3 +33,9 @@ def test_an_error_survives_the_way_from_a_worker() -> None:
 )
 def test_near_misses_are_named_else_all_that_is_known(given: str, sentence: str) -> None:
     assert near(given, ["moon", "fedprox", "fedavg"]).startswith(sentence)
+
+
+def test_what_a_stranger_wrote_steers_no_terminal() -> None:
+    text = "\x1b]8;;http://evil\x07a\u202eb\x9b1m\r\x00 é\tx\ny"
+    assert visible(text) == r"\x1b]8;;http://evil\x07a\u202eb\x9b1m\r\x00" + " é\tx\ny"
+    assert "\x1b" not in str(refuse("run", "text", text))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fedmed.cli.arguments import Parser, positive
 from fedmed.comparison import record
+from fedmed.errors import visible
 from fedmed.results.store import Status
 from fedmed.results.watched import Standing, find, standing
 
@@ -153,6 +154,5 @@ def _in_sight(runs: Sequence[Standing], height: int = 1) -> list[Standing]:
 
 
 def _name(run: Standing, folder: Path) -> str:
-    return (
-        str(run.path.relative_to(folder)) if run.path != folder and run.path.is_relative_to(folder) else run.path.name
-    )
+    inside = run.path != folder and run.path.is_relative_to(folder)
+    return visible(str(run.path.relative_to(folder)) if inside else run.path.name)

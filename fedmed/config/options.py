@@ -17,6 +17,7 @@ from typing import Any
 
 from fedmed.config.annotations import last_name, read_literal, read_type
 from fedmed.config.fields import REQUIRED, Field, read_docstring
+from fedmed.errors import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def read_classes(file: Path, source: Source) -> dict[str, ast.ClassDef]:
 def read_option(node: ast.ClassDef, source: Source, *, name: str, target: str, file: Path) -> Option:
     """One option from its class; raises ValueError where a field is not of the forms that options may use."""
     fields = {field.name: field for field in (*source.inherited, *_fields(node, inherited=False))}
-    summary = read_docstring(ast.get_docstring(node))[0]
+    summary = visible(read_docstring(ast.get_docstring(node))[0])
     return Option(name, source.group, target, summary, tuple(fields.values()), file)
 
 
@@ -136,7 +137,7 @@ def _fields(node: ast.ClassDef, *, inherited: bool) -> Iterator[Field]:
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and not _is_class_variable(item):
             name = item.target.id
             where = f"{node.name}.{name} (line {item.lineno})"
-            yield Field(name, _type(item, where), _default(item, where), meanings.get(name, ""), inherited)
+            yield Field(name, _type(item, where), _default(item, where), visible(meanings.get(name, "")), inherited)
 
 
 def _is_class_variable(item: ast.AnnAssign) -> bool:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fedmed.config.discovery import GROUPS, Catalogue, discover
-from fedmed.errors import Fault, UserError, refuse
+from fedmed.errors import Fault, UserError, refuse, visible
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Safe, and ten times as fast as PyYAML's own where that was built with libyaml."""
@@ -40,7 +40,7 @@ def read_stored(folder: Path) -> DictConfig:
         refuse_aliases(text, str(path))
         config = OmegaConf.create(text)
         values: Any = OmegaConf.to_container(config)
-        asks = next((value for value in _leaves(values) if isinstance(value, str) and "${" in value), None)
+        asks = next((value for value in _leaves(values) if isinstance(value, str) and _strange(value)), None)
     except (OSError, yaml.YAMLError, OmegaConfBaseException, RecursionError, ValueError) as error:
         raise refuse(str(path), "a configuration", first_line(error), "Restore it.") from error
     if asks is not None:
@@ -120,6 +120,11 @@ def _untrusted(named: _Named, folder: Path) -> Fault:
         return Fault(named.where, expected, got, f"fedmed did not write that into {folder}: do not trust the folder.")
     fix = f"It is code that would run. Read it; if you trust it, add --trust {shlex.quote(str(named.file))}"
     return Fault(named.where, f"{expected}, or a file that you trust", got, fix)
+
+
+def _strange(text: str) -> bool:
+    """Whether a text asks to be resolved, or steers terminals."""
+    return "${" in text or visible(text) != text
 
 
 def _leaves(value: Any) -> Iterator[Any]:

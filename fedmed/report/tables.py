@@ -12,8 +12,12 @@ from fedmed.comparison.rows import ClientRow, Row, Summary, TargetRow
 from fedmed.comparison.runs import Comparison
 from fedmed.comparison.spread import DECILES
 from fedmed.comparison.summary import summarise
+from fedmed.errors import visible
 from fedmed.files import write_atomically
 from fedmed.report.latex import latex
+
+FORMULAS = ("=", "+", "-", "@", "\t")
+"""What a cell begins with that a spreadsheet computes."""
 
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:
@@ -58,7 +62,15 @@ def _numbers(final: Mapping[str, object]) -> dict[str, object]:
 
 def _csv(columns: Sequence[str], lines: Iterable[Mapping[str, object]]) -> str:
     stream = StringIO()
-    writer = csv.DictWriter(stream, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(map(_cell, columns))
+    writer.writerows([_cell(line.get(name)) for name in columns] for line in lines)
     return stream.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Numbers as they are; text that a spreadsheet would take for a formula as text, with a quote before it."""
+    if not isinstance(value, str):
+        return value
+    text = visible(value)  # a lone \r would begin a row of its own
+    return f"'{text}" if text.startswith(FORMULAS) else text

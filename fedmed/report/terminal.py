@@ -8,6 +8,7 @@ from textwrap import TextWrapper
 from typing import TYPE_CHECKING
 
 from fedmed.comparison.rows import ClientRow, Ranking, Row, Summary, TargetRow
+from fedmed.errors import visible
 from fedmed.report.words import interval, probability, signed, value
 from fedmed.results.fit import fit
 from fedmed.results.grid import Grid
@@ -41,7 +42,7 @@ def _notes(summary: Summary, width: int) -> list[str]:
     form = TextWrapper(
         width, initial_indent="- ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
-    return [line for note in summary.notes for line in form.wrap(note)]
+    return [line for note in summary.notes for line in form.wrap(visible(note))]
 
 
 def grids(summary: Summary) -> Iterator[Grid]:

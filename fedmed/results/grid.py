@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fedmed.errors import visible
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -24,6 +26,12 @@ class Grid:
     breaks: frozenset[int] = frozenset()
     above: Sequence[str] = ()
     below: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Names may be a stranger's: what would steer the terminal is written out."""
+        for name in ("header", "above", "below"):
+            object.__setattr__(self, name, [visible(text) for text in getattr(self, name)])
+        object.__setattr__(self, "rows", [[visible(cell) for cell in row] for row in self.rows])
 
     @property
     def widths(self) -> list[int]:

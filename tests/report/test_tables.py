@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import fields, replace
 from io import StringIO
 from pathlib import Path
 
@@ -11,11 +12,11 @@ import pytest
 from rich.console import Console
 
 from fedmed.comparison.read import read
-from fedmed.comparison.rows import Row, Summary
+from fedmed.comparison.rows import Row, Summary, TargetRow
 from fedmed.comparison.runs import Comparison
 from fedmed.comparison.summary import summarise
 from fedmed.report.latex import escape, latex
-from fedmed.report.tables import runs_csv, write
+from fedmed.report.tables import rows_csv, runs_csv, write
 from fedmed.report.terminal import rich, text
 from tests.fabricated import CONFIG, run, runs, strategy
 
@@ -178,3 +179,14 @@ def test_one_world_needs_no_column_and_one_seed_no_interval(tmp_path: Path) -> N
     assert "[" not in told.splitlines()[3]
     assert told.splitlines()[0].split() == ["arm", "seeds", "test.auc", "-", "fedavg"]  # no column without a cell
     assert "too few" in told
+
+
+def test_text_that_a_spreadsheet_would_compute_is_kept_text() -> None:
+    formulas = ['=HYPERLINK("http://evil")', "+1", "-1+cmd", "@SUM(A1)", "\t=1"]
+    row = TargetRow(**{field.name: None for field in fields(TargetRow)})  # type: ignore[arg-type]
+    for formula in formulas:
+        (line,) = csv.DictReader(StringIO(rows_csv(TargetRow, [replace(row, arm=formula)])))
+        assert line["arm"] == f"'{formula}"
+    for other, kept in (("a=b", "a=b"), ("a\r=1", "a\\r=1"), ("a\n=1", "a\n=1")):
+        (line,) = csv.DictReader(StringIO(rows_csv(TargetRow, [replace(row, arm=other)])))
+        assert line["arm"] == kept

@@ -41,3 +41,13 @@ def test_width_is_that_of_a_rich_line() -> None:
     Console(file=stream, width=200).print(GRID.rich())
     header = next(line for line in stream.getvalue().splitlines() if "auc" in line)
     assert len(header.rstrip()) == GRID.width
+
+
+def test_names_steer_no_terminal() -> None:
+    grid = Grid(header=["\x1b[2J"], rows=[["a\x1b]0;title\x07\u202e"]], above=["\x9b31m"], below=["\x00"])
+    assert grid.text().splitlines()[0] == "\\x9b31m"
+    assert "a\\x1b]0;title\\x07\\u202e" in grid.text()
+    assert not set(grid.text()) & set("\x00\x07\x1b\x9b\u202e")
+    console = Console(file=StringIO(), width=80)
+    console.print(grid.rich())
+    assert not set(console.file.getvalue()) & set("\x00\x07\x1b\x9b\u202e")  # type: ignore[attr-defined]
