@@ -2,7 +2,7 @@
 
     python -m benchmarks.kills points            dies before, or in the middle of, each open, write, rename, fsync, ...
     python -m benchmarks.kills points --every 9  of these only every ninth
-    python -m benchmarks.kills random --times 50 -- engine=pool engine.workers=2
+    python -m benchmarks.kills random --times 50 engine=pool engine.workers=2
 
 Prints one JSON object: how many kills there were, after how many the run that went on was right, and the others.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import builtins
-import contextlib
 import io
 import json
 import os
@@ -19,6 +18,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,12 +184,15 @@ def _fork(work: Callable[[], int], log: Path = Path(os.devnull)) -> int:
     if process := os.fork():
         return process
     code = 1
-    with contextlib.suppress(BaseException):
+    try:
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
-        sys.stdout = sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", write_through=True)  # type: ignore[assignment,arg-type]
+        sys.stdout = sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         code = work()
+        sys.stdout.flush()
+    except BaseException:
+        os.write(2, traceback.format_exc().encode())
     os._exit(code)
 
 
@@ -204,7 +207,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--times", type=int, default=50)
     parser.add_argument("options", nargs="*", help="of the runs")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     options = given.options or ["engine=inprocess"]
     found = points(given.every, options) if given.what == "points" else at_random(given.times, options)
     print(json.dumps(found))

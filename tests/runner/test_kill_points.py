@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ["points", "--every", "37"],
         pytest.param(["points"], marks=pytest.mark.slow),
-        pytest.param(["random", "--times", "50", "--", "engine=inprocess"], marks=pytest.mark.slow),
-        pytest.param(["random", "--times", "50", "--", "engine=pool", "engine.workers=2"], marks=pytest.mark.slow),
+        pytest.param(["random", "--times", "50", "engine=inprocess"], marks=pytest.mark.slow),
+        pytest.param(["random", "--times", "50", "engine=pool", "engine.workers=2"], marks=pytest.mark.slow),
     ],
     ids=" ".join,
 )
