@@ -127,11 +127,12 @@ def test_using_a_model_says_what_was_written(
 ) -> None:
     asked: list[Any] = []
 
-    def use(*paths: Path | None, best: bool) -> Path:
-        asked.append((*paths, best))
+    def use(*paths: Path | None, best: bool, **rest: Any) -> Path:
+        asked.append((*paths, best, *rest.get("trusted", ())))
         return Path("there")
 
     monkeypatch.setattr(runner, command, use)
     images = ["images.npz"] if command == "predict" else []
-    assert said(capsys, command, "run", *images, "--out", "there", "--best") == "wrote there\n"
-    assert asked == [(Path("run"), *map(Path, images), Path("there"), True)]
+    trust = ["--trust", "mine.py"] if command == "predict" else []
+    assert said(capsys, command, "run", *images, "--out", "there", "--best", *trust) == "wrote there\n"
+    assert asked == [(Path("run"), *map(Path, images), Path("there"), True, *map(Path, trust[1:]))]

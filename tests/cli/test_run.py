@@ -110,13 +110,13 @@ def test_an_interrupted_run_says_how_to_go_on(
 def test_resume_passes_the_other_overrides_on(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     resumed: list[Any] = []
 
-    def resume(directory: Path, *, overrides: list[str], show: Any) -> dict[str, Any]:
-        resumed.append((directory, overrides))
+    def resume(directory: Path, *, overrides: list[str], show: Any, trusted: list[Path]) -> dict[str, Any]:
+        resumed.append((directory, overrides, trusted))
         return {**FINAL, "directory": str(directory)}
 
     monkeypatch.setattr(runner, "resume", resume)
-    assert main(["run", "resume=there", "rounds=3"]) == 0
-    assert (resumed, calls) == ([(Path("there"), ["rounds=3"])], [])
+    assert main(["run", "resume=there", "rounds=3", "--trust", "mine.py"]) == 0
+    assert (resumed, calls) == ([(Path("there"), ["rounds=3"], [Path("mine.py")])], [])
 
 
 def test_cfg_prints_the_config_and_runs_nothing(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
