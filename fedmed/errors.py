@@ -42,6 +42,10 @@ class UserError(Exception):
         return type(self), self.faults
 
 
+class DamageError(UserError):
+    """What others rely on was changed and cannot be put back, so that the run cannot go on without the culprit."""
+
+
 def refuse(where: str, expected: str, got: object, fix: str = "") -> UserError:
     """The UserError of a single fault, ready to raise."""
     return UserError(Fault(where, expected, str(got), fix))

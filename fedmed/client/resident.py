@@ -1,4 +1,4 @@
-"""What a trainer's net is made of, to be put back where a client left it otherwise: no client finds another's net."""
+"""What clients of one trainer share: its net is put back where one left it otherwise, and changed images are told of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fedmed.errors import refuse
+from fedmed.data.examples import Examples
+from fedmed.errors import DamageError, Fault, refuse
 
 KINDS = ("_modules", "_parameters", "_buffers")
 """Where a module of torch holds its parts and tensors, by name."""
@@ -24,12 +25,13 @@ class _Held(NamedTuple):
 
 
 class Resident:
-    """A net as it was when this was made; values may change, and nothing else."""
+    """A net as it was when this was made, of which values may change and nothing else; and a round's images."""
 
     def __init__(self, net: nn.Module) -> None:
         self._modules = list(net.modules())
         self._content = [(vars(m)[kind], dict(vars(m)[kind])) for m in self._modules for kind in KINDS]
         named = [*net.named_parameters(), *net.named_buffers()]
+        self._images: list[tuple[str, Tensor, int]] = []
         self._held = [_Held(name, tensor, tensor.detach(), tensor.requires_grad) for name, tensor in named]
 
     def changes(self) -> Iterator[str]:
@@ -42,7 +44,11 @@ class Resident:
                 yield f"{name} of shape {tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')} elsewhere"
 
     def check(self, where: str) -> None:
-        """Raises `UserError` where the net is not as it was. where: client and round."""
+        """Raises `UserError` where the net is not as it was, or images or labels are not. where: client and round."""
+        for name, tensor, version in self._images:
+            if tensor._version != version:
+                fix, got = "Call client.relabel with new labels, or change a copy.", f"client.train.{name} changed"
+                raise DamageError(Fault(where, "images and labels as they were given", got, fix))
         if change := next(self.changes(), None):
             fix = "Change values in place, under torch.no_grad(); parts and shapes of client.model stay."
             raise refuse(where, "the net that was there before training", change, fix)
@@ -56,8 +62,13 @@ class Resident:
             for held in self._held:
                 held.tensor.data = held.data
 
-    def begin(self) -> None:
-        """The net as a round finds it: what is trained is trained, and all of it is in training mode."""
+    def begin(self, given: Examples) -> None:
+        """The net as a round finds it: what is trained is trained, and all of it is in training mode.
+
+        given: the client's images, of which torch counts changes in place.
+        """
+        held = {"x": given.x, "y": given.y, "seen": given.seen}
+        self._images = [(name, tensor, tensor._version) for name, tensor in held.items() if tensor is not None]
         for _, tensor, _, trains in self._held:
             if tensor.requires_grad != trains:
                 tensor.requires_grad_(trains)

@@ -224,7 +224,7 @@ class Trainer:
         rng.seed_dropout(self.seed, session.round, session.id, device=self.device)
         order = rng.generator(self.seed, "batches", session.round, session.id)
         views = rng.generator(self.seed, "augment", session.round, session.id) if training.augment else order
-        self._resident.begin()
+        self._resident.begin(session.given)
         self._stage = "prepare"
         self.chain.prepare(session)
         self._stage = "training"

@@ -8,7 +8,7 @@ from typing import TypeVar
 from flwr.app import Message
 from flwr.serverapp import Grid
 
-from fedmed.errors import Fault, UserError
+from fedmed.errors import DamageError, Fault, UserError
 from fedmed.flower.faults import (
     GO_ON,
     ClientError,
@@ -61,6 +61,8 @@ class Gate:
                 yield got
                 continue
             self._note(client, got)
+            if isinstance(got, DamageError):
+                raise got
             if not self._tolerance.skips:
                 where = f"client {client}, round {self._round}, {self._stage}, strategy {self._strategy}"
                 faults += in_words(where, got)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.engine.pool import PoolEngine
-from fedmed.flower import LocalGrid
+from fedmed.errors import DamageError
+from fedmed.flower import LocalGrid, Tolerance
 from fedmed.method import Batch, Client, Method, Payload, Report, Server, chain
 from tests.toys import TOYS, Ended, federate, grid_of, multiclass, same, shared_out, trainer_of
 
@@ -43,7 +44,7 @@ class Keeper(Method):
         client.state.update(weight=live(weight), deep={"bias": live(bias)})
         if (client.id, client.round) == (1, 2) and self.changes:
             sent = {"anchor": client.anchor["head.weight"], "inbox": client.inbox["bias"]}
-            sent["shared"] = client.shared[0].anchor
+            sent |= {"shared": client.shared[0].anchor, "labels": client.train.y, "images": client.given.x}
             sent[self.changes].add_(1)
         return {"bias": bias}
 
@@ -59,9 +60,9 @@ def in_process(method: Method) -> LocalGrid:
     return grid_of(TOY, chain(method), kind=InProcessGrid)
 
 
-def run(method: Method, make: Any) -> Ended:
+def run(method: Method, make: Any, **options: Any) -> Ended:
     with make(method) as grid:
-        return federate(TOY, chain(method), rounds=3, grid=grid)
+        return federate(TOY, chain(method), rounds=3, grid=grid, **options)
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +78,19 @@ def test_what_is_kept_or_changed_in_place_is_the_clients_own(expected: Ended, ma
     assert same(ended.progress.inbox, expected.progress.inbox)
     for client in range(len(TOY.shares)):
         assert same(ended.memory(client), expected.memory(client)), client
+
+
+@pytest.mark.parametrize("make", [in_process, pool])
+@pytest.mark.parametrize(("changes", "name"), [("labels", "y"), ("images", "x")])
+def test_images_and_labels_changed_in_place_end_the_run_whatever_it_tolerates(
+    make: Any, changes: str, name: str
+) -> None:
+    rows: list[Any] = []
+    own = replace(TOY, shares=shared_out(multiclass, 7))
+    with pytest.raises(
+        DamageError, match=rf"client 1, round 2: .* got client.train.{name} changed. Call client.relabel"
+    ):
+        run(Keeper(changes=changes), make, tolerance=Tolerance(on_client_error="skip"), on_fault=rows.append)
+    assert [(row["client"], row["round"]) for row in rows] == [(1, 2)]
+    TOY.shares[1].train.y.copy_(own.shares[1].train.y)
+    TOY.shares[1].train.x.copy_(own.shares[1].train.x)
