@@ -1,4 +1,4 @@
-"""What clients of one trainer share: its net is put back where one left it otherwise, and changed images are told of."""
+"""What clients of one trainer share: its net is put back where one left it otherwise; changed images are told of."""
 
 from __future__ import annotations
 
