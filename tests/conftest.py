@@ -9,8 +9,9 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: the number of threads moves the last bits
 for name in ("FEDMED_RUNS", "FEDMED_PATH", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "HYDRA_FULL_ERROR"):
     os.environ.pop(name, None)  # what whoever starts the tests has set for runs of their own, or has from a terminal
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in the background of a shell: children would inherit it
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for sign, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(sign) == signal.SIG_IGN:  # in the background of a shell, or by nohup; children inherit it
+        signal.signal(sign, usual)
 
 
 @pytest.fixture(scope="session")

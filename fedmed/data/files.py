@@ -82,15 +82,13 @@ def open_npz(path: Path, option: str, expected: str = "an npz file") -> Iterator
 
 
 def _kind(path: Path) -> tuple[str, str] | None:
-    """What a file is that is no zip archive, and what to do about it; None for an archive."""
-    if is_zipfile(path):
-        return None
+    """What a file is that is no zip archive, and what to do about it; None for an archive, which begins with PK."""
     with path.open("rb") as file:
         head = file.read(512)
     if not head:
         return "an empty file", AGAIN
     if head[:2] == b"PK":
-        return "a truncated one (its end is missing)", AGAIN
+        return None if is_zipfile(path) else ("a truncated one (its end is missing)", AGAIN)
     for at, mark, kind in KINDS:
         if head[at:].startswith(mark):
             return kind, CONVERT

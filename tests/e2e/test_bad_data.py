@@ -91,13 +91,21 @@ def damaged(kind: str, whole: bytes) -> bytes:
     }[kind]
 
 
-@pytest.mark.parametrize("kind", ["truncated", "corrupted", "empty", "another kind of"])
-def test_a_damaged_file_is_named(refused: Any, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "fix"),
+    [
+        ("truncated", "Copy or download the file again"),
+        ("corrupted", "Copy or download the file again"),
+        ("empty", "Copy or download the file again"),
+        ("another kind of", "a PNG image. Store images and labels as arrays"),
+    ],
+)
+def test_a_damaged_file_is_named(refused: Any, tmp_path: Path, kind: str, fix: str) -> None:
     np.savez_compressed(tmp_path / "own.npz", **images(number=200))
     (tmp_path / "own.npz").write_bytes(damaged(kind, (tmp_path / "own.npz").read_bytes()))
     (line,) = refused("dataset=npz", "dataset.path=own.npz")
     assert "own.npz" in line
-    assert "Copy or download the file again" in line
+    assert fix in line
 
 
 def test_a_path_near_a_file_names_it(refused: Any, tmp_path: Path) -> None:
