@@ -1,13 +1,17 @@
-"""The metric by which runs will be judged, checked before any of them is made."""
+"""The metric by which runs are judged: checked before any of them is made, and read from their results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import nan
 from typing import Any
 
 from fedmed.config.build import resolve
 from fedmed.errors import UserError, near, refuse
-from fedmed.headline import HIGHER_IS_BETTER
+from fedmed.headline import HEADLINE, HIGHER_IS_BETTER
+
+USUAL = tuple(dict.fromkeys(HEADLINE.values()))
+"""The metrics by which a task is judged where none is named."""
 
 
 def higher_is_better(where: str, metric: str, configs: Iterable[Mapping[str, Any]]) -> bool:
@@ -26,3 +30,18 @@ def higher_is_better(where: str, metric: str, configs: Iterable[Mapping[str, Any
     if metric not in found:
         raise UserError(undeclared(where, metric))
     return found[metric]
+
+
+def judged_by(final: Mapping[str, Any], metric: str | None) -> tuple[str, float]:
+    """By what the last round of a finished run is judged, and its value; NaN where validation does not define it.
+
+    metric: None for the task's usual one. Raises `UserError` where nothing was validated.
+    """
+    names = [f"val.{name}" for name in ([metric] if metric else USUAL)]
+    found = next((name for name in names if name in final), None)
+    if found is not None:
+        return found, nan if final[found] is None else float(final[found])
+    if "val.loss" in final:
+        return names[0], nan  # validated, by images that do not define the metric
+    fix = "Raise dataset.val, and let scopes hold client."
+    raise refuse(" or ".join(names), "a result to choose by", "none", fix)

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from math import isfinite, nan
+from math import isfinite
 from pathlib import Path
 from statistics import fmean
 
 from fedmed.campaign.crew import Crew, Died
 from fedmed.campaign.grid import Job, jobs
+from fedmed.campaign.judge import USUAL, judged_by
 from fedmed.campaign.key import key
 from fedmed.campaign.search import Search, Trial
 from fedmed.campaign.tuning import Candidate, Tuning
 from fedmed.campaign.work import finished
 from fedmed.campaign.worker import Ended, Warned, Word
-from fedmed.errors import refuse
-from fedmed.headline import HEADLINE
 from fedmed.results.text import number
 
 DATABASE, RUNS = "study.db", "runs"
-USUAL = tuple(dict.fromkeys(HEADLINE.values()))
-"""The metrics by which a task is judged where none is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,15 +147,9 @@ class Tune:
     def _value(self, job: Job) -> float:
         """The validation of a finished run; NaN where it is not defined."""
         final = finished(job) or {}
-        names = [f"val.{name}" for name in ([self._tuning.metric] if self._tuning.metric else USUAL)]
-        found = next((name for name in names if name in final), None)
-        if found is None and "val.loss" in final:
-            return nan  # validated, by images that do not define the metric
-        if found is None:
-            fix = "Raise dataset.val, and let scopes hold client."
-            raise refuse(" or ".join(names), "a result to choose by", "none", fix)
-        self.metric = found
-        return nan if final[found] is None else float(final[found])
+        name, value = judged_by(final, self._tuning.metric)
+        self.metric = name if name in final else self.metric
+        return value
 
     def _outcome(self, of: int) -> Outcome:
         search = self._searches[of]

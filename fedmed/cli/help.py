@@ -29,6 +29,8 @@ $FEDMED_RUNS, or where hydra.run.dir= says).
   --open          show the page about it in the browser at the end (see fedmed report)
   -c, --cfg job   print the composed config and stop (also: hydra, all; --resolve,
                   --package PART)
+  --config-dir DIR  look for choices in this folder too, such as DIR/experiment/mine.yaml
+  --info, --hydra-help, --shell-completion  as of any Hydra application
   --trust PATH    with resume=: a file, or a folder with all below, whose code the run
                   directory may import, beside that of ./strategies and $FEDMED_PATH"""
 

@@ -106,6 +106,11 @@ def _dispatch(command: str, arguments: list[str]) -> int:
     if command in ("--version", "-V"):
         print(f"fedmed {__version__}")
         return 0
+    if command in ("-sc", "--shell-completion", "--shell_completion"):
+        from fedmed.cli.completion import complete
+
+        complete(arguments, COMMANDS)
+        return 0
     if command not in COMMANDS:
         run = " To run an experiment, write fedmed run first." if "=" in command else ""
         raise refuse("command", f"one of {', '.join(COMMANDS)}", command, near(command, COMMANDS) + run)

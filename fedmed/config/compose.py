@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -15,14 +14,16 @@ import hydra
 from hydra import initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from fedmed.config import grammar
 from fedmed.config.discovery import Catalogue, discover
+from fedmed.config.expansion import Sweeper, alternatives, unsweepable, with_params
 from fedmed.config.explain import Trouble, culprit_of, explain, malformed
+from fedmed.config.grammar import key_of
 from fedmed.config.schema import register
 from fedmed.config.validate import validate
 from fedmed.errors import Fault, UserError
@@ -46,12 +47,14 @@ class Job:
 class Plan:
     """What the command line asks for: one job, or every job of a sweep.
 
-    overrides: as Hydra reads them.
+    overrides: as Hydra reads them. sweeper: what makes the jobs; None where it is one that is made at once. jobs: of a
+    sweeper that searches, those at the borders of its space.
     """
 
     catalogue: Catalogue
     overrides: tuple[str, ...]
     jobs: tuple[Job, ...]
+    sweeper: Sweeper | None = None
 
 
 def compose(overrides: Sequence[str] = ()) -> DictConfig:
@@ -60,37 +63,36 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
 
 
 def plan(arguments: Sequence[str], *, sweep: bool = False) -> Plan:
-    """Composes and checks every job before the first one starts; raises `UserError` with the faults of all."""
+    """Composes and checks every job before the first one starts; raises `UserError` with the faults of all.
+
+    sweep: whether it is a sweep, whatever hydra.mode says.
+    """
     catalogue = discover()
     faults: list[Fault] = []
     overrides = malformed(grammar.name_files(grammar.quote_paths(arguments), catalogue, faults), faults)
-    with _hydra(catalogue):
-        overrides = _rewrite(overrides, catalogue, faults, sweep=sweep)
-        alternatives = _expand(overrides) if sweep else [overrides]
-        jobs = list(_jobs(alternatives, catalogue, faults))
+    with session(catalogue):
+        sweeper = _sweeper(overrides, sweep=sweep)
+        if sweeper:
+            overrides = with_params(overrides, sweeper)
+        overrides = _rewrite(overrides, catalogue, faults, sweep=sweeper is not None)
+        if sweeper and sweeper.grid:
+            faults += unsweepable(overrides)
+        several = alternatives(overrides, sweeper) if sweeper else [overrides]
+        jobs = list(_jobs(several, catalogue, faults))
     if faults:
         raise UserError(*dict.fromkeys(faults))
-    return Plan(catalogue, tuple(overrides), tuple(jobs))
-
-
-def sweep(checked: Plan, task: Callable[[DictConfig, Path], Any]) -> None:
-    """Runs every job of a sweep with Hydra's sweeper and launcher; raises what the first failed job raised."""
-
-    def job(config: DictConfig) -> Any:
-        return task(_tidy(config), Path(HydraConfig.get().runtime.output_dir))
-
-    with _hydra(checked.catalogue) as app:
-        app.multirun("config", job, list(checked.overrides), with_log_configuration=True)
+    return Plan(catalogue, tuple(overrides), tuple(jobs), sweeper)
 
 
 def show(checked: Plan, *, part: str, package: str | None, resolve: bool) -> None:
     """Prints a composed config as Hydra's `--cfg` does; part: job, hydra or all."""
-    with _hydra(checked.catalogue) as app:
+    with session(checked.catalogue) as app:
         app.show_cfg("config", list(checked.overrides), cfg_type=part, package=package, resolve=resolve)
 
 
 @contextmanager
-def _hydra(catalogue: Catalogue) -> Iterator[Any]:
+def session(catalogue: Catalogue) -> Iterator[Any]:
+    """Hydra, with the options of a catalogue, for the length of a block."""
     register(catalogue)
     with initialize_config_module("fedmed.configs", version_base="1.3", job_name="fedmed"):
         yield GlobalHydra.instance().hydra
@@ -101,7 +103,7 @@ def _rewrite(overrides: Sequence[str], catalogue: Catalogue, faults: list[Fault]
     given = grammar.choices(joined, "strategy")
     if not any(o.lstrip("+~").startswith("strategy.") for o in joined) and all(len(names) == 1 for names in given):
         return joined
-    places = [o for o in joined if grammar.key_of(o) in ("experiment", "hydra.searchpath")]
+    places = [o for o in joined if key_of(o) in ("experiment", "hydra.searchpath")]
     named = {name for names in given for name in names} - catalogue.options["strategy"].keys()
     presets = {name: methods[0] for name in named if (methods := _methods([*places, f"strategy=[{name}]"]))}
     faults += grammar.refuse_repeats(given, presets)
@@ -117,16 +119,17 @@ def _methods(overrides: Sequence[str]) -> grammar.Members:
         return ()
 
 
-def _expand(overrides: Sequence[str]) -> list[list[str]]:
-    loader = GlobalHydra.instance().config_loader()
-    parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
-    values = [
-        [f"{each.get_key_element()}={value}" for value in each.sweep_string_iterator()]
-        if each.is_discrete_sweep()
-        else [str(each.input_line)]
-        for each in parsed
-    ]
-    return [list(job) for job in itertools.product(*values)]
+def _sweeper(overrides: Sequence[str], *, sweep: bool) -> Sweeper | None:
+    """What makes the jobs: where it is a sweep, or hydra.mode says so."""
+    about = [o for o in overrides if key_of(o).startswith("hydra") or key_of(o) == "experiment"]
+    if not about:
+        return Sweeper() if sweep else None
+    try:
+        config = hydra.compose("config", about, return_hydra_config=True).hydra
+    except _FAILURES:  # told of by the jobs
+        return Sweeper() if sweep else None
+    settings: Any = OmegaConf.to_container(config.sweeper)
+    return Sweeper(settings) if sweep or config.mode == RunMode.MULTIRUN else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ def _jobs(alternatives: Sequence[Sequence[str]], catalogue: Catalogue, faults: l
         config = deepcopy(composed.config)
         if seeds:
             config.seed = int(grammar.value_of(seeds[-1]))
-        config = _tidy(config)
+        config = tidy(config)
         faults += [*explain(composed.troubles, config, catalogue), *validate(config, catalogue)]
         yield Job(config, composed.directory)
 
@@ -172,14 +175,14 @@ def _composed(overrides: Sequence[str], catalogue: Catalogue, faults: list[Fault
             if culprit is None:
                 faults += explain(troubles, None, catalogue)
                 return None
-            dropped = f"{grammar.key_of(culprit)}."
-            remaining = [each for each in remaining if each != culprit and not grammar.key_of(each).startswith(dropped)]
+            dropped = f"{key_of(culprit)}."
+            remaining = [each for each in remaining if each != culprit and not key_of(each).startswith(dropped)]
     with open_dict(config):
         del config["hydra"]
     return _Composed(config, directory, troubles)
 
 
-def _tidy(config: DictConfig) -> DictConfig:
+def tidy(config: DictConfig) -> DictConfig:
     """Drops settings of methods that the job does not have, and makes paths absolute."""
     with open_dict(config):
         for name in [name for name, node in (config.get("strategy") or {}).items() if "_target_" not in node]:

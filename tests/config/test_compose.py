@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig
 
-from fedmed.config.compose import compose, plan, sweep
+from fedmed.config.compose import compose, plan
+from fedmed.config.sweeping import sweep
 from fedmed.errors import UserError
 
 
@@ -153,7 +154,7 @@ def test_a_sweep_runs_every_job_and_each_ignores_options_of_methods_that_it_lack
     jobs: list[tuple[list[str], int]] = []
     directories: set[Path] = set()
 
-    def task(config: DictConfig, directory: Path) -> None:
+    def task(config: DictConfig, directory: Path, number: int) -> None:
         jobs.append((members(config), config.seed))
         directories.add(directory)
         assert config.strategy.get("fedprox", {"mu": 3})["mu"] == 3
@@ -184,7 +185,7 @@ def test_a_sweep_still_refuses_a_wrong_option_of_a_method_that_some_jobs_have() 
 
 
 def test_what_a_failed_job_raises_comes_out() -> None:
-    def task(config: DictConfig, directory: Path) -> None:
+    def task(config: DictConfig, directory: Path, number: int) -> None:
         raise UserError
 
     with pytest.raises(UserError):

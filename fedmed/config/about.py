@@ -1,0 +1,47 @@
+"""What Hydra tells of itself and of a composed config, and what shells ask it for."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Sequence
+
+from hydra._internal.utils import get_args_parser
+
+from fedmed.config.compose import Plan, session
+from fedmed.config.discovery import discover
+from fedmed.config.grammar import join_members
+from fedmed.errors import refuse
+
+REQUESTS, SHELLS = ("install", "uninstall", "query"), ("bash", "fish", "zsh")
+
+
+def info(checked: Plan, part: str) -> None:
+    """Prints what Hydra's `--info` tells."""
+    with session(checked.catalogue) as app:
+        app.show_info(part, config_name="config", overrides=list(checked.overrides))
+
+
+def hydra_help() -> None:
+    """Prints what Hydra's `--hydra-help` tells."""
+    with session(discover()) as app:
+        app.hydra_help("config", args_parser=get_args_parser(), args=Namespace(overrides=[]))
+
+
+def shell_completion(asked: Sequence[str]) -> None:
+    """Prints what a shell asks for, as Hydra's `-sc` does: install=bash, uninstall=fish, query=zsh and the like."""
+    request, _, shell = asked[0].partition("=") if len(asked) == 1 else ("", "", "")
+    if request not in REQUESTS or shell not in SHELLS:
+        expected = f"{'|'.join(REQUESTS)}={'|'.join(SHELLS)}"
+        fix = 'For instance, in ~/.bashrc: eval "$(fedmed -sc install=bash)"'
+        raise refuse("--shell-completion", expected, " ".join(asked) or "nothing", fix)
+    with session(discover()) as app:
+        app.shell_completion(config_name="config", overrides=[f"{request}={shell}"])
+
+
+def complete_options(line: str, shell: str) -> None:
+    """Prints by what the last word of a line of options can go on. line: of a command of fedmed, without its words."""
+    words = line.split(" ")
+    kept = [word for word in words[:-1] if not word.startswith("-") or word in ("-m", "--multirun")]
+    os.environ["COMP_LINE"] = " ".join(["fedmed", *join_members(kept), words[-1]])
+    shell_completion([f"query={shell}"])
