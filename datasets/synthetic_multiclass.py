@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, Interval
 from torch import Generator, Tensor
 
-from fedmed.data.examples import Dataset, Table
+from fedmed.data.examples import Dataset, Table, Task
 from fedmed.data.painting import grating, paint_table, smooth_field, soft, spread_points, star, uniform
 from fedmed.rng import generator
 
@@ -43,6 +43,7 @@ class SyntheticMulticlass(Dataset):
     seed: seed of the classes and the images.
     """
 
+    task: ClassVar[Task] = "multiclass"
     images: Annotated[int, Ge(1)] = 2000
     test_images: Annotated[int, Ge(1)] = 500
     side: Annotated[int, Ge(8)] = 28
@@ -59,7 +60,7 @@ class SyntheticMulticlass(Dataset):
         points = 0.5 + self.separation * (ranks - 0.5)  # (classes, looks)
         return paint_table(
             lambda n, rng: self._paint(n, rng, points),
-            task="multiclass",
+            task=self.task,
             class_names=tuple(map(str, range(self.classes))),
             images=self.images,
             test_images=self.test_images,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, Interval
 from torch import Generator, Tensor
 
-from fedmed.data.examples import Dataset, Table
+from fedmed.data.examples import Dataset, Table, Task
 from fedmed.data.painting import grating, paint_table, random_waves, smooth_field, soft, spread_points, star, uniform
 from fedmed.rng import generator
 
@@ -51,6 +51,7 @@ class SyntheticMultilabel(Dataset):
     seed: seed of the findings and the images.
     """
 
+    task: ClassVar[Task] = "multilabel"
     images: Annotated[int, Ge(1)] = 2000
     test_images: Annotated[int, Ge(1)] = 500
     side: Annotated[int, Ge(8)] = 32
@@ -66,7 +67,7 @@ class SyntheticMultilabel(Dataset):
         atlas = self._atlas()
         return paint_table(
             lambda n, rng: self._paint(n, rng, atlas),
-            task="multilabel",
+            task=self.task,
             class_names=tuple(f"finding {number}" for number in range(self.findings)),
             images=self.images,
             test_images=self.test_images,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge
 from torch import Generator, Tensor
 
-from fedmed.data.examples import Dataset, Table
+from fedmed.data.examples import Dataset, Table, Task
 from fedmed.data.painting import paint_table, random_waves, smooth_field, soft, star, uniform
 from fedmed.rng import generator
 
@@ -48,6 +48,7 @@ class SyntheticSegmentation(Dataset):
     seed: seed of the anatomy and the images.
     """
 
+    task: ClassVar[Task] = "segmentation"
     images: Annotated[int, Ge(1)] = 600
     test_images: Annotated[int, Ge(1)] = 150
     side: Annotated[int, Ge(8)] = 64
@@ -65,7 +66,7 @@ class SyntheticSegmentation(Dataset):
         organs = tuple(f"organ {number + 1}" for number in range(self.organs))
         return paint_table(
             lambda n, rng: self._paint(n, rng, atlas),
-            task="segmentation",
+            task=self.task,
             class_names=("background", *(("lesion",) if self.lesions else organs)),
             images=self.images,
             test_images=self.test_images,

@@ -8,6 +8,7 @@ from textwrap import fill
 
 from fedmed.config.discovery import GROUPS, discover
 from fedmed.config.fields import Field
+from fedmed.config.usual import MODEL, MODELS
 from fedmed.config.validate import OPTIMIZER, SETTINGS
 
 HEAD = """\
@@ -49,7 +50,8 @@ def _settings(prefix: str, fields: Iterable[Field]) -> str:
 
 
 def _choice(group: str, names: Iterable[str]) -> str:
-    return _line(f"{group}=", ", ".join(names))
+    usual = "; ".join(f"{model} by default for {task}" for task, model in MODELS.items())
+    return _line(f"{group}=", f"{', '.join(names)}{f' ({MODEL} by default; {usual})' if group == 'model' else ''}")
 
 
 def _line(left: str, right: str) -> str:

@@ -18,7 +18,7 @@ REQUESTS, SHELLS = ("install", "uninstall", "query"), ("bash", "fish", "zsh")
 
 def info(checked: Plan, part: str) -> None:
     """Prints what Hydra's `--info` tells."""
-    with session(checked.catalogue) as app:
+    with session(checked.catalogue, checked.overrides) as app:
         app.show_info(part, config_name="config", overrides=list(checked.overrides))
 
 

@@ -70,7 +70,7 @@ def plan(arguments: Sequence[str], *, sweep: bool = False) -> Plan:
     catalogue = discover()
     faults: list[Fault] = []
     overrides = malformed(grammar.name_files(grammar.quote_paths(arguments), catalogue, faults), faults)
-    with session(catalogue):
+    with session(catalogue, overrides):
         sweeper = _sweeper(overrides, sweep=sweep)
         if sweeper:
             overrides = with_params(overrides, sweeper)
@@ -86,14 +86,14 @@ def plan(arguments: Sequence[str], *, sweep: bool = False) -> Plan:
 
 def show(checked: Plan, *, part: str, package: str | None, resolve: bool) -> None:
     """Prints a composed config as Hydra's `--cfg` does; part: job, hydra or all."""
-    with session(checked.catalogue) as app:
+    with session(checked.catalogue, checked.overrides) as app:
         app.show_cfg("config", list(checked.overrides), cfg_type=part, package=package, resolve=resolve)
 
 
 @contextmanager
-def session(catalogue: Catalogue) -> Iterator[Any]:
-    """Hydra, with the options of a catalogue, for the length of a block."""
-    register(catalogue)
+def session(catalogue: Catalogue, overrides: Sequence[str] = ()) -> Iterator[Any]:
+    """Hydra, with the options of a catalogue, for the length of a block. overrides: those of the jobs."""
+    register(catalogue, overrides)
     with initialize_config_module("fedmed.configs", version_base="1.3", job_name="fedmed"):
         yield GlobalHydra.instance().hydra
 

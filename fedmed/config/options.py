@@ -25,6 +25,7 @@ class Option:
     """One choice of a group, such as `fedprox` of `strategy`.
 
     target: what to build: `fedmed.strategies.fedprox.FedProx`, or `/path/to/file.py:Class` for a user's own file.
+    task: what its class declares as its class variable `task`; empty where nothing.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Option:
     summary: str
     fields: tuple[Field, ...]
     file: Path
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def read_option(node: ast.ClassDef, source: Source, *, name: str, target: str, f
     """One option from its class; raises ValueError where a field is not of the forms that options may use."""
     fields = {field.name: field for field in (*source.inherited, *_fields(node, inherited=False))}
     summary = visible(read_docstring(ast.get_docstring(node))[0])
-    return Option(name, source.group, target, summary, tuple(fields.values()), file)
+    return Option(name, source.group, target, summary, tuple(fields.values()), file, _task(node))
 
 
 def defines(file: Path, name: str) -> bool:
@@ -138,6 +140,15 @@ def _fields(node: ast.ClassDef, *, inherited: bool) -> Iterator[Field]:
             name = item.target.id
             where = f"{node.name}.{name} (line {item.lineno})"
             yield Field(name, _type(item, where), _default(item, where), visible(meanings.get(name, "")), inherited)
+
+
+def _task(node: ast.ClassDef) -> str:
+    """The text that a class holds as its class variable `task`, which says the task of all that it makes."""
+    for item in node.body:
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and item.target.id == "task":
+            value = item.value if _is_class_variable(item) else None
+            return str(value.value) if isinstance(value, ast.Constant) else ""
+    return ""
 
 
 def _is_class_variable(item: ast.AnnAssign) -> bool:

@@ -5,10 +5,10 @@ A node is made when Hydra first reads it: most options are never chosen, and a n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import field as default_of
 from dataclasses import make_dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from uuid import uuid4
 
@@ -18,16 +18,22 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from fedmed.config.discovery import GROUPS, Catalogue
 from fedmed.config.fields import Field, plain
 from fedmed.config.options import Option
+from fedmed.config.usual import usual_model
 from fedmed.config.validate import OPTIMIZER, SETTINGS
 
 
-def register(catalogue: Catalogue) -> None:
-    """Offers the settings and every option to Hydra, in place of those of an earlier catalogue."""
+def register(catalogue: Catalogue, overrides: Sequence[str] = ()) -> None:
+    """Offers the settings and every option to Hydra, in place of those of an earlier catalogue.
+
+    overrides: what tells the task of a dataset whose class does not.
+    """
     store = ConfigStore.instance()
     store.store("schema", _settings())
     for group, options in catalogue.options.items():
         store.repo[group] = {f"{name}.yaml": _Entry(name, option) for name, option in options.items()}
     OmegaConf.register_new_resolver("fedmed.members", _members, replace=True)
+    model = partial(usual_model, catalogue=catalogue, overrides=tuple(overrides))
+    OmegaConf.register_new_resolver("fedmed.model", model, replace=True)
     OmegaConf.register_new_resolver("fedmed.unique", lambda: uuid4().hex[:6], use_cache=True, replace=True)
 
 

@@ -38,8 +38,8 @@ def sweep(checked: Plan, task: Task, *, options: Sequence[str] = ()) -> Swept:
     options: further overrides of Hydra's own.
     """
     job = _Job(task)
-    with session(checked.catalogue) as app:
-        overrides = [*checked.overrides, *options]
+    overrides = [*checked.overrides, *options]
+    with session(checked.catalogue, overrides) as app:
         config = app.compose_config("config", overrides, run_mode=RunMode.MULTIRUN, with_log_configuration=True)
         folder = Path(config.hydra.sweep.dir)
         before = _runs(folder)

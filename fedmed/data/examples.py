@@ -41,6 +41,9 @@ class Examples:
         return Examples(self.x[index], self.y[index], None if self.seen is None else self.seen[index])
 
 
+Task = Literal["multiclass", "multilabel", "segmentation"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A whole dataset in memory, one row per image, with what is known about every row.
@@ -54,7 +57,7 @@ class Table:
     """
 
     examples: Examples
-    task: Literal["multiclass", "multilabel", "segmentation"]
+    task: Task
     classes: int
     split: NDArray[np.int8] | None = None
     site: Indices | None = None
@@ -79,6 +82,9 @@ def name_of(site: int, names: Sequence[str]) -> str:
 @dataclass(frozen=True, kw_only=True)
 class Dataset(ABC):
     """Where images come from; each file in datasets/ holds one subclass, whose fields are its options.
+
+    A subclass whose images are always of one task says which (`task: ClassVar[Task] = "segmentation"`), so that runs
+    which choose no model get the usual one.
 
     resize: side in pixels to which images and masks are resized (null: as they are).
     normalise: none (uint8 scaled to 0..1), dataset (mean and deviation of the training images), or image (of each

@@ -21,7 +21,7 @@ FEATURES = 96
 
 @dataclass(frozen=True, kw_only=True)
 class SmallCnn(Model):
-    """Two convolutions and two linear layers, 0.16 million parameters on 28x28 pixels; features (B, 96).
+    """Two convolutions and two linear layers, 0.16 million parameters on 28x28 pixels, the default; features (B, 96).
 
     width: channels of the first convolution; the second has twice as many (at least 1).
     norm: normalisation after each convolution: none, batch, or group (8 groups, fewer where 8 does not divide width).
