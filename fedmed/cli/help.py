@@ -50,8 +50,9 @@ def _settings(prefix: str, fields: Iterable[Field]) -> str:
 
 
 def _choice(group: str, names: Iterable[str]) -> str:
-    usual = "; ".join(f"{model} by default for {task}" for task, model in MODELS.items())
-    return _line(f"{group}=", f"{', '.join(names)}{f' ({MODEL} by default; {usual})' if group == 'model' else ''}")
+    usual = ", ".join(f"{model} for {task}" for task, model in MODELS.items())
+    default = f" (by default {MODEL}, {usual})" if group == "model" else ""
+    return _line(f"{group}=", f"{', '.join(names)}{default}")
 
 
 def _line(left: str, right: str) -> str:

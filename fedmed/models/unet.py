@@ -19,7 +19,7 @@ from fedmed.models.net import Model, Net
 
 @dataclass(frozen=True, kw_only=True)
 class UNet(Model):
-    """A residual U-Net, 0.21 million parameters, the default for segmentation; features (B, D, H, W) with D the first of channels; head 1x1.
+    """A residual U-Net, 0.21 million parameters, the default for segmentation; features (B, D, H, W), D channels[0].
 
     channels: channels per level, finest first; each level after the first halves the side (at least two levels).
     norm: normalisation after each convolution: batch, group (8 groups, fewer where 8 does not divide all of channels)
