@@ -15,6 +15,7 @@ from fedmed.comparison.runs import Run
 from fedmed.config.stored import LOADER, first_line, refuse_aliases
 from fedmed.errors import UserError, refuse
 from fedmed.headline import HIGHER_IS_BETTER
+from fedmed.results.forms import check_numbers
 from fedmed.results.json_text import parse
 from fedmed.results.store import FORMAT
 
@@ -94,13 +95,17 @@ def _declared(better: object) -> dict[str, bool]:
 
 
 def content_of(path: Path) -> dict[str, Any]:
-    """The object in a JSON file of a run; raises UserError."""
+    """The object in run.json or final.json of a run; raises UserError."""
     try:
-        return parse(path.read_bytes(), path.name)
+        found = parse(path.read_bytes(), path.name)
+        if path.name == "final.json":
+            check_numbers(found, path.name)
+        return found
     except OSError as error:
         raise refuse(str(path), "a file", f"{path.name} cannot be read ({error.strerror})") from error
     except UserError as error:
-        raise refuse(str(path), "a JSON object", f"{path.name}: {error.faults[0].got}") from error
+        fault = error.faults[0]
+        raise refuse(str(path), fault.expected, f"{fault.where}: {fault.got}") from error
 
 
 def settings_of(folder: Path) -> dict[str, Any]:

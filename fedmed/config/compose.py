@@ -31,7 +31,9 @@ from fedmed.errors import Fault, UserError
 PATHS = ("dataset.path", "dataset.root", "partition.path", "model.weights", "sampling.path")
 """Options that name files: made absolute, so that a run can be resumed from any directory."""
 
-_FAILURES = (HydraException, OmegaConfBaseException, ValueError)
+_FAILURES = (HydraException, OmegaConfBaseException, ValueError, TypeError, ArithmeticError, AttributeError)
+"""What Hydra raises on words that it parses and can make nothing of."""
+
 _SEED = re.compile(r"seed=\d+")
 
 
@@ -168,18 +170,31 @@ def _composed(overrides: Sequence[str], catalogue: Catalogue, faults: list[Fault
             config = hydra.compose("config", remaining, return_hydra_config=True)
             HydraConfig.instance().set_config(config)
             directory = Path(config.hydra.run.dir)
+            with open_dict(config):
+                del config["hydra"]
+            OmegaConf.to_container(config, resolve=True)
             break
         except _FAILURES as error:
-            culprit = culprit_of(error, remaining)
+            culprit = culprit_of(error, remaining) or _superfluous(remaining)
             troubles.append((culprit, error))
             if culprit is None:
                 faults += explain(troubles, None, catalogue)
                 return None
             dropped = f"{key_of(culprit)}."
             remaining = [each for each in remaining if each != culprit and not key_of(each).startswith(dropped)]
-    with open_dict(config):
-        del config["hydra"]
     return _Composed(config, directory, troubles)
+
+
+def _superfluous(overrides: Sequence[str]) -> str | None:
+    """The last override without which the others compose, where Hydra does not say which one it minds."""
+    for at in reversed(range(len(overrides))):
+        try:
+            config = hydra.compose("config", [*overrides[:at], *overrides[at + 1 :]])
+            OmegaConf.to_container(config, resolve=True)
+        except _FAILURES:
+            continue
+        return overrides[at]
+    return None
 
 
 def tidy(config: DictConfig) -> DictConfig:
@@ -188,12 +203,14 @@ def tidy(config: DictConfig) -> DictConfig:
         for name in [name for name, node in (config.get("strategy") or {}).items() if "_target_" not in node]:
             del config.strategy[name]
     for name in PATHS:
-        if path := OmegaConf.select(config, name):
+        if isinstance(path := OmegaConf.select(config, name), str) and path:  # what is no text is refused later
             OmegaConf.update(config, name, str(Path(path).expanduser().resolve()))
-    if uri := OmegaConf.select(config, "tracking.uri"):
+    if isinstance(uri := OmegaConf.select(config, "tracking.uri"), str):
         config.tracking.uri = _absolute_uri(uri)
-    config.loss = config.loss and _absolute(config.loss)
-    config.metrics = [_absolute(text) for text in config.metrics]
+    if isinstance(config.loss, str):
+        config.loss = _absolute(config.loss)
+    if OmegaConf.is_list(config.metrics):
+        config.metrics = [_absolute(text) if isinstance(text, str) else text for text in config.metrics]
     OmegaConf.set_struct(config, True)
     return config
 

@@ -12,6 +12,7 @@ from typing import IO, Any, Literal
 from fedmed.errors import refuse
 from fedmed.files import about, make_folder, sync_folder, without_links, write_atomically
 from fedmed.headline import HIGHER_IS_BETTER, Directions, said
+from fedmed.results.forms import check_numbers, check_row, check_run
 from fedmed.results.json_text import dumps, parse
 
 FORMAT = 1
@@ -20,7 +21,7 @@ FORMAT = 1
 Kind = Literal["rounds", "clients", "audit", "faults"]
 KINDS: tuple[Kind, ...] = ("rounds", "clients", "audit", "faults")
 
-Status = Literal["running", "stopped", "finished"]
+Status = Literal["running", "stopped", "finished"]  # as forms.STATUSES
 """Of a run; one that was killed is still `running`."""
 
 
@@ -94,9 +95,7 @@ class RunDirectory:
         run = cls(path)
         if not (run.path / "run.json").is_file():
             raise refuse("resume", "a run directory (a folder with run.json)", path, "Check the path.")
-        found = run._read("run.json").get("format")
-        if found != FORMAT:
-            raise refuse(f"{path}/run.json", f"format {FORMAT}", found, "Use the version of fedmed that wrote it.")
+        run._about()
         return run
 
     @property
@@ -107,37 +106,36 @@ class RunDirectory:
     @property
     def identity(self) -> str:
         """The hash that `create` was given."""
-        return str(self._read("run.json")["identity"])
+        return str(self._about()["identity"])
 
     @property
     def marks(self) -> dict[str, str]:
         """What `create` was given; empty where nothing is known, as of runs of earlier versions."""
-        found: dict[str, str] = self._read("run.json").get("marks", {})
-        return found
+        return {name: str(mark) for name, mark in self._about().get("marks", {}).items()}
 
     @property
     def planned(self) -> int | None:
         """How many rounds the run is to have, as `create` and `plan` were given it."""
-        planned: int | None = self._read("run.json").get("rounds")
+        planned: int | None = self._about().get("rounds")
         return planned
 
     def plan(self, rounds: int, config_yaml: str) -> None:
         """Has the run go on to a later round than was planned: it is no longer finished, and has no result yet."""
-        self._write("run.json", self._read("run.json") | {"status": "stopped"})
+        self._write("run.json", self._about() | {"status": "stopped"})
         (self.path / "final.json").unlink(missing_ok=True)
         write_atomically(self.path / "config.yaml", config_yaml)
-        self._write("run.json", self._read("run.json") | {"rounds": rounds})
+        self._write("run.json", self._about() | {"rounds": rounds})
 
     @property
     def label(self) -> str:
         """What tells this run from all others: when it was made, and of what."""
-        created = str(self._read("run.json")["created"])
+        created = str(self._about()["created"])
         return f"{created[:19].replace(':', '-')}_{self.identity[:8]}"
 
     @property
     def status(self) -> Status:
         """Whether it is under way, has stopped by an error or an interruption, or is finished."""
-        status: Status = self._read("run.json")["status"]
+        status: Status = self._about()["status"]
         return status
 
     @contextmanager
@@ -168,7 +166,7 @@ class RunDirectory:
         """All rows so far; a last line cut short by a kill is left out."""
         path = self._rows(kind)
         lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-        return [parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+        return [_row(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
 
     def sync(self) -> None:
         """Waits until the rows are on the disk."""
@@ -199,10 +197,14 @@ class RunDirectory:
 
     def final(self) -> dict[str, Any] | None:
         """The final result; None while there is none."""
-        return self._read("final.json") if (self.path / "final.json").exists() else None
+        if not (path := self.path / "final.json").exists():
+            return None
+        found = parse(path.read_bytes(), str(path))
+        check_numbers(found, str(path))
+        return found
 
     def _mark(self, status: Status) -> None:
-        if (known := self._read("run.json"))["status"] != status:
+        if (known := self._about())["status"] != status:
             self._write("run.json", known | {"status": status})
 
     def _rows(self, kind: Kind) -> Path:
@@ -211,8 +213,21 @@ class RunDirectory:
     def _write(self, name: str, value: Mapping[str, object]) -> None:
         write_atomically(self.path / name, dumps(value, indent=2) + "\n")
 
-    def _read(self, name: str) -> dict[str, Any]:
-        return parse((self.path / name).read_bytes(), str(self.path / name))
+    def _about(self) -> dict[str, Any]:
+        """The content of run.json; raises UserError where it is damaged, or of a later format."""
+        path = self.path / "run.json"
+        found = parse(path.read_bytes(), str(path))
+        if found.get("format") != FORMAT:
+            fix = "Use the version of fedmed that wrote it."
+            raise refuse(str(path), f"format {FORMAT}", repr(found.get("format"))[:60], fix)
+        check_run(found, str(path))
+        return found
+
+
+def _row(line: bytes, where: str) -> dict[str, Any]:
+    found = parse(line, where)
+    check_row(found, where)
+    return found
 
 
 def _cut_torn_line(file: IO[bytes]) -> None:

@@ -9,11 +9,23 @@ from typing import Any
 import torch
 
 from fedmed.data.normalise import Normalise
+from fedmed.errors import refuse
 from fedmed.files import write_atomically
+from fedmed.results import forms
+from fedmed.results.json_text import parse
 from fedmed.runner.parts import Parts
 from fedmed.tasks import TASKS, Task
 
 NAME = "model.json"
+FIELDS: forms.Fields = {
+    "task": str,
+    "classes": int,
+    "names": list,
+    "channels": int,
+    "side": int,
+    "pixels": str,
+    "normalise": dict,
+}
 
 
 def write_card(folder: Path, parts: Parts) -> None:
@@ -32,11 +44,20 @@ def write_card(folder: Path, parts: Parts) -> None:
 
 
 def read_card(folder: Path) -> tuple[dict[str, Any], Task, Normalise]:
-    """The card as written, the task, and the normalisation."""
-    card = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    task = TASKS[card["task"]](classes=card["classes"], names=tuple(card["names"]))
-    by, scale, offset = card["normalise"].values()
-    return card, task, Normalise(by, _tensor(scale), _tensor(offset))
+    """The card as written, the task, and the normalisation; raises `UserError` where it is missing or damaged."""
+    path = folder / NAME
+    if not path.is_file():
+        raise refuse(str(path), "a file", "none", forms.FIX)
+    card = parse(path.read_bytes(), str(path))
+    forms.check_fields(card, FIELDS, str(path))
+
+    def parts() -> tuple[Task, Normalise]:
+        task = TASKS[card["task"]](classes=card["classes"], names=tuple(map(str, card["names"])))
+        by, scale, offset = (card["normalise"][name] for name in ("by", "scale", "offset"))
+        return task, Normalise(by, _tensor(scale), _tensor(offset))
+
+    task, normalise = forms.checked(parts, str(path), "what a model must know")
+    return card, task, normalise
 
 
 def _listed(statistic: torch.Tensor | None) -> Any:

@@ -62,7 +62,7 @@ def predict(
     for code in check_code(config, directory, trusted, groups=("model",)):
         say(f"{directory} imports {code}")
     card, task, normalise = read_card(directory)
-    x = _read_images(images, card)
+    x = read_images(images, card)
     net = _net(kept, config, card, task.outputs, best=best)
     with torch.no_grad():
         parts = [task.probabilities(net(normalise(x[rows]))) for rows in spans(Examples(x, x))]
@@ -119,7 +119,11 @@ def _net(kept: RunDirectory, config: DictConfig, card: dict[str, Any], outputs: 
     return net.eval()
 
 
-def _read_images(path: Path, card: dict[str, Any]) -> Tensor:
+def read_images(path: Path, card: dict[str, Any]) -> Tensor:
+    """The images of an npz file (N, C, H, W); raises `UserError` where they are not of the model's form.
+
+    card: of the model, as `fedmed.runner.card` reads it.
+    """
     with open_npz(path, "images") as archive:
         key = next((key for key in KEYS if key in archive.keys), None)
         if key is None:

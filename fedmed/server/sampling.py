@@ -17,7 +17,11 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Interval
 
 from fedmed import rng
+from fedmed.data.files import check_regular
 from fedmed.errors import Fault, UserError, refuse
+
+DIGITS = 9
+"""Most digits of a client's number in a trace."""
 
 Trace = Mapping[int, tuple[bool, ...]]
 """By client: whether it is available in each round of a trace."""
@@ -134,6 +138,7 @@ def sample(clients: Sequence[int], count: int | None, *, seed: int, round: int) 
 
 def read_trace(path: Path) -> Trace:
     """The trace in a file; raises `UserError` where it cannot be read."""
+    check_regular(path, "sampling.path", "a CSV file", ".csv")
     try:
         return _read_version(path, path.stat().st_mtime_ns)
     except (OSError, UnicodeDecodeError) as error:
@@ -147,7 +152,13 @@ def _read_version(path: Path, changed: int) -> Trace:
     rows = {number: [cell.strip() for cell in line.split(",")] for number, line in lines if line.strip()}
     trace: dict[int, tuple[bool, ...]] = {}
     for number, (client, *cells) in rows.items():
-        if not client.isdecimal() or int(client) in trace or not cells or set(cells) - {"0", "1"}:
+        if (
+            not client.isdecimal()
+            or len(client) > DIGITS
+            or int(client) in trace
+            or not cells
+            or set(cells) - {"0", "1"}
+        ):
             expected = "the number of a client that no other line has, then a 0 or a 1 for each round"
             raise refuse(f"sampling.path: {path}, line {number}", expected, ",".join([client, *cells])[:60], "Mend it.")
         trace[int(client)] = tuple(cell == "1" for cell in cells)

@@ -86,12 +86,13 @@ class EndsConfig:
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Offers both as `hydra/launcher=forking` and `hydra/sweeper=ends`, in the only package where Hydra takes them."""
+    plugins = Plugins.instance()  # which looks through the package, where there is one, before it is replaced
     package = ModuleType("hydra_plugins") if find_spec("hydra_plugins") is None else import_module("hydra_plugins")
     monkeypatch.setitem(sys.modules, "hydra_plugins", package)
     monkeypatch.setitem(sys.modules, "hydra_plugins.toys", sys.modules[__name__])
     for plugin in (ForkingLauncher, EndsSweeper):
         monkeypatch.setattr(plugin, "__module__", "hydra_plugins.toys")
-        Plugins.instance().register(plugin)
+        plugins.register(plugin)
     store = ConfigStore.instance()
     store.store("forking", ForkingConfig, group="hydra/launcher")
     store.store("ends", EndsConfig, group="hydra/sweeper")

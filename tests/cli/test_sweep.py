@@ -29,7 +29,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         final = {**FINAL, "val.auc": lr, "val.loss": 1 - lr, "val.dice": None, "seed": config.seed, "pid": os.getpid()}
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "final.json").write_text(json.dumps(final))
-        (directory / "run.json").write_text('{"format": 1, "status": "finished"}')
+        about = {"format": 1, "identity": "", "created": "", "rounds": 1, "status": "finished"}
+        (directory / "run.json").write_text(json.dumps(about))
         return {**final, "directory": str(directory)}
 
     hydra_toys.install(monkeypatch)

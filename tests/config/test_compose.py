@@ -190,3 +190,22 @@ def test_what_a_failed_job_raises_comes_out() -> None:
 
     with pytest.raises(UserError):
         sweep(plan(["seed=0,1"], sweep=True), task)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "dataset.val=" + "9" * 400,
+        "dataset.val=${oc.env:HOME}",
+        "rounds=${x}",
+        "partition.path=1",
+        "experiment=true",
+        "loss=[1]",
+        "metrics=1",
+        "tracking.uri=1",
+    ],
+)
+def test_words_that_hydra_parses_and_can_make_nothing_of_are_refused_by_name(override: str) -> None:
+    faults = refused("clients=3", override).splitlines()
+    assert len(faults) == 1
+    assert override.partition("=")[0] in faults[0]

@@ -1,0 +1,1 @@
+"""Damaged and foreign files through the paths by which fedmed reads what users hand over."""
