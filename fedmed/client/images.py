@@ -31,8 +31,14 @@ def augmented(augment: Augment, x: Tensor, y: Tensor, views: torch.Generator) ->
         raise
     except Exception as error:
         raise refuse(f"augment={name}, apply", expected, f"{type(error).__name__}: {error}", APPLY) from error
-    if new_x.shape[:2] != x.shape[:2] or new_x.dtype != x.dtype or len(new_y) != len(y):
+    masks = y.dim() > 2
+    shape = (len(y), *new_x.shape[2:]) if masks else tuple(y.shape)
+    if new_x.shape[:2] != x.shape[:2] or new_x.dtype != x.dtype or new_x.dim() != 4 or len(new_y) != len(y):
         raise refuse(f"augment={name}, apply", expected, got, APPLY)
+    if tuple(new_y.shape) != shape or new_y.dtype != y.dtype:
+        raise refuse(f"augment={name}, apply", f"images, and labels {shape} {y.dtype}", got, APPLY)
+    if not masks and new_y is not y and not torch.equal(new_y, y):
+        raise refuse(f"augment={name}, apply", "the labels that it was given", "others", APPLY)
     return new_x, new_y
 
 

@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from difflib import get_close_matches
 from hashlib import blake2b
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +30,10 @@ def build(node: DictConfig | Mapping[str, Any]) -> Any:
     values = _values(node)
     target = values.pop("_target_")
     made = resolve(target)
+    if lacking := sorted(getattr(made, "__abstractmethods__", ())):
+        close = [name for name in vars(made) if get_close_matches(name, lacking, n=1)]
+        fix = f"It has {', '.join(close)}, which may be misspelt." if close else "Write it there."
+        raise refuse(target, f"a class with {', '.join(lacking)}", "one without", fix)
     try:
         return made(**values)
     except UserError:

@@ -14,6 +14,9 @@ from pathlib import Path
 from fedmed.config.discovery import GROUPS, Catalogue, Group, read_given
 from fedmed.errors import Fault, UserError
 
+_LITERAL = re.compile(r"[\d_.]+(e\d+)?|nan|inf|true|false|null", re.IGNORECASE)
+"""Names that Hydra takes for a number or for nothing."""
+
 Members = tuple[str, ...]
 """Names of the methods of one run, in order; presets by their own name."""
 
@@ -142,7 +145,8 @@ def _exists(path: str) -> bool:
 def _register(text: str, group: Group, catalogue: Catalogue) -> str:
     option = read_given(text, group)
     namesake = catalogue.options[group.name].get(option.name)
-    if namesake and namesake.target != option.target:  # named by its path, so it is clear which of the two is meant
+    another = namesake is not None and namesake.target != option.target
+    if another or _LITERAL.fullmatch(option.name):  # named by its path, so it is clear which of the two is meant
         option = replace(option, name=f"own_{option.name}")
     catalogue.add(option)
     if option.name in catalogue.broken[group.name]:

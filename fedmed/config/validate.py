@@ -18,6 +18,14 @@ from fedmed.errors import Fault, UserError, near
 SETTINGS = {field.name: field for field in fields_of(Experiment) if field.name != "optimizer"}
 OPTIMIZER = {field.name: field for field in fields_of(Optimizer)}
 DEVICES = ("auto", "cpu", "cuda", "cuda:0")
+MEANT = {
+    "gpu": "A GPU is device=cuda, or device=auto for one where there is one.",
+    "mps": "Apple's GPUs are not supported: device=cpu.",
+    "tpu": "Only GPUs for CUDA are supported, beside device=cpu.",
+    "xpu": "Only GPUs for CUDA are supported, beside device=cpu.",
+    "rocm": "torch calls AMD's GPUs cuda: device=cuda.",
+}
+"""Devices by names that other libraries have for them."""
 
 Values = Mapping[str, Any]
 
@@ -154,7 +162,8 @@ def _check_steps(values: Values) -> Iterator[Fault]:
 
 def _check_device(name: str) -> Iterator[Fault]:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
-        fix = f"{near(name, DEVICES)} fedmed doctor shows which there are."
+        meant = MEANT.get(name.lower())
+        fix = f"{meant or near(name, DEVICES)} fedmed doctor shows which there are."
         yield Fault("device", "auto, cpu, cuda or cuda:<number>", name, fix)
 
 

@@ -118,8 +118,11 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except (SafetensorError, UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise refuse("model.weights", "a safetensors file, or a torch file of tensors", f"{path}: {reason}") from error
+        # torch goes on with how to run a stranger's code
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        fix = "Save the tensors alone: safetensors.torch.save_file(net.state_dict(), 'weights.safetensors')."
+        expected = "a safetensors file, or a torch file of tensors"
+        raise refuse("model.weights", expected, f"{path}: {reason}", fix) from error
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise refuse("model.weights", "a mapping from entry names to tensors", f"a {type(content).__name__} in {path}")
     return dict(content)

@@ -12,6 +12,7 @@ from fedmed.client import Trainer, Training
 from fedmed.config.build import build, resolve, settings
 from fedmed.config.experiment import Experiment
 from fedmed.data.augment import Augment, NoneAugment
+from fedmed.data.examples import Examples
 from fedmed.data.held import Held
 from fedmed.data.pooled import pooled
 from fedmed.data.world import World, build_world
@@ -25,6 +26,7 @@ from fedmed.models.net import Model, Net, scope
 from fedmed.models.start import check, create, shape_faults
 from fedmed.runner.conditions import build_conditions
 from fedmed.runner.identity import identity, marks
+from fedmed.runner.own_augment import moves, try_augment
 from fedmed.runner.own_loss import own_loss
 from fedmed.runner.site_world import server_world
 from fedmed.runner.submit import superlink_of
@@ -65,8 +67,7 @@ def build_parts(config: DictConfig, world: World | None = None) -> Parts:
     world = world or load_world(config)
     task = world.task
     if chosen.loss:
-        some = next((share.train for share in world.shares if len(share.train)), None)
-        task = replace(task, entrywise=own_loss(chosen.loss, task, some))
+        task = replace(task, entrywise=own_loss(chosen.loss, task, _some(world)))
     model: Model = build(config.model)
     model_faults = check(model, task.kind, world.channels, world.side)
     if faults := [*model_faults, *_client_faults(chosen, world, conditions), *_metric_faults(chosen, task)]:
@@ -75,13 +76,15 @@ def build_parts(config: DictConfig, world: World | None = None) -> Parts:
     net = create(model, **shape, seed=chosen.seed)
     if faults := shape_faults(net, task.kind, **shape):
         raise UserError(*faults)
+    augment: Augment = build(config.augment)
+    try_augment(augment, _some(world), lambda side: shape_faults(net, task.kind, **{**shape, "side": side}))
     setup = Setup(
         task=task,
         net=net,
         optimizer=chosen.optimizer,
         rounds=chosen.rounds,
         clients=len(world.shares),
-        moves=build(config.augment).moves,
+        moves=moves(augment),
     )
     if faults := [*chain.check(setup), *_local_faults(chain, net), *_uncovered(conditions, chain, net)]:
         raise UserError(*faults)
@@ -92,7 +95,7 @@ def build_parts(config: DictConfig, world: World | None = None) -> Parts:
         chain=chain,
         model=model,
         net=net,
-        trainer=_trainer(config, chosen, world, task, chain, model, net, device),
+        trainer=_trainer(config, chosen, world, task, chain, model, net, device, augment),
         engine=build(config.engine),
         server=build(config.server),
         conditions=conditions,
@@ -126,6 +129,11 @@ def load_world(config: DictConfig) -> World:
     return pooled(world) if chosen.pooled else world
 
 
+def _some(world: World) -> Examples | None:
+    """Training images on which code of the user's can be tried; None where none are here."""
+    return next((share.train for share in world.shares if len(share.train)), None)
+
+
 def _trainer(
     config: DictConfig,
     chosen: Experiment,
@@ -135,8 +143,8 @@ def _trainer(
     model: Model,
     net: Net,
     device: torch.device,
+    augment: Augment,
 ) -> Trainer:
-    augment: Augment = build(config.augment)
     training = Training(
         optimizer=chosen.optimizer,
         epochs=chosen.epochs,

@@ -141,8 +141,11 @@ def read_trace(path: Path) -> Trace:
     check_regular(path, "sampling.path", "a CSV file", ".csv")
     try:
         return _read_version(path, path.stat().st_mtime_ns)
-    except (OSError, UnicodeDecodeError) as error:
-        raise refuse("sampling.path", "a CSV file", f"{path} ({error})", "Check the path.") from error
+    except UnicodeDecodeError as error:
+        fix = "Write a line per client: its number, then 1 or 0 for each round."
+        raise refuse("sampling.path", "a CSV file", f"{path}: no text", fix) from error
+    except OSError as error:
+        raise refuse("sampling.path", "a CSV file", f"{path} ({error.strerror})", "Check the path.") from error
 
 
 @lru_cache(maxsize=8)

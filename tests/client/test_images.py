@@ -115,6 +115,8 @@ class Wrong(Augment):
         lambda x, y: (x, y[:1]),
         lambda x, y: (x.double(), y),
         lambda x, y: (x.mean(1), y),
+        lambda x, y: (x[..., 0], y),
+        lambda x, y: (x[:, :1], y),
     ],
 )
 def test_an_augmentation_that_gives_anything_but_a_batch_is_refused_by_name(gives: Any) -> None:
@@ -123,3 +125,24 @@ def test_an_augmentation_that_gives_anything_but_a_batch_is_refused_by_name(give
         augmented(Wrong(gives=gives), x, y, torch.Generator())
     smaller = Wrong(gives=lambda x, y: (x[..., :2], y))
     assert augmented(smaller, x, y, torch.Generator())[0].shape == (3, 2, 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("gives", "said"),
+    [
+        (lambda x, y: (x, y.double()), r"labels \(3,\) torch.float32, got"),
+        (lambda x, y: (x, y[:, None]), r"labels \(3,\) torch.float32, got"),
+        (lambda x, y: (x, y + 7), "the labels that it was given"),
+    ],
+)
+def test_an_augmentation_that_changes_labels_is_refused_by_name(gives: Any, said: str) -> None:
+    with pytest.raises(UserError, match=f"augment=Wrong, apply: expected.*{said}"):
+        augmented(Wrong(gives=gives), torch.zeros(3, 2, 4, 4), torch.zeros(3), torch.Generator())
+
+
+def test_masks_move_with_their_images() -> None:
+    x, masks = torch.zeros(3, 2, 4, 4), torch.zeros(3, 4, 4)
+    cut = Wrong(gives=lambda x, y: (x[..., :2], y[..., :2]))
+    assert augmented(cut, x, masks, torch.Generator())[1].shape == (3, 4, 2)
+    with pytest.raises(UserError, match=r"labels \(3, 4, 2\)"):
+        augmented(Wrong(gives=lambda x, y: (x[..., :2], y)), x, masks, torch.Generator())

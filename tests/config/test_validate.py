@@ -114,3 +114,12 @@ def edited(key: str, value: Any) -> Any:
 )
 def test_an_edited_config_is_checked_too(key: str, value: Any, where: str) -> None:
     assert where in [fault.where for fault in validate(edited(key, value))]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("gpu", "device=cuda"), ("GPU", "device=cuda"), ("mps", "not supported"), ("cud", "you mean")],
+)
+def test_devices_of_other_names_are_told_what_to_write(name: str, said: str) -> None:
+    with pytest.raises(UserError, match=f"device: expected auto, cpu, cuda or cuda:<number>, got {name}.*{said}"):
+        compose([f"device={name}"])

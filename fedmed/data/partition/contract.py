@@ -107,4 +107,5 @@ def _check_count(partition: Partition, pool: Pool, clients: int) -> None:
     images = int(pool.train.sum())
     if clients * partition.min_size > images:
         most = f"at most {images // partition.min_size}, as there are {images} training images"
-        raise refuse("clients", f"{most} and partition.min_size is {partition.min_size}", clients, _remedy(partition))
+        fix = f"Use fewer clients{' or lower partition.min_size' if partition.min_size > 1 else ''}."
+        raise refuse("clients", f"{most} and partition.min_size is {partition.min_size}", clients, fix)

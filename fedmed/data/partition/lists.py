@@ -104,7 +104,9 @@ def _rows(path: Path, client: int, values: Any) -> Indices:
 
 def _check_suffix(path: Path) -> None:
     if path.suffix not in (".npz", ".json"):
-        raise refuse("partition.path", "a file that ends in .npz or .json", repr(str(path)))
+        got = "nothing" if path == Path() else repr(str(path))
+        fix = "Write partition.path=<file>, with the rows of each client: [[0, 4, 7], [1, 2], ...] in a JSON file."
+        raise refuse("partition.path", "a file that ends in .npz or .json", got, fix)
 
 
 def _unusable(path: Path, found: object, expected: str = "one list of row numbers per client") -> UserError:
