@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from shlex import quote
 
 import torch
 
@@ -70,6 +71,10 @@ def _commit(root: Path) -> str | None:
 
 
 def _command(arguments: list[str]) -> str:
-    """The command line with the program's name for its path and `~` for the home folder."""
-    words = [Path(arguments[0]).name, *arguments[1:]] if arguments else []
-    return re.sub(rf"{re.escape(str(Path.home()))}(?=/|\s|$)", "~", " ".join(words))
+    """The command line as one would type it, with the program's name for its path and `~` for the home folder."""
+    if not arguments:
+        return ""
+    path = Path(arguments[0])
+    program = f"python -m {path.parent.name}" if path.name == "__main__.py" else quote(path.name)
+    command = " ".join([program, *map(quote, arguments[1:])])
+    return re.sub(rf"{re.escape(str(Path.home()))}(?=/|\s|'|$)", "~", command)

@@ -32,6 +32,11 @@ def test_the_home_folder_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert module._command([]) == ""
 
 
+def test_the_command_can_be_typed_again() -> None:
+    line = module._command(["/usr/lib/python3/site-packages/fedmed/__main__.py", "run", "scopes=[test]", "a=b c"])
+    assert line == "python -m fedmed run 'scopes=[test]' 'a=b c'"
+
+
 def git(folder: Path, *arguments: str) -> None:
     identity = ("-c", "user.name=a", "-c", "user.email=a@b")
     subprocess.run(["git", *identity, "-C", str(folder), *arguments], check=True, capture_output=True)
