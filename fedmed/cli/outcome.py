@@ -94,4 +94,4 @@ def short(path: Path) -> Path:
 def _again(output: Output, directory: Path) -> str:
     """The command that continues a run."""
     trust = [f"--trust {quote(str(short(file)))}" for file in must_be_trusted(directory)]
-    return " ".join([output.command, f"resume={short(directory)}", *trust])
+    return " ".join([output.command, quote(f"resume={short(directory)}"), *trust])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import IO, Any, Literal
 
 from fedmed.errors import refuse
@@ -61,7 +62,7 @@ class RunDirectory:
         run = cls(path)
         taken = ["run.json", "final.json", *(f"{kind}.jsonl" for kind in KINDS)]
         if any((run.path / name).exists() for name in taken):
-            fix = f"Continue it with resume={path}, or choose another folder with hydra.run.dir=."
+            fix = f"Continue it with {quote(f'resume={path}')}, or choose another folder with hydra.run.dir=."
             raise refuse("hydra.run.dir", "a folder without a run", f"{path}, which holds one", fix)
         try:
             make_folder(run.path)

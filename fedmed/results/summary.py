@@ -162,7 +162,7 @@ def _rests(values: Mapping[str, Any], name: str) -> str:
 
 
 def _counts(columns: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> list[str]:
-    """What the stars stand for: `* auc: mean client, worst client over 5 of 6`; lines that fit a narrow terminal."""
+    """What the stars stand for: `* auc: mean client, worst client over 5 of 6`; lines that fit the terminal."""
     found: dict[str, list[str]] = {}
     for name in names:
         counts: dict[str, list[str]] = {}
@@ -172,7 +172,8 @@ def _counts(columns: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> l
         for rests, titles in counts.items():
             found.setdefault(f"{', '.join(titles)} over {rests}", []).append(name)
     lines = [f"* {told}, as the rest have no value: {', '.join(names)}" for told, names in found.items()]
-    return [part for line in lines for part in wrap(line, 78, subsequent_indent="  ")] + [""] * bool(lines)
+    width = min(78, get_terminal_size().columns)
+    return [part for line in lines for part in wrap(line, width, subsequent_indent="  ")] + [""] * bool(lines)
 
 
 def measured(final: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 
 from omegaconf import DictConfig
@@ -32,7 +33,7 @@ def submit(engine: SuperlinkEngine, config_yaml: str, directory: Path, *, resume
     """
     engine.check()
     if engine.connection == loopback.NAME and loopback.home() is None:
-        fix = f"fedmed deploy --local N resume={directory}, with as many clients, starts it again."
+        fix = f"fedmed deploy --local N {quote(f'resume={directory}')}, with as many clients, starts it again."
         raise refuse("engine.connection", "a SuperLink that runs", "that of fedmed deploy, which has ended", fix)
     go_offline()
     with TemporaryDirectory(prefix="fedmed-run-", dir=loopback.home()) as folder:
@@ -47,6 +48,6 @@ def submit(engine: SuperlinkEngine, config_yaml: str, directory: Path, *, resume
         raise KeyboardInterrupt(f"The run goes on at the SuperLink; this ends it: {stop}") from None
     final = RunDirectory(directory).final()
     if final is None:
-        fix = f"The log above says why. If the run has begun, fedmed run resume={directory} continues it."
+        fix = f"The log above says why. If the run has begun, fedmed run {quote(f'resume={directory}')} continues it."
         raise refuse("engine", f"a result of the SuperLink's in {directory}", "none", fix)
     return final

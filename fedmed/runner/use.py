@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,9 @@ def _kept_weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
         raise refuse(str(kept.path), "a run with a best round by validation", "one without validation", fix)
     saved = checkpoint.load(kept.checkpoints)
     if saved is None:
-        raise refuse(str(kept.path), "a run with a checkpoint", "none", f"Run it: fedmed run resume={kept.path}")
+        raise refuse(
+            str(kept.path), "a run with a checkpoint", "none", f"Run it: fedmed run {quote(f'resume={kept.path}')}"
+        )
     if not saved.shared:
         raise refuse(str(kept.path), "a run whose clients share weights", "one that shares none", "See strategy.local.")
     return dict(saved.shared)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,19 @@ def test_an_interrupted_run_says_how_to_go_on(
     assert main(["run", "seed=1", *flags]) == 130
     assert len(calls) == 1
     assert f"fedmed run resume={Path(calls[0][1]).resolve().relative_to(Path.cwd())}" in capsys.readouterr().err
+
+
+def test_how_to_go_on_can_be_pasted(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(config: Any, directory: Path, *, show: Any) -> dict[str, Any]:
+        directory.mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setenv("FEDMED_RUNS", "my runs")
+    assert main(["run", "hydra.run.dir=my runs/one"]) == 130
+    assert shlex.split(capsys.readouterr().err.partition("with: ")[2]) == ["fedmed", "run", "resume=my runs/one"]
 
 
 def test_resume_passes_the_other_overrides_on(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,3 +139,14 @@ def test_the_best_round_by_true_validation_labels_is_reported_for_audit_only(tmp
     assert "audit.best.round" not in summarise(
         [{**row, "audit.auc": None} for row in rows], [], metric="auc", seconds=2.0, directory=tmp_path
     )
+
+
+def test_what_a_mean_rests_on_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    values = {"loss": 1.0, "auc": 0.5, "auprc": 0.5, "balanced_accuracy": 0.5, "f1": 0.5}
+    names = [f"client.{part}.{name}" for part in ("mean", "worst") for name in values]
+    final = dict.fromkeys(names, 0.5) | {f"{name}.defined": 1 for name in names} | {f"{name}.of": 5 for name in names}
+    final |= {"client.worst.id": 1, "best.round": None, "bytes.up": 1, "bytes.down": 1, "rounds": 1, "seconds": 1.0}
+    text = final_text({**final, "seconds.per_round": None, "directory": "runs/one"})
+    assert "over 1 of 5" in text
+    assert max(map(len, text.splitlines())) <= 60
