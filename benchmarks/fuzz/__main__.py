@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import sys
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,6 +40,8 @@ def main() -> int:
             continue
         kind, end = run(given.seed, number)
         counts[kind, end.how] += 1
+        if counts.total() % 500 == 0:
+            print(f"{counts.total()} inputs", file=sys.stderr, flush=True)
         if given.only is not None or (end.how in NEVER and end.said.strip()[-150:] not in seen):
             seen[end.said.strip()[-150:]] += 1
             print(f"input {number} ({kind}): {end.how}\n{end.said}", flush=True)

@@ -42,7 +42,7 @@ def _typed(rng: Rng, array: Array) -> Array:
     with np.errstate(all="ignore"):
         try:
             return array.astype(DTYPES[int(rng.integers(len(DTYPES)))])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RuntimeError):  # numpy's own words for values that it cannot turn
             return np.zeros(array.shape, "V4")
 
 
