@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from fedmed.headline import HIGHER_IS_BETTER
 from fedmed.results.forms import check_numbers
 from fedmed.results.json_text import parse
 from fedmed.results.store import FORMAT
+
+_TARGET = re.compile(r"\w[.:]\w")
+"""What names a class: its module or file before it."""
 
 SIGNS = frozenset({"run.json", "final.json", "rounds.jsonl"})
 """A folder with one of these is meant as a run."""
@@ -117,7 +121,18 @@ def settings_of(folder: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         why = first_line(error)
         raise refuse(f"{folder}/config.yaml", "a configuration", f"config.yaml cannot be read ({why})") from error
-    kinds = {"strategy": dict, "seed": int}
-    if not isinstance(config, dict) or not all(isinstance(config.get(key), kind) for key, kind in kinds.items()):
+    if not isinstance(config, dict) or not _of_a_run(config):
         raise refuse(f"{folder}/config.yaml", "a configuration", "config.yaml is not one of a run")
     return config
+
+
+def _of_a_run(config: dict[str, Any]) -> bool:
+    """Whether a seed and methods are there, and every option says what it is."""
+    kinds = {"strategy": dict, "seed": int}
+    if not all(isinstance(config.get(key), kind) for key, kind in kinds.items()):
+        return False
+    methods = [*config["strategy"].values()]
+    options = [*methods, *(node for node in config.values() if isinstance(node, dict) and "_target_" in node)]
+    return all(isinstance(each, dict) and _TARGET.search(str(each.get("_target_"))) for each in options) and all(
+        isinstance(method.get("local") or [], list) for method in methods
+    )

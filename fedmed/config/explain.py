@@ -32,6 +32,10 @@ def malformed(overrides: Sequence[str], faults: list[Fault]) -> list[str]:
         if not re.match(r"~[\w./@]+|[+]{0,2}[\w./@]+=", override):
             faults.append(Fault(f"'{override}'", "option=value", override, "See fedmed run --help."))
             continue
+        if override.startswith("~") and not override.startswith("~hydra"):
+            fix = f"Leave {key_of(override)} alone: it is at its default unless it is set."
+            faults.append(Fault(override, "option=value, as options are never taken out", override, fix))
+            continue
         try:
             parser.parse_override(override)
             good.append(override)

@@ -209,3 +209,8 @@ def test_words_that_hydra_parses_and_can_make_nothing_of_are_refused_by_name(ove
     faults = refused("clients=3", override).splitlines()
     assert len(faults) == 1
     assert override.partition("=")[0] in faults[0]
+
+
+@pytest.mark.parametrize("name", ["local_steps", "metrics", "optimizer", "optimizer.momentum", "dataset.val"])
+def test_options_are_never_taken_out(name: str) -> None:
+    assert f"~{name}: expected option=value, as options are never taken out" in refused(f"~{name}", "rounds=2")
