@@ -38,7 +38,7 @@ CONFIG = {
     "own file that is not there": (["strategy=nope.py"], "strategy: expected a file that exists"),
     "own loss that is not there": (["loss=nope.py:mine"], "loss: expected a file that exists"),
     "model for another task": (
-        ["dataset=synthetic_segmentation"],
+        ["dataset=synthetic_segmentation", "model=small_cnn"],
         "model: expected a model for segmentation, got small_cnn",
     ),
     "method for another task": (
