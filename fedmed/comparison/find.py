@@ -88,7 +88,7 @@ def _read(folder: Path) -> Found:
             directions={**HIGHER_IS_BETTER, **_declared(about.get("better"))},
         ),
         created=str(about.get("created", "")),
-        marks=marks if isinstance(marks, dict) and marks else None,
+        marks={str(name): str(mark) for name, mark in marks.items()} if isinstance(marks, dict) and marks else None,
     )
 
 

@@ -218,6 +218,12 @@ def test_a_damaged_or_unfinished_run_is_named_and_skipped(
     assert said in note
 
 
+def test_marks_of_a_stranger_are_compared_as_text(tmp_path: Path) -> None:
+    run(tmp_path / "a", marks={"data": ["x"]})
+    run(tmp_path / "b", seed=1, marks={"data": ["x"], "strategy": {"a": 1}})
+    assert len(read([tmp_path], force=True).runs) == 2
+
+
 def test_nothing_to_read_is_refused_with_what_was_skipped(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="none at all"):
         read([tmp_path])
