@@ -16,6 +16,10 @@ LARGEST = 1e308
 TEXTS = frozenset({"directory", "best.by", "stage", "what"})
 """Entries of rows and results that are text; all others are numbers, or null where they are undefined."""
 
+COUNTED = ("rounds", "bytes.up", "bytes.down", "seconds")
+PRESENT = ("best.round", "client.worst.id", "seconds.per_round", "directory")
+"""Entries of every final.json; the latter may be null."""
+
 RUN: Fields = {"identity": str, "created": str, "rounds": int | None, "status": str, "marks": dict, "better": dict}
 LATER = frozenset({"marks", "better"})
 """Entries of run.json that earlier versions did not write, or that few runs have."""
@@ -45,6 +49,14 @@ def check_row(row: Mapping[str, Any], where: str) -> None:
         if not _whole(row.get(name, 0)) or name == "round" not in row:
             raise refuse(f"{where}: {name}", "a whole number from 0", repr(row.get(name)), FIX)
     check_numbers(row, where)
+
+
+def check_result(content: Mapping[str, Any], where: str) -> None:
+    """Raises `UserError` where this is not the content of the final.json of a whole run."""
+    check_numbers(content, where)
+    for name in (*COUNTED, *PRESENT):
+        _check(name in content, f"{where}: {name}", "an entry", "none")
+        _check(name in PRESENT or content[name] is not None, f"{where}: {name}", "a number", content[name])
 
 
 def check_numbers(content: Mapping[str, Any], where: str) -> None:

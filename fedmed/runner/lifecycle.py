@@ -26,6 +26,7 @@ from fedmed.flower.wire import flat
 from fedmed.heap import growing, keep_freed_memory
 from fedmed.results import checkpoint
 from fedmed.results.checkpoint import Checkpoint
+from fedmed.results.forms import check_result
 from fedmed.results.progress import Show
 from fedmed.results.store import RunDirectory
 from fedmed.results.summary import Final, best_round, measured, summarise
@@ -71,6 +72,7 @@ def resume(directory: Path, *, overrides: list[str], show: Show, trusted: Sequen
         return run(config, directory, show=show)
     lengthen(kept, config, build_chain(config))
     if (final := kept.final()) is not None and kept.status == "finished":
+        check_result(final, str(kept.path / "final.json"))
         show.note(f"{directory} is finished; this is its result")
         return final
     if (link := superlink_of(config)) is not None:

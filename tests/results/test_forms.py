@@ -8,13 +8,16 @@ import pytest
 
 from fedmed.comparison.find import content_of
 from fedmed.errors import UserError
+from fedmed.results.forms import check_result
 from fedmed.results.store import RunDirectory
 
 ABOUT = {"format": 1, "identity": "a", "created": "2026", "rounds": 2, "status": "finished"}
+FINAL = {"test.auc": 0.5, "rounds": 2, "bytes.up": 1, "bytes.down": 1, "seconds": 0.1, "seconds.per_round": None}
+FINAL |= {"best.round": None, "client.worst.id": None, "directory": "kept"}
 ROW = {"round": 1, "loss": 0.5, "test.auc": None, "client.worst.id": 0}
 
 
-def run_of(folder: Path, about: Any = ABOUT, row: Any = ROW, final: Any = ROW) -> RunDirectory:
+def run_of(folder: Path, about: Any = ABOUT, row: Any = ROW, final: Any = FINAL) -> RunDirectory:
     (folder / "run.json").write_text(json.dumps(about))
     (folder / "rounds.jsonl").write_text(json.dumps(row) + "\n")
     (folder / "final.json").write_text(json.dumps(final))
@@ -23,7 +26,13 @@ def run_of(folder: Path, about: Any = ABOUT, row: Any = ROW, final: Any = ROW) -
 
 def test_a_sound_run_is_read(tmp_path: Path) -> None:
     run = run_of(tmp_path)
-    assert (run.status, run.identity, run.planned, run.rows("rounds"), run.final()) == ("finished", "a", 2, [ROW], ROW)
+    assert (run.status, run.identity, run.planned, run.rows("rounds"), run.final()) == (
+        "finished",
+        "a",
+        2,
+        [ROW],
+        FINAL,
+    )
     assert run_of(tmp_path, {**ABOUT, "marks": {"data": "x"}, "better": {}}).marks == {"data": "x"}
 
 
@@ -52,8 +61,14 @@ def test_rows_of_another_form_are_refused_by_line_and_name(tmp_path: Path, name:
 
 @pytest.mark.parametrize(("name", "value"), [("test.auc", "os.system"), ("directory", 3), ("seconds", {})])
 def test_results_of_another_form_are_refused_by_name(tmp_path: Path, name: str, value: Any) -> None:
-    run = run_of(tmp_path, final={**ROW, name: value})
+    run = run_of(tmp_path, final={**FINAL, name: value})
     with pytest.raises(UserError, match=rf"final.json: {name}: expected "):
         run.final()
     with pytest.raises(UserError, match=rf"final.json: {name}"):
         content_of(tmp_path / "final.json")
+
+
+@pytest.mark.parametrize("name", sorted(FINAL.keys() - {"test.auc"}))
+def test_results_that_lack_an_entry_are_refused_by_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=rf"final.json: {name}: expected an entry"):
+        check_result({key: value for key, value in FINAL.items() if key != name}, "final.json")
