@@ -8,7 +8,8 @@ or in a file that the user trusts by name.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fedmed.config.discovery import GROUPS, Catalogue, discover
+from fedmed.config.validate import validate
 from fedmed.errors import Fault, UserError, refuse, visible
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -49,6 +51,17 @@ def read_stored(folder: Path) -> DictConfig:
     if not isinstance(config, DictConfig):
         raise refuse(str(path), "a configuration", "a list", "Restore it.")
     return config
+
+
+def check_values(config: DictConfig, folder: Path, parts: Collection[str] = ()) -> None:
+    """Raises `UserError` where the config of the run in the folder has values that its options do not take.
+
+    parts: groups and settings that will be used; none for all.
+    """
+    file = folder / "config.yaml"
+    faults = [fault for fault in validate(config) if not parts or fault.where.partition(".")[0] in parts]
+    if faults:
+        raise UserError(*(replace(fault, where=f"{file}: {fault.where}") for fault in faults))
 
 
 def check_code(

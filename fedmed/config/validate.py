@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,14 +46,28 @@ def validate(config: DictConfig, catalogue: Catalogue | None = None) -> list[Fau
     catalogue = catalogue or discover()
     values: Any = OmegaConf.to_container(config, resolve=True)
     faults = [fault for section in sections(values, catalogue) for fault in _check_section(section)]
+    faults += _check_choices(values, catalogue)
     wrong = {fault.where for fault in faults}
-    return faults + [f for f in (*_check_choices(values, catalogue), *_check_together(values)) if f.where not in wrong]
+    return faults + [fault for fault in _check_together(_sound(values, wrong)) if fault.where not in wrong]
+
+
+def _sound(values: Values, wrong: Collection[str]) -> Values:
+    """All settings; what is missing, as in a config of an earlier version, or wrong is at its default."""
+
+    def sound(held: Values, fields: Mapping[str, Field], where: str) -> dict[str, Any]:
+        defaults = {name: field.default for name, field in fields.items()}
+        return defaults | {name: value for name, value in held.items() if f"{where}{name}" not in wrong}
+
+    optimizer = values.get("optimizer")
+    optimizer = optimizer if isinstance(optimizer, Mapping) else {}
+    return sound(values, SETTINGS, "") | {"optimizer": sound(optimizer, OPTIMIZER, "optimizer.")}
 
 
 def sections(values: Values, catalogue: Catalogue) -> Iterator[Section]:
     """The parts of a config: its settings, its optimizer, and the chosen option of every group."""
     yield Section("", {k: v for k, v in values.items() if k not in GROUPS and k != "optimizer"}, SETTINGS)
-    yield Section("optimizer", values.get("optimizer") or {}, OPTIMIZER)
+    optimizer = values.get("optimizer") or {}
+    yield Section("optimizer", optimizer if isinstance(optimizer, Mapping) else {"": optimizer}, OPTIMIZER)
     for where, node in nodes(values):
         if option := option_of(node, catalogue):
             settings = {k: v for k, v in node.items() if k != "_target_"}
@@ -102,12 +116,19 @@ def bad_value(where: str, field: Field, value: object) -> Fault:
 
 def _check_choices(values: Values, catalogue: Catalogue) -> Iterator[Fault]:
     for group in GROUPS:
-        if not values.get(group):
+        node = values.get(group)
+        if not node:
             yield Fault(group, "a choice", "nothing", near("", catalogue.options[group]))
+        elif not isinstance(node, Mapping) or (group == "strategy" and not _all_mappings(node.values())):
+            yield Fault(group, "a choice with its options", show(node), near("", catalogue.options[group]))
     for where, node in nodes(values):
         if option_of(node, catalogue) is None:
             target = str(node.get("_target_", "nothing"))
             yield Fault(f"{where}._target_", "an option that exists", target, "Put its file back, or choose another.")
+
+
+def _all_mappings(found: Iterable[object]) -> bool:
+    return all(isinstance(each, Mapping) for each in found)
 
 
 def _check_together(values: Values) -> Iterator[Fault]:
@@ -126,7 +147,7 @@ def _check_clients(values: Values) -> Iterator[Fault]:
     if isinstance(sampled, int) and isinstance(clients, int) and sampled > clients:
         fix = f"Sample fewer, or set clients={sampled}."
         yield Fault("clients_per_round", f"at most clients ({clients})", str(sampled), fix)
-    there, least = sampled if isinstance(sampled, int) else clients, values.get("min_clients", 1)
+    there, least = sampled if isinstance(sampled, int) else clients, values["min_clients"]
     if isinstance(there, int) and isinstance(least, int) and least > max(there, 1):
         expected = f"at most {there}, the number of clients in a round"
         yield Fault("min_clients", expected, str(least), "Lower it: else no round could ever count.")

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from fedmed.config.compose import PATHS
 from fedmed.config.identity import TOLERANCE
-from fedmed.config.stored import check_code, read_stored
+from fedmed.config.stored import check_code, check_values, read_stored
 from fedmed.config.validate import validate
 from fedmed.errors import UserError, refuse
 from fedmed.results.progress import Show
@@ -27,6 +27,7 @@ def stored(kept: RunDirectory, overrides: list[str], trusted: Sequence[Path], sh
     repeated = [Path(file) for override in overrides for file in re.findall(r"[^\[\],'\"=]+\.py", override)]
     for file in check_code(config, kept.path, [*trusted, *repeated]):
         show.note(f"{kept.path} imports {file}")
+    check_values(config, kept.path)
     for override in overrides:
         key, _, value = override.partition("=")
         if key in TOLERANCE or (key == "rounds" and value.isdecimal()):

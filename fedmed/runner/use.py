@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from fedmed.config.build import build
-from fedmed.config.stored import check_code, read_stored
+from fedmed.config.stored import check_code, check_values, read_stored
 from fedmed.data.batches import spans
 from fedmed.data.examples import Examples
 from fedmed.data.files import open_npz
@@ -62,6 +62,7 @@ def predict(
     kept, config = RunDirectory.open(directory), read_stored(directory)
     for code in check_code(config, directory, trusted, groups=("model",)):
         say(f"{directory} imports {code}")
+    check_values(config, directory, ("model", "seed"))
     card, task, normalise = read_card(directory)
     x = read_images(images, card)
     net = _net(kept, config, card, task.outputs, best=best)
