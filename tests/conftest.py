@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,10 @@ for name in ("FEDMED_RUNS", "FEDMED_PATH", "COLUMNS", "LINES", "NO_COLOR", "FORC
 for sign, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(sign) == signal.SIG_IGN:  # in the background of a shell, or by nohup; children inherit it
         signal.signal(sign, usual)
+with suppress(ImportError):  # where Hydra configures logging, absl would close the stream that it began with: pytest's
+    from absl import logging as absl_logging
+
+    absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.fixture(scope="session")
