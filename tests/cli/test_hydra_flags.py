@@ -26,7 +26,9 @@ def test_config_dir_adds_choices_beside_those_of_a_searchpath(
     monkeypatch.chdir(tmp_path)
     for folder, rounds in (("it's, mine", 4), ("other", 5)):
         (tmp_path / folder / "experiment").mkdir(parents=True)
-        (tmp_path / folder / "experiment" / f"of_{rounds}.yaml").write_text(f"# @package _global_\nrounds: {rounds}\n")
+        (tmp_path / folder / "experiment" / f"of_{rounds}.yaml").write_text(
+            f"# @package _global_\nrounds: {rounds}\n", encoding="utf-8"
+        )
     other = f"hydra.searchpath=[file://{tmp_path}/other]"
     for rounds in (4, 5):
         words = ["--config-dir", "it's, mine", f"experiment=of_{rounds}", other]

@@ -28,9 +28,9 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         lr = config.optimizer.lr
         final = {**FINAL, "val.auc": lr, "val.loss": 1 - lr, "val.dice": None, "seed": config.seed, "pid": os.getpid()}
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "final.json").write_text(json.dumps(final))
+        (directory / "final.json").write_text(json.dumps(final), encoding="utf-8")
         about = {"format": 1, "identity": "", "created": "", "rounds": 1, "status": "finished"}
-        (directory / "run.json").write_text(json.dumps(about))
+        (directory / "run.json").write_text(json.dumps(about), encoding="utf-8")
         return {**final, "directory": str(directory)}
 
     hydra_toys.install(monkeypatch)
@@ -131,5 +131,7 @@ def test_launchers_of_hydras_makers(launcher: str, tmp_path: Path) -> None:
     pytest.importorskip(f"hydra_plugins.hydra_{launcher.removesuffix('_local')}_launcher")
     small = ["dataset.images=40", "dataset.test_images=10", "dataset.side=8", "dataset.classes=3", "model.width=2"]
     words = ["run", "-m", "--json", *small, "clients=2", "rounds=1", "seed=0,1", f"hydra/launcher={launcher}"]
-    done = subprocess.run([sys.executable, "-m", "fedmed", *words], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "fedmed", *words], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8"
+    )
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 2), done.stderr

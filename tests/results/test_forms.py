@@ -18,9 +18,9 @@ ROW = {"round": 1, "loss": 0.5, "test.auc": None, "client.worst.id": 0}
 
 
 def run_of(folder: Path, about: Any = ABOUT, row: Any = ROW, final: Any = FINAL) -> RunDirectory:
-    (folder / "run.json").write_text(json.dumps(about))
-    (folder / "rounds.jsonl").write_text(json.dumps(row) + "\n")
-    (folder / "final.json").write_text(json.dumps(final))
+    (folder / "run.json").write_text(json.dumps(about), encoding="utf-8")
+    (folder / "rounds.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    (folder / "final.json").write_text(json.dumps(final), encoding="utf-8")
     return RunDirectory(folder)
 
 

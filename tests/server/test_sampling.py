@@ -107,7 +107,7 @@ def test_a_damaged_trace_is_named_with_its_line(tmp_path: Path, text: str, line:
 
 def test_a_trace_that_is_not_there_is_named(tmp_path: Path) -> None:
     (fault,) = AvailabilitySampling(path=str(tmp_path / "none.csv")).faults(1)
-    assert "No such file" in fault.got
+    assert "no such file" in fault.got
     with pytest.raises(UserError):
         AvailabilitySampling(path=str(tmp_path)).draw({0: 1}, None, seed=0, round=1)
 
