@@ -93,6 +93,7 @@ def test_files_are_as_open_to_others_as_the_umask_allows(tmp_path: Path) -> None
     assert (tmp_path / "written").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
+@pytest.mark.skipif(sys.getfilesystemencoding() == "ascii", reason="names are ascii only in this locale")
 def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
     write_atomically(tmp_path / ("é" * 127), "long")
     assert (tmp_path / ("é" * 127)).read_text(encoding="utf-8") == "long"

@@ -17,7 +17,7 @@ SMALL = ("dataset.images=40", "dataset.test_images=8", "dataset.side=16", "clien
 
 
 def fedmed(folder: Path, *arguments: str, **given: object) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "fedmed", *arguments]
+    command = [sys.executable, "-m", "fedmed", *(each.encode() for each in arguments)]  # whatever the locale
     return subprocess.run(command, cwd=folder, env=os.environ | ASCII, check=False, **given)  # type: ignore[call-overload, no-any-return]
 
 
