@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fedmed.cli.arguments import Parser, positive
 from fedmed.comparison import record
 from fedmed.errors import visible
-from fedmed.results.store import Status
+from fedmed.results.forms import Status
 from fedmed.results.watched import Standing, find, standing
 
 if TYPE_CHECKING:

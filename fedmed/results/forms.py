@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import UnionType
-from typing import Any
+from typing import Any, Literal, get_args
 
 from fedmed.errors import refuse
 
@@ -31,14 +31,16 @@ NAMES: Mapping[object, str] = {
     list: "a list",
     type(None): "null",
 }
-STATUSES = ("running", "stopped", "finished")
+
+Status = Literal["running", "stopped", "finished"]
+"""Of a run; one that was killed is still `running`."""
 
 
 def check_run(content: Mapping[str, Any], where: str) -> None:
     """Raises `UserError` where this is not the content of a run.json."""
     check_fields(content, {name: kind for name, kind in RUN.items() if name in content or name not in LATER}, where)
-    if content["status"] not in STATUSES:
-        raise refuse(f"{where}: status", f"one of {', '.join(STATUSES)}", repr(content["status"]), FIX)
+    if content["status"] not in (known := get_args(Status)):
+        raise refuse(f"{where}: status", f"one of {', '.join(known)}", repr(content["status"]), FIX)
     if content["rounds"] is not None and content["rounds"] < 1:
         raise refuse(f"{where}: rounds", "at least 1", content["rounds"], FIX)
 

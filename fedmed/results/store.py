@@ -13,7 +13,7 @@ from typing import IO, Any, Literal
 from fedmed.errors import refuse
 from fedmed.files import about, make_folder, sync_folder, without_links, write_atomically
 from fedmed.headline import HIGHER_IS_BETTER, Directions, said
-from fedmed.results.forms import check_numbers, check_row, check_run
+from fedmed.results.forms import Status, check_numbers, check_row, check_run
 from fedmed.results.json_text import dumps, parse
 
 FORMAT = 1
@@ -21,9 +21,6 @@ FORMAT = 1
 
 Kind = Literal["rounds", "clients", "audit", "faults"]
 KINDS: tuple[Kind, ...] = ("rounds", "clients", "audit", "faults")
-
-Status = Literal["running", "stopped", "finished"]  # as forms.STATUSES
-"""Of a run; one that was killed is still `running`."""
 
 
 class RunDirectory:

@@ -13,8 +13,9 @@ from typing import Any
 
 from fedmed.errors import UserError, refuse
 from fedmed.headline import HEADLINE
+from fedmed.results.forms import Status
 from fedmed.results.pace import SCOPES, Row
-from fedmed.results.store import RunDirectory, Status
+from fedmed.results.store import RunDirectory
 from fedmed.results.text import clock, number, span
 
 BLOCKS = "▁▂▃▄▅▆▇█"
