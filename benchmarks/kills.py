@@ -25,9 +25,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fedmed import runner  # noqa: F401  (imported once, before the processes are forked)
+from fedmed import run as runner  # noqa: F401  (imported once, before the processes are forked)
 from fedmed.cli.main import main as fedmed
-from tests.runner.traces import leftovers, trace
+from tests.run.traces import leftovers, trace
 
 RUN = (
     *("run", "-q", "dataset.images=60", "dataset.test_images=12", "dataset.side=16", "clients=3", "rounds=3"),

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fedmed import runner
+from fedmed import run as runner
 from fedmed.config import compose
 from fedmed.results.progress import Show
 

@@ -25,8 +25,10 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"results"}),
     frozenset({"tracking", "comparison"}),
     frozenset({"report"}),
-    frozenset({"runner"}),
+    frozenset({"deploy"}),
+    frozenset({"run"}),
     frozenset({"campaign"}),
+    frozenset({"tuning"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )
@@ -117,7 +119,7 @@ def cycle(imports: Imports) -> list[str]:
 @pytest.mark.parametrize(
     ("path", "source", "found"),
     [
-        ("fedmed/rng.py", "from fedmed.runner import run", ["fedmed.rng -> fedmed.runner"]),
+        ("fedmed/rng.py", "from fedmed.run import run", ["fedmed.rng -> fedmed.run"]),
         ("fedmed/rng.py", "import fedmed.config", ["fedmed.rng -> fedmed.config"]),
         ("fedmed/client.py", "from fedmed.server import sample", ["fedmed.client -> fedmed.server"]),
         ("fedmed/rng.py", "from fedmed import config", ["fedmed.rng -> fedmed.config"]),
@@ -127,7 +129,7 @@ def cycle(imports: Imports) -> list[str]:
         ("fedmed/data/shift.py", "from .partition import split", []),
         ("fedmed/flower/grid.py", "from fedmed.engine import base", ["fedmed.flower.grid -> fedmed.engine"]),
         ("fedmed/engine/pool.py", "import fedmed.strategies.a", ["fedmed.engine.pool -> fedmed.strategies.a"]),
-        ("fedmed/runner.py", "from fedmed import strategies", ["fedmed.runner -> fedmed.strategies"]),
+        ("fedmed/run.py", "from fedmed import strategies", ["fedmed.run -> fedmed.strategies"]),
         ("fedmed/method.py", "from fedmed import __version__\nimport torch", []),
         ("strategies/a.py", "from fedmed.method import Method\nfrom fedmed.rng import generator", []),
         ("strategies/a.py", "from fedmed.strategies.b import B", ["fedmed.strategies.a -> fedmed.strategies.b"]),

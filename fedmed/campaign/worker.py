@@ -120,7 +120,7 @@ def _context() -> BaseContext:
     if sys.platform != "linux":
         return get_context("spawn")
     context = get_context("forkserver")
-    context.set_forkserver_preload(["fedmed.runner"])
+    context.set_forkserver_preload(["fedmed.run"])
     return context
 
 
@@ -175,14 +175,14 @@ def _logged(asked: Asked, line: Connection, log: TextIO) -> Ended:
 def _run(asked: Asked, show: Show) -> None:
     from omegaconf import OmegaConf
 
-    from fedmed import runner
     from fedmed.config.stored import code_of
+    from fedmed.run import resume, run
 
     config = OmegaConf.create(asked.config)
     if (asked.directory / "run.json").is_file():
-        runner.resume(asked.directory, overrides=[], show=show, trusted=code_of(config))
+        resume(asked.directory, overrides=[], show=show, trusted=code_of(config))
     else:
-        runner.run(config, asked.directory, show=show)
+        run(config, asked.directory, show=show)
 
 
 class _Relay(Show):

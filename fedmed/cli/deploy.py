@@ -13,7 +13,7 @@ from fedmed.config.grammar import key_of, value_of
 from fedmed.errors import refuse
 
 CONNECTION = "fedmed-loopback"
-"""`fedmed.engine.loopback.NAME`, which is too slow to import for --help."""
+"""`fedmed.deploy.loopback.NAME`, which is too slow to import for --help."""
 
 TEXT = """\
 Runs an experiment as it runs at real sites: starts a SuperLink and N SuperNodes of
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         raise refuse("fedmed deploy", "options of a single run besides clients and engine", wrong[0], fix)
     directory, rest = _directory([*rest, *(["engine.sites=true"] if given.data else [])], given.local)
 
-    from fedmed.engine.loopback import Loopback
+    from fedmed.deploy.loopback import Loopback
 
     with Loopback(given.local, directory / "sites", [path.resolve() for path in given.data]):
         return run.main(rest, command=shlex.join(["fedmed", "deploy", *_own(given)]))

@@ -21,10 +21,10 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_intermixed_args(arguments)
     config = compose.compose(given.overrides)
 
-    from fedmed import runner
     from fedmed.results.picture import picture_table, picture_text
+    from fedmed.run import describe
 
-    picture = runner.describe(config, given.save)
+    picture = describe(config, given.save)
     width = shutil.get_terminal_size().columns
     if sys.stdout.isatty():
         from rich.console import Console

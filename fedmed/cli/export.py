@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--best", action="store_true", help="the model of the best round by validation, not the last")
     given = parser.parse_args(arguments)
 
-    from fedmed import runner
+    from fedmed.run import export
 
-    print(f"wrote {runner.export(given.directory, given.out, best=given.best)}")
+    print(f"wrote {export(given.directory, given.out, best=given.best)}")
     return 0

@@ -61,11 +61,11 @@ class Output:
 def attempt(output: Output, directory: Path, work: Callable[[Any, Any], Final]) -> Final | None:
     """Does the work and returns its result; where it is interrupted, says how to go on and returns None.
 
-    work: gets `fedmed.runner` and the view of the run.
+    work: gets `fedmed.run` and the view of the run.
     """
     try:
         with redirect_stdout(sys.stderr):
-            return work(import_for_good("fedmed.runner"), output.show())
+            return work(import_for_good("fedmed.run"), output.show())
     except KeyboardInterrupt as interruption:
         if said := str(interruption):
             print(f"\nInterrupted. {said}", file=sys.stderr)

@@ -21,9 +21,9 @@ def main(arguments: list[str]) -> int:
     add_trust(parser)
     given = parser.parse_args(arguments)
 
-    from fedmed import runner
+    from fedmed.run import predict
 
     say = partial(print, "fedmed:", file=sys.stderr)
-    out = runner.predict(given.directory, given.images, given.out, best=given.best, trusted=given.trust, say=say)
+    out = predict(given.directory, given.images, given.out, best=given.best, trusted=given.trust, say=say)
     print(f"wrote {out}")
     return 0

@@ -20,8 +20,8 @@ from fedmed.results.json_text import dumps
 from fedmed.results.text import number
 
 if TYPE_CHECKING:
-    from fedmed.campaign.tune import Outcome
-    from fedmed.campaign.tuning import Tuning
+    from fedmed.tuning.plan import Tuning
+    from fedmed.tuning.tune import Outcome
 
 TEXT = """\
 Searches options of one or more strategies by Optuna: each gets the same number of trials, and is judged by validation
@@ -55,8 +55,8 @@ def main(arguments: list[str]) -> int:
 
     expect()
     from fedmed.campaign.crew import Crew
-    from fedmed.campaign.tune import Tune
-    from fedmed.campaign.tuning import read
+    from fedmed.tuning.plan import read
+    from fedmed.tuning.tune import Tune
 
     tuning = read(given.overrides)
     folder = given.out or Path(os.environ.get("FEDMED_RUNS", "runs")) / tuning.name

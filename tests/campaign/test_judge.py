@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from fedmed.campaign.judge import higher_is_better
-from fedmed.campaign.tuning import read
 from fedmed.cli.main import main
 from fedmed.errors import UserError
+from fedmed.tuning.plan import read
 
 OWN = """
 from fedmed.metrics import higher_is_better, lower_is_better

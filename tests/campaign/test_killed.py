@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.traces import leftovers, trace
+from tests.run.traces import leftovers, trace
 
 ROOT = Path(__file__).resolve().parents[2]
 

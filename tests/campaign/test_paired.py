@@ -8,11 +8,11 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from fedmed import runner
+from fedmed import run as runner
 from fedmed.campaign.grid import Job
 from fedmed.results.progress import make_show
 from fedmed.results.store import RunDirectory
-from fedmed.runner.parts import Parts, build_parts
+from fedmed.run.parts import Parts, build_parts
 from tests.campaign.conftest import MakeGrid
 
 WORLD = ("partition.alpha=0.3", "annotation=label_noise", "shift=scanner", "clients=5", "clients_per_round=2")

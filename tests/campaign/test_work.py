@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from fedmed import runner
+from fedmed import run as runner
 from fedmed.campaign.crew import Crew, Died
 from fedmed.campaign.view import Lines, Quiet
 from fedmed.campaign.work import Outcome, finished, work
 from fedmed.campaign.worker import Ended, log_of
 from tests.campaign.conftest import MakeGrid, MakeMethod
-from tests.runner.conftest import StopAfter
-from tests.runner.traces import trace
+from tests.run.conftest import StopAfter
+from tests.run.traces import trace
 
 KILL_ONCE = 'Path("killed").exists() or (Path("killed").touch(), os.kill(os.getpid(), signal.SIGKILL))'
 

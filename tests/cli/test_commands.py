@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedmed import runner
+from fedmed import run as runner
 from fedmed.cli import new
 from fedmed.cli.main import main
 from fedmed.config.build import build

@@ -4,7 +4,7 @@ import pytest
 
 from fedmed.cli import deploy
 from fedmed.cli.main import main
-from fedmed.engine import loopback
+from fedmed.deploy import loopback
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_faults_are_told_before_any_process_starts(
     tmp_path: Path,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("fedmed.engine.loopback.Loopback.__enter__", lambda self: pytest.fail("started"))
+    monkeypatch.setattr("fedmed.deploy.loopback.Loopback.__enter__", lambda self: pytest.fail("started"))
     assert main(["deploy", *arguments]) == 2
     assert words in capsys.readouterr().err
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fedmed.cli.main import main
-from tests.runner.traces import leftovers, trace
+from tests.run.traces import leftovers, trace
 
 SMALL = ["dataset.images=40", "dataset.test_images=8", "dataset.side=16", "clients=2", "rounds=3", "model.width=4"]
 RUN = ["run", "-q", *SMALL, "strategy=scaffold", "engine=inprocess"]

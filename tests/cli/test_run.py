@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fedmed import runner
+from fedmed import run as runner
 from fedmed.cli.main import main
 from fedmed.config.validate import SETTINGS
 from fedmed.errors import refuse

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fedmed import runner
+from fedmed import run as runner
 from fedmed.cli.main import main
 from fedmed.errors import refuse
 from tests.cli import hydra_toys

@@ -8,11 +8,11 @@ import pytest
 
 pytest.importorskip("optuna")
 
-from fedmed.campaign.search import Trial
-from fedmed.campaign.tune import Outcome
-from fedmed.campaign.tuning import Candidate, Tuning
 from fedmed.cli import tune
 from fedmed.cli.main import main
+from fedmed.tuning.plan import Candidate, Tuning
+from fedmed.tuning.search import Trial
+from fedmed.tuning.tune import Outcome
 
 HERE = Path("runs/here")
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedmed.engine.guardian import stop
-from fedmed.engine.loopback import free_ports
+from fedmed.deploy.guardian import stop
+from fedmed.deploy.loopback import free_ports
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/deployment.md"
 SITES = 2

@@ -19,7 +19,7 @@ from fedmed.engine.inprocess import InProcessGrid
 from fedmed.engine.ray import RayEngine
 from fedmed.errors import UserError
 from fedmed.flower.memory import hand_over_memory, read_memory, write_memory
-from fedmed.runner.apps import simulated_app
+from fedmed.run.apps import simulated_app
 from fedmed.strategies.fedavg import FedAvg
 from tests.toys import TOYS, same, trainer_of
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from fedmed import runner
+from fedmed import run as runner
 from fedmed.config import compose
-from fedmed.engine import loopback
+from fedmed.deploy import loopback
 from fedmed.results import checkpoint
 from fedmed.results.progress import Show, make_show
 from fedmed.results.store import RunDirectory

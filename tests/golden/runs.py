@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from fedmed import runner
+from fedmed import run as runner
 from fedmed.config import compose
 from fedmed.results.progress import make_show
 

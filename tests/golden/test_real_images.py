@@ -10,7 +10,7 @@ import pytest
 
 from fedmed.cli.main import main
 from fedmed.config import compose
-from fedmed.runner.parts import load_world
+from fedmed.run.parts import load_world
 
 FILES: dict[str, dict[str, Any]] = {
     "breast_us/breast_us_128.npz": {"task": "multiclass", "classes": 3, "images": (1, 128), "sites": 0, "test": 156},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fedmed.runner.rows import client_rows, round_row
+from fedmed.run.rows import client_rows, round_row
 from fedmed.server import Conditions, DropoutFailures, NoneFailures
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.scaffold import Scaffold

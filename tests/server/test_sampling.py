@@ -10,7 +10,7 @@ import torch
 
 from fedmed.errors import UserError
 from fedmed.results.json_text import dumps
-from fedmed.runner.rows import round_row
+from fedmed.run.rows import round_row
 from fedmed.server import AvailabilitySampling, BySizeSampling, Conditions, Sampling, UniformSampling, sample
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.scaffold import Scaffold

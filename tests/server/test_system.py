@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fedmed.compression import QuantiseCompression
-from fedmed.runner.rows import client_rows, round_row
+from fedmed.run.rows import client_rows, round_row
 from fedmed.server import Conditions, NoneSystem, ProfileSystem
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.scaffold import Scaffold

@@ -1,0 +1,1 @@
+"""A run that Flower carries out: its app, its SuperLink and SuperNodes, and what sites keep to themselves."""

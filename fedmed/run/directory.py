@@ -1,0 +1,49 @@
+"""The directory of a run: made whole before it is one, and found again with what a kill has kept from being written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from fedmed.errors import refuse
+from fedmed.results import picture_file
+from fedmed.results.environment import environment
+from fedmed.results.store import RunDirectory
+from fedmed.run import card
+from fedmed.run.federation import keep_picture
+from fedmed.run.parts import Parts
+
+
+def create(parts: Parts, path: Path, config_yaml: str) -> RunDirectory:
+    """A new run's directory, with all that it holds before the first round."""
+    return RunDirectory.create(
+        path,
+        config_yaml=config_yaml,
+        identity=parts.identity,
+        environment=environment(),
+        marks=parts.marks,
+        directions=parts.directions,
+        rounds=parts.settings.rounds,
+        fill=lambda: _fill(parts, path, config_yaml),
+    )
+
+
+def reopen(parts: Parts, path: Path) -> RunDirectory:
+    """The directory of a run that goes on; raises `UserError` unless the parts are those of the run."""
+    kept = RunDirectory.open(path)
+    if parts.identity != kept.identity:
+        fix = "The images or the options behind it have changed; start a new run."
+        raise refuse("resume", f"the run {kept.identity[:8]}", parts.identity[:8], fix)
+    _fill(parts, path, kept.config_yaml)
+    return kept
+
+
+def _fill(parts: Parts, path: Path, config_yaml: str) -> None:
+    """Writes what is not there of the files that others read beside the run's own."""
+    files: dict[str, Callable[[], None]] = {
+        card.NAME: lambda: card.write_card(path, parts),
+        picture_file.NAME: lambda: keep_picture(parts.world, config_yaml, path),
+    }
+    for name, write in files.items():
+        if not (path / name).exists():
+            write()

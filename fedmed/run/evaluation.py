@@ -1,0 +1,83 @@
+"""The last word on a run: the final global model on the server's test images, in all and by domain."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+import torch
+from flwr.serverapp import Grid
+
+from fedmed.headline import worst
+from fedmed.results import checkpoint
+from fedmed.results.evaluation_file import write_evaluation
+from fedmed.results.store import RunDirectory
+from fedmed.results.summary import Final
+from fedmed.run.examples import keep_examples
+from fedmed.run.parts import Parts
+from fedmed.run.rows import rests
+from fedmed.run.testing import assess_test
+
+
+def evaluate_finally(parts: Parts, kept: RunDirectory, grid: Grid) -> Final:
+    """Slow metrics if the run is thorough, a 95 % bootstrap interval of the main metric; details go to evaluation.json.
+
+    A few images are kept beside them, whatever is evaluated.
+    Intervals are by patient where patients are known, and metrics by domain too where domains are. Nothing where part
+    of the net is local.
+    """
+    world, saved = parts.world, checkpoint.load(kept.checkpoints)
+    if saved is None:
+        return {}
+    keep_examples(parts, kept.path, saved)
+    if parts.trainer.local or not len(world.test) or "test" not in parts.settings.scopes:
+        return {}
+    parts.trainer.load(saved.shared)
+    tally = assess_test(parts, grid, saved.shared, thorough=parts.settings.thorough)
+    scores = tally.scores()
+    out: Final = {f"test.{name}": value for name, value in scores.flat().items()}
+    if parts.metric in scores.values and parts.metric not in ("loss", *_own(parts)):
+        groups = None if world.test_patient is None else torch.from_numpy(world.test_patient)
+        low, high = tally.interval(parts.metric, groups, seed=parts.settings.seed)
+        out |= {f"test.{parts.metric}.low": low, f"test.{parts.metric}.high": high}
+    details = {
+        "defined": dict(scores.defined),
+        "of": dict(scores.of),
+        "undefined": list(scores.undefined),
+        **scores.detail,
+    }
+    content = {"values": dict(scores.values), "examples": scores.examples, **details}
+    write_evaluation(content | {"breakdown": tally.breakdown()}, kept.path)
+    return out | _by_domain(parts)
+
+
+def _by_domain(parts: Parts) -> Final:
+    """`domain.<name>.<metric>`, and the `mean`, the `worst` and the `spread` (largest minus smallest) over the domains.
+
+    Every domain counts alike; where some have no value, these say so: `.defined` domains `.of` all. Nothing where the
+    test images are of one domain.
+    """
+    world = parts.world
+    if len(world.test_domains) < 2:
+        return {}
+    found = {
+        name: parts.trainer.score(world.test[torch.from_numpy(rows)], "test")
+        for name, rows in world.test_domains.items()
+    }
+    out: Final = {
+        f"domain.{name}.{metric}": value for name, scores in found.items() for metric, value in scores.flat().items()
+    }
+    for metric in dict.fromkeys(metric for scores in found.values() for metric in scores.values):
+        values = [scores.values[metric] for scores in found.values() if metric in scores.values]
+        if not (defined := [value for value in values if isfinite(value)]):
+            continue
+        over = {f"domain.mean.{metric}": sum(defined) / len(defined)}
+        if metric in parts.directions:
+            over[f"domain.worst.{metric}"] = worst(defined, higher=parts.directions[metric])
+        over[f"domain.spread.{metric}"] = max(defined) - min(defined)
+        out |= over | rests(over, len(defined), len(found))
+    return out
+
+
+def _own(parts: Parts) -> list[str]:
+    """Names of the user's metrics, which have no interval."""
+    return [metric.__name__ for metric in parts.trainer.training.metrics]

@@ -1,0 +1,215 @@
+"""A few images that a run keeps for its report, chosen by the world alone, so that methods show the same ones."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedmed.client import Job, Trainer
+from fedmed.data.batches import spans
+from fedmed.data.examples import Examples
+from fedmed.data.world import Share
+from fedmed.method import Scope, Session
+from fedmed.results.checkpoint import Checkpoint
+from fedmed.results.shown import Panel, Shown, save
+from fedmed.run.parts import Parts
+
+MOST, ROOM, SIDE = 6, 48_000, 128
+"""Images of one panel, bytes of their pixels in the file, and the side above which pixels are left out."""
+
+SEARCHED = 500
+"""Test images, evenly spaced, among which mistakes are looked for."""
+
+CLIENTS = 3
+"""Clients whose training images are shown."""
+
+
+def keep_examples(parts: Parts, folder: Path, saved: Checkpoint) -> None:
+    """Writes examples.npz; a run is worth its result without it, so what goes wrong is a warning."""
+    try:
+        if shown := _shown(parts, saved):
+            save(shown, folder)
+    except Exception as error:
+        warnings.warn(f"no example images were kept: {type(error).__name__}: {error}", stacklevel=2)
+
+
+def _shown(parts: Parts, saved: Checkpoint) -> Shown | None:
+    """What can be shown: nothing without test images, or where no model is at hand that predicts on them."""
+    training = _training(parts, saved)
+    local, test = bool(parts.trainer.local), parts.world.test
+    if not len(test) or (local and parts.engine.remote):
+        predicted: dict[str, Panel | None] = {}
+    else:
+        session = parts.trainer.receive(_job(parts, saved, 0)) if local else None
+        parts.trainer.load(saved.shared)
+        predicted = _test(parts.trainer, test, session)
+    if training is None and not predicted:
+        return None
+    client = 0 if local else None
+    return Shown(kind=parts.task.kind, names=parts.task.names, client=client, training=training, **predicted)
+
+
+def _job(parts: Parts, saved: Checkpoint, client: int) -> Job:
+    """What the client would get if there were one more round."""
+    return Job(
+        client=client,
+        round=saved.round,
+        rounds=parts.settings.rounds,
+        shared=saved.shared,
+        inbox=saved.server["inbox"],
+        state=saved.clients.get(client, {}),
+    )
+
+
+def _test(trainer: Trainer, test: Examples, session: Session | None) -> dict[str, Panel | None]:
+    kind, count = trainer.task.kind, _room(test)
+    rows = _spread(_ranking(test.y, kind), count)
+    if kind == "segmentation":
+        return {"test": _panel(test, rows, _predicted(trainer, test, rows, session))}
+    searched = _spread(np.arange(len(test)), SEARCHED)
+    every = np.union1d(searched, rows)
+    predicted = dict(zip(every.tolist(), _predicted(trainer, test, every, session), strict=True))
+    sure = np.array([_sureness(predicted[row], test[torch.tensor([row])], kind) for row in searched.tolist()])
+    worst = searched[np.argsort(-sure, kind="stable")[: min(count, int((sure > 0).sum()))]]
+    shown = {name: np.array([predicted[row] for row in of.tolist()]) for name, of in (("test", rows), ("bad", worst))}
+    mistakes = _panel(test, worst, shown["bad"]) if len(worst) else None
+    return {"test": _panel(test, rows, shown["test"]), "mistakes": mistakes}
+
+
+def _ranking(y: Tensor, kind: str) -> NDArray[np.int64]:
+    """Rows by class, by number of findings, or by size of the foreground where there is any."""
+    if kind == "multiclass":
+        return np.argsort(y.numpy(), kind="stable")
+    size = (y > 0).flatten(1).sum(1).numpy()
+    order = np.argsort(size, kind="stable")
+    return order[size[order] > 0] if kind == "segmentation" and size.any() else order
+
+
+def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """At most `count` of the rows, evenly spaced, each in the middle of its stretch."""
+    if len(rows) <= count:
+        return rows
+    return rows[((np.arange(count) + 0.5) * len(rows) / count).astype(np.int64)]
+
+
+def _predicted(trainer: Trainer, images: Examples, rows: NDArray[np.int64], session: Session | None) -> NDArray[Any]:
+    """Probabilities (n, C) as float16, or classes (n, H, W), by the resident net as it stands."""
+    part, trained = images[torch.from_numpy(rows)], trainer.net.training
+    scope: Scope = "test" if session is None else "client"
+    trainer.net.eval()
+    found = []
+    with torch.no_grad():
+        for span in spans(part):
+            x = trainer.inputs(part[span])[0]
+            p = trainer.task.probabilities(trainer.chain.predict(trainer.net, x, scope, session)).cpu()
+            found.append(p.argmax(1).to(torch.uint8) if trainer.task.kind == "segmentation" else p.half())
+    trainer.net.train(trained)
+    return torch.cat(found).numpy()
+
+
+def _sureness(p: NDArray[np.float16], image: Examples, kind: str) -> float:
+    """Probability of the wrong class that is predicted, or the furthest from a known finding; 0 if nothing is wrong."""
+    if kind == "multiclass":
+        return 0.0 if int(p.argmax()) == int(image.y) else float(p.max())
+    known = 1.0 if image.seen is None else image.seen[0].numpy()
+    away = np.abs(p.astype(float) - image.y[0].numpy()) * known
+    return float(away.max()) if away.max() > 0.5 else 0.0
+
+
+class _Chosen(NamedTuple):
+    """Rows of a client's training images."""
+
+    client: int
+    rows: NDArray[np.int64]
+
+
+def _training(parts: Parts, saved: Checkpoint) -> Panel | None:
+    """Training images whose annotation differs from the truth; None where nobody's does, or where it is not known."""
+    chosen = _annotated_badly(parts.world.shares)
+    if not chosen:
+        return None
+    panels = [_client_panel(parts, saved, *each) for each in chosen]
+    names = [name for name in Panel.__slots__ if getattr(panels[0], name) is not None]
+    return Panel(**{name: np.concatenate([getattr(panel, name) for panel in panels]) for name in names})
+
+
+def _annotated_badly(shares: Sequence[Share]) -> list[_Chosen]:
+    """The clients whose labels differ most from the truth, in order, and there the images that do."""
+    wrong = {client: _differences(share) for client, share in enumerate(shares) if share.truth is not None}
+    worst = sorted((client for client, found in wrong.items() if found.any()), key=lambda c: -wrong[c].mean())[:CLIENTS]
+    count = max(1, _room(shares[0].train) // max(1, len(worst)))
+    return [_Chosen(client, np.argsort(-wrong[client], kind="stable")[:count]) for client in sorted(worst)]
+
+
+def _differences(share: Share) -> NDArray[np.float64]:
+    """Per training image, how many entries are annotated otherwise than they are (N,)."""
+    assert share.truth is not None
+    given, truth, seen = share.train.y, share.truth, share.train.seen
+    wrong = given != truth if seen is None else ((given != truth) & seen) | ((truth > 0) & ~seen)
+    return wrong.reshape(len(wrong), -1).sum(1).numpy().astype(np.float64)
+
+
+def _client_panel(parts: Parts, saved: Checkpoint, client: int, rows: NDArray[np.int64]) -> Panel:
+    share, index = parts.world.shares[client], torch.from_numpy(rows)
+    assert share.truth is not None
+    given = share.train[index]
+    labels = _labels("given", given)
+    if not parts.engine.remote and any(method.relabels for method in parts.chain.members.values()):
+        labels |= _labels("corrected", _in_force(parts.trainer, _job(parts, saved, client))[index])
+    truth, owner = _thin(share.truth[index].numpy()), np.full(len(rows), client)
+    return Panel(index=rows, x=_pixels(given.x), truth=truth, client=owner, **labels)
+
+
+def _in_force(trainer: Trainer, job: Job) -> Examples:
+    """The client's training images with the labels that its methods would put in force."""
+    session = trainer.receive(job)
+    trainer.net.train()
+    trainer.chain.prepare(session)
+    return Examples(session.given.x.cpu(), session.train.y.cpu(), _processor(session.train.seen))
+
+
+def _labels(name: str, examples: Examples) -> dict[str, NDArray[Any]]:
+    seen = {} if examples.seen is None else {f"{name}_seen": examples.seen.expand_as(examples.y).numpy()}
+    return {key: _thin(values) for key, values in ({name: examples.y.numpy()} | seen).items()}
+
+
+def _processor(seen: Tensor | None) -> Tensor | None:
+    return None if seen is None else seen.cpu()
+
+
+def _panel(test: Examples, rows: NDArray[np.int64], predicted: NDArray[Any]) -> Panel:
+    part = test[torch.from_numpy(rows)]
+    return Panel(index=rows, x=_pixels(part.x), truth=_thin(part.y.numpy()), predicted=_thin(predicted))
+
+
+def _room(examples: Examples) -> int:
+    """How many images a panel has room for, if all are as large as the first ones: two at least."""
+    first = _pixels(examples.x[:MOST])
+    size = len(zlib.compress(first.tobytes(), 6)) / max(1, len(first))
+    return int(min(MOST, max(2, ROOM // max(1, size))))
+
+
+def _thin(values: NDArray[Any]) -> NDArray[Any]:
+    """Images (n, ..., H, W) of at most 128 pixels a side; labels of whole images as they are."""
+    if values.ndim < 3:
+        return values
+    step = max(1, -(-values.shape[-1] // SIDE))
+    return values[..., ::step, ::step]
+
+
+def _pixels(x: Tensor) -> NDArray[np.uint8]:
+    """Images as bytes; of float pixels each image from its darkest to its brightest."""
+    images: NDArray[Any] = _thin(x.cpu().numpy())
+    if images.dtype == np.uint8:
+        return images
+    low, high = (of(images, axis=(1, 2, 3), keepdims=True) for of in (np.min, np.max))
+    scaled: NDArray[np.uint8] = (255 * (images - low) / np.maximum(high - low, 1e-12)).astype(np.uint8)
+    return scaled

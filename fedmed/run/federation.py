@@ -1,0 +1,64 @@
+"""The federation of a config, as a picture, before anyone trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from fedmed.data import partition
+from fedmed.data.examples import name_of
+from fedmed.data.world import World
+from fedmed.results.picture import FederationPicture
+from fedmed.results.picture_file import save_picture
+from fedmed.run.parts import load_world
+from fedmed.run.written import written
+
+
+def describe(config: DictConfig, partition_file: Path | None = None) -> FederationPicture:
+    """Who holds how many of what under the config; trains nothing.
+
+    partition_file: where to keep the division, for partition=file partition.path=; None for nowhere.
+    """
+    world = load_world(config)
+    if partition_file is not None:
+        partition.save(partition_file, world.parts)
+    return picture(world, _title(config))
+
+
+def keep_picture(world: World, config_yaml: str, folder: Path) -> None:
+    """Writes the picture of a run's world into its folder; nothing where no world is known here, but sites are."""
+    if world.parts:
+        config = OmegaConf.create(config_yaml)
+        assert isinstance(config, DictConfig)
+        save_picture(picture(world, _title(config)), folder)
+
+
+def picture(world: World, title: str) -> FederationPicture:
+    """The picture of a world."""
+    clients = [str(i) for i in range(len(world.shares))]
+    names = world.task.names or tuple(map(str, range(world.task.classes)))
+    sites = [_site(world, audit.site) for audit in world.audit]
+    completeness = np.array([audit.completeness for audit in world.audit])
+    classes = (len(clients), world.task.classes)
+    annotated = np.array([np.broadcast_to(audit.annotated, classes[1:]) for audit in world.audit])
+    return FederationPicture(
+        title=title,
+        counts=np.array([audit.shown for audit in world.audit]),
+        images=np.array([[len(s.train), len(s.val), len(s.test)] for s in world.shares]),
+        annotated=None if (annotated == 1).all() else annotated,
+        completeness=None if (completeness == 1).all() else completeness,
+        class_names=names,
+        client_names=clients,
+        site_names=[site or "" for site in sites] if any(sites) else None,
+        server_test=len(world.test),
+    )
+
+
+def _site(world: World, site: int | None) -> str | None:
+    return None if site is None else name_of(site, world.site_names)
+
+
+def _title(config: DictConfig) -> str:
+    return " · ".join(written(config, group) for group in ("dataset", "partition", "annotation"))

@@ -1,0 +1,43 @@
+"""What makes a run the run that it is: one digest, for resuming it, and marks, for comparing it with others."""
+
+from __future__ import annotations
+
+import inspect
+from hashlib import blake2b
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+import fedmed
+from fedmed.config.identity import identified
+from fedmed.data.world import World
+from fedmed.method import Chain
+from fedmed.models.net import Net
+from fedmed.run.conditions import fingerprint
+
+
+def identity(config: DictConfig, world: World, net: Net) -> str:
+    """A digest of all that can change a round: the config, without paths but with what they held; own code.
+
+    How many rounds there are is left out: `fedmed.run.longer` decides whether a run may have more.
+    """
+    digest = blake2b(identified(config, without=("rounds",)).encode(), digest_size=16)
+    digest.update("".join(world.fingerprint).encode() + fingerprint(config))
+    for part in world.parts:
+        digest.update(part.tobytes() + b"/")
+    for tensor in net.state_dict().values():
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def marks(world: World, chain: Chain) -> dict[str, str]:
+    """What tells whether two runs can be compared.
+
+    data: digest of the images and labels that clients train and validate on, before anyone divides or annotates them.
+    test: digest of the server's. strategy: digest of the methods' source files, in order. fedmed: its version.
+    """
+    strategy = blake2b(digest_size=16)
+    for method in chain.members.values():
+        strategy.update(blake2b(Path(inspect.getfile(type(method))).read_bytes()).digest())
+    data, test = world.fingerprint
+    return {"data": data, "test": test, "strategy": strategy.hexdigest(), "fedmed": fedmed.__version__}

@@ -1,0 +1,267 @@
+"""A run from its first round, or from its last checkpoint, to its final result."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from flwr.app import ArrayRecord, ConfigRecord, Context, MetricRecord, RecordDict
+from flwr.serverapp import Grid, ServerApp
+from flwr.serverapp.strategy import Strategy
+from omegaconf import DictConfig, OmegaConf
+
+from fedmed.config.build import build
+from fedmed.deploy.submit import submit, superlink_of
+from fedmed.devices import device_of, drawn_from, settings_kept
+from fedmed.errors import refuse
+from fedmed.flower import FaultRow, Progress, RoundResult, Tolerance, strategy
+from fedmed.flower.memory import read_memory, write_memory
+from fedmed.flower.records import pack, unpack
+from fedmed.flower.replies import await_nodes
+from fedmed.flower.server_app import server_app
+from fedmed.flower.wire import flat
+from fedmed.heap import growing, keep_freed_memory
+from fedmed.results import checkpoint
+from fedmed.results.checkpoint import Checkpoint
+from fedmed.results.forms import check_result
+from fedmed.results.progress import Show
+from fedmed.results.store import RunDirectory
+from fedmed.results.summary import Final, best_round, measured, summarise
+from fedmed.run.apps import simulated_app
+from fedmed.run.directory import create, reopen
+from fedmed.run.evaluation import evaluate_finally
+from fedmed.run.judging import judged, pooled, unjudged, waited
+from fedmed.run.load import load_of
+from fedmed.run.longer import lengthen
+from fedmed.run.parts import Parts, build_chain, build_parts
+from fedmed.run.rows import audit_rows, client_rows, round_row
+from fedmed.run.stored import stored
+from fedmed.run.testing import assess_test
+from fedmed.run.told import subject
+from fedmed.sound import AmissError, check_finite
+from fedmed.tracking import Followed
+
+
+def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
+    """Runs an experiment from the start; its directory is made only when everything has been checked."""
+    if (link := superlink_of(config)) is None:
+        with _prepared(config) as parts:
+            return _go(parts, create(parts, directory, _yaml(config)), show)
+    if not link.sites:
+        with _prepared(config):
+            pass  # what is wrong is refused here, before anything is handed over
+    return submit(link, _yaml(config), directory, resume=False)
+
+
+def resume(directory: Path, *, overrides: list[str], show: Show, trusted: Sequence[Path] = ()) -> Final:
+    """Continues a run bitwise from its last checkpoint; a finished one gives its result again.
+
+    One that was killed while its directory was made begins.
+
+    overrides: what the run is, repeated; only `rounds` may be more, if the result is that of a run as long.
+    trusted: files and folders with code that the run may import, beside that of fedmed and of the user's own folders.
+    Raises `UserError` where an override, the data or the code of fedmed's options differ from those of the run.
+    """
+    kept, began = RunDirectory.find(directory)
+    config = stored(kept, overrides, trusted, show)
+    if not began:
+        return run(config, directory, show=show)
+    lengthen(kept, config, build_chain(config))
+    if (final := kept.final()) is not None and kept.status == "finished":
+        check_result(final, str(kept.path / "final.json"))
+        show.note(f"{directory} is finished; this is its result")
+        return final
+    if (link := superlink_of(config)) is not None:
+        return submit(link, kept.config_yaml, directory, resume=True)
+    with _prepared(config) as parts:
+        return _go(parts, reopen(parts, directory), show)
+
+
+def serve(grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, resume: bool, show: Show) -> Final:
+    """What the SuperLink's ServerApp does of a run: all of it, on the grid that it is given.
+
+    config: as it is on this machine. config_yaml: as it was submitted, to be kept. resume: whether to continue.
+    """
+    with _prepared(config) as parts:
+        await_nodes(grid, len(parts.world.shares), within=parts.engine.answers_within(), say=show.note)
+        kept = reopen(parts, directory) if resume else create(parts, directory, config_yaml)
+        with kept.under_way():
+            return _Run(parts, kept, show, grid).go()
+
+
+def _go(parts: Parts, kept: RunDirectory, show: Show) -> Final:
+    """The rounds of a run; its engine lets go of what it holds however they end."""
+    app = simulated_app(kept.config_yaml)
+    engine = parts.engine.fitted(parts.trainer, load_of(parts, done=len(kept.rows("rounds"))), show.note)
+    if parts.settings.client_timeout is not None and not engine.cuts_off:
+        show.warn("client_timeout: a client in this process cannot be ended before it is done; engine=pool can do that")
+    with kept.under_way(), engine.open(parts.trainer, len(parts.world.shares), app) as grid:
+        return _Run(parts, kept, show, grid).go()
+
+
+class _Run:
+    """A run under way: what happens around its rounds."""
+
+    def __init__(self, parts: Parts, kept: RunDirectory, show: Show, grid: Grid) -> None:
+        self._parts, self._kept, self._show, self._grid = parts, kept, show, grid
+        self._rows: list[dict[str, Any]] = []
+        self._touched: set[int] = set()
+        self._progress = Progress()
+
+    def go(self) -> Final:
+        """All rounds after the last checkpoint, then the final evaluation."""
+        parts, chosen = self._parts, self._parts.settings
+        saved = checkpoint.recover(self._kept.checkpoints)
+        shared = self._restore(saved) if saved else {n: t.clone() for n, t in parts.trainer.shared.items()}
+        about = subject(parts, self._kept, done=self._progress.round)
+        kept = self._kept.go_back(self._progress.round)
+        self._rows = [judged(row) for row in kept]
+        plan = strategy(
+            parts.chain,
+            seed=chosen.seed,
+            clients_per_round=chosen.clients_per_round,
+            conditions=parts.conditions,
+            optimizer=parts.server,
+            parameters=frozenset(name for name, _ in parts.net.named_parameters()) & shared.keys(),
+            evaluates=self._evaluates,
+            evaluate_clients="client" in chosen.scopes,
+            adapted="adapted" in chosen.scopes,
+            pooled=pooled(parts),
+            after_round=self._after,
+            history=False,
+            progress=self._progress,
+            tolerance=Tolerance(
+                on_client_error=chosen.on_client_error,
+                min_clients=chosen.min_clients,
+                client_timeout=chosen.client_timeout,
+            ),
+            on_fault=self._fault,
+        )
+        rounds = self._progress.round if self._out_of_patience() else chosen.rounds
+        with Followed(parts.tracking, about, kept=kept, warn=self._show.warn) as self._followed:
+            with self._show:
+                self._show.start(rounds=rounds, done=self._progress.round, metric=parts.metric)
+                self._app(plan, shared, rounds)(self._grid, Context(1, 0, {}, RecordDict(), {}))
+            return self._finish()
+
+    def _app(self, plan: Strategy, shared: Mapping[str, torch.Tensor], rounds: int) -> ServerApp:
+        config, timeout = ConfigRecord({"run": self._kept.label}), self._parts.engine.answers_within()
+        return server_app(plan, pack(shared), rounds, self._score, config=config, timeout=timeout)
+
+    def _evaluates(self, round: int) -> bool:
+        chosen = self._parts.settings
+        return bool(round % chosen.eval_every == 0 or round == chosen.rounds)
+
+    def _score(self, round: int, arrays: ArrayRecord) -> MetricRecord | None:
+        """Scores of the global model on the server's test images; None where part of the net is local."""
+        trainer, test = self._parts.trainer, self._parts.world.test
+        if "test" not in self._parts.settings.scopes or trainer.local or not len(test):
+            return None
+        scores = assess_test(self._parts, self._grid, unpack(arrays)).scores()
+        return MetricRecord(dict(flat("test", scores)))
+
+    def _after(self, result: RoundResult) -> bool:
+        """Keeps what the round gave; whether the run has run out of patience."""
+        row = round_row(result, self._parts.directions)
+        self._rows.append(judged(row))
+        self._kept.append("rounds", [row])
+        self._followed.round(row)
+        self._kept.append("clients", client_rows(result))
+        if rows := audit_rows(result, [audit.completeness for audit in self._parts.world.audit]):
+            self._kept.append("audit", rows)
+        trained = [*result.clients, *(row for row in result.missing if "late" in row)]
+        self._touched.update(int(client["client"]) for client in trained)
+        best = self._best()
+        if best is not None and best["round"] == result.round:
+            checkpoint.save_best(self._kept.checkpoints, result.round, result.shared)
+        stop = self._out_of_patience()
+        chosen = self._parts.settings
+        if stop or result.round % chosen.checkpoint_every == 0 or result.round == chosen.rounds:
+            self._commit(result)
+        self._show.round(row)
+        if said := unjudged(self._rows, self._parts.metric):
+            self._show.warn(said)
+        return stop
+
+    def _fault(self, row: FaultRow) -> None:
+        """Keeps a row about a client at fault."""
+        self._kept.append("faults", [row])
+        if self._parts.settings.on_client_error == "skip":
+            where = f"client {row['client']}, round {row['round']}, {row['stage']}"
+            self._show.warn(f"{where}: left out, {row['what']}")
+
+    def _out_of_patience(self) -> bool:
+        patience, best = self._parts.settings.patience, self._best()
+        return patience is not None and best is not None and waited(self._rows, best) >= patience
+
+    def _best(self) -> dict[str, Any] | None:
+        """The row of the best round so far."""
+        found = best_round(self._rows, self._parts.metric, directions=self._parts.directions)
+        return None if found is None else dict(found)
+
+    def _commit(self, result: RoundResult) -> None:
+        saved = Checkpoint(
+            round=result.round,
+            shared=result.shared,
+            server={"state": self._progress.state, "inbox": self._progress.inbox},
+            clients={} if self._parts.engine.remote else read_memory(self._grid, sorted(self._touched)),
+        )
+        self._kept.sync()  # a checkpoint on the disk says that the rows of its rounds are there too
+        checkpoint.save(self._kept.checkpoints, saved)
+        self._touched.clear()
+
+    def _restore(self, saved: Checkpoint) -> Mapping[str, torch.Tensor]:
+        self._progress.round = saved.round
+        self._progress.state, self._progress.inbox = saved.server["state"], saved.server["inbox"]
+        write_memory(self._grid, saved.clients)
+        try:
+            check_finite(saved.shared, f"weights after round {saved.round}")
+        except AmissError as error:
+            fix = "It was written by an earlier version of fedmed; start a new run."
+            raise refuse(str(self._kept.checkpoints), error.expected, error.got, fix) from error
+        return saved.shared
+
+    def _finish(self) -> Final:
+        rounds, clients = self._kept.rows("rounds"), self._kept.rows("clients")
+        final = summarise(
+            rounds,
+            clients,
+            metric=self._parts.metric,
+            seconds=sum(row["seconds"] for row in rounds),
+            directory=self._kept.path,
+            directions=self._parts.directions,
+        )
+        final |= evaluate_finally(self._parts, self._kept, self._grid)
+        if faults := len(self._kept.rows("faults")):
+            final["faults"] = faults
+        if self._parts.settings.scopes and not measured(final):
+            self._show.warn("nothing was measured: no metric of the last model has a value")
+        self._kept.finish(final)
+        self._followed.finish(final)
+        return final
+
+
+@contextmanager
+def _prepared(config: DictConfig) -> Iterator[Parts]:
+    """The parts of a run; inside the block torch has the run's number of threads and random numbers of its own."""
+    logging.getLogger("flwr").setLevel(logging.WARNING)
+    keep_freed_memory()
+    build(config.engine).check()
+    build(config.tracking).check()
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=drawn_from(device_of(config.device))):
+        torch.set_num_threads(config.torch_threads)
+        try:
+            with settings_kept("the files of methods, dataset, model, loss and metrics"), growing():
+                parts = build_parts(config)
+            yield parts
+        finally:
+            torch.set_num_threads(threads)
+
+
+def _yaml(config: DictConfig) -> str:
+    return OmegaConf.to_yaml(config, resolve=True)

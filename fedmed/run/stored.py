@@ -1,0 +1,42 @@
+"""The configuration of a run that goes on: its own, but for what a resumed run may have otherwise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from fedmed.config.compose import PATHS
+from fedmed.config.identity import TOLERANCE
+from fedmed.config.stored import check_code, check_values, read_stored
+from fedmed.config.validate import validate
+from fedmed.errors import UserError, refuse
+from fedmed.results.progress import Show
+from fedmed.results.store import RunDirectory
+from fedmed.run.written import written
+
+
+def stored(kept: RunDirectory, overrides: list[str], trusted: Sequence[Path], show: Show) -> DictConfig:
+    """The run's own config; an override may only repeat it, but for TOLERANCE and `rounds`, which `lengthen` checks.
+
+    What it names of users' code must be trusted, or repeated by an override; what will be imported is shown.
+    """
+    config = read_stored(kept.path)
+    repeated = [Path(file) for override in overrides for file in re.findall(r"[^\[\],'\"=]+\.py", override)]
+    for file in check_code(config, kept.path, [*trusted, *repeated]):
+        show.note(f"{kept.path} imports {file}")
+    check_values(config, kept.path)
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key in TOLERANCE or (key == "rounds" and value.isdecimal()):
+            config.merge_with_dotlist([override])
+            continue
+        own, given = written(config, key), str(Path(value).expanduser().resolve()) if key in PATHS else value
+        if own != given:
+            fix = "A resumed run keeps its configuration: leave the option out, or start a new run."
+            raise refuse(key, f"{own} as in {kept.path}", value, fix)
+    if wrong := [fault for fault in validate(config) if fault.where in TOLERANCE]:
+        raise UserError(*wrong)
+    return config

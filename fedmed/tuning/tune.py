@@ -1,0 +1,156 @@
+"""Equal-budget search: every strategy gets as many trials, workers share them, and validation chooses.
+
+What is judged is the last round's validation, pooled over the clients, because what comparisons report is the last
+round's test. Test results are never looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from math import isfinite
+from pathlib import Path
+from statistics import fmean
+
+from fedmed.campaign.crew import Crew, Died
+from fedmed.campaign.grid import Job, jobs
+from fedmed.campaign.judge import USUAL, judged_by
+from fedmed.campaign.key import key
+from fedmed.campaign.work import finished
+from fedmed.campaign.worker import Ended, Warned, Word
+from fedmed.results.text import number
+from fedmed.tuning.plan import Candidate, Tuning
+from fedmed.tuning.search import Search, Trial
+
+DATABASE, RUNS = "study.db", "runs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What was found for a strategy. tried: its trials, in order. best: the chosen one; None where all have failed."""
+
+    candidate: Candidate
+    tried: tuple[Trial, ...]
+    best: Trial | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Open:
+    """A trial under way. left: its runs that have not ended, by key. values: what the others gave."""
+
+    of: int
+    trial: Trial
+    left: dict[str, Job]
+    values: list[float] = field(default_factory=list)
+
+
+class Tune:
+    """A tuning under way, in a folder that holds its database and its runs; the same words go on where it stopped."""
+
+    def __init__(self, tuning: Tuning, folder: Path, say: Callable[[str], None]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._tuning, self._folder, self._say = tuning, folder, say
+        self._searches = [self._search(candidate) for candidate in tuning.candidates]
+        self._numbered = list(enumerate(self._searches))
+        self._broken_off = [(of, trial) for of, search in self._numbered for trial in search.open()]
+        self._open: list[Open] = []
+        self._queue: list[Job] = []
+        self.metric = f"val.{tuning.metric or USUAL[0]}"
+
+    def go(self, crew: Crew) -> list[Outcome]:
+        """All trials that are left; then what was found."""
+        while True:
+            while crew.free and (job := self._job()):
+                crew.give(job)
+            if not crew.desks:
+                return [self._outcome(of) for of in range(len(self._searches))]
+            for news in crew.hear(1.0):
+                self._heard(news.job, news.word)
+
+    def _search(self, candidate: Candidate) -> Search:
+        return Search(
+            self._folder / DATABASE,
+            candidate.name,
+            candidate.axes,
+            greater=self._tuning.greater,
+            seed=int(self._tuning.seeds[0]),
+            defaults=candidate.defaults,
+        )
+
+    def _job(self) -> Job | None:
+        """The run to do next; None where there is none, or none before another has ended."""
+        while not self._queue:
+            begun = self._next()
+            if begun is None:
+                return None
+            self._begin(*begun)
+        return self._queue.pop(0)
+
+    def _next(self) -> tuple[int, Trial] | None:
+        """The trial to do next: those that were broken off, then one for the strategy that has had the fewest."""
+        if self._broken_off:
+            return self._broken_off.pop(0)
+        spent = [len(search.ended()) + sum(each.of == of for each in self._open) for of, search in self._numbered]
+        possible = [of for of, _ in self._numbered if spent[of] < self._tuning.trials(of)]
+        if not possible:
+            return None
+        of = min(possible, key=spent.__getitem__)
+        return of, self._searches[of].next()
+
+    def _begin(self, of: int, trial: Trial) -> None:
+        """Puts the runs of a trial in the queue, but for those that are done, or under way for another trial."""
+        plans = [self._tuning.candidates[of].run(trial.overrides, seed) for seed in self._tuning.seeds]
+        configs = {key(plan.jobs[0].config, plan.catalogue): plan.jobs[0].config for plan in plans}
+        made = {job.key: job for job in jobs(configs, self._folder / RUNS)}
+        known = {name for each in self._open for name in each.left}
+        self._open.append(Open(of=of, trial=trial, left=made))
+        for job in list(made.values()):
+            if finished(job):
+                self._ended(job, None)
+            elif job.key not in known:
+                self._queue.append(job)
+
+    def _heard(self, job: Job, word: Word | Died) -> None:
+        match word:
+            case Died(how):
+                self._say(f"{job.label}: its worker was {how}; it goes on with another")
+                self._queue.insert(0, job)
+            case Warned(text):
+                self._say(f"warning: {job.label}: {text}")
+            case Ended(error):
+                self._ended(job, error)
+
+    def _ended(self, job: Job, error: str | None) -> None:
+        """Takes in a run that ended, for every trial that needs it."""
+        for opened in [each for each in self._open if job.key in each.left]:
+            del opened.left[job.key]
+            if error is None:
+                opened.values.append(self._value(job))
+            if error is not None or not opened.left:
+                self._close(opened, error)
+
+    def _close(self, opened: Open, error: str | None) -> None:
+        self._open.remove(opened)
+        needed = {name for each in self._open for name in each.left}
+        self._queue = [job for job in self._queue if job.key in needed]
+        value = None if error or not all(map(isfinite, opened.values)) else fmean(opened.values)
+        why = "" if value is not None else error or f"{self.metric} is not defined"
+        trial = replace(opened.trial, value=value, why=why)
+        search, candidate = self._searches[opened.of], self._tuning.candidates[opened.of]
+        search.tell(trial)
+        best = search.best()
+        result = f"failed: {why}" if value is None else f"{self.metric} {number(value)}"
+        count = f"{candidate.name} {len(search.ended())}/{self._tuning.trials(opened.of)}"
+        so_far = f" (best {number(best.value)})" if best and value is not None else ""
+        self._say(f"{count}: {' '.join(trial.overrides)}: {result}{so_far}")
+
+    def _value(self, job: Job) -> float:
+        """The validation of a finished run; NaN where it is not defined."""
+        final = finished(job) or {}
+        name, value = judged_by(final, self._tuning.metric)
+        self.metric = name if name in final else self.metric
+        return value
+
+    def _outcome(self, of: int) -> Outcome:
+        search = self._searches[of]
+        return Outcome(candidate=self._tuning.candidates[of], tried=tuple(search.ended()), best=search.best())

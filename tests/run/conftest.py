@@ -1,0 +1,69 @@
+"""Small runs in a folder of the test's own."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fedmed import run as runner
+from fedmed.cli.main import main
+from fedmed.config import compose
+from fedmed.results.progress import Show, make_show
+
+SMALL = ("clients=3", "rounds=3", "batch_size=16")
+IMAGES = ("dataset.images=160", "dataset.test_images=40")
+
+
+class StopAfter(Show):
+    """Interrupts a run after a round, as Ctrl-C would."""
+
+    def __init__(self, round: int) -> None:
+        self.last = round
+
+    def round(self, row: Any) -> None:
+        if row["round"] == self.last:
+            raise KeyboardInterrupt
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """run(name, *overrides, stop=k): a run on few images in tmp_path/name, interrupted after round k if given."""
+    monkeypatch.chdir(tmp_path)
+
+    def start(name: str, *overrides: str, stop: int | None = None) -> dict[str, Any]:
+        images = () if any(o.startswith("dataset=npz") for o in overrides) else IMAGES
+        width = () if any(o.startswith("model=") for o in overrides) else ("model.width=4",)
+        config = compose.compose([*SMALL, *images, *width, *overrides])
+        if stop is None:
+            return runner.run(config, tmp_path / name, show=make_show(quiet=True))
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(config, tmp_path / name, show=StopAfter(stop))
+        return {}
+
+    return start
+
+
+@pytest.fixture
+def fedmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """fedmed(*arguments): exit code, standard output and standard error of the command, called in tmp_path."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def rounds(tmp_path: Path) -> Callable[[str], list[dict[str, Any]]]:
+    """rounds(name): the rows of the rounds of the run tmp_path/name."""
+    return lambda name: [
+        json.loads(line) for line in (tmp_path / name / "rounds.jsonl").read_text(encoding="utf-8").splitlines()
+    ]

@@ -1,0 +1,47 @@
+"""What tells whether two runs can be compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fedmed
+from fedmed.config import compose
+from fedmed.results.store import RunDirectory
+from fedmed.run.parts import build_parts
+from tests.run.conftest import Run
+
+FEW = ("dataset.images=160", "dataset.test_images=40", "clients=3")
+
+
+def marks(*overrides: str) -> dict[str, str]:
+    return dict(build_parts(compose.compose([*FEW, *overrides])).marks)
+
+
+def changed(*overrides: str) -> set[str]:
+    before, after = marks(), marks(*overrides)
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_marks_tell_data_test_set_methods_and_version_apart() -> None:
+    assert marks()["fedmed"] == fedmed.__version__
+    assert changed() == set()
+    assert changed("dataset.seed=1") == {"data", "test"}
+    assert changed("strategy=fedprox") == {"strategy"}
+    assert changed("strategy=fedavg+fedprox") == {"strategy"}
+    assert changed("seed=1", "partition=iid", "annotation=label_noise", "pooled=true", "strategy.local=[*]") == set()
+
+
+def test_a_method_of_ones_own_is_marked_by_what_its_file_says(tmp_path: Path) -> None:
+    found = []
+    for folder, value in (("a", 1), ("b", 1), ("c", 2)):
+        (tmp_path / folder).mkdir()
+        source = f"from dataclasses import dataclass\nfrom fedmed.method import Method\n\nVALUE = {value}\n\n\n"
+        source += '@dataclass(frozen=True, kw_only=True)\nclass Mine(Method):\n    """Mine."""\n'
+        (tmp_path / folder / "mine.py").write_text(source, encoding="utf-8")
+        found.append(marks(f"strategy={tmp_path}/{folder}/mine.py")["strategy"])
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_run_keeps_its_marks(run: Run, tmp_path: Path) -> None:
+    run("one", "rounds=1")
+    assert RunDirectory.open(tmp_path / "one").marks.keys() == {"data", "test", "strategy", "fedmed"}
