@@ -42,11 +42,13 @@ budget: $(VENV)/.test
 
 check: lint types test slow
 
-# torch comes first and exactly, so that no looser requirement picks another build of it
+# torch comes first and exactly, so that no looser requirement picks another build of it; fedmed is what fedmed-sim was
+# called in checkouts of before, and would take the command along if it were uninstalled later
 $(VENV)/.run: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "fedmed needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) torch==2.13.0
+	$(BIN)/python -m pip uninstall -qq --yes fedmed
 	$(PIP) -e .
 	@touch $@
 

@@ -52,7 +52,7 @@ def test_golden_centroids() -> None:
 @pytest.mark.parametrize("seed", range(200))
 def test_equals_finch_clust(seed: int) -> None:
     """P10: the same number of levels, and the same sets at each."""
-    package = pytest.importorskip("finch", reason="finch-clust is not installed: pip install fedmed[test]")
+    package = pytest.importorskip("finch", reason="finch-clust is not installed: pip install fedmed-sim[test]")
     g = rng.generator(seed, "finch")
     n, d = int(torch.randint(2, 61, (), generator=g)), (2, 8, 64)[seed % 3]
     rows = torch.randn(n, d, generator=g, dtype=torch.float64)

@@ -10,8 +10,9 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
-from fedmed import __version__
+import fedmed
 from fedmed.cli import streams
+from fedmed.cli.installation import refuse_another_fedmed
 from fedmed.errors import UserError, near, refuse, refuse_file
 from fedmed.heap import import_for_good
 from fedmed.offline import go_offline
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["PYTHONSAFEPATH"] = "1"  # no worker takes a user's random.py in the current folder for the library
     command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
+        refuse_another_fedmed()
         code = _dispatch(command, rest)
         sys.stdout.flush()
         return code
@@ -104,7 +106,7 @@ def _dispatch(command: str, arguments: list[str]) -> int:
         print(_usage())
         return 0
     if command in ("--version", "-V"):
-        print(f"fedmed {__version__}")
+        print(f"fedmed {fedmed.__version__}")
         return 0
     if command in ("-sc", "--shell-completion", "--shell_completion"):
         from fedmed.cli.completion import complete
@@ -121,4 +123,4 @@ def _dispatch(command: str, arguments: list[str]) -> int:
 
 def _usage() -> str:
     lines = (f"  {name:<10}{meaning}" for name, meaning in COMMANDS.items())
-    return USAGE.format(version=__version__, commands="\n".join(lines))
+    return USAGE.format(version=fedmed.__version__, commands="\n".join(lines))

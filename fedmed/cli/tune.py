@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="the result as one JSON object on standard output")
     given = parser.parse_intermixed_args(arguments)
     if find_spec("optuna") is None:
-        raise refuse("tune", "the package optuna", "no such package", "Install it: pip install 'fedmed[tune]'.")
+        raise refuse("tune", "the package optuna", "no such package", "Install it: pip install optuna.")
     from fedmed.campaign.worker import expect
 
     expect()

@@ -49,7 +49,7 @@ class RayEngine(Engine):
 
     def check(self) -> None:
         if find_spec("ray") is None:
-            fix = "Install it: pip install 'fedmed[ray]'."
+            fix = "Install it: pip install 'fedmed-sim[ray]'."
             raise refuse("engine", "Ray, which engine=ray runs on", "no such package", fix)
         if self.cpus is not None and self.client_cpus > self.cpus:
             fix = "Else no client could train."
@@ -198,6 +198,6 @@ def _run_simulation(server: ServerApp, app: ClientApp, clients: int, options: di
     try:
         from flwr.simulation import run_simulation
     except ImportError as error:
-        fix = "Use a Flower before 2 and Ray, as pip install 'fedmed[ray]' gives them, or engine=pool."
+        fix = "Use a Flower before 2 and Ray, as pip install 'fedmed-sim[ray]' gives them, or engine=pool."
         raise refuse("engine", "flwr.simulation.run_simulation, which engine=ray runs on", error, fix) from error
     run_simulation(server_app=server, client_app=app, num_supernodes=clients, backend_config=options)

@@ -145,7 +145,7 @@ class GaussianPrivacy(Privacy):
         try:
             self.spent(1, clients=1, asked=None)
         except ImportError as error:
-            fix = "Install them: pip install 'fedmed[dp]'."
+            fix = "Install them: pip install 'fedmed-sim[dp]'."
             yield Fault("privacy=gaussian", "Flower's privacy accountant and dp-accounting", str(error), fix)
         for name, method in methods.members.items():
             for hook, why in UNCOVERED.items():

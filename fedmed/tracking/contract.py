@@ -116,5 +116,5 @@ def grouped(name: str) -> str:
 def require(package: str, extra: str) -> None:
     """Raises `UserError` where the package of an optional tracker is not installed."""
     if find_spec(package) is None:
-        fix = f"Install it: pip install 'fedmed[{extra}]', or leave tracking={extra} out."
+        fix = f"Install it: pip install 'fedmed-sim[{extra}]', or leave tracking={extra} out."
         raise refuse(f"tracking={extra}", f"the package {package}", "no such package", fix)

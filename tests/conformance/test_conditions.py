@@ -42,7 +42,7 @@ def test_two_rounds_under_conditions(home: Case, method: Method, conditions: Con
 
 
 def test_privacy_covers_a_method_or_names_it(home: Case, method: Method) -> None:
-    pytest.importorskip("dp_accounting", reason="the extra fedmed[dp] is not installed")
+    pytest.importorskip("dp_accounting", reason="the extra fedmed-sim[dp] is not installed")
     plan, both = Conditions(privacy=GaussianPrivacy()), chain(*{home.name: method, "fedbn": FedBN()}.values())
     if faults := list(plan.faults(both)):
         assert all(f"got {home.name}, which" in str(fault) for fault in faults)

@@ -32,7 +32,7 @@ TINY = ("clients=3", "rounds=3", "batch_size=16", "dataset.images=96", "dataset.
 ENGINES = {
     "ray": pytest.param(
         ("engine=ray", "engine.cpus=2"),
-        marks=pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'fedmed[ray]'"),
+        marks=pytest.mark.skipif(find_spec("ray") is None, reason="not installed: pip install 'fedmed-sim[ray]'"),
         id="ray",
     ),
     "pool": pytest.param(("engine=pool", "engine.workers=2"), id="pool"),
@@ -186,7 +186,7 @@ serverapp = "flower_project:server"
 """
 
 
-@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'fedmed[ray]'")
+@pytest.mark.skipif(find_spec("ray") is None, reason="not installed: pip install 'fedmed-sim[ray]'")
 def test_a_project_under_flwr_run_has_the_numbers_of_one_process(short: Path) -> None:
     """Flower pickles the app into Ray's actors; the SuperLink that `flwr run` leaves behind is ended here."""
     example = Path(__file__).resolve().parents[2] / "examples" / "flower_project.py"

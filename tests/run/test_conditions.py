@@ -95,7 +95,7 @@ def test_a_run_in_which_all_drop_out_ends(run: Run, rounds: Rounds) -> None:
 
 
 def test_a_private_run_says_what_it_spent_and_is_resumed(run: Run, tmp_path: Path, rounds: Rounds) -> None:
-    pytest.importorskip("dp_accounting", reason="the extra fedmed[dp] is not installed")
+    pytest.importorskip("dp_accounting", reason="the extra fedmed-sim[dp] is not installed")
     options = ("privacy=gaussian", "privacy.noise_multiplier=2", "clients_per_round=2")
     final = run("straight", *options)
     spent = [row["epsilon"] for row in rounds("straight")]
@@ -115,7 +115,7 @@ def test_a_private_run_says_what_it_spent_and_is_resumed(run: Run, tmp_path: Pat
     ],
 )
 def test_what_privacy_cannot_cover_is_refused(run: Run, overrides: list[str], fault: str) -> None:
-    pytest.importorskip("dp_accounting", reason="the extra fedmed[dp] is not installed")
+    pytest.importorskip("dp_accounting", reason="the extra fedmed-sim[dp] is not installed")
     with pytest.raises(UserError) as caught:
         run("refused", "privacy=gaussian", *overrides)
     assert fault in str(caught.value)

@@ -111,5 +111,5 @@ def test_a_missing_package_is_refused_before_anything_is_written(
     monkeypatch.setattr(contract, "find_spec", lambda name: None)
     code, _, err = fedmed("run", "experiment=smoke", "tracking=mlflow")
     assert code == 2
-    assert "pip install 'fedmed[mlflow]'" in err
+    assert "pip install 'fedmed-sim[mlflow]'" in err
     assert list(tmp_path.iterdir()) == []

@@ -31,7 +31,7 @@ from fedmed.strategies.moon import Moon
 from fedmed.strategies.scaffold import Scaffold
 from tests.toys import TOYS, TRAINING, Ended, classifier, federate, initial, same
 
-dp_accounting = pytest.importorskip("dp_accounting", reason="the extra fedmed[dp] is not installed")
+dp_accounting = pytest.importorskip("dp_accounting", reason="the extra fedmed-sim[dp] is not installed")
 rdp = pytest.importorskip("dp_accounting.rdp")
 
 TOY = replace(TOYS["multiclass"], make=lambda: classifier(3, norm=False)).with_train(0, lambda held: held[:5])
@@ -194,4 +194,4 @@ def test_running_statistics_are_refused_unless_they_stay_at_the_clients() -> Non
 def test_a_missing_accountant_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "dp_accounting", None)
     (fault,) = PLAN.faults(chain(FedAvg()))
-    assert "pip install 'fedmed[dp]'" in fault.fix
+    assert "pip install 'fedmed-sim[dp]'" in fault.fix

@@ -26,7 +26,7 @@ def test_a_missing_package_is_refused_with_what_to_install(
     with pytest.raises(UserError) as caught:
         tracking.check()
     assert words in str(caught.value)
-    assert f"pip install 'fedmed[{words[9:].partition(':')[0]}]'" in str(caught.value)
+    assert f"pip install 'fedmed-sim[{words[9:].partition(':')[0]}]'" in str(caught.value)
 
 
 @pytest.mark.parametrize("uri", ["mlruns.db", "htp://x", ""])
