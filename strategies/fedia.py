@@ -13,9 +13,9 @@ import torch
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor
 
-from fedmed import completeness as arithmetic
 from fedmed.errors import Fault, refuse
 from fedmed.method import Batch, Client, Method, Payload, Report, Server, Setup
+from fedmed.strategies import _completeness as arithmetic
 
 
 @dataclass(frozen=True, kw_only=True)

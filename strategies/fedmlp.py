@@ -14,10 +14,10 @@ from annotated_types import Ge, Interval
 from torch import Tensor
 
 from fedmed.data.examples import Examples
-from fedmed.directions import unit
 from fedmed.errors import Fault, refuse
 from fedmed.method import Batch, Client, Method, Payload, Report, Server, Setup
 from fedmed.metrics.ranking import auc, curve
+from fedmed.strategies._directions import unit
 
 
 @dataclass(frozen=True, kw_only=True)

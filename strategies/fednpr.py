@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 
-from fedmed.directions import lengths, unit
 from fedmed.errors import Fault
 from fedmed.method import Batch, Client, Method, Setup
+from fedmed.strategies._directions import lengths, unit
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from fedmed.clustering import centroids, finch
-from fedmed.directions import unit
 from fedmed.errors import Fault, refuse
 from fedmed.method import Batch, Client, Method, Payload, Report, Server, Setup
+from fedmed.strategies._directions import unit
+from fedmed.strategies._finch import centroids, finch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,14 +19,14 @@ from fedmed.config.build import build
 from fedmed.config.compose import PATHS
 from fedmed.config.discovery import Catalogue
 from fedmed.config.identity import identified, tolerated
-from fedmed.config.options import Option
+from fedmed.config.options import Option, sources
 
 
 def key(config: DictConfig, catalogue: Catalogue) -> str:
     """A digest of the config without engine, device, paths and tracking; of fedmed's version; of sources and of data.
 
-    Sources are those of the methods and of the dataset. Data are the files that the config names, by what they hold:
-    a dataset that makes its images is known by its source and its options.
+    Sources are those of the methods and of the dataset, with the private modules that they import. Data are the files
+    that the config names, by what they hold: a dataset that makes its images is known by its source and its options.
     """
     digest = blake2b(f"{fedmed.__version__}\n{identified(config)}\n{tolerated(config)}".encode(), digest_size=16)
     for file in (*_sources(config, catalogue), *_held(config, catalogue)):
@@ -38,7 +38,7 @@ def _sources(config: DictConfig, catalogue: Catalogue) -> Iterator[Path]:
     """Source files of options; a user's own, which the config names by its file, is in the config's digest already."""
     for node in (*config.strategy.values(), config.dataset):
         if option := catalogue.of_target(str(node["_target_"])):
-            yield option.file
+            yield from sources(option.file)
 
 
 def _held(config: DictConfig, catalogue: Catalogue) -> Iterator[Path]:

@@ -104,6 +104,32 @@ def defines(file: Path, name: str) -> bool:
     return any(name in _defined_by(node) for node in _parse(file).body)
 
 
+def sources(file: Path) -> list[Path]:
+    """The source files of an option: its own, then the private modules beside it that it imports, by name.
+
+    A private module is a `_name.py` in the same folder, which discovery skips; what such modules import of one another
+    counts too. A file that cannot be read or parsed stands for itself.
+    """
+    found, left = {file}, [file]
+    while left:
+        new = _private_imports(left.pop()) - found
+        found |= new
+        left += new
+    return [file, *sorted(found - {file})]
+
+
+def _private_imports(file: Path) -> set[Path]:
+    try:
+        nodes = list(ast.walk(_parse(file)))
+    except (SyntaxError, OSError):
+        return set()
+    imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {alias.name for node in imports for alias in node.names}
+    names |= {node.module for node in imports if isinstance(node, ast.ImportFrom) and node.module}
+    private = {last for name in names if (last := name.rpartition(".")[2]).startswith("_")}
+    return {path for name in private if (path := file.with_name(f"{name}.py")).is_file()}
+
+
 def _defined_by(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return [node.name]

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 import fedmed
 from fedmed.config.identity import identified
+from fedmed.config.options import sources
 from fedmed.data.world import World
 from fedmed.method import Chain
 from fedmed.models.net import Net
@@ -34,10 +35,12 @@ def marks(world: World, chain: Chain) -> dict[str, str]:
     """What tells whether two runs can be compared.
 
     data: digest of the images and labels that clients train and validate on, before anyone divides or annotates them.
-    test: digest of the server's. strategy: digest of the methods' source files, in order. fedmed: its version.
+    test: digest of the server's. strategy: digest of the methods' source files, in order, each
+    with the private modules that it imports. fedmed: its version.
     """
     strategy = blake2b(digest_size=16)
     for method in chain.members.values():
-        strategy.update(blake2b(Path(inspect.getfile(type(method))).read_bytes()).digest())
+        for file in sources(Path(inspect.getfile(type(method)))):
+            strategy.update(blake2b(file.read_bytes()).digest())
     data, test = world.fingerprint
     return {"data": data, "test": test, "strategy": strategy.hexdigest(), "fedmed": fedmed.__version__}

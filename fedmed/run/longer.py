@@ -10,6 +10,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from fedmed.config.build import settings
+from fedmed.config.options import sources
 from fedmed.errors import Fault, UserError
 from fedmed.method import Chain, Method
 from fedmed.results.store import RunDirectory
@@ -45,6 +46,7 @@ def _faults(config: DictConfig, chain: Chain, planned: int, path: Path) -> Itera
 
 
 def _reads_rounds(method: Method) -> bool:
-    """Whether the method's file reads `client.rounds`, `server.rounds` or the like anywhere."""
-    tree = ast.parse(Path(inspect.getfile(type(method))).read_text(encoding="utf-8"))
-    return any(isinstance(node, ast.Attribute) and node.attr == "rounds" for node in ast.walk(tree))
+    """Whether a source file of the method reads `client.rounds`, `server.rounds` or the like anywhere."""
+    files = sources(Path(inspect.getfile(type(method))))
+    nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    return any(isinstance(node, ast.Attribute) and node.attr == "rounds" for node in nodes)

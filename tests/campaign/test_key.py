@@ -81,6 +81,21 @@ def test_the_source_of_a_method_counts_and_that_of_others_does_not(
         assert (key(config, catalogue) != before) == moves
 
 
+def test_a_private_module_of_a_method_counts_as_the_method_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue, config = discover(), compose.compose(["strategy=fedprox"])
+    (tmp_path / "fedprox.py").write_text("from fedmed.strategies._sums import total", encoding="utf-8")
+    option = replace(catalogue.options["strategy"]["fedprox"], file=tmp_path / "fedprox.py")
+    monkeypatch.setitem(catalogue.options["strategy"], "fedprox", option)
+    found = [key(config, catalogue)]
+    for name, text in (("_others.py", "A = 1"), ("_sums.py", "A = 1"), ("_sums.py", "A = 22")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        found.append(key(config, catalogue))
+    assert found[0] == found[1]
+    assert len(set(found)) == 3
+
+
 def test_ones_own_method_is_known_by_what_its_file_says_not_where(tmp_path: Path) -> None:
     found = [_own(tmp_path / folder, value) for folder, value in (("a", 1), ("b", 1), ("c", 2))]
     assert found[0] == found[1] != found[2]

@@ -12,7 +12,7 @@ import pytest
 from fedmed.config.build import resolve
 from fedmed.config.discovery import GROUPS, discover, read_given
 from fedmed.config.fields import REQUIRED
-from fedmed.config.options import snake
+from fedmed.config.options import snake, sources
 from fedmed.errors import UserError
 
 
@@ -41,6 +41,17 @@ def test_every_own_option_says_what_it_and_its_fields_are() -> None:
         for option in group.values():
             assert option.summary, option.name
             assert [f.name for f in option.fields if not f.meaning] == [], option.name
+
+
+def test_private_modules_are_no_options_and_sources_of_those_that_import_them(home: Path, method: str) -> None:
+    write(home / "strategies/_sums.py", method + "\n\nfrom fedmed.strategies import _means\n")
+    means = write(home / "strategies/_means.py", "from fedmed.strategies._sums import Mine")
+    file = write(home / "strategies/mine.py", f"import fedmed.strategies._sums\nimport _thread\n{method}")
+    catalogue = discover()
+    assert {"_sums", "_means"} & {*catalogue.options["strategy"], *catalogue.broken["strategy"]} == set()
+    assert {"_finch", "_completeness", "_directions"} & catalogue.options["strategy"].keys() == set()
+    assert sources(file) == [file, means, file.with_name("_sums.py")]
+    assert sources(home / "strategies/absent.py") == [home / "strategies/absent.py"]
 
 
 def test_discovery_does_not_import_torch() -> None:

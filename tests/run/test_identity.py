@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import fedmed
 from fedmed.config import compose
 from fedmed.results.store import RunDirectory
@@ -40,6 +42,15 @@ def test_a_method_of_ones_own_is_marked_by_what_its_file_says(tmp_path: Path) ->
         (tmp_path / folder / "mine.py").write_text(source, encoding="utf-8")
         found.append(marks(f"strategy={tmp_path}/{folder}/mine.py")["strategy"])
     assert found[0] == found[1] != found[2]
+
+
+def test_a_private_module_of_a_method_marks_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = marks("strategy=fedplvm")["strategy"], marks("strategy=moon")["strategy"]
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path.name == "_finch.py"))
+    after = marks("strategy=fedplvm")["strategy"], marks("strategy=moon")["strategy"]
+    assert after[0] != before[0]
+    assert after[1] == before[1]
 
 
 def test_a_run_keeps_its_marks(run: Run, tmp_path: Path) -> None:

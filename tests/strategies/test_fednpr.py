@@ -10,8 +10,8 @@ from torch import Tensor
 
 from fedmed import rng
 from fedmed.config.compose import compose
-from fedmed.directions import unit
 from fedmed.method import chain
+from fedmed.strategies._directions import unit
 from fedmed.strategies.fednpr import FedNPR, cluster_means, log_prior, purity, sinkhorn, standings
 from fedmed.strategies.fedprox import FedProx
 from tests.toys import TOYS, federate, job_of, trainer_of

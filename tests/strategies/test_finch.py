@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedmed import clustering, rng
-from fedmed.clustering import centroids, finch
+from fedmed import rng
+from fedmed.strategies import _finch
+from fedmed.strategies._finch import centroids, finch
 
 
 def at(*degrees: float) -> Tensor:
@@ -105,7 +106,7 @@ def test_the_order_and_the_length_of_rows_change_no_set() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = torch.randn(50, 8, generator=rng.generator(2, "finch"), dtype=torch.float64)
     whole = finch(rows)
-    monkeypatch.setattr(clustering, "BLOCK", 7)
+    monkeypatch.setattr(_finch, "BLOCK", 7)
     assert all(torch.equal(a, b) for a, b in zip(finch(rows), whole, strict=True))
 
 

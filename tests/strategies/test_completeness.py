@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedmed.completeness import (
+from fedmed.data.masks import drop_objects, objects
+from fedmed.rng import generator
+from fedmed.strategies._completeness import (
     components,
     estimate,
     foreground,
@@ -17,8 +19,6 @@ from fedmed.completeness import (
     shortfall,
     slope_left,
 )
-from fedmed.data.masks import drop_objects, objects
-from fedmed.rng import generator
 
 
 def mask(*pixels: tuple[int, int], side: int = 5) -> Tensor:

@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 import torch
 from torch import Tensor
 
-from fedmed.directions import unit
+from fedmed.strategies._directions import unit
 
 BLOCK = 1024
 """Rows that are compared with all others at a time, which bounds the memory for similarities."""
