@@ -34,8 +34,11 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# both, as each sees what the other does not; without the variable pyright asks the package index for news of itself
+types: export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 types: $(VENV)/.test
 	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 budget: $(VENV)/.test
 	$(BIN)/python benchmarks/code_budget.py

@@ -62,7 +62,8 @@ def check_finite(tensors: Tensors, what: str, *, times: float = 1.0, was: Tensor
 
 def _longest(tensors: Tensors) -> float:
     """A bound on all entries of float tensors: the largest norm, NaN or infinite where any entry is."""
-    norms = torch._foreach_norm([tensor.detach() for tensor in tensors.values()])
+    parts = [tensor.detach() for tensor in tensors.values()]
+    norms = torch._foreach_norm(parts)  # pyright: ignore[reportPrivateImportUsage]  # torch has no public name for it
     return float(torch.stack([norm.float() for norm in norms]).amax())
 
 

@@ -29,5 +29,11 @@ def of_mean(values: Sequence[float], level: float = 0.95) -> Estimate:
 
     draws = numpy_generator(0, "interval of a mean")
     ordered = sorted(values)
-    found = bootstrap((ordered,), np.mean, confidence_level=level, n_resamples=RESAMPLES, random_state=draws)
+    found = bootstrap(
+        (ordered,),
+        np.mean,
+        confidence_level=level,
+        n_resamples=RESAMPLES,
+        random_state=draws,  # pyright: ignore[reportCallIssue]  # scipy before 1.15 has no other name for it
+    )
     return plain._replace(low=float(found.confidence_interval.low), high=float(found.confidence_interval.high))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import exp, lgamma, sqrt
 from statistics import fmean, stdev
+from typing import Any
 
 from fedmed.comparison.rows import Test
 
@@ -38,9 +39,10 @@ def p_value(differences: Sequence[float], test: Test) -> float | None:
         return 1.0
     from scipy.stats import ttest_1samp, wilcoxon
 
-    if test == "wilcoxon":
-        return float(wilcoxon(differences).pvalue)
-    return float(ttest_1samp(differences, 0).pvalue) if len(set(differences)) > 1 else 0.0
+    if test != "wilcoxon" and len(set(differences)) == 1:
+        return 0.0
+    found: Any = wilcoxon(differences) if test == "wilcoxon" else ttest_1samp(differences, 0)  # made at run time
+    return float(found.pvalue)
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:

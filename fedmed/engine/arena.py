@@ -64,7 +64,8 @@ class Arena:
                 tensors = unpack(record)
                 places, end = _places(tensors.values(), end)
                 if tensors:
-                    torch._foreach_copy_(self._at(places), [t.detach() for t in tensors.values()])
+                    parts = [tensor.detach() for tensor in tensors.values()]
+                    torch._foreach_copy_(self._at(places), parts)  # pyright: ignore[reportPrivateImportUsage]  # no public name
                 blueprint.append((name, ArrayRecord, tuple(tensors), places))
             else:
                 blueprint.append((name, type(record), dict(record), ()))

@@ -115,7 +115,7 @@ class MethodStrategy(Strategy):
         for reply in gate.passed(replies, read):
             if self._note(reply):
                 aggregation.add(reply.report, reply.payloads)
-        self._result.missing += [{"client": client, "fault": 1} for client in gate.faulty]
+        self._result.missing.extend({"client": client, "fault": 1} for client in gate.faulty)
         if not self._result.clients:
             return self._stay(server_round)
         began = time.perf_counter()

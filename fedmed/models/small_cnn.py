@@ -57,17 +57,16 @@ class SmallCnn(Model):
         )
         if self.norm != "none":
             layers["norm"] = nn.BatchNorm2d(width) if self.norm == "batch" else nn.GroupNorm(gcd(8, width), width)
-        layers["pool"] = _Pool(2)
+        layers["pool"] = _Pool()
         layers["relu"] = nn.ReLU()  # after pooling: the same values from a quarter of the work
         return nn.Sequential(layers)
 
 
-class _Pool(nn.MaxPool2d):
+class _Pool(nn.Module):
     """The largest of 2x2 pixels; without their places, which only a gradient needs, a processor takes half the time."""
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.is_grad_enabled() or x.device.type != "cpu":
-            found: Tensor = super().forward(x)
-            return found
+            return torch.max_pool2d(x, 2)
         rows = torch.maximum(x[..., :-1:2, :], x[..., 1::2, :])
         return torch.maximum(rows[..., :-1:2], rows[..., 1::2])

@@ -22,10 +22,10 @@ def title(summary: Summary) -> str:
 
 def headline(summary: Summary) -> tuple[str, str]:
     """One sentence that says what won, by how much and how surely; and what else there is to say, or nothing."""
-    worlds = summary.comparison.worlds
     if len(summary.comparison.arms) == 1:
         return _alone(summary), ""
-    return _over_worlds(summary) if len(worlds) > 1 else _in_world(summary, worlds[0])
+    world, *others = summary.comparison.worlds
+    return _over_worlds(summary) if others else _in_world(summary, world)
 
 
 def facts(summary: Summary) -> list[str]:

@@ -52,7 +52,7 @@ def strips(ax: Axes, x: Values, texts: Sequence[str]) -> list[Tip]:
     at = x[kept]
     middles = np.sqrt(at[1:] * at[:-1]) if ax.get_xscale() == "log" else (at[1:] + at[:-1]) / 2
     edges = np.concatenate([[left], middles.clip(left, right), [right]])
-    return [box(ax, (edges[n], y[0]), (edges[n + 1], y[1]), texts[k]) for n, k in enumerate(kept)]
+    return [box(ax, (edges[n], y[0]), (edges[n + 1], y[1]), texts[int(k)]) for n, k in enumerate(kept)]
 
 
 def rows(ax: Axes, texts: Sequence[str]) -> list[Tip]:

@@ -22,7 +22,8 @@ class Events(Tracker):
     """The events of one session of a run."""
 
     def __init__(self, subject: Subject) -> None:
-        from tensorboardX.proto.event_pb2 import Event, SessionLog
+        # no type checker sees these names: protobuf makes them when its modules are imported
+        from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
         from tensorboardX.record_writer import masked_crc32c
 
         self.last = subject.done
@@ -33,7 +34,7 @@ class Events(Tracker):
         self._start(subject)
 
     def log(self, rows: Sequence[Row]) -> None:
-        from tensorboardX.proto.summary_pb2 import Summary
+        from tensorboardX.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
 
         for row in rows:
             values = [
