@@ -36,7 +36,7 @@ from fedmed.engine.local import NodeGrid
 from fedmed.flower import LocalGrid
 from fedmed.models.resnet18 import ResNet18
 from fedmed.models.small_cnn import SmallCnn
-from fedmed.results.environment import environment
+from fedmed.rundir.environment import environment
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.scaffold import Scaffold
 

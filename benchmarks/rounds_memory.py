@@ -17,7 +17,7 @@ from typing import Any
 
 from fedmed import run as runner
 from fedmed.config import compose
-from fedmed.results.progress import Show
+from fedmed.terminal.progress import Show
 
 TINY = ("clients=4", "dataset.images=24", "dataset.test_images=8", "dataset.side=8", "dataset.classes=2")
 REST = ("model.width=2", "partition=iid", "engine=inprocess", "local_steps=1", "checkpoint_every=1000")

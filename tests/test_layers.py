@@ -13,18 +13,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "offline", "heap", "child", "files"}),
+    frozenset({"errors", "offline", "heap", "child", "files", "formatting"}),
     frozenset({"config", "rng", "devices", "sound"}),
-    frozenset({"headline", "tasks", "models", "optimizers", "compression"}),
+    frozenset({"metric_direction", "tasks", "models", "optimizers", "compression"}),
     frozenset({"metrics"}),
     frozenset({"data"}),
     frozenset({"method"}),
     frozenset({"client", "server"}),
     frozenset({"flower"}),
     frozenset({"engine"}),
-    frozenset({"results"}),
+    frozenset({"rundir"}),
     frozenset({"tracking", "comparison"}),
-    frozenset({"report"}),
+    frozenset({"terminal"}),
+    frozenset({"report", "inference"}),
     frozenset({"deploy"}),
     frozenset({"run"}),
     frozenset({"campaign"}),

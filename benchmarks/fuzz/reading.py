@@ -23,8 +23,8 @@ from fedmed.data.world import build_world
 from fedmed.datasets.npz import Npz
 from fedmed.datasets.synthetic_multiclass import SyntheticMulticlass
 from fedmed.errors import UserError, refuse
+from fedmed.inference.predict import read_images
 from fedmed.run.federation import picture
-from fedmed.run.use import read_images
 from fedmed.server.sampling import AvailabilitySampling
 
 LIMIT = 20.0

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.studies.running import Run, audit, finished
 from benchmarks.studies.study import Overrides, Study
-from fedmed.headline import HIGHER_IS_BETTER
+from fedmed.metric_direction import HIGHER_IS_BETTER
 
 Values = dict[int, float]
 """A value per seed."""

@@ -8,9 +8,9 @@ from typing import Any
 
 from fedmed.config.build import resolve
 from fedmed.errors import UserError, near, refuse
-from fedmed.headline import HEADLINE, HIGHER_IS_BETTER
+from fedmed.metric_direction import DEFAULT_METRIC, HIGHER_IS_BETTER
 
-USUAL = tuple(dict.fromkeys(HEADLINE.values()))
+USUAL = tuple(dict.fromkeys(DEFAULT_METRIC.values()))
 """The metrics by which a task is judged where none is named."""
 
 

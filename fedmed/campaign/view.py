@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from fedmed.results.display import Display, bar, moves
-from fedmed.results.text import clock, count, span
+from fedmed.formatting import clock, count, span
+from fedmed.terminal.display import Display, bar, moves
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -12,8 +12,8 @@ from fedmed.campaign.order import Order
 from fedmed.campaign.view import Running, State, View
 from fedmed.campaign.worker import Ended, Warned, log_of
 from fedmed.errors import UserError
-from fedmed.results.store import RunDirectory
-from fedmed.results.text import some
+from fedmed.formatting import some
+from fedmed.rundir.directory import RunDirectory
 
 TICK = 0.5
 """Seconds after which the view is told how far the grid is, whatever has happened."""

@@ -22,8 +22,9 @@ from typing import Any, NamedTuple, TextIO
 from fedmed.child import be_a_child
 from fedmed.errors import UserError, refuse_file
 from fedmed.files import about, without_links
-from fedmed.results.pace import Pace, Row
-from fedmed.results.progress import Show
+from fedmed.rundir.rounds import Row
+from fedmed.terminal.pace import Pace
+from fedmed.terminal.progress import Show
 
 PATIENCE = 0.2
 """Seconds that a worker which is told to stop has before it is made to."""

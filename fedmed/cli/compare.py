@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from fedmed.cli.arguments import Parser, add_better
 from fedmed.errors import refuse
-from fedmed.results.text import count
+from fedmed.formatting import count
 
 if TYPE_CHECKING:
     from fedmed.campaign.grid import Job
@@ -126,11 +126,12 @@ def _tell(runs: Sequence[Path], folder: Path, given: Namespace, notes: Sequence[
     from fedmed.cli.report import show
     from fedmed.comparison.read import read
     from fedmed.comparison.summary import summarise
-    from fedmed.report import page, tables
+    from fedmed.report import page
+    from fedmed.report.tables import files
 
     comparison = read(runs, metric=given.metric, reference=given.reference, force=given.force, better=given.better)
     summary = summarise(replace(comparison, notes=(*comparison.notes, *notes)), target=given.target)
-    tables.write_summary(summary, folder)
+    files.write_summary(summary, folder)
     written = page.write_summary(summary, folder)
     _print(summary)
     print(f"\nwrote {written}")
@@ -159,7 +160,7 @@ def _import_report() -> None:
 
 
 def _print(summary: Summary) -> None:
-    from fedmed.report import terminal
+    from fedmed.terminal import comparison as terminal
 
     if not sys.stdout.isatty():
         print(terminal.text(summary, get_terminal_size().columns))

@@ -21,8 +21,8 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_intermixed_args(arguments)
     config = compose.compose(given.overrides)
 
-    from fedmed.results.picture import picture_table, picture_text
     from fedmed.run import describe
+    from fedmed.terminal.federation import picture_table, picture_text
 
     picture = describe(config, given.save)
     width = shutil.get_terminal_size().columns
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     else:
         print(picture_text(picture, width))
     if given.png:
-        from fedmed.results.picture_plot import picture_png
+        from fedmed.report.figures.federation import picture_png
 
         picture_png(picture, given.png)
         print(f"wrote {given.png}")

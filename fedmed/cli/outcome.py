@@ -31,7 +31,7 @@ class Output:
 
     def show(self) -> Any:
         """The view of a run in progress."""
-        from fedmed.results.progress import make_show
+        from fedmed.terminal.progress import make_show
 
         return make_show(quiet=self.quiet)
 
@@ -46,16 +46,17 @@ class Output:
 
     def final(self, final: Final) -> None:
         """The result of a run that ended."""
-        from fedmed.results import json_text, summary
+        from fedmed.rundir import json_text
+        from fedmed.terminal.final import final_table, final_text
 
         if self.json:
             print(json_text.dumps(final), flush=True)
         elif not sys.stdout.isatty():
-            print(summary.final_text(final), flush=True)
+            print(final_text(final), flush=True)
         else:
             from rich.console import Console
 
-            Console().print(summary.final_table(final), soft_wrap=True)
+            Console().print(final_table(final), soft_wrap=True)
 
 
 def attempt(output: Output, directory: Path, work: Callable[[Any, Any], Final]) -> Final | None:
@@ -79,7 +80,7 @@ def attempt(output: Output, directory: Path, work: Callable[[Any, Any], Final]) 
 
 def check_judged(final: Final) -> None:
     """Raises `UserError` where a run's last model is of no use."""
-    from fedmed.results.summary import diverged
+    from fedmed.rundir.final import diverged
 
     if diverged(final):
         fix = "Training diverged: lower optimizer.lr, set clip_norm, or normalise the images (dataset.normalise)."

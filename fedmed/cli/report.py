@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fedmed.cli.arguments import Parser, add_better
 from fedmed.errors import UserError
-from fedmed.headline import Better
+from fedmed.metric_direction import Better
 
 SAID = (
     "Writes one page about a run, or about all runs in a folder, with tables and figures; of a folder also index.html, "
@@ -109,10 +109,11 @@ def build(
     """Writes page, tables and figures of the runs at the paths into the folder; the page's path."""
     from fedmed.comparison.read import read
     from fedmed.comparison.summary import summarise
-    from fedmed.report import page, tables
+    from fedmed.report import page
+    from fedmed.report.tables import files
 
     summary = summarise(read(paths, metric=metric, reference=reference, force=force, better=better))
-    tables.write_summary(summary, folder)
+    files.write_summary(summary, folder)
     return page.write_summary(summary, folder)
 
 

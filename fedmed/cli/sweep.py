@@ -16,8 +16,8 @@ from fedmed.config.compose import Plan
 from fedmed.config.grammar import key_of
 from fedmed.config.sweeping import Swept, sweep
 from fedmed.errors import refuse
-from fedmed.headline import said
-from fedmed.results.store import RunDirectory
+from fedmed.metric_direction import said
+from fedmed.rundir.directory import RunDirectory
 
 FOUND = "optimization_results.yaml"
 """What Hydra's sweepers that search write into the folder of the sweep."""

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from fedmed.cli.arguments import Parser, count_of
 from fedmed.config.grammar import key_of
 from fedmed.errors import refuse
-from fedmed.results.fit import fit
-from fedmed.results.grid import Grid
-from fedmed.results.json_text import dumps
-from fedmed.results.text import number
+from fedmed.formatting import number
+from fedmed.rundir.json_text import dumps
+from fedmed.terminal.fit import fit
+from fedmed.terminal.text_table import Grid
 
 if TYPE_CHECKING:
     from fedmed.tuning.plan import Tuning

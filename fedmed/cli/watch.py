@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from fedmed.cli.arguments import Parser, positive
 from fedmed.comparison import record
 from fedmed.errors import visible
-from fedmed.results.forms import Status
-from fedmed.results.watched import Standing, find, standing
+from fedmed.rundir.schema import Status
+from fedmed.rundir.watched import Standing, find, standing
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

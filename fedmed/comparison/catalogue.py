@@ -15,8 +15,8 @@ from fedmed.comparison.settings import base_name
 from fedmed.config.discovery import GROUPS
 from fedmed.config.options import named
 from fedmed.errors import UserError
-from fedmed.headline import HEADLINE
-from fedmed.results.json_text import parse
+from fedmed.metric_direction import DEFAULT_METRIC
+from fedmed.rundir.json_text import parse
 
 SCOPES = ("test", "client.mean", "domain.mean", "val", "adapted.mean")
 """Where a run's headline is looked for, first to last."""
@@ -133,7 +133,7 @@ def _dataset(config: Mapping[str, Any]) -> str:
 
 def _headline(found: Mapping[str, Any], chosen: object) -> tuple[str, float | None]:
     """The metric that the run names, else its task's usual one, in the first scope that has it."""
-    metrics = [str(chosen)] if chosen else dict.fromkeys(HEADLINE.values())
+    metrics = [str(chosen)] if chosen else dict.fromkeys(DEFAULT_METRIC.values())
     for name in (f"{scope}.{metric}" for scope in SCOPES for metric in metrics):
         if isinstance(value := found.get(name), int | float):
             return name, float(value)

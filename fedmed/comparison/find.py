@@ -15,10 +15,10 @@ from fedmed.comparison import record
 from fedmed.comparison.runs import Run
 from fedmed.config.stored import LOADER, first_line, refuse_aliases
 from fedmed.errors import UserError, refuse
-from fedmed.headline import HIGHER_IS_BETTER
-from fedmed.results.forms import check_numbers
-from fedmed.results.json_text import parse
-from fedmed.results.store import FORMAT
+from fedmed.metric_direction import HIGHER_IS_BETTER
+from fedmed.rundir.directory import FORMAT
+from fedmed.rundir.json_text import parse
+from fedmed.rundir.schema import check_numbers
 
 _TARGET = re.compile(r"\w[.:]\w")
 """What names a class: its module or file before it."""

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from fedmed.comparison.runs import LOCAL, POOLED
 from fedmed.comparison.settings import Settings
 from fedmed.config.discovery import GROUPS
-from fedmed.results.text import some
+from fedmed.formatting import some
 
 WORLD = (
     "dataset", "partition", "annotation", "shift", "clients", "client_test", "clients_per_round", "model",

@@ -12,7 +12,7 @@ from fedmed.comparison.names import arm_names, beyond, unsaid, world_names
 from fedmed.comparison.runs import LOCAL, POOLED, Comparison, Key, Run
 from fedmed.comparison.settings import base_name, drop_seeds, settings
 from fedmed.errors import near, refuse
-from fedmed.headline import HEADLINE, Better, said
+from fedmed.metric_direction import DEFAULT_METRIC, Better, said
 
 SCOPES = ("test.", "client.mean.", "domain.mean.", "val.")
 """What a metric's name begins with in final.json where a whole run is meant."""
@@ -91,8 +91,8 @@ def _metric(runs: Sequence[Run], given: str | None) -> str:
         return name
     wished = {run.config.get("metric") for run in runs}
     own = [str(name) for name in wished if name and len(wished) == 1]
-    first = next((name for name in (*own, *HEADLINE.values()) if known[name] == len(runs)), None)
-    return first or max([*HEADLINE.values(), *sorted(known)], key=known.__getitem__)
+    first = next((name for name in (*own, *DEFAULT_METRIC.values()) if known[name] == len(runs)), None)
+    return first or max([*DEFAULT_METRIC.values(), *sorted(known)], key=known.__getitem__)
 
 
 def _greater(metric: str, runs: Sequence[Run], given: Better | None) -> bool:

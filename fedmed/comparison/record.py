@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from fedmed.errors import refuse
 from fedmed.files import write_atomically
-from fedmed.results.json_text import parse
+from fedmed.rundir.json_text import parse
 
 NAME = "comparison.json"
 FORMAT = 1

@@ -11,7 +11,7 @@ from fedmed.comparison.rests import incomplete
 from fedmed.comparison.rows import Ranking, Row, TargetRow
 from fedmed.comparison.runs import Comparison
 from fedmed.comparison.significance import FEW, detectable
-from fedmed.results.text import some
+from fedmed.formatting import some
 
 
 def remarks(

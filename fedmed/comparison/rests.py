@@ -9,8 +9,8 @@ from typing import TypedDict
 from fedmed.comparison.rows import Row
 from fedmed.comparison.runs import Comparison, Run
 from fedmed.comparison.spread import last_by_client
-from fedmed.headline import FOUND_ONLY
-from fedmed.results.text import rests_on, some
+from fedmed.formatting import rests_on, some
+from fedmed.metric_direction import FOUND_ONLY
 
 
 class Rests(TypedDict):

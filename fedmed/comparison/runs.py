@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fedmed.headline import HIGHER_IS_BETTER, Directions
-from fedmed.results.store import RunDirectory
+from fedmed.metric_direction import HIGHER_IS_BETTER, Directions
+from fedmed.rundir.directory import RunDirectory
 
 Key = tuple[str, str, int]
 """World, arm, seed."""

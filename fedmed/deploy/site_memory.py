@@ -17,7 +17,7 @@ from fedmed.errors import refuse
 from fedmed.files import write_atomically
 from fedmed.flower.records import load_memory, save_memory
 from fedmed.flower.wire import CONFIG, client_id
-from fedmed.results.tensors import pack_state, unpack_state
+from fedmed.rundir.tensors import pack_state, unpack_state
 
 HOME = "~/.fedmed/site"
 """Where a site keeps memory unless its node config names another place as site-directory."""

@@ -15,8 +15,8 @@ from fedmed.deploy.flower_run import FlowerRun
 from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import refuse
 from fedmed.offline import go_offline
-from fedmed.results.store import RunDirectory
-from fedmed.results.summary import Final
+from fedmed.rundir.directory import RunDirectory
+from fedmed.rundir.final import Final
 
 
 def superlink_of(config: DictConfig) -> SuperlinkEngine | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from fedmed.errors import Fault
-from fedmed.headline import Directions
+from fedmed.metric_direction import Directions
 from fedmed.metrics.scores import Metric
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmed.errors import near, refuse
-from fedmed.headline import FOUND_ONLY
+from fedmed.metric_direction import FOUND_ONLY
 from fedmed.tasks import Task
 
 Metric = Callable[[Tensor, Tensor, Tensor | None], float]

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedmed.headline import FOUND_ONLY
+from fedmed.metric_direction import FOUND_ONLY
 from fedmed.metrics.bootstrap import interval
 from fedmed.metrics.breakdown import spread_over_images, thinned
 from fedmed.metrics.scores import Groups, Metric, Scores, Tally, check_known, mean

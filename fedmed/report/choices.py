@@ -20,7 +20,7 @@ class Choice:
         return len(self.options) > 1
 
 
-def style(choices: Iterable[Choice]) -> str:
+def stylesheet(choices: Iterable[Choice]) -> str:
     """The rules that show what is chosen; where a browser does not know `:has`, the first option."""
     return "".join(_rules(choice.id, len(choice.options)) for choice in choices if choice.offered)
 

@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fedmed.headline import FOUND_ONLY
-from fedmed.report.cells import Cell, Table, count_of, mean_of
-from fedmed.report.dots import Found, dots, means
+from fedmed.formatting import NAMES
+from fedmed.metric_direction import FOUND_ONLY
 from fedmed.report.evaluations import Evaluation, Evaluations
-from fedmed.report.ink import Picture
-from fedmed.report.sayings import name_of
+from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.dots import Found, dots, means
+from fedmed.report.figures.style import Picture
+from fedmed.report.images.captions import name_of
 from fedmed.report.series import Values
-from fedmed.report.sheet import Sheet
-from fedmed.report.words import NAMES
+from fedmed.report.tables.cells import Cell, Table, count_of, mean_of
 
 
 class _Share(NamedTuple):

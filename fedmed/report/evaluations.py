@@ -16,8 +16,8 @@ from fedmed.comparison.runs import Comparison, Run
 from fedmed.errors import UserError
 from fedmed.report import series
 from fedmed.report.series import Values
-from fedmed.results.evaluation_file import NAME, read_evaluation
-from fedmed.results.json_text import parse
+from fedmed.rundir.evaluation import NAME, read_evaluation
+from fedmed.rundir.json_text import parse
 
 ALIASES = {"map": "auprc", "balanced_accuracy": "sensitivity"}
 """Values per class that are another metric's, by the name that both kinds of classification share."""

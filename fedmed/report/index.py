@@ -10,11 +10,10 @@ from urllib.parse import quote
 
 from fedmed.comparison.catalogue import Entry, Gathered, catalogue
 from fedmed.files import write_atomically
-from fedmed.report.cells import Cell, Table, count_of
-from fedmed.report.filled import filled
+from fedmed.formatting import count, metric_name, some, value
 from fedmed.report.page import NAME as PAGE
-from fedmed.report.words import metric_name, value
-from fedmed.results.text import count, some
+from fedmed.report.rendering import filled
+from fedmed.report.tables.cells import Cell, Table, count_of
 
 NAME = "index.html"
 

@@ -13,13 +13,15 @@ from fedmed.comparison.rows import Summary
 from fedmed.comparison.runs import Comparison, Run
 from fedmed.comparison.summary import summarise
 from fedmed.files import write_atomically
-from fedmed.report import accounts, ink, standings, story
-from fedmed.report.choices import Choice, style
-from fedmed.report.differences import ranks
-from fedmed.report.filled import filled
-from fedmed.report.sheet import Sheet
-from fedmed.report.views import Album
-from fedmed.report.words import metric_name
+from fedmed.formatting import metric_name
+from fedmed.report import conclusions
+from fedmed.report.choices import Choice, stylesheet
+from fedmed.report.figures import style
+from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.differences import ranks
+from fedmed.report.images.collection import Album
+from fedmed.report.rendering import filled
+from fedmed.report.tables import details, results
 from fedmed.report.world import world
 
 NAME = "report.html"
@@ -40,7 +42,7 @@ def write(comparison: Comparison, folder: Path) -> Path:
 
 def write_summary(summary: Summary, folder: Path) -> Path:
     """The same for a comparison that was summarised."""
-    with ink.drawing():
+    with style.drawing():
         page = render(summary, Sheet(summary=summary, folder=folder / "figures"))
     write_atomically(folder / NAME, page)
     return folder / NAME
@@ -57,27 +59,27 @@ def _content(summary: Summary, sheet: Sheet) -> dict[str, Any]:
     sheets = [sheet, *(Sheet(summary=each) for each in metrics[1:])]
     worlds = [world(sheets, name, album, notes) for name in comparison.worlds]
     metric = Choice(id="metric", label="Metric", options=[metric_name(each.headline) for each in metrics])
-    headline, details = story.headline(summary)
+    headline, explanation = conclusions.headline(summary)
     environments = [_environment(run) for run in comparison.runs.values()]
     return {
-        "title": story.title(summary),
-        "kicker": f"{story.title(summary)} · {', '.join(comparison.worlds)}",
+        "title": conclusions.title(summary),
+        "kicker": f"{conclusions.title(summary)} · {', '.join(comparison.worlds)}",
         "headline": headline,
-        "details": details,
-        "facts": story.facts(summary),
+        "details": explanation,
+        "facts": conclusions.facts(summary),
         "metric": metric,
         "untested": [n for n, each in enumerate(metrics) if each.headline not in summary.metrics],
         "option": comparison.metric,
-        "choices": style([metric, *(choice for each in worlds for choice in each.choices)]),
+        "choices": stylesheet([metric, *(choice for each in worlds for choice in each.choices)]),
         "worlds": worlds,
-        "overviews": [standings.overview(each) for each in metrics],
+        "overviews": [results.overview(each) for each in metrics],
         "ranks": ranks(sheet, summary.ranking) if summary.ranking else None,
         "notes": notes,
         "commands": _commands(environments),
         "versions": [("seeds", ", ".join(map(str, comparison.seeds))), *_versions(environments)],
-        "runs": accounts.runs(comparison, summary.headline),
+        "runs": details.runs(comparison, summary.headline),
         "images": list(album.uris),
-        "colors": {arm: f"var({ink.THEME[look.color]})" for arm, look in sheet.looks.items()},
+        "colors": {arm: f"var({style.THEME[look.color]})" for arm, look in sheet.looks.items()},
         "marks": MARKS,
     }
 

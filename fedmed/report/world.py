@@ -7,24 +7,25 @@ from dataclasses import dataclass, replace
 
 from fedmed.comparison.rows import Summary
 from fedmed.errors import UserError
-from fedmed.report import accounts, series, standings
-from fedmed.report.audits import audits
-from fedmed.report.cells import Table
+from fedmed.report import series
 from fedmed.report.choices import Choice
 from fedmed.report.class_values import class_figure, class_metrics, class_table, options
-from fedmed.report.dice import dice_by_class, dice_by_image
-from fedmed.report.differences import forest
+from fedmed.report.domains import site_figure, site_table, sites
 from fedmed.report.evaluations import Evaluations, evaluations
-from fedmed.report.ink import Picture
-from fedmed.report.lines import cost, curves
-from fedmed.report.matrix import Matrix, matrix
-from fedmed.report.panels import boards
-from fedmed.report.quality import quality
-from fedmed.report.sheet import Sheet
-from fedmed.report.sites import site_figure, site_table, sites
-from fedmed.report.strips import clients
-from fedmed.report.views import Album, Board, views
-from fedmed.results.picture_file import load_picture
+from fedmed.report.figures.audits import audits
+from fedmed.report.figures.class_curves import quality
+from fedmed.report.figures.clients import clients
+from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.dice import dice_by_class, dice_by_image
+from fedmed.report.figures.differences import forest
+from fedmed.report.figures.learning_curves import cost, curves
+from fedmed.report.figures.style import Picture
+from fedmed.report.images.boards import boards
+from fedmed.report.images.collection import Album, Board, views
+from fedmed.report.tables import details, results
+from fedmed.report.tables.cells import Table
+from fedmed.report.tables.confusion_matrix import Matrix, matrix
+from fedmed.rundir.federation import load_picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,15 +96,15 @@ def world(sheets: Sequence[Sheet], name: str, album: Album, notes: list[str]) ->
     return World(
         id=id,
         name=name,
-        final=accounts.final(sheet.comparison) if alone else None,
+        final=details.final(sheet.comparison) if alone else None,
         standings=[_standing(each, name, alone=alone) for each in sheets],
         figures=_drawn(clients(sheet, name)),
         classes=_classes(sheet, name, id, found) if found else None,
         domains=_domains(sheets, name),
         boards=list(boards(shown, album)) if shown else [],
         audits=audits(sheet, name),
-        spread=accounts.clients(summary, name),
-        targets=accounts.targets(summary, name),
+        spread=details.clients(summary, name),
+        targets=details.targets(summary, name),
         federation=_federation(sheet, name, notes),
     )
 
@@ -114,7 +115,7 @@ def _drawn(*pictures: Picture | None) -> list[Picture]:
 
 def _standing(sheet: Sheet, world: str, *, alone: bool) -> Standing:
     known = any(row.mean is not None for row in sheet.rows(world))
-    table = standings.results(sheet.summary, world) if known and not alone else None
+    table = results.results(sheet.summary, world) if known and not alone else None
     return Standing(table=table, figures=_drawn(curves(sheet, world), cost(sheet, world), forest(sheet, world)))
 
 
@@ -161,7 +162,7 @@ def base_metric(summary: Summary) -> str:
 
 def _federation(sheet: Sheet, world: str, notes: list[str]) -> Picture | None:
     """Who holds what, in the first run of the world that kept it; what pools all images holds nothing apart."""
-    from fedmed.results.picture_plot import picture_figure
+    from fedmed.report.figures.federation import picture_figure
 
     comparison = sheet.comparison
     for run in (run for arm in comparison.arms for run in series.runs_of(comparison, world, arm)):

@@ -1,7 +1,7 @@
 """One experiment from its config: build, check, train, evaluate, keep; and what can be done with its directory."""
 
+from fedmed.inference.predict import export, predict
 from fedmed.run.federation import describe
 from fedmed.run.lifecycle import resume, run
-from fedmed.run.use import export, predict
 
 __all__ = ["describe", "export", "predict", "resume", "run"]

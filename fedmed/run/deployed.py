@@ -20,9 +20,9 @@ from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import refuse
 from fedmed.flower import app_of
 from fedmed.flower.deferred import deferred
-from fedmed.results.progress import make_show
 from fedmed.run.lifecycle import serve
 from fedmed.run.parts import build_parts
+from fedmed.terminal.progress import make_show
 
 
 def server_app(bundle: Path) -> ServerApp:

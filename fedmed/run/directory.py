@@ -6,12 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fedmed.errors import refuse
-from fedmed.results import picture_file
-from fedmed.results.environment import environment
-from fedmed.results.store import RunDirectory
-from fedmed.run import card
 from fedmed.run.federation import keep_picture
 from fedmed.run.parts import Parts
+from fedmed.rundir.directory import RunDirectory
+from fedmed.rundir.environment import environment
 
 
 def create(parts: Parts, path: Path, config_yaml: str) -> RunDirectory:
@@ -41,8 +39,8 @@ def reopen(parts: Parts, path: Path) -> RunDirectory:
 def _fill(parts: Parts, path: Path, config_yaml: str) -> None:
     """Writes what is not there of the files that others read beside the run's own."""
     files: dict[str, Callable[[], None]] = {
-        card.NAME: lambda: card.write_card(path, parts),
-        picture_file.NAME: lambda: keep_picture(parts.world, config_yaml, path),
+        model_card.NAME: lambda: model_card.write_card(path, parts.task, parts.world),
+        federation.NAME: lambda: keep_picture(parts.world, config_yaml, path),
     }
     for name, write in files.items():
         if not (path / name).exists():

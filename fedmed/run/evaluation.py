@@ -7,15 +7,15 @@ from math import isfinite
 import torch
 from flwr.serverapp import Grid
 
-from fedmed.headline import worst
-from fedmed.results import checkpoint
-from fedmed.results.evaluation_file import write_evaluation
-from fedmed.results.store import RunDirectory
-from fedmed.results.summary import Final
+from fedmed.metric_direction import worst
 from fedmed.run.examples import keep_examples
 from fedmed.run.parts import Parts
 from fedmed.run.rows import rests
 from fedmed.run.testing import assess_test
+from fedmed.rundir import checkpoint
+from fedmed.rundir.directory import RunDirectory
+from fedmed.rundir.evaluation import write_evaluation
+from fedmed.rundir.final import Final
 
 
 def evaluate_finally(parts: Parts, kept: RunDirectory, grid: Grid) -> Final:

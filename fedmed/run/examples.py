@@ -18,9 +18,9 @@ from fedmed.data.batches import spans
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
 from fedmed.method import Scope, Session
-from fedmed.results.checkpoint import Checkpoint
-from fedmed.results.shown import Panel, Shown, save
 from fedmed.run.parts import Parts
+from fedmed.rundir.checkpoint import Checkpoint
+from fedmed.rundir.kept_images import Panel, Shown, save
 
 MOST, ROOM, SIDE = 6, 48_000, 128
 """Images of one panel, bytes of their pixels in the file, and the side above which pixels are left out."""

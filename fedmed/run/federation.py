@@ -10,10 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 from fedmed.data import partition
 from fedmed.data.examples import name_of
 from fedmed.data.world import World
-from fedmed.results.picture import FederationPicture
-from fedmed.results.picture_file import save_picture
 from fedmed.run.parts import load_world
 from fedmed.run.written import written
+from fedmed.rundir.federation import FederationPicture, save_picture
 
 
 def describe(config: DictConfig, partition_file: Path | None = None) -> FederationPicture:

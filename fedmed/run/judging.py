@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from fedmed.metrics import Tally, tally
-from fedmed.results.summary import judge
 from fedmed.run.parts import Parts
+from fedmed.rundir.final import judge
 
 Row = Mapping[str, Any]
 

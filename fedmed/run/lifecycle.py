@@ -25,12 +25,6 @@ from fedmed.flower.replies import await_nodes
 from fedmed.flower.server_app import server_app
 from fedmed.flower.wire import flat
 from fedmed.heap import growing, keep_freed_memory
-from fedmed.results import checkpoint
-from fedmed.results.checkpoint import Checkpoint
-from fedmed.results.forms import check_result
-from fedmed.results.progress import Show
-from fedmed.results.store import RunDirectory
-from fedmed.results.summary import Final, best_round, measured, summarise
 from fedmed.run.apps import simulated_app
 from fedmed.run.directory import create, reopen
 from fedmed.run.evaluation import evaluate_finally
@@ -42,7 +36,13 @@ from fedmed.run.rows import audit_rows, client_rows, round_row
 from fedmed.run.stored import stored
 from fedmed.run.testing import assess_test
 from fedmed.run.told import subject
+from fedmed.rundir import checkpoint
+from fedmed.rundir.checkpoint import Checkpoint
+from fedmed.rundir.directory import RunDirectory
+from fedmed.rundir.final import Final, best_round, measured, summarise
+from fedmed.rundir.schema import check_result
 from fedmed.sound import AmissError, check_finite
+from fedmed.terminal.progress import Show
 from fedmed.tracking import Followed
 
 

@@ -13,7 +13,7 @@ from fedmed.config.build import settings
 from fedmed.config.options import sources
 from fedmed.errors import Fault, UserError
 from fedmed.method import Chain, Method
-from fedmed.results.store import RunDirectory
+from fedmed.rundir.directory import RunDirectory
 
 
 def lengthen(kept: RunDirectory, config: DictConfig, chain: Chain) -> None:

@@ -21,8 +21,8 @@ from fedmed.deploy.submit import superlink_of
 from fedmed.devices import device_of
 from fedmed.engine.base import Engine
 from fedmed.errors import Fault, UserError, near
-from fedmed.headline import HEADLINE, HIGHER_IS_BETTER, Directions
 from fedmed.method import Chain, Setup
+from fedmed.metric_direction import DEFAULT_METRIC, HIGHER_IS_BETTER, Directions
 from fedmed.metrics import declared, names, undeclared
 from fedmed.models.net import Model, Net, scope
 from fedmed.models.start import check, create, shape_faults
@@ -100,7 +100,7 @@ def build_parts(config: DictConfig, world: World | None = None) -> Parts:
         server=build(config.server),
         conditions=conditions,
         tracking=build(config.tracking),
-        metric=chosen.metric or HEADLINE[task.kind],
+        metric=chosen.metric or DEFAULT_METRIC[task.kind],
         directions={**HIGHER_IS_BETTER, **declared(map(resolve, chosen.metrics))},
         identity=identity(config, world, net),
         marks=marks(world, chain),

@@ -7,7 +7,7 @@ from math import isfinite
 
 from fedmed.flower.rounds import RoundResult, Row, mean_loss
 from fedmed.flower.wire import flat
-from fedmed.headline import HIGHER_IS_BETTER, Directions, worst
+from fedmed.metric_direction import HIGHER_IS_BETTER, Directions, worst
 
 INNER = "inner."
 """What the names of audited values begin with on their way from the client."""

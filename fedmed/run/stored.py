@@ -13,9 +13,9 @@ from fedmed.config.identity import TOLERANCE
 from fedmed.config.stored import check_code, check_values, read_stored
 from fedmed.config.validate import validate
 from fedmed.errors import UserError, refuse
-from fedmed.results.progress import Show
-from fedmed.results.store import RunDirectory
 from fedmed.run.written import written
+from fedmed.rundir.directory import RunDirectory
+from fedmed.terminal.progress import Show
 
 
 def stored(kept: RunDirectory, overrides: list[str], trusted: Sequence[Path], show: Show) -> DictConfig:

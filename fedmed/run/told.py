@@ -10,9 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 from fedmed import __version__
 from fedmed.config.discovery import GROUPS
 from fedmed.config.stored import read_stored
-from fedmed.results.store import RunDirectory
 from fedmed.run.parts import Parts
 from fedmed.run.written import written
+from fedmed.rundir.directory import RunDirectory
 from fedmed.tracking import Subject
 
 TAGS = ("strategy", "dataset", "partition", "model", "seed")

@@ -18,7 +18,7 @@ from fedmed.campaign.judge import USUAL, judged_by
 from fedmed.campaign.key import key
 from fedmed.campaign.work import finished
 from fedmed.campaign.worker import Ended, Warned, Word
-from fedmed.results.text import number
+from fedmed.formatting import number
 from fedmed.tuning.plan import Candidate, Tuning
 from fedmed.tuning.search import Search, Trial
 

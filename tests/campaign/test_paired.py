@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 
 from fedmed import run as runner
 from fedmed.campaign.grid import Job
-from fedmed.results.progress import make_show
-from fedmed.results.store import RunDirectory
 from fedmed.run.parts import Parts, build_parts
+from fedmed.rundir.directory import RunDirectory
+from fedmed.terminal.progress import make_show
 from tests.campaign.conftest import MakeGrid
 
 WORLD = ("partition.alpha=0.3", "annotation=label_noise", "shift=scanner", "clients=5", "clients_per_round=2")

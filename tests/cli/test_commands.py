@@ -13,7 +13,7 @@ from fedmed.cli.main import main
 from fedmed.config.build import build
 from fedmed.config.compose import compose
 from fedmed.config.discovery import GROUPS, PACKAGE, discover
-from fedmed.results.picture import FederationPicture
+from fedmed.rundir.federation import FederationPicture
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 from fedmed.cli import watch
 from fedmed.cli.main import main
 from fedmed.comparison.record import write_record
-from fedmed.results.store import RunDirectory
+from fedmed.rundir.directory import RunDirectory
 
 
 def made(path: Path, done: int = 0, *, rounds: int = 20, finished: bool = False) -> RunDirectory:
@@ -59,7 +59,7 @@ def test_a_folder_is_followed_until_no_run_begins_any_more(
 ) -> None:
     made(tmp_path / "all/a", 20, finished=True)
     now = time.time()
-    monkeypatch.setattr("fedmed.results.watched.time.time", lambda: now)
+    monkeypatch.setattr("fedmed.rundir.watched.time.time", lambda: now)
 
     def settle() -> None:
         nonlocal now

@@ -12,7 +12,9 @@ import pytest
 from fedmed.comparison.read import read
 from fedmed.comparison.rows import Row, Summary
 from fedmed.comparison.summary import summarise
-from fedmed.report import page, tables, terminal
+from fedmed.report import page
+from fedmed.report.tables import files
+from fedmed.terminal import comparison as terminal
 from tests.fabricated import run, strategy
 
 WORLD = "synthetic_multiclass"
@@ -47,7 +49,7 @@ def test_whoever_finds_least_is_not_the_best_by_distance(tmp_path: Path, found: 
     text = terminal.text(summary)
     assert "38 of 40" in text
     assert "*" not in text
-    tables.write_summary(summary, tmp_path / "out")
+    files.write_summary(summary, tmp_path / "out")
     assert "38.0,40.0" in (tmp_path / "out/summary.csv").read_text(encoding="utf-8")
     assert "(38 of 40)" in (tmp_path / "out/summary.tex").read_text(encoding="utf-8")
     html = page.write_summary(summary, tmp_path / "out").read_text(encoding="utf-8")

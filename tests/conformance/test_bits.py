@@ -7,8 +7,8 @@ import pytest
 from fedmed.flower import Progress
 from fedmed.flower.records import save_memory
 from fedmed.method import Method
-from fedmed.results import checkpoint
-from fedmed.results.checkpoint import Checkpoint
+from fedmed.rundir import checkpoint
+from fedmed.rundir.checkpoint import Checkpoint
 from fedmed.strategies.fedavg import FedAvg
 from tests.conformance.cases import NEUTRAL, Case
 from tests.toys import Ended, Toy, federate, grid_of, initial, same

@@ -20,8 +20,8 @@ from fedmed.engine.cohort import CohortEngine
 from fedmed.flower import Progress, app_of
 from fedmed.flower.records import save_memory
 from fedmed.method import Chain, Client, Method, Payload, Report, Server, chain
-from fedmed.results import checkpoint
-from fedmed.results.checkpoint import Checkpoint
+from fedmed.rundir import checkpoint
+from fedmed.rundir.checkpoint import Checkpoint
 from fedmed.server import AdamServerOptimizer, Conditions, MomentumServerOptimizer
 from fedmed.server.privacy import GaussianPrivacy
 from tests.conformance.cases import Case, load

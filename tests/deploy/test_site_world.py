@@ -15,10 +15,10 @@ from fedmed.deploy.bundle import write_bundle
 from fedmed.deploy.site_world import server_world
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.errors import UserError
-from fedmed.results.shown import load as shown_images
-from fedmed.results.store import RunDirectory
 from fedmed.run.deployed import client_app, own_world, server_app
 from fedmed.run.lifecycle import _yaml
+from fedmed.rundir.directory import RunDirectory
+from fedmed.rundir.kept_images import load as shown_images
 
 SHAPE = ("engine.connection=hospitals", "engine.classes=3", "engine.channels=1", "engine.side=8")
 SITES = (

@@ -12,8 +12,8 @@ from fedmed.config.build import build
 from fedmed.deploy import flower_run, loopback
 from fedmed.deploy.submit import submit
 from fedmed.errors import UserError
-from fedmed.results.progress import make_show
-from fedmed.results.store import RunDirectory
+from fedmed.rundir.directory import RunDirectory
+from fedmed.terminal.progress import make_show
 
 CONFIG = compose.compose(
     ["engine=superlink", "engine.connection=hospitals", "rounds=1", "clients=2", "dataset.images=96"]

@@ -19,10 +19,10 @@ import pytest
 from fedmed import run as runner
 from fedmed.config import compose
 from fedmed.deploy import loopback
-from fedmed.results import checkpoint
-from fedmed.results.progress import Show, make_show
-from fedmed.results.store import RunDirectory
-from fedmed.results.tensors import unpack_state
+from fedmed.rundir import checkpoint
+from fedmed.rundir.directory import RunDirectory
+from fedmed.rundir.tensors import unpack_state
+from fedmed.terminal.progress import Show, make_show
 from tests.toys import same
 
 pytestmark = pytest.mark.slow

@@ -17,7 +17,7 @@ from typing import Any
 
 from fedmed import run as runner
 from fedmed.config import compose
-from fedmed.results.progress import make_show
+from fedmed.terminal.progress import make_show
 
 FILE = Path(__file__).with_name("rounds.json")
 NUDGE = Path(__file__).with_name("nudge.py")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fedmed.errors import UserError
-from fedmed.headline import HEADLINE, HIGHER_IS_BETTER
+from fedmed.metric_direction import DEFAULT_METRIC, HIGHER_IS_BETTER
 from fedmed.metrics import declared, higher_is_better, lower_is_better, names, tally
 from fedmed.metrics.tallies import SLOW
 from fedmed.tasks import TASKS
@@ -26,8 +26,8 @@ def auc(p: Tensor, y: Tensor, seen: Tensor | None) -> float:
 def test_every_task_has_its_headline_metric(kind: str) -> None:
     task = TASKS[kind](classes=3)
     scores = tally(task).scores()
-    assert HEADLINE[kind] in scores.undefined
-    assert HIGHER_IS_BETTER[HEADLINE[kind]]
+    assert DEFAULT_METRIC[kind] in scores.undefined
+    assert HIGHER_IS_BETTER[DEFAULT_METRIC[kind]]
 
 
 def test_every_metric_of_fedmed_has_a_direction_and_errors_and_distances_should_fall() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from fedmed.metrics import tally
-from fedmed.results.evaluation_file import write_evaluation
+from fedmed.rundir.evaluation import write_evaluation
 from fedmed.tasks import MultiClass, MultiLabel, Segmentation, Task
 
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from fedmed.report.choices import Choice, style
+from fedmed.report.choices import Choice, stylesheet
 
 
 def test_the_first_option_shows_without_has_and_every_other_has_its_rules() -> None:
-    rules = style([Choice(id="metric", label="Metric", options=["a", "b", "c"])])
+    rules = stylesheet([Choice(id="metric", label="Metric", options=["a", "b", "c"])])
     assert rules.startswith(".of-metric:not(.o0){display:none}")
     for number in (1, 2):
         chosen = f'body:has(#metric>[value="{number}"]:checked) .of-metric'
@@ -12,4 +12,7 @@ def test_the_first_option_shows_without_has_and_every_other_has_its_rules() -> N
 
 
 def test_what_leaves_no_choice_needs_no_rule() -> None:
-    assert style([Choice(id="metric", label="Metric", options=["a"]), Choice(id="arm", label="Arm", options=[])]) == ""
+    assert (
+        stylesheet([Choice(id="metric", label="Metric", options=["a"]), Choice(id="arm", label="Arm", options=[])])
+        == ""
+    )

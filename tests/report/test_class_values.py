@@ -10,13 +10,13 @@ import pytest
 from fedmed.comparison.read import read
 from fedmed.comparison.runs import Comparison
 from fedmed.comparison.summary import summarise
-from fedmed.report import ink
 from fedmed.report.class_values import class_figure, class_metrics, class_table
-from fedmed.report.dice import dice_by_class, dice_by_image
 from fedmed.report.evaluations import Evaluations, evaluations, parsed
-from fedmed.report.matrix import MOST, matrix, short_count
-from fedmed.report.sheet import Sheet
-from fedmed.results.evaluation_file import read_evaluation
+from fedmed.report.figures import style
+from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.dice import dice_by_class, dice_by_image
+from fedmed.report.tables.confusion_matrix import MOST, matrix, short_count
+from fedmed.rundir.evaluation import read_evaluation
 from tests import fabricated
 from tests.fabricated import strategy
 from tests.report.evaluated import evaluate
@@ -71,7 +71,7 @@ def test_segmentation_tells_of_the_foreground(tmp_path: Path) -> None:
     rows = columns(found, "fedavg")
     assert list(rows)[:4] == ["class", "images", "Dice", "IoU"]
     assert rows["class"] == [1, 2]
-    with ink.drawing():
+    with style.drawing():
         sheet = Sheet(summary=summarise(comparison))
         every = dice_by_image(sheet, comparison.worlds[0], found)
         one = dice_by_class(sheet, comparison.worlds[0], found, "moon")
@@ -108,7 +108,7 @@ def test_what_never_happened_is_no_number_and_what_hardly_did_is_no_nought() -> 
 def test_a_figure_tells_every_class_and_arm(tmp_path: Path) -> None:
     comparison, found = told(tmp_path, "multiclass")
     metrics = class_metrics(found)
-    with ink.drawing():
+    with style.drawing():
         sheet = Sheet(summary=summarise(comparison))
         picture = class_figure(sheet, comparison.worlds[0], found, "auc", metrics["auc"])
     assert picture.title == "AUC by class"

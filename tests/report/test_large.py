@@ -10,7 +10,7 @@ import pytest
 
 from fedmed.comparison.read import read
 from fedmed.report import page
-from fedmed.results.shown import Panel, Shown, save
+from fedmed.rundir.kept_images import Panel, Shown, save
 from tests.fabricated import CONFIG, run, strategy
 from tests.report.evaluated import evaluate
 

@@ -12,12 +12,12 @@ from matplotlib.text import Text
 
 from fedmed.comparison.read import read
 from fedmed.comparison.summary import summarise
-from fedmed.report import ink
-from fedmed.report.differences import forest, ranks
-from fedmed.report.lines import cost, curves
-from fedmed.report.marks import short
-from fedmed.report.sheet import Sheet
-from fedmed.report.strips import clients
+from fedmed.report.figures import style
+from fedmed.report.figures.clients import clients
+from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.differences import forest, ranks
+from fedmed.report.figures.elements import short
+from fedmed.report.figures.learning_curves import cost, curves
 from tests.fabricated import CONFIG, run, strategy
 
 WORDS = "a_method_with_a_long_name+another_one"
@@ -50,8 +50,8 @@ def texts(figure: Figure) -> Iterator[Text]:
 @pytest.mark.parametrize("draw", [forest, curves, cost, clients, "ranks"])
 def test_no_text_lies_on_another(sheet: Sheet, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Figure] = []
-    monkeypatch.setattr(ink, "write", lambda figure, *_, **__: drawn.append(figure))
-    with ink.drawing():
+    monkeypatch.setattr(style, "write", lambda figure, *_, **__: drawn.append(figure))
+    with style.drawing():
         if draw == "ranks":
             assert sheet.summary.ranking
             ranks(sheet, sheet.summary.ranking)

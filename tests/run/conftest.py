@@ -10,7 +10,7 @@ import pytest
 from fedmed import run as runner
 from fedmed.cli.main import main
 from fedmed.config import compose
-from fedmed.results.progress import Show, make_show
+from fedmed.terminal.progress import Show, make_show
 
 SMALL = ("clients=3", "rounds=3", "batch_size=16")
 IMAGES = ("dataset.images=160", "dataset.test_images=40")

@@ -12,8 +12,8 @@ import pytest
 from fedmed import run as runner
 from fedmed.config import compose
 from fedmed.errors import UserError
-from fedmed.results.checkpoint import load
-from fedmed.results.progress import make_show
+from fedmed.rundir.checkpoint import load
+from fedmed.terminal.progress import make_show
 from tests.run.conftest import Run
 from tests.toys import same
 

@@ -13,9 +13,9 @@ from fedmed.config import compose
 from fedmed.deploy.bundle import write_bundle
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.errors import UserError
-from fedmed.results import checkpoint
-from fedmed.results.progress import make_show
 from fedmed.run.deployed import client_app, server_app
+from fedmed.rundir import checkpoint
+from fedmed.terminal.progress import make_show
 from tests.toys import same
 
 TINY = ("clients=2", "rounds=3", "batch_size=16", "dataset.images=96", "dataset.test_images=24", "model.width=4")

@@ -11,7 +11,7 @@ import torch
 
 from fedmed import run as runner
 from fedmed.errors import UserError
-from fedmed.results.progress import make_show
+from fedmed.terminal.progress import make_show
 from tests.fake_device import elsewhere
 from tests.run.traces import trace
 

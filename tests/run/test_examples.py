@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedmed.results.picture_file import load_picture
-from fedmed.results.shown import NAME, Panel, Shown, load
+from fedmed.rundir.federation import load_picture
+from fedmed.rundir.kept_images import NAME, Panel, Shown, load
 
 MASKS = ("dataset=synthetic_segmentation", "model=unet", "model.channels=[4,8]")
 MASKS += (

@@ -12,7 +12,7 @@ import torch
 
 from fedmed.errors import UserError
 from fedmed.flower import ClientError
-from fedmed.results import checkpoint
+from fedmed.rundir import checkpoint
 
 NAN = '''\
 """Sends NaN at one client in one round."""

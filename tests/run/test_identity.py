@@ -8,8 +8,8 @@ import pytest
 
 import fedmed
 from fedmed.config import compose
-from fedmed.results.store import RunDirectory
 from fedmed.run.parts import build_parts
+from fedmed.rundir.directory import RunDirectory
 from tests.run.conftest import Run
 
 FEW = ("dataset.images=160", "dataset.test_images=40", "clients=3")

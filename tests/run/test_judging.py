@@ -15,12 +15,12 @@ import torch
 from fedmed.config import compose
 from fedmed.errors import UserError
 from fedmed.metrics import tally
-from fedmed.results import checkpoint
-from fedmed.results.progress import Show
 from fedmed.run import export
 from fedmed.run import run as start
 from fedmed.run.judging import judged, waited
+from fedmed.rundir import checkpoint
 from fedmed.strategies.fedavg import FedAvg
+from fedmed.terminal.progress import Show
 from tests.toys import TOYS, TRAINING, Listening, federate, grid_of
 
 ONE_CLASS = ("clients=6", "partition=shard", "partition.shards_per_client=1", "optimizer.lr=0.3", "rounds=12")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from fedmed.results import checkpoint
+from fedmed.rundir import checkpoint
 from tests.run.traces import weights
 
 SPY = '''\

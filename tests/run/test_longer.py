@@ -10,8 +10,7 @@ import pytest
 
 from fedmed import run as runner
 from fedmed.files import write_atomically
-from fedmed.results import store
-from fedmed.results.progress import make_show
+from fedmed.terminal.progress import make_show
 from tests.run.conftest import StopAfter
 from tests.run.traces import trace
 
@@ -89,9 +88,9 @@ def test_a_kill_while_the_plan_changes_leaves_a_run_that_goes_on(
             raise KeyboardInterrupt
         write_atomically(path, content)
 
-    monkeypatch.setattr(store, "write_atomically", write)
+    monkeypatch.setattr(directory, "write_atomically", write)
     with pytest.raises(KeyboardInterrupt):
         runner.resume(tmp_path / "run", overrides=["rounds=5"], show=make_show(quiet=True))
-    monkeypatch.setattr(store, "write_atomically", write_atomically)
+    monkeypatch.setattr(directory, "write_atomically", write_atomically)
     assert fedmed("run", "resume=run", "rounds=5", "-q")[0] == 0
     assert trace(tmp_path / "run") == trace(tmp_path / "long")

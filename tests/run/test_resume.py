@@ -12,7 +12,7 @@ import pytest
 
 from fedmed import run as runner
 from fedmed.errors import UserError
-from fedmed.results.progress import make_show
+from fedmed.terminal.progress import make_show
 from tests.run.traces import leftovers, trace, weights
 
 CASES = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fedmed import run as runner
-from fedmed.results.progress import make_show
+from fedmed.terminal.progress import make_show
 from fedmed.tracking import Subject, Tracker
 from fedmed.tracking.contract import NoneTracking
 from tests.run.traces import trace

@@ -18,7 +18,7 @@ import pytest
 from fedmed import run as runner
 from fedmed.config import compose
 from fedmed.config.build import build
-from fedmed.results.progress import Show, make_show
+from fedmed.terminal.progress import Show, make_show
 from fedmed.tracking import gathered
 from tests.run.conftest import IMAGES, SMALL
 from tests.run.traces import trace

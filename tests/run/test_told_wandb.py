@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fedmed import run as runner
-from fedmed.results.progress import make_show
+from fedmed.terminal.progress import make_show
 from tests.run.traces import trace
 
 pytestmark = pytest.mark.slow

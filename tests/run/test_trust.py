@@ -15,7 +15,7 @@ from fedmed import run as runner
 from fedmed.config import compose
 from fedmed.config.stored import code_of
 from fedmed.errors import UserError
-from fedmed.results.progress import make_show
+from fedmed.terminal.progress import make_show
 from tests.run.conftest import IMAGES, SMALL, Run, StopAfter
 
 PROOF = "from pathlib import Path\nPath({proof!r}).touch()\n"

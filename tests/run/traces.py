@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from fedmed.results import checkpoint
+from fedmed.rundir import checkpoint
 
 CLOCK = "seconds"
 """Numbers whose name begins so are of the clock, not of the run."""

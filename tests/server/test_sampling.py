@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from fedmed.errors import UserError
-from fedmed.results.json_text import dumps
 from fedmed.run.rows import round_row
+from fedmed.rundir.json_text import dumps
 from fedmed.server import AvailabilitySampling, BySizeSampling, Conditions, Sampling, UniformSampling, sample
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.scaffold import Scaffold

@@ -12,7 +12,7 @@ from fedmed.campaign.crew import Died, News
 from fedmed.campaign.grid import Job
 from fedmed.campaign.worker import Ended, Warned
 from fedmed.errors import UserError
-from fedmed.results.store import RunDirectory
+from fedmed.rundir.directory import RunDirectory
 from fedmed.tuning.plan import Tuning, read
 from fedmed.tuning.tune import Tune
 

@@ -1,0 +1,139 @@
+"""Using a trained model: as a file of weights, and on images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from omegaconf import DictConfig
+from torch import Tensor
+
+from fedmed.config.build import build
+from fedmed.config.stored import check_code, check_values, read_stored
+from fedmed.data.batches import spans
+from fedmed.data.examples import Examples
+from fedmed.data.files import open_npz
+from fedmed.data.pixels import read_pixels
+from fedmed.errors import refuse
+from fedmed.files import replacing, write_atomically
+from fedmed.inference.model_card import read_card
+from fedmed.models.net import Net
+from fedmed.models.start import create
+from fedmed.rundir import checkpoint
+from fedmed.rundir.directory import RunDirectory
+from fedmed.rundir.tensors import pack_weights
+from fedmed.sound import AmissError, check_finite
+
+KEYS = ("images", "test_images")
+"""Where an npz file of images to predict may keep them, the first that is there."""
+
+
+def export(directory: Path, out: Path | None = None, *, best: bool = False) -> Path:
+    """Writes the global model's shared weights as safetensors, to start from with model.weights=; the path written.
+
+    out: None for weights.safetensors in the run directory. best: of the best round by validation, not the last.
+    """
+    out = out or directory / "weights.safetensors"
+    write_atomically(out, pack_weights(_weights(RunDirectory.open(directory), best=best)))
+    return out
+
+
+def predict(
+    directory: Path,
+    images: Path,
+    out: Path | None = None,
+    *,
+    best: bool = False,
+    trusted: Sequence[Path] = (),
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Writes the global model's probabilities and predictions, and its classes' names, for images as npz; its path.
+
+    images: npz with `images` (N, H, W) or (N, H, W, C) of the size that the model was trained on.
+    out: None for predictions.npz in the run directory. trusted: files and folders with code that the run may import,
+    beside that of fedmed and of the user's own folders; `say` is told which. Raises `UserError` where model or images
+    do not fit.
+    """
+    kept, config = RunDirectory.open(directory), read_stored(directory)
+    for code in check_code(config, directory, trusted, groups=("model",)):
+        say(f"{directory} imports {code}")
+    check_values(config, directory, ("model", "seed"))
+    card, task, normalise = read_card(directory)
+    x = read_images(images, card)
+    net = _net(kept, config, card, task.outputs, best=best)
+    with torch.no_grad():
+        parts = [task.probabilities(net(normalise(x[rows]))) for rows in spans(Examples(x, x))]
+    probabilities = torch.cat(parts)
+    prediction = probabilities > 0.5 if task.kind == "multilabel" else probabilities.argmax(1)
+    out = out or directory / "predictions.npz"
+    with replacing(out) as file:
+        content = {"probabilities": probabilities.numpy(), "prediction": _smallest(prediction, task.classes)}
+        if task.names:
+            content["class_names"] = np.array(task.names)
+        np.savez_compressed(file, **content)  # type: ignore[arg-type]
+    return out
+
+
+def _smallest(prediction: Tensor, classes: int) -> NDArray[Any]:
+    """The predictions in the smallest type that holds every class."""
+    return prediction.numpy().astype(np.min_scalar_type(max(1, classes - 1)))
+
+
+def _weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
+    """The shared weights of a run; `UserError` where there are none, or they are not finite."""
+    weights = _kept_weights(kept, best=best)
+    try:
+        check_finite(weights, "weights of a model")
+    except AmissError as error:
+        fix = "The run diverged: train it anew with a lower optimizer.lr."
+        raise refuse(str(kept.path), error.expected, error.got, fix) from error
+    return weights
+
+
+def _kept_weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
+    if best:
+        if (found := checkpoint.load_best(kept.checkpoints)) is not None:
+            return found[1]
+        fix = "Leave out --best for the last round; a best round needs dataset.val above 0 and client among the scopes."
+        raise refuse(str(kept.path), "a run with a best round by validation", "one without validation", fix)
+    saved = checkpoint.load(kept.checkpoints)
+    if saved is None:
+        raise refuse(
+            str(kept.path), "a run with a checkpoint", "none", f"Run it: fedmed run {quote(f'resume={kept.path}')}"
+        )
+    if not saved.shared:
+        raise refuse(str(kept.path), "a run whose clients share weights", "one that shares none", "See strategy.local.")
+    return dict(saved.shared)
+
+
+def _net(kept: RunDirectory, config: DictConfig, card: dict[str, Any], outputs: int, *, best: bool) -> Net:
+    net = create(
+        build(config.model), channels=card["channels"], outputs=outputs, side=card["side"], seed=int(config.seed)
+    )
+    weights = _weights(kept, best=best)
+    if missing := [name for name in net.state_dict() if name not in weights]:
+        fix = f"{missing[0]} and others stayed on the clients."
+        raise refuse(str(kept.path), "a run with one global model", "a personalised one", fix)
+    net.load_state_dict(weights)
+    return net.eval()
+
+
+def read_images(path: Path, card: dict[str, Any]) -> Tensor:
+    """The images of an npz file (N, C, H, W); raises `UserError` where they are not of the model's form.
+
+    card: of the model, as `fedmed.inference.model_card` reads it.
+    """
+    with open_npz(path, "images") as archive:
+        key = next((key for key in KEYS if key in archive.keys), None)
+        if key is None:
+            raise archive.fault("images", "an array named images", ", ".join(archive.keys), "Rename the array.")
+        x = torch.from_numpy(np.ascontiguousarray(read_pixels(archive, key)))
+        expected, got = [card["channels"], card["side"], card["side"], card["pixels"]], [*x.shape[1:], str(x.dtype)[6:]]
+        if got != expected:
+            raise archive.fault(key, f"images (C, H, W) {expected} as in training", got, "Resize or convert them.")
+    return x

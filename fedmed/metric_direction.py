@@ -1,0 +1,46 @@
+"""Which metric to watch, and which way each one improves; without torch, for those who only read results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+DEFAULT_METRIC = {"multiclass": "auc", "multilabel": "auc", "segmentation": "dice"}
+"""The metric to watch for each kind of task."""
+
+Directions = Mapping[str, bool]
+"""Metric -> whether a higher value is better; a metric that is not there has no direction, so nothing ranks by it."""
+
+HIGHER_IS_BETTER: Directions = {
+    "loss": False,
+    "accuracy": True,
+    "balanced_accuracy": True,
+    "auc": True,
+    "f1": True,
+    "auprc": True,
+    "map": True,
+    "sensitivity_at_specificity_95": True,
+    "ece": False,
+    "dice": True,
+    "iou": True,
+    "hd95": False,
+    "surface_distance": False,
+    "hd95_penalised": False,
+    "surface_distance_penalised": False,
+}
+"""Directions of fedmed's own metrics, all of them; those of a user's are declared beside the function."""
+
+FOUND_ONLY = frozenset({"hd95", "surface_distance"})
+"""Metrics of what was found: a miss leaves their mean, so that whoever finds least may look best."""
+
+Better = Literal["higher", "lower"]
+
+
+def worst(values: Iterable[float], *, higher: bool) -> float:
+    """The worst of some values. higher: whether a higher value is better."""
+    return min(values) if higher else max(values)
+
+
+def said(higher: bool) -> Better:
+    """A direction in words."""
+    return "higher" if higher else "lower"

@@ -1,0 +1,67 @@
+"""What all figures of a comparison share: its rows, the looks of its arms, and where its files go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fedmed.comparison.rows import Row, Summary
+from fedmed.comparison.runs import Comparison
+from fedmed.formatting import metric_name
+from fedmed.report.figures import style
+from fedmed.report.figures.style import Look, Picture
+from fedmed.report.figures.tooltips import Tip
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """The figures of a comparison. folder: where their PNG and SVG files go; None for nowhere."""
+
+    summary: Summary
+    folder: Path | None = None
+
+    @property
+    def comparison(self) -> Comparison:
+        """What is drawn."""
+        return self.summary.comparison
+
+    @property
+    def looks(self) -> dict[str, Look]:
+        """How each arm is drawn, in all figures alike."""
+        return style.looks(self.comparison.arms)
+
+    @property
+    def several(self) -> bool:
+        """Whether arms have to be told apart."""
+        return len(self.comparison.arms) > 1
+
+    @property
+    def metric(self) -> str:
+        """The headline in words."""
+        return metric_name(self.summary.headline)
+
+    def rows(self, world: str) -> list[Row]:
+        """The headline's rows in a world."""
+        return [row for row in self.summary.rows if row.world == world and row.metric == self.summary.headline]
+
+    def write(
+        self,
+        figure: Figure,
+        name: str,
+        world: str | None,
+        *,
+        title: str,
+        note: str,
+        alt: str,
+        wide: bool = False,
+        tips: Sequence[Tip] = (),
+    ) -> Picture:
+        """The figure on the page, its files numbered by its world where there are several."""
+        number = "" if world is None or len(self.comparison.worlds) == 1 else self.comparison.worlds.index(world) + 1
+        file = f"{name}_{number}" if number else name
+        return style.write(figure, self.folder, name=file, title=title, note=note, alt=alt, wide=wide, tips=tips)

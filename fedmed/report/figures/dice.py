@@ -1,0 +1,70 @@
+"""Dice image by image: a strip per arm, or per class of one arm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fedmed.report.evaluations import Evaluations
+from fedmed.report.figures import tooltips
+from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.elements import name_rows, room, strip, title_axes
+from fedmed.report.figures.style import Picture, blank, fit
+from fedmed.report.figures.ticks import number_below
+from fedmed.report.images.captions import name_of
+from fedmed.report.series import Values
+
+DOTS = 60
+"""Of one row at most."""
+
+
+def dice_by_image(sheet: Sheet, world: str, found: Evaluations) -> Picture | None:
+    """The mean over the classes in view, arm by arm; None where no run kept it."""
+    rows = {arm: _together([each.mean_dice for each in of]) for arm, of in found.arms.items()}
+    colors = [sheet.looks[arm].color for arm, values in rows.items() if len(values)]
+    return _strips(sheet, world, rows, colors, name="dice", title="Dice of single images")
+
+
+def dice_by_class(sheet: Sheet, world: str, found: Evaluations, arm: str) -> Picture | None:
+    """Class by class of one arm; None where no run kept it, or where there is one class only."""
+    if len(found.shown) < 2:
+        return None
+    every = [[each.dice[k] for each in found.arms[arm] if k < len(each.dice)] for k in found.shown]
+    rows = {name_of(found.names, k): _together(of) for k, of in zip(found.shown, every, strict=True)}
+    colors = [sheet.looks[arm].color] * len(rows)
+    number = sheet.comparison.arms.index(arm) + 1
+    return _strips(sheet, world, rows, colors, name=f"dice_{number}", title=f"Dice of single images, {arm}")
+
+
+def _together(told: Sequence[Values | None]) -> Values:
+    """What all seeds kept, ascending."""
+    known = [values for values in told if values is not None]
+    return np.sort(np.concatenate(known)) if known else np.zeros(0)
+
+
+def _strips(
+    sheet: Sheet, world: str, rows: Mapping[str, Values], colors: Sequence[str], *, name: str, title: str
+) -> Picture | None:
+    rows = {label: values for label, values in rows.items() if len(values)}
+    if not rows:
+        return None
+    named = len(rows) > 1
+    figure, ax = blank(height=0.66 + 0.38 * len(rows))
+    fit(figure, ax, left=room([*rows]) if named else 0.15, right=0.2, top=0.06)
+    for at, (values, color) in enumerate(zip(rows.values(), colors, strict=False)):
+        strip(ax, at, values, color, most=DOTS)
+    name_rows(ax, [*rows] if named else [""])
+    ax.set_xlim(-0.02, 1.02)
+    ax.grid(axis="x")
+    number_below(ax)
+    title_axes(ax, "Dice")
+    said = [f"{label} {_said(values)}" for label, values in rows.items()]
+    note = "Below the dots, quartiles and median. Images without anything to find or found have no Dice."
+    alt = f"{title}: {'; '.join(said)}."
+    return sheet.write(figure, name, world, title=title, note=note, alt=alt, tips=tooltips.rows(ax, said))
+
+
+def _said(values: Values) -> str:
+    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
+    return f"median {middle:.3f}, quartiles {low:.3f} and {high:.3f}, from {values.min():.3f} to {values.max():.3f}"

@@ -1,0 +1,123 @@
+"""Paired differences from the reference arm, and average ranks over worlds with their critical difference.
+
+Demsar: Statistical Comparisons of Classifiers over Multiple Data Sets. JMLR 7, 2006.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fedmed.comparison.rows import Ranking, Row
+from fedmed.formatting import interval, probability, signed
+from fedmed.report.figures import tooltips
+from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.elements import cut, name_over_rows, room, short, title_axes
+from fedmed.report.figures.style import FAINT, INK, PAPER, WIDTH, Picture, blank, fit
+from fedmed.report.figures.ticks import number_below
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROW = 0.4
+"""Inches of an arm: its name, and below it its difference."""
+
+FILLED = "Filled: significant after Holm's correction."
+
+
+def forest(sheet: Sheet, world: str) -> Picture | None:
+    """Every arm's paired difference from the reference; None without another arm, or without a seed of both."""
+    reference = sheet.comparison.reference
+    rows = [row for row in sheet.rows(world) if row.difference is not None and row.arm != reference]
+    if not rows:
+        return None
+    told = [f"{signed(row.difference)} {interval(row.dlow, row.dhigh, sign=True)}".strip() for row in rows]
+    figure, ax = blank(height=0.6 + ROW * len(rows))
+    fit(figure, ax, left=0.1, right=0.1, top=0.06)
+    ax.axvline(0, color=FAINT, linewidth=0.9)
+    for at, row in enumerate(rows):
+        _difference(ax, at, row, sheet.looks[row.arm].color)
+    name_over_rows(ax, [row.arm for row in rows], told)
+    ax.set_xlim(*_limits(rows))
+    ax.grid(axis="x")
+    number_below(ax)
+    title_axes(ax, f"{sheet.metric}, minus that of {cut(reference)}")
+    said = [f"{row.arm} {text}" for row, text in zip(rows, told, strict=True)]
+    filled = any(row.p_holm is not None for row in rows)
+    return sheet.write(
+        figure,
+        "differences",
+        world,
+        title=f"Paired difference from {reference}",
+        note=f"Same seed, same data, same start. Lines: 95 % intervals.{f' {FILLED}' if filled else ''}",
+        alt=f"Paired differences from {reference} in {sheet.metric}: {'; '.join(said)}.",
+        tips=tooltips.rows(ax, [_tip(row, text) for row, text in zip(rows, said, strict=True)]),
+    )
+
+
+def _tip(row: Row, said: str) -> str:
+    """A row's difference and interval, and how sure it is."""
+    return said if row.p_holm is None else f"{said}\np {probability(row.p_holm)} (Holm), {row.n} seeds"
+
+
+def _limits(rows: Sequence[Row]) -> tuple[float, float]:
+    """Room for all differences and intervals; those of references are cut where they would squeeze the others."""
+    ends = [0.0, *(row.difference for row in rows if row.difference is not None)]
+    ends += [end for row in rows if row.federated for end in (row.dlow, row.dhigh) if end is not None]
+    span = max(ends) - min(ends) or 0.1
+    least, most = min(ends) - span, max(ends) + span
+    ends += [min(max(end, least), most) for row in rows for end in (row.dlow, row.dhigh) if end is not None]
+    aside = 0.06 * (max(ends) - min(ends)) or 0.01
+    return min(ends) - aside, max(ends) + aside
+
+
+def _difference(ax: Axes, at: int, row: Row, color: str) -> None:
+    if row.dlow is not None and row.dhigh is not None:
+        ax.plot((row.dlow, row.dhigh), (at, at), color=color)
+    sure = row.p_holm is not None and row.p_holm < 0.05
+    ax.plot(
+        row.difference or 0.0,
+        at,
+        "o",
+        color=color if sure else PAPER,
+        markeredgecolor=color,
+        markeredgewidth=1.4,
+        ms=5.5,
+    )
+
+
+def ranks(sheet: Sheet, ranking: Ranking) -> Picture:
+    """A critical-difference diagram: arms on the line of their ranks, best left; bars join those that are alike."""
+    count, half = len(ranking.arms), (len(ranking.arms) + 1) // 2
+    side, names = room(ranking.arms) + 0.5, short(ranking.arms)
+    width = max(WIDTH, 2 * side + 0.22 * count)
+    figure, ax = blank(width, height=0.95 + 0.2 * half + 0.1 * len(ranking.alike))
+    fit(figure, ax, left=side, right=side, bottom=0.05, top=0.3)
+    ax.spines[:].set_visible(False)
+    ax.set_yticks([])
+    ax.xaxis.set_ticks_position("top")
+    ax.spines.top.set(visible=True, color=FAINT)
+    ax.set_xticks(range(1, count + 1))
+    depth = half + 1 + 0.5 * len(ranking.alike)
+    ax.set(xlim=(0.9, count + 0.1), ylim=(depth, 0))
+    for number, group in enumerate(ranking.alike):
+        at = [ranking.ranks[ranking.arms.index(arm)] for arm in group]
+        ax.plot((min(at) - 0.04, max(at) + 0.04), (0.4 + 0.5 * number,) * 2, color=INK, linewidth=3)
+    for number, (arm, rank) in enumerate(zip(ranking.arms, ranking.ranks, strict=True)):
+        left = number < half
+        row = 0.9 + 0.5 * len(ranking.alike) + (number if left else count - 1 - number)
+        end, color = 0.9 if left else count + 0.1, sheet.looks[arm].color
+        ax.plot((rank, rank, end), (0, row, row), color=color, linewidth=1, clip_on=False)
+        say = f"{names[number]}  {rank:.2f}" if left else f"{rank:.2f}  {names[number]}"
+        ax.annotate(say, (end, row), (-4 if left else 4, 0), textcoords="offset points", va="center",
+                    ha="right" if left else "left", color=color, annotation_clip=False)  # fmt: skip
+    critical = " The worlds are too few to test ranks."
+    if ranking.critical is not None:
+        critical = (
+            f" Bars join arms that are not apart by the critical difference, {ranking.critical:.2f} (Nemenyi, 5 %)."
+        )
+    said = ", ".join(f"{arm} {rank:.2f}" for arm, rank in zip(ranking.arms, ranking.ranks, strict=True))
+    title = f"Average ranks over {len(ranking.worlds)} worlds"
+    note = f"1 is best.{critical}"
+    alt = f"{title}: {said}.{critical}"
+    return sheet.write(figure, "ranks", None, title=title, note=note, alt=alt, wide=width > WIDTH)

@@ -1,0 +1,93 @@
+"""The headline metric over rounds, and over the bytes that have crossed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fedmed.formatting import value
+from fedmed.report import series
+from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.elements import End, band, names_at_ends, room, tall, title_axes
+from fedmed.report.figures.overlap import redraw
+from fedmed.report.figures.style import HEIGHT, REFERENCES, Picture, blank, fit
+from fedmed.report.figures.ticks import number_below, number_below_by_magnitude
+from fedmed.report.figures.tooltips import Tip, strips
+from fedmed.report.series import Band
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def curves(sheet: Sheet, world: str) -> Picture | None:
+    """The headline over rounds; None where it was not evaluated over rounds."""
+    runs = {arm: series.runs_of(sheet.comparison, world, arm) for arm in sheet.comparison.arms}
+    lines = {arm: line for arm, of in runs.items() if (line := series.by_round(of, sheet.summary.headline))}
+    if not lines:
+        return None
+    several = any((line.high > line.low).any() for line in lines.values())
+    note = "Mean over seeds; the band reaches from the lowest seed to the highest." if several else ""
+    return _drawn(sheet, world, lines, "curves", "Learning curve", "round", note)
+
+
+def cost(sheet: Sheet, world: str) -> Picture | None:
+    """The headline over bytes, of several arms; without the references, for whom bytes mean nothing."""
+    runs = {a: series.runs_of(sheet.comparison, world, a) for a in sheet.comparison.arms if a not in REFERENCES}
+    lines = {arm: line for arm, of in runs.items() if (line := series.by_bytes(of, sheet.summary.headline))}
+    if len(lines) < 2 or not all(line.x[0] > 0 for line in lines.values()):
+        return None
+    note = "Bytes up and down, of all clients together."
+    return _drawn(sheet, world, lines, "cost", "Quality against communication", "megabytes sent so far", note)
+
+
+def _drawn(sheet: Sheet, world: str, lines: Mapping[str, Band], name: str, title: str, x: str, note: str) -> Picture:
+    figure, ax = blank(height=tall(len(lines)) if sheet.several else HEIGHT)
+    fit(figure, ax, left=0.42, right=room(list(lines)) if sheet.several else 0.15, top=0.36)
+    for arm, line in lines.items():
+        band(ax, line, sheet.looks[arm])
+    _scale(ax, lines, logarithmic=name == "cost")
+    ax.grid(axis="y")
+    ends = [End(arm, float(line.mean[-1]), sheet.looks[arm].color) for arm, line in lines.items()]
+    if sheet.several:
+        names_at_ends(ax, ends)
+    title_axes(ax, x, sheet.metric)
+    together = redraw(ax, lines, {arm: sheet.looks[arm].color for arm in lines})
+    said = ", ".join(f"{end.text} {end.y:.3f}" for end in ends)
+    alt = f"{title}: {sheet.metric} by {x}. At the end: {said}. {together}".strip()
+    note = f"{note} {together}".strip()
+    return sheet.write(figure, name, world, title=title, note=note, alt=alt, tips=_tips(ax, lines, x))
+
+
+def _scale(ax: Axes, lines: Mapping[str, Band], *, logarithmic: bool) -> None:
+    """Few numbers; bytes by orders of magnitude where they are several."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.yaxis.set_major_locator(MaxNLocator(5))
+    if logarithmic and max(line.x[-1] for line in lines.values()) > 20 * min(line.x[0] for line in lines.values()):
+        ax.set_xscale("log")
+        number_below_by_magnitude(ax)
+    else:
+        number_below(ax, integer=not logarithmic)
+
+
+def _tips(ax: Axes, lines: Mapping[str, Band], x: str) -> list[Tip]:
+    """What every arm has reached, at the places where the first one was evaluated that is longest."""
+    grid = max((line.x for line in lines.values()), key=len)
+    return strips(ax, grid, [_said(lines, at, x) for at in grid.tolist()])
+
+
+def _said(lines: Mapping[str, Band], at: float, x: str) -> str:
+    """Where, and each arm's value there, the best on top; of an arm that was not evaluated there, what lies between."""
+    found = {
+        arm: [float(np.interp(at, line.x, of)) for of in (line.mean, line.low, line.high)]
+        for arm, line in lines.items()
+        if line.x[0] <= at <= line.x[-1]
+    }
+    rows = [
+        f"{arm} {value(mean)}{f' [{value(low)}, {value(high)}]' if high > low else ''}"
+        for arm, (mean, low, high) in sorted(found.items(), key=lambda each: -each[1][0])
+    ]
+    place = f"round {at:.0f}" if x == "round" else f"{at:.3g} {x.removesuffix(' so far')}"
+    return "\n".join([place, *rows])

@@ -1,0 +1,1 @@
+"""The tables of a report, on the page and as files."""

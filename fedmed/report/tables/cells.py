@@ -1,0 +1,91 @@
+"""Tables of the page: cells with what they say and what they are sorted by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from statistics import fmean, stdev
+from typing import NamedTuple
+
+from fedmed.comparison.rows import Mark
+from fedmed.formatting import rests_on, value
+
+
+class Whisker(NamedTuple):
+    """A mean and its interval as percent of a cell's width."""
+
+    at: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """text: what it says. sort: what it is sorted by, None for last. faint: what stands behind it, smaller.
+
+    arm: whose colour it has. mark: see `Row`. whisker: drawn instead of text. href: where the text leads; title: what
+    tells it from others that read alike. wrapped: whether it may take several lines. alert: whether it is bad.
+    """
+
+    text: str = ""
+    sort: float | str | None = None
+    faint: str = ""
+    arm: str = ""
+    mark: Mark = ""
+    whisker: Whisker | None = None
+    href: str = ""
+    title: str = ""
+    wrapped: bool = False
+    alert: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """header: name and what it means in full, one per column; the first column names the rows.
+
+    worded: columns of words, besides the first; the others are numbers.
+    """
+
+    caption: str
+    header: Sequence[tuple[str, str]]
+    rows: Sequence[Sequence[Cell]]
+    worded: Collection[int] = ()
+
+    @property
+    def marked(self) -> bool:
+        """Whether any cell is marked."""
+        return any(cell.mark for row in self.rows for cell in row)
+
+
+def arm_named(name: str) -> Cell:
+    """An arm, in its colour."""
+    return Cell(text=name, sort=name, arm=name)
+
+
+def told(x: float | None, say: Callable[[float], str]) -> Cell:
+    """A number as `say` puts it; a dash where it is not known."""
+    return Cell(text="-") if x is None else Cell(text=say(x), sort=x)
+
+
+def metric_of(x: float | None) -> Cell:
+    """A metric."""
+    return told(x, value)
+
+
+def count_of(x: float | None) -> Cell:
+    """How many, or how many on average."""
+    return told(x, lambda number: f"{number:.3g}" if number % 1 else f"{number:.0f}")
+
+
+def mean_of(values: Collection[float], rests: tuple[float, float] | None = None) -> Cell:
+    """The mean of what is defined, its standard deviation where there are several, and what it rests on.
+
+    rests: of how many, and how many there are, where that is finer than how many of the values are defined.
+    """
+    known = [float(each) for each in values if isfinite(each)]
+    if not known:
+        return Cell(text="-")
+    spread = f"± {value(stdev(known))}" if known[1:] else ""
+    on = rests_on(*(rests or (len(known), len(values))))
+    return Cell(text=value(fmean(known)), sort=fmean(known), faint=f"{spread}{on}".strip())

@@ -1,0 +1,119 @@
+"""What else a table tells: how clients fare, what it costs, the metrics of one run, and every run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fedmed.comparison.rows import Summary, TargetRow
+from fedmed.comparison.runs import Comparison, Key, Run
+from fedmed.formatting import metric_name, number, rests_on, size, span, value
+from fedmed.report.tables.cells import Cell, Table, arm_named, count_of, metric_of, told
+
+
+def clients(summary: Summary, world: str) -> Table | None:
+    """How evenly the headline falls on clients."""
+    rows = [row for row in summary.clients if row.world == world]
+    if not rows:
+        return None
+    meaning = metric_name(rows[0].metric)
+    header = [("arm", "what was run"), ("mean", f"{meaning}, over clients"), ("sd", "between clients")]
+    header += [("worst", "the worst client's"), ("10 %", "the lowest decile"), ("90 %", "the highest decile")]
+    header += [("Jain", "Jain's index of fairness, 1 when all clients are alike"), ("clients", "that have a value")]
+    cells = [
+        [
+            arm_named(r.arm),
+            *map(metric_of, (r.mean, r.sd, r.worst, r.deciles[0], r.deciles[-1], r.jain)),
+            Cell(text=count_of(r.clients).text, sort=r.clients, faint=rests_on(r.clients, r.of).strip()),
+        ]
+        for r in rows
+    ]
+    return Table(caption=f"{meaning}, over clients", header=header, rows=cells)
+
+
+def targets(summary: Summary, world: str) -> Table | None:
+    """What it takes to reach the target, and what whole runs cost."""
+    rows = [row for row in summary.targets if row.world == world]
+    if not rows:
+        return None
+    goal, clock = f"{metric_name(rows[0].metric)} of {value(rows[0].target)}", rows[0].clock
+    header = [("arm", "what was run"), ("reached by", f"runs that reach a {goal}")]
+    header += [("rounds", f"until a {goal}, median"), ("bytes", f"up and down, until a {goal}, median")]
+    header += [("time", f"{clock} time until a {goal}, median"), ("bytes in all", "up and down, mean of whole runs")]
+    header += [("time in all", f"{clock} time, mean of whole runs")]
+    return Table(caption=f"Cost until a {goal}", header=header, rows=[_target(row) for row in rows])
+
+
+def _target(row: TargetRow) -> list[Cell]:
+    return [
+        arm_named(row.arm),
+        Cell(text=f"{row.reached} of {row.n}", sort=row.reached),
+        count_of(row.rounds),
+        told(row.bytes, size),
+        told(row.seconds, span),
+        told(row.all_bytes, size),
+        told(row.all_seconds, span),
+    ]
+
+
+def final(comparison: Comparison) -> Table:
+    """The final metrics of a run: metrics as rows, scopes as columns."""
+    (run,) = comparison.runs.values()
+    scopes = {"test": "test", "best.test": "best round", "client.mean": "mean client", "client.worst": "worst client"}
+    values = {scope: _scoped(run.final, scope) for scope in scopes}
+    values = {scope: found for scope, found in values.items() if found}
+    names = dict.fromkeys(name for found in values.values() for name in found)
+    header = [("metric", "of the final evaluation"), *((scopes[scope], metric_name(f"{scope}.")) for scope in values)]
+    rows = [
+        [Cell(text=metric_name(name), sort=name)]
+        + [
+            Cell(text=number(found.get(name)), sort=found.get(name), faint=_rests(run.final, f"{scope}.{name}"))
+            for scope, found in values.items()
+        ]
+        for name in names
+    ]
+    return Table(caption="Final metrics", header=header, rows=rows)
+
+
+def _rests(final: Mapping[str, Any], name: str) -> str:
+    """What a figure of final.json rests on, where that is not everything."""
+    return rests_on(final.get(f"{name}.defined"), final.get(f"{name}.of")).strip()
+
+
+def _scoped(metrics: Mapping[str, object], scope: str) -> dict[str, float]:
+    found = {name.removeprefix(f"{scope}."): v for name, v in metrics.items() if name.startswith(f"{scope}.")}
+    return {
+        name: float(v) for name, v in found.items() if "." not in name and name != "id" and isinstance(v, int | float)
+    }
+
+
+def runs(comparison: Comparison, metric: str) -> Table:
+    """Every run, with its directory."""
+    header = [("arm", "what was run"), ("world", "data, partition, annotation"), ("seed", "of the run")]
+    header += [
+        (metric_name(metric), "at the end"),
+        ("rounds", "run"),
+        ("time", "of all rounds"),
+        ("folder", "of the run"),
+    ]
+    keys = sorted(comparison.runs, key=lambda key: _place(comparison, key))
+    rows = [_run(key, comparison.runs[key], metric) for key in keys]
+    return Table(caption="Runs", header=header, rows=rows, worded=(1, 6))
+
+
+def _run(key: Key, run: Run, metric: str) -> list[Cell]:
+    world, arm, seed = key
+    return [
+        arm_named(arm),
+        Cell(text=world, sort=world),
+        count_of(seed),
+        told(run.final.get(metric), value),
+        count_of(run.final.get("rounds")),
+        told(run.final.get("seconds"), span),
+        Cell(text=str(run.path), sort=str(run.path)),
+    ]
+
+
+def _place(comparison: Comparison, key: Key) -> tuple[int, int, int]:
+    world, arm, seed = key
+    return comparison.worlds.index(world), comparison.arms.index(arm), comparison.seeds.index(seed)

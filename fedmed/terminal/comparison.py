@@ -1,0 +1,157 @@
+"""A comparison as tables for a terminal: who is best, how clients fare, what it costs, who ranks where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from textwrap import TextWrapper
+from typing import TYPE_CHECKING
+
+from fedmed.comparison.rows import ClientRow, Ranking, Row, Summary, TargetRow
+from fedmed.errors import visible
+from fedmed.formatting import interval, probability, rests_on, signed, size, span, value
+from fedmed.terminal.fit import fit
+from fedmed.terminal.text_table import Grid
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+SIGNS = {"best": " *", "near": " ~", "": ""}
+LEGEND = "* best of its world, ~ not significantly worse than the best"
+
+
+def text(summary: Summary, width: int = 110) -> str:
+    """Plain text of lines of at most `width` characters, without a line end."""
+    tables = ("\n".join(part.text() for part in fit(grid, width)) for grid in grids(summary))
+    return "\n\n".join([*tables, "\n".join(_notes(summary, width))]).rstrip()
+
+
+def rich(summary: Summary, width: int) -> RenderableType:
+    """The same for a rich console of `width` characters."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for grid in grids(summary):
+        parts += [*(part.rich() for part in fit(grid, width)), Text()]
+    return Group(*parts, *map(Text, _notes(summary, width)))
+
+
+def _notes(summary: Summary, width: int) -> list[str]:
+    form = TextWrapper(
+        width, initial_indent="- ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return [line for note in summary.notes for line in form.wrap(visible(note))]
+
+
+def grids(summary: Summary) -> Iterator[Grid]:
+    """Those tables that there is something to say in."""
+    yield _headline(summary)
+    if summary.clients:
+        yield _clients(summary.clients)
+    if summary.targets:
+        yield _targets(summary.targets)
+    if summary.ranking is not None:
+        yield _ranks(summary.ranking)
+
+
+def _headline(summary: Summary) -> Grid:
+    rows = [row for row in summary.rows if row.metric == summary.headline]
+    cells = [
+        [
+            str(row.n),
+            value(row.mean) if row.sd is None else f"{value(row.mean)} ± {value(row.sd)}",
+            rests_on(row.defined, row.of).strip(" ()"),
+            interval(row.low, row.high),
+            _told(row.difference),
+            interval(row.dlow, row.dhigh, sign=True),
+            "" if row.p_holm is None else probability(row.p_holm),
+            _told(row.effect, 1),
+        ]
+        for row in rows
+    ]
+    against = f"- {summary.comparison.reference}"
+    header = ["seeds", summary.headline, "rests on", "95 %", against, "its 95 %", "p (Holm)", "g"]
+    legend = [LEGEND] if any(row.mark for row in rows) else []
+    return _table(rows, header, cells, signs=[SIGNS[row.mark] for row in rows], below=legend)
+
+
+def _clients(rows: Sequence[ClientRow]) -> Grid:
+    header = ["clients", "mean", "sd", "worst", "lowest 10 %", "highest 10 %", "Jain"]
+    cells = [
+        [
+            f"{row.clients:g}{_of(row)}",
+            *map(value, (row.mean, row.sd, row.worst, row.deciles[0], row.deciles[-1], row.jain)),
+        ]
+        for row in rows
+    ]
+    return _table(rows, header, cells, above=[f"Clients: {rows[0].metric} of the last evaluation"])
+
+
+def _of(row: ClientRow) -> str:
+    """Of how many clients, where some have no value."""
+    return f" of {row.of:g}" if row.of is not None and row.of > row.clients else ""
+
+
+def _targets(rows: Sequence[TargetRow]) -> Grid:
+    header = ["target", "reached", "rounds", "bytes", "time", "all rounds", "all bytes", "all time"]
+    cells = [
+        [
+            value(row.target),
+            f"{row.reached} of {row.n}",
+            "never" if row.rounds is None else f"{row.rounds:g}",
+            "never" if row.bytes is None else size(row.bytes),
+            "never" if row.seconds is None else span(row.seconds),
+            f"{row.all_rounds:g}",
+            size(row.all_bytes),
+            span(row.all_seconds),
+        ]
+        for row in rows
+    ]
+    title = f"Cost until {rows[0].metric} reaches the target: the median run's; time by the {rows[0].clock} clock"
+    return _table(rows, header, cells, above=[title])
+
+
+def _ranks(ranking: Ranking) -> Grid:
+    below: list[str] = []
+    if ranking.critical is not None:
+        below = [f"Friedman p {probability(ranking.p)}; critical difference {ranking.critical:.2f} (Nemenyi, 5 %)"]
+        below += [f"not told apart: {', '.join(group)}" for group in ranking.alike]
+    return Grid(
+        header=["arm", "rank"],
+        rows=[[arm, f"{rank:.2f}"] for arm, rank in zip(ranking.arms, ranking.ranks, strict=True)],
+        above=[f"Average rank over {len(ranking.worlds)} worlds by {ranking.metric}"],
+        below=below,
+    )
+
+
+def _table(
+    rows: Sequence[Row | ClientRow | TargetRow],
+    header: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    *,
+    signs: Sequence[str] = (),
+    above: Sequence[str] = (),
+    below: Sequence[str] = (),
+) -> Grid:
+    """A line per row, after its world where there are several; a rule ends each world. Empty columns are left out."""
+    several = len({row.world for row in rows}) > 1
+    told = [number for number in range(len(header)) if any(rest[number] for rest in cells)]
+    lines = [
+        [*([row.world] if several else []), row.arm + sign, *(rest[number] for number in told)]
+        for row, sign, rest in zip(rows, signs or [""] * len(rows), cells, strict=True)
+    ]
+    breaks = [number for number, (one, next) in enumerate(pairwise(rows)) if one.world != next.world]
+    return Grid(
+        header=[*(["world"] if several else []), "arm", *(header[number] for number in told)],
+        rows=lines,
+        left=frozenset({0, 1}) if several else frozenset({0}),
+        breaks=frozenset(breaks),
+        above=above,
+        below=below,
+    )
+
+
+def _told(given: float | None, digits: int = 3) -> str:
+    """With its sign; empty where it is not known, as for the reference itself."""
+    return "" if given is None else signed(given, digits)

@@ -1,0 +1,121 @@
+"""The federation before anyone trains: who holds how many of what, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedmed.formatting import percent
+from fedmed.rundir.federation import FederationPicture, client_labels
+from fedmed.terminal.fit import fit
+from fedmed.terminal.text_table import Grid
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+WIDE = 30
+"""The most clients that are shown one by one."""
+
+EXTREMES = 3
+"""How many of the smallest and of the largest clients a wide federation's table shows."""
+
+QUANTILES = {"minimum": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "maximum": 1.0}
+"""Rows over the clients, column by column, that a wide federation's table shows."""
+
+
+def picture_table(picture: FederationPicture, width: int = 100) -> RenderableType:
+    """The table for a rich console of `width` characters; see `picture_text`."""
+    from rich.console import Group
+
+    return Group(*(part.rich() for part in fit(_grid(picture, width), width)))
+
+
+def picture_text(picture: FederationPicture, width: int = 100) -> str:
+    """The table as plain text, without a line end.
+
+    Where one column per class does not fit into `width`, the number of classes held and the most common one stand
+    instead. More than 30 clients: quantiles over the clients, then the smallest and the largest clients.
+    """
+    return "\n".join(part.text() for part in fit(_grid(picture, width), width))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Column:
+    """One text per client, what the total row says, and the text of a quantile q of the clients."""
+
+    name: str
+    cells: Sequence[str]
+    total: str
+    quantile: Callable[[float], str]
+
+
+def _grid(picture: FederationPicture, width: int) -> Grid:
+    """The fullest of three tables that fits: classes by name, by number, or summed up."""
+    numbers = [str(number) for number in range(len(picture.class_names))]
+    for columns, below in (
+        (_class_columns(picture, picture.class_names), []),
+        (_class_columns(picture, numbers), ["", *_key(picture.class_names, width)]),
+        (_class_summary(picture), []),
+    ):
+        grid = _layout(picture, columns + _size_columns(picture), below)
+        if grid.width <= width:
+            break
+    return grid
+
+
+def _key(names: Sequence[str], width: int) -> list[str]:
+    """Lines that say which class each number stands for, broken between classes only."""
+    items = (f"{number} {name}".replace(" ", "\0") for number, name in enumerate(names))
+    lines = wrap("classes: " + ", ".join(items), width, break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in lines]
+
+
+def _class_columns(picture: FederationPicture, names: Sequence[str]) -> list[_Column]:
+    return [_counted(name, values, values.sum()) for name, values in zip(names, picture.counts.T, strict=True)]
+
+
+def _class_summary(picture: FederationPicture) -> list[_Column]:
+    """How many classes a client holds, and which one is the most common there."""
+    shares = picture.counts.max(1) / picture.counts.sum(1).clip(min=1)
+    tops = [picture.class_names[top] for top in picture.counts.argmax(1)]
+    cells = [f"{name} {percent(share)}" if share else "-" for name, share in zip(tops, shares, strict=True)]
+    held = _counted("classes", (picture.counts > 0).sum(1), picture.counts.any(0).sum())
+    return [held, _Column(name="most common", cells=cells, total="", quantile=lambda q: "")]
+
+
+def _size_columns(picture: FederationPicture) -> list[_Column]:
+    names = ("train", "val", "test")
+    columns = [_counted(name, values, values.sum()) for name, values in zip(names, picture.images.T, strict=True)]
+    if picture.completeness is None:
+        return columns
+    return [*columns, _column("annotated", picture.completeness, "", percent)]
+
+
+def _counted(name: str, values: NDArray[np.int64], total: int) -> _Column:
+    return _column(name, values.astype(float), str(total), lambda value: f"{value:.0f}")
+
+
+def _column(name: str, values: NDArray[np.float64], total: str, show: Callable[[float], str]) -> _Column:
+    cells = [show(value) for value in values]
+    return _Column(name=name, cells=cells, total=total, quantile=lambda q: show(float(np.nanquantile(values, q))))
+
+
+def _layout(picture: FederationPicture, columns: Sequence[_Column], below: Sequence[str]) -> Grid:
+    labels, clients = client_labels(picture), len(picture.client_names)
+    if clients <= WIDE:
+        rows, breaks = [[labels[i], *(column.cells[i] for column in columns)] for i in range(clients)], {clients - 1}
+    else:
+        order = picture.images[:, 0].argsort(kind="stable")
+        ends = [*order[:EXTREMES], *order[-EXTREMES:]]
+        rows = [[name, *(column.quantile(q) for column in columns)] for name, q in QUANTILES.items()]
+        rows += [[labels[i], *(column.cells[i] for column in columns)] for i in ends]
+        breaks = {len(QUANTILES) - 1, len(QUANTILES) + EXTREMES - 1, len(QUANTILES) + 2 * EXTREMES - 1}
+    rows.append(["total", *(column.total for column in columns)])
+    header = ["client", *(column.name for column in columns)]
+    above = [picture.title, picture.subtitle, ""]
+    return Grid(header=header, rows=rows, breaks=frozenset(breaks), above=above, below=below)

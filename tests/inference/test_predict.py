@@ -1,0 +1,131 @@
+"""Using a trained model: exported, predicted with, started from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fedmed.config import compose
+from fedmed.run.parts import build_parts
+from fedmed.rundir import checkpoint
+
+
+@pytest.fixture
+def images(run: Any, tmp_path: Path) -> Path:
+    """An npz file with the server's test images of the default run in tests, as stored."""
+    config = compose.compose(["dataset.images=160", "dataset.test_images=40", "clients=3"])
+    world = build_parts(config).world
+    file = tmp_path / "images.npz"
+    np.savez(file, images=world.test.x[:, 0].numpy(), labels=world.test.y.numpy())
+    return file
+
+
+def test_predictions_are_those_of_the_final_evaluation(run: Any, fedmed: Any, tmp_path: Path, images: Path) -> None:
+    final = run("run")
+    code, out, err = fedmed("predict", "run", images)
+    assert code == 0, err
+    assert out == "wrote run/predictions.npz\n"
+    with np.load(tmp_path / "run/predictions.npz") as found, np.load(images) as given:
+        assert found["probabilities"].shape == (40, 6)
+        assert found["probabilities"].sum(1) == pytest.approx(1, abs=1e-5)
+        assert (found["prediction"] == found["probabilities"].argmax(1)).all()
+        assert (found["prediction"] == given["labels"]).mean() == pytest.approx(final["test.accuracy"])
+
+
+def test_the_best_model_predicts_when_asked(run: Any, fedmed: Any, tmp_path: Path, images: Path) -> None:
+    final = run("run", "optimizer.lr=0.8", "rounds=6", "metric=loss")
+    assert final["best.round"] < 6
+    assert fedmed("predict", "run", images, "--best", "--out", "best.npz")[0] == 0
+    with np.load(tmp_path / "best.npz") as found, np.load(images) as given:
+        chosen = found["probabilities"][np.arange(40), given["labels"]]
+    assert -np.log(chosen).mean() == pytest.approx(final["best.test.loss"], rel=1e-4)
+
+
+def test_an_exported_model_starts_another_run_where_it_ended(run: Any, fedmed: Any, tmp_path: Path) -> None:
+    final = run("first")
+    code, out, err = fedmed("export", "first", "--out", "w.safetensors")
+    assert code == 0, err
+    assert out == "wrote w.safetensors\n"
+    saved = checkpoint.load(tmp_path / "first/checkpoints")
+    assert saved is not None
+    for name, tensor in load_file(tmp_path / "w.safetensors").items():
+        assert torch.equal(tensor, saved.shared[name])
+    again = run("second", "model.weights=w.safetensors", "optimizer.lr=1e-12", "rounds=1")
+    assert again["test.loss"] == pytest.approx(final["test.loss"], rel=1e-5)
+
+
+def test_what_stayed_on_the_clients_cannot_be_predicted_with(
+    run: Any, fedmed: Any, tmp_path: Path, images: Path
+) -> None:
+    run("run", "strategy=fedper", "rounds=1")
+    code, _, err = fedmed("predict", "run", images)
+    assert code == 2
+    assert "a run with one global model" in err
+    assert "head.weight" in err
+    assert not (tmp_path / "run/predictions.npz").exists()
+    assert fedmed("export", "run")[0] == 0
+    assert not any(name.startswith("head") for name in load_file(tmp_path / "run/weights.safetensors"))
+
+
+def test_a_run_that_shares_nothing_has_no_model_to_export(run: Any, fedmed: Any, tmp_path: Path) -> None:
+    final = run("run", "strategy.local=[*]", "rounds=1")
+    assert (final["bytes.up"], "test.auc" in final) == (0, False)
+    code, _, err = fedmed("export", "run")
+    assert code == 2
+    assert "expected a run whose clients share weights" in err
+    assert not (tmp_path / "run/weights.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"images": np.zeros((2, 9, 9), np.uint8)}, "[1, 28, 28, 'uint8'] as in training, got [1, 9, 9, 'uint8']"),
+        ({"images": np.zeros((2, 28, 28, 3), np.uint8)}, "as in training, got [3, 28, 28, 'uint8']"),
+        ({"images": np.zeros((2, 28, 28), np.float32)}, "as in training, got [1, 28, 28, 'float32']"),
+        ({"pictures": np.zeros((2, 28, 28), np.uint8)}, "expected an array named images, got pictures"),
+    ],
+    ids=["size", "channels", "type", "name"],
+)
+def test_images_that_do_not_fit_are_refused(
+    run: Any, fedmed: Any, tmp_path: Path, arrays: dict[str, Any], words: str
+) -> None:
+    run("run", "rounds=1")
+    np.savez(tmp_path / "odd.npz", **arrays)
+    code, out, err = fedmed("predict", "run", "odd.npz")
+    assert (code, out) == (2, "")
+    assert words in err
+    assert not (tmp_path / "run/predictions.npz").exists()
+
+
+def test_a_run_without_a_checkpoint_has_no_model_yet(run: Any, fedmed: Any, images: Path) -> None:
+    run("run", "checkpoint_every=9", stop=1)
+    for command in (("export", "run"), ("predict", "run", images)):
+        code, _, err = fedmed(*command)
+        assert code == 2
+        assert "expected a run with a checkpoint, got none. Run it: fedmed run resume=run" in err
+
+
+@pytest.mark.parametrize("command", ["export", "predict"])
+def test_the_file_to_write_may_lie_in_a_new_folder_and_is_no_folder(
+    run: Any, fedmed: Any, tmp_path: Path, images: Path, command: str
+) -> None:
+    run("run", "rounds=1")
+    given = ("run", images) if command == "predict" else ("run",)
+    assert fedmed(command, *given, "--out", "new/folder/file") == (0, "wrote new/folder/file\n", "")
+    assert [path.name for path in (tmp_path / "new/folder").iterdir()] == ["file"]
+    code, out, err = fedmed(command, *given, "--out", "new/folder")
+    assert (code, out) == (2, "")
+    assert "--out: the folder new/folder instead of a file" in err
+
+
+def test_the_card_of_a_model_says_what_it_expects(run: Any, tmp_path: Path) -> None:
+    run("run", "rounds=1")
+    card = json.loads((tmp_path / "run/model.json").read_text(encoding="utf-8"))
+    assert (card["task"], card["classes"], card["channels"], card["side"]) == ("multiclass", 6, 1, 28)
+    assert card["pixels"] == "uint8"

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fedmed.errors import UserError
+from fedmed.rundir.federation import NAME, FederationPicture, load_picture, save_picture
+
+
+def picture(annotated: np.ndarray | None = None) -> FederationPicture:
+    return FederationPicture(
+        title="t",
+        counts=np.array([[1, 2], [3, 4]]),
+        images=np.array([[3, 1, 0], [7, 1, 0]]),
+        annotated=annotated,
+        completeness=None,
+        class_names=("a", "b"),
+        client_names=["0", "1"],
+        site_names=None,
+        server_test=5,
+    )
+
+
+def test_a_picture_comes_back(tmp_path: Path) -> None:
+    save_picture(picture(np.array([[0.5, np.nan], [1, 1]])), tmp_path)
+    found = load_picture(tmp_path)
+    assert found is not None
+    assert found.counts.tolist() == [[1, 2], [3, 4]]
+    assert found.annotated is not None
+    assert np.array_equal(found.annotated, np.array([[0.5, np.nan], [1, 1]]), equal_nan=True)
+    assert (found.completeness, found.site_names, found.subtitle) == (None, None, picture().subtitle)
+
+
+def test_a_run_without_a_picture_has_none(tmp_path: Path) -> None:
+    assert load_picture(tmp_path) is None
+
+
+@pytest.mark.parametrize("change", [{"counts": "many"}, {"colour": 1}])
+def test_damage_is_named(change: dict[str, object], tmp_path: Path) -> None:
+    save_picture(picture(), tmp_path)
+    found = json.loads((tmp_path / NAME).read_text(encoding="utf-8"))
+    (tmp_path / NAME).write_text(json.dumps(found | change), encoding="utf-8")
+    with pytest.raises(UserError, match=r"federation\.json"):
+        load_picture(tmp_path)

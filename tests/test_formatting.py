@@ -1,0 +1,77 @@
+import math
+
+import pytest
+
+from fedmed import formatting
+from fedmed.formatting import clock, count, number, percent, short, size, some, span
+
+
+@pytest.mark.parametrize(
+    ("got", "expected"),
+    [
+        (number(0.84349), "0.843"),
+        (number(23.456), "23.5"),
+        (number(1234), "1,234"),
+        (number(None), "-"),
+        (number(math.nan), "-"),
+        (size(0), "0 B"),
+        (size(999), "999 B"),
+        (size(66_200_000), "66.2 MB"),
+        (size(3.2e15), "3200.0 TB"),
+        (span(0.0431), "43 ms"),
+        (span(1.239), "1.24 s"),
+        (span(24.13), "24.1 s"),
+        (span(125), "2:05 min"),
+        (some(["a", "b"]), "a, b"),
+        (some(["a", "b", "c"], most=2), "a, b and 1 more"),
+        (span(3725), "1:02:05 h"),
+        (clock(19.4), "0:19"),
+        (clock(3600), "1:00:00"),
+        (count(1, "client"), "1 client"),
+        (count(1000, "client"), "1,000 clients"),
+        (percent(0.634), "63 %"),
+        (percent(math.nan), "-"),
+        (short(9999), "9999"),
+        (short(12_345), "12.3k"),
+        (short(123_456), "123k"),
+        (short(20_000), "20k"),
+        (short(1_234_567), "1.2M"),
+    ],
+)
+def test_numbers_as_people_read_them(got: str, expected: str) -> None:
+    assert got == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("test.auc", "test AUC"),
+        ("client.worst.balanced_accuracy", "worst client balanced accuracy"),
+        ("client.dice", "Dice on the client's test images"),
+        ("domain.mean.iou", "domain mean IoU"),
+        ("auc", "AUC"),
+    ],
+)
+def test_a_metric_by_name(name: str, said: str) -> None:
+    assert formatting.metric_name(name) == said
+
+
+def test_a_minus_is_a_minus_sign_and_what_is_not_known_a_dash() -> None:
+    assert formatting.value(-0.1234) == "\N{MINUS SIGN}0.123"
+    assert formatting.signed(0.1234) == "+0.123"
+    assert (formatting.value(None), formatting.signed(float("nan")), formatting.probability(None)) == ("-", "-", "-")
+
+
+def test_an_interval_needs_both_ends() -> None:
+    assert formatting.interval(0.1, 0.2) == "[0.100, 0.200]"
+    assert formatting.interval(-0.1, 0.2, sign=True) == "[\N{MINUS SIGN}0.100, +0.200]"
+    assert formatting.interval(None, 0.2) == formatting.interval(float("-inf"), 0.2) == ""
+
+
+def test_small_probabilities_are_not_zero() -> None:
+    assert (formatting.probability(0.0002), formatting.probability(0.049)) == ("< 0.001", "0.049")
+
+
+@pytest.mark.parametrize(("items", "said"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
+def test_a_list(items: list[str], said: str) -> None:
+    assert formatting.listed(items) == said
