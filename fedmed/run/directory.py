@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fedmed.errors import refuse
+from fedmed.inference import model_card
 from fedmed.run.federation import keep_picture
 from fedmed.run.parts import Parts
+from fedmed.rundir import federation
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.environment import environment
 

@@ -10,6 +10,7 @@ import pytest
 
 from fedmed import run as runner
 from fedmed.files import write_atomically
+from fedmed.rundir import directory
 from fedmed.terminal.progress import make_show
 from tests.run.conftest import StopAfter
 from tests.run.traces import trace
