@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test slow ray tracking lint format types budget check
+.PHONY: run test slow ray tracking lint format types budget check release-check
 
 run: $(VENV)/.run
 	$(BIN)/fedmed run
@@ -44,6 +44,10 @@ budget: $(VENV)/.test
 	$(BIN)/python benchmarks/code_budget.py
 
 check: lint types test slow
+
+# sdist and wheel in dist/, after an installation of them elsewhere has run
+release-check: $(VENV)/.test
+	$(BIN)/python -m tools.release
 
 # torch comes first and exactly, so that no looser requirement picks another build of it; fedmed is what fedmed-sim was
 # called in checkouts of before, and would take the command along if it were uninstalled later

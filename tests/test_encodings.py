@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("fedmed", "strategies", "datasets", "tests", "benchmarks", "examples")
+FOLDERS = ("fedmed", "strategies", "datasets", "tests", "benchmarks", "tools", "examples")
 
 ALWAYS_TEXT = frozenset({"read_text", "write_text"})
 OPENS = frozenset({"open", "fdopen", "NamedTemporaryFile", "TemporaryFile"})

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
 import sysconfig
 import tarfile
-import tomllib
 import venv
 import zipfile
 from fnmatch import fnmatch
@@ -16,9 +13,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tools.release import FOLDERS, PROJECT, build, copy_source, run
+
 ROOT = Path(__file__).resolve().parents[1]
-SETUP = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-FOLDERS: dict[str, str] = SETUP["package-dir"]
+SETUP = PROJECT["tool"]["setuptools"]
 NEVER_TOP_LEVEL = {"strategies", "datasets", "configs"}
 
 
@@ -58,31 +56,11 @@ def test_config_groups_are_packages_and_the_plug_in_folders_are_not() -> None:
     assert not (ROOT / "datasets/__init__.py").exists(), "it would shadow other packages of that name"
 
 
-def run(*command: str | Path, cwd: Path) -> str:
-    """Standard output of a command that must succeed; its whole output is the failure's message."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "FEDMED"))}
-    done = subprocess.run(
-        list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, check=False, encoding="utf-8"
-    )
-    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the package is built from, so that building leaves nothing in the checkout."""
     copy = tmp_path_factory.mktemp("source")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, copy)
-    for folder in FOLDERS.values():
-        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_source(copy)
     return copy
-
-
-def build(kind: str, source: Path, out: Path) -> Path:
-    """The file that the build backend makes of a source tree; kind is sdist, wheel or editable."""
-    run(sys.executable, "-c", f"from setuptools import build_meta; build_meta.build_{kind}({str(out)!r})", cwd=source)
-    return next(out.glob("fedmed*"))
 
 
 @pytest.fixture(scope="module")
