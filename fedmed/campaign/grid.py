@@ -22,7 +22,7 @@ SEEDS = "0,1,2,3,4"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Job:
+class PlannedRun:
     """One run to be made, or made already.
 
     config: resolved, as plain values. key: see `fedmed.campaign.key`. label: what tells it from the others of its grid
@@ -37,7 +37,7 @@ class Job:
     directory: Path
 
 
-def grid(overrides: Sequence[str], *, root: Path, with_references: bool = True) -> list[Job]:
+def grid(overrides: Sequence[str], *, root: Path, with_references: bool = True) -> list[PlannedRun]:
     """Every run that the overrides ask for, values separated by commas being alternatives; each run once.
 
     root: the folder of all runs. with_references: whether local-only and pooled runs stand beside them.
@@ -53,11 +53,11 @@ def grid(overrides: Sequence[str], *, root: Path, with_references: bool = True) 
     return jobs({key(config, checked.catalogue): config for config in configs}, root)
 
 
-def jobs(configs: Mapping[str, DictConfig], root: Path) -> list[Job]:
+def jobs(configs: Mapping[str, DictConfig], root: Path) -> list[PlannedRun]:
     """The configs by their keys as jobs, named by what tells them apart."""
     plain: list[Any] = [OmegaConf.to_container(config, resolve=True) for config in configs.values()]
     return [
-        Job(
+        PlannedRun(
             config=config,
             key=key,
             label=f"{kind} seed={config['seed']}",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
+class RunStatus:
     """A run under way. round: 0 while it reads its data. value: its last evaluation, as text."""
 
     label: str
@@ -26,14 +26,14 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class CampaignProgress:
     """How far the grid is. before: runs that were done before. left: seconds to the end; None: not known yet."""
 
     total: int
     before: int
     done: int
     failed: int
-    running: Sequence[Running]
+    running: Sequence[RunStatus]
     left: float | None
 
     def text(self) -> str:
@@ -42,18 +42,18 @@ class State:
         return f"{self.done}/{self.total} runs{failed}{f', {clock(self.left)} left' if self.left else ''}"
 
 
-class View(Display, Protocol):
+class CampaignView(Display, Protocol):
     """A view of a grid under way."""
 
-    def start(self, state: State, workers: int) -> None:
+    def start(self, state: CampaignProgress, workers: int) -> None:
         """Begins."""
         return
 
-    def update(self, state: State) -> None:
+    def update(self, state: CampaignProgress) -> None:
         """Some run has come further."""
         return
 
-    def ended(self, label: str, seconds: float, state: State) -> None:
+    def ended(self, label: str, seconds: float, state: CampaignProgress) -> None:
         """A run is finished."""
         return
 
@@ -62,16 +62,16 @@ class View(Display, Protocol):
         return
 
 
-def make_view(*, quiet: bool = False, stream: TextIO | None = None) -> View:
+def make_view(*, quiet: bool = False, stream: TextIO | None = None) -> CampaignView:
     """The view that fits the stream (standard error when None)."""
     target: TextIO = stream or sys.stderr
     if quiet:
-        return Quiet(target)
-    return Live(target) if moves(target) else Lines(target)
+        return QuietCampaignView(target)
+    return LiveCampaignView(target) if moves(target) else CampaignLines(target)
 
 
 @dataclass
-class Quiet(View):
+class QuietCampaignView(CampaignView):
     """Only failures and warnings."""
 
     stream: TextIO
@@ -88,26 +88,26 @@ class Quiet(View):
 
 
 @dataclass
-class Lines(Quiet):
+class CampaignLines(QuietCampaignView):
     """A line at the start and for every run that ends."""
 
-    def start(self, state: State, workers: int) -> None:
+    def start(self, state: CampaignProgress, workers: int) -> None:
         self.say(opening(state, workers))
 
-    def ended(self, label: str, seconds: float, state: State) -> None:
+    def ended(self, label: str, seconds: float, state: CampaignProgress) -> None:
         self.say(f"{label}: {span(seconds)}  ({state.text()})")
 
 
 @dataclass
-class Live(Quiet):
+class LiveCampaignView(QuietCampaignView):
     """A bar for the grid, with a line for every run under way; redrawn at most ten times a second."""
 
     bar: Progress | None = None
-    state: State | None = None
+    state: CampaignProgress | None = None
     rows: list[TaskID] = field(default_factory=list)
     drawn: float = 0.0
 
-    def start(self, state: State, workers: int) -> None:
+    def start(self, state: CampaignProgress, workers: int) -> None:
         self.say(opening(state, workers))
         self.bar = _bar(self.stream)
         self.bar.add_task("", total=state.total, value="")
@@ -115,7 +115,7 @@ class Live(Quiet):
         self.bar.start()
         self.update(state)
 
-    def update(self, state: State) -> None:
+    def update(self, state: CampaignProgress) -> None:
         self.state = state
         if time.monotonic() - self.drawn > 0.1:
             self._draw(state)
@@ -133,7 +133,7 @@ class Live(Quiet):
             self.bar.stop()
             self.bar = None
 
-    def _draw(self, state: State) -> None:
+    def _draw(self, state: CampaignProgress) -> None:
         if self.bar is None:
             return
         self.drawn = time.monotonic()
@@ -143,7 +143,7 @@ class Live(Quiet):
         self.bar.refresh()
 
 
-def opening(state: State, workers: int) -> str:
+def opening(state: CampaignProgress, workers: int) -> str:
     """What is to be done."""
     to_do = state.total - state.before
     if not to_do:
@@ -152,7 +152,7 @@ def opening(state: State, workers: int) -> str:
     return f"{count(state.total, 'run')}{before}: {to_do} to do by {count(workers, 'worker')}"
 
 
-def _row(running: Running | None) -> dict[str, Any]:
+def _row(running: RunStatus | None) -> dict[str, Any]:
     if running is None:
         return {"visible": False}
     place = f"round {running.round}/{running.rounds}" if running.rounds else "starts"

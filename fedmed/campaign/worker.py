@@ -30,14 +30,14 @@ PATIENCE = 0.2
 """Seconds that a worker which is told to stop has before it is made to."""
 
 
-class Asked(NamedTuple):
+class RunRequest(NamedTuple):
     """A run to be done. config: resolved, as plain values."""
 
     config: dict[str, Any]
     directory: Path
 
 
-class Round(NamedTuple):
+class RunProgress(NamedTuple):
     """A run has come so far. value: what its last evaluation gave, as text."""
 
     done: int
@@ -45,23 +45,23 @@ class Round(NamedTuple):
     value: str = ""
 
 
-class Warned(NamedTuple):
+class RunWarning(NamedTuple):
     """A run says something that the user must know."""
 
     text: str
 
 
-class Ended(NamedTuple):
+class RunEnded(NamedTuple):
     """A run has ended. error: why it failed; None where it is finished."""
 
     error: str | None = None
 
 
-Word = Round | Warned | Ended
+RunMessage = RunProgress | RunWarning | RunEnded
 """What a worker says about the run that it is doing."""
 
 
-class Worker:
+class RunWorker:
     """The handle of a worker process, which starts when it is made and is ready a second or two later."""
 
     def __init__(self) -> None:
@@ -71,15 +71,15 @@ class Worker:
         self.process.start()
         theirs.close()
 
-    def ask(self, asked: Asked) -> None:
+    def ask(self, asked: RunRequest) -> None:
         """Hands over a run; that the worker has died is found out when its word is awaited."""
         with suppress(OSError):
             self.line.send(asked)
 
-    def hear(self) -> Word:
+    def hear(self) -> RunMessage:
         """The next word; raises `EOFError` where the worker has died."""
         try:
-            word: Word = self.line.recv()
+            word: RunMessage = self.line.recv()
         except OSError as error:
             raise EOFError from error
         return word
@@ -141,14 +141,14 @@ def _serve(line: Connection) -> None:
         _say(line, _do(asked, line))
 
 
-def _say(line: Connection, word: Word) -> None:
+def _say(line: Connection, word: RunMessage) -> None:
     try:
         line.send(word)
     except OSError:  # nobody hears it any more
         os._exit(1)
 
 
-def _do(asked: Asked, line: Connection) -> Ended:
+def _do(asked: RunRequest, line: Connection) -> RunEnded:
     """Does a run, or goes on with it; what it prints goes to its log, which stays only where it failed."""
     path = log_of(asked.directory)
     try:
@@ -157,23 +157,23 @@ def _do(asked: Asked, line: Connection) -> Ended:
                 path.unlink(missing_ok=True)
             return ended
     except OSError as error:  # of the log itself: a full disk, a folder that is read-only
-        return Ended(str(refuse_file(error) or error))
+        return RunEnded(str(refuse_file(error) or error))
 
 
-def _logged(asked: Asked, line: Connection, log: TextIO) -> Ended:
+def _logged(asked: RunRequest, line: Connection, log: TextIO) -> RunEnded:
     try:
         _run(asked, _Relay(line))
     except Exception as error:
         fault = refuse_file(error) if isinstance(error, OSError) else error if isinstance(error, UserError) else None
         if fault is None:
             traceback.print_exc(file=log)
-            return Ended(f"{type(error).__name__}: {error}")
+            return RunEnded(f"{type(error).__name__}: {error}")
         print(fault, file=log)
-        return Ended("; ".join(map(str, fault.faults)))
-    return Ended()
+        return RunEnded("; ".join(map(str, fault.faults)))
+    return RunEnded()
 
 
-def _run(asked: Asked, show: Show) -> None:
+def _run(asked: RunRequest, show: Show) -> None:
     from omegaconf import OmegaConf
 
     from fedmed.config.stored import code_of
@@ -194,14 +194,14 @@ class _Relay(Show):
 
     def start(self, *, rounds: int, done: int, metric: str) -> None:
         self._pace = Pace(rounds, done, metric)
-        _say(self._line, Round(done, rounds))
+        _say(self._line, RunProgress(done, rounds))
 
     def round(self, row: Row) -> None:
         self._pace.add(row)
-        _say(self._line, Round(self._pace.done, self._pace.rounds, self._pace.value))
+        _say(self._line, RunProgress(self._pace.done, self._pace.rounds, self._pace.value))
 
     def warn(self, text: str) -> None:
-        _say(self._line, Warned(text))
+        _say(self._line, RunWarning(text))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from fedmed.errors import refuse
 from fedmed.formatting import count
 
 if TYPE_CHECKING:
-    from fedmed.campaign.grid import Job
+    from fedmed.campaign.grid import PlannedRun
     from fedmed.comparison.rows import Summary
 
 USAGE = """\
@@ -90,12 +90,12 @@ def _compare(given: Namespace) -> int:
     from fedmed.campaign.worker import expect
 
     expect()
-    from fedmed.campaign.crew import fitting
+    from fedmed.campaign.execution import execute
     from fedmed.campaign.grid import grid
     from fedmed.campaign.judge import higher_is_better
-    from fedmed.campaign.told import told
+    from fedmed.campaign.pool import fitting
+    from fedmed.campaign.tracked import tracked
     from fedmed.campaign.view import make_view
-    from fedmed.campaign.work import work
     from fedmed.comparison.record import write_record
 
     jobs = grid(given.overrides, root=given.runs or _root() / "compare", with_references=given.references)
@@ -106,9 +106,9 @@ def _compare(given: Namespace) -> int:
     runs = {job.directory: job.label for job in jobs}
     write_record(folder, runs, asked=given.overrides)
     try:
-        with told(jobs, folder) as jobs:
+        with tracked(jobs, folder) as jobs:
             with _reporting():
-                outcome = work(jobs, workers=workers, view=make_view(quiet=given.quiet))
+                outcome = execute(jobs, workers=workers, view=make_view(quiet=given.quiet))
             failed = {job.directory: error for job, error in outcome.failed.items()}
             write_record(folder, runs, asked=given.overrides, failed=failed)
             if outcome.done:
@@ -187,7 +187,7 @@ def _rebuilt(paths: Sequence[Path]) -> Path | None:
     return paths[0] if len(paths) == 1 and (paths[0] / record.NAME).is_file() else None
 
 
-def _arms(jobs: Sequence[Job]) -> str:
+def _arms(jobs: Sequence[PlannedRun]) -> str:
     """Methods of a grid, as the name of a folder."""
     from fedmed.comparison.settings import base_name, is_federated
 

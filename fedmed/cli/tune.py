@@ -20,8 +20,8 @@ from fedmed.terminal.fit import fit
 from fedmed.terminal.text_table import Grid
 
 if TYPE_CHECKING:
-    from fedmed.tuning.plan import Tuning
-    from fedmed.tuning.tune import Outcome
+    from fedmed.tuning.plan import TuningPlan
+    from fedmed.tuning.tune import TuningResult
 
 TEXT = """\
 Searches options of one or more strategies by Optuna: each gets the same number of trials, and is judged by validation
@@ -54,15 +54,15 @@ def main(arguments: list[str]) -> int:
     from fedmed.campaign.worker import expect
 
     expect()
-    from fedmed.campaign.crew import Crew
+    from fedmed.campaign.pool import RunPool
     from fedmed.tuning.plan import read
-    from fedmed.tuning.tune import Tune
+    from fedmed.tuning.tune import Tuner
 
     tuning = read(given.overrides)
     folder = given.out or Path(os.environ.get("FEDMED_RUNS", "runs")) / tuning.name
-    under_way = Tune(tuning, folder, _say)
+    under_way = Tuner(tuning, folder, _say)
     try:
-        with Crew(given.workers or tuning.workers) as crew:
+        with RunPool(given.workers or tuning.workers) as crew:
             found = under_way.go(crew)
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on.", file=sys.stderr)
@@ -75,7 +75,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _tell(found: Sequence[Outcome], tuning: Tuning, metric: str, folder: Path, *, json: bool) -> None:
+def _tell(found: Sequence[TuningResult], tuning: TuningPlan, metric: str, folder: Path, *, json: bool) -> None:
     commands = comparison(found, tuning, folder)
     if json:
         strategies = {outcome.candidate.name: _facts(outcome) for outcome in found}
@@ -94,7 +94,7 @@ def _tell(found: Sequence[Outcome], tuning: Tuning, metric: str, folder: Path, *
         print("\n".join(part.text() for part in fit(table, get_terminal_size().columns)), flush=True)
 
 
-def _cells(outcome: Outcome) -> list[str]:
+def _cells(outcome: TuningResult) -> list[str]:
     failed, best = sum(trial.value is None for trial in outcome.tried), outcome.best
     return [
         str(len(outcome.tried)),
@@ -104,7 +104,7 @@ def _cells(outcome: Outcome) -> list[str]:
     ]
 
 
-def _facts(outcome: Outcome) -> dict[str, Any]:
+def _facts(outcome: TuningResult) -> dict[str, Any]:
     return {
         "trials": len(outcome.tried),
         "failed": sum(trial.value is None for trial in outcome.tried),
@@ -113,7 +113,7 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def comparison(found: Sequence[Outcome], tuning: Tuning, folder: Path) -> list[str]:
+def comparison(found: Sequence[TuningResult], tuning: TuningPlan, folder: Path) -> list[str]:
     """The commands that compare the strategies with what was chosen for them; none where nothing was.
 
     One where they agree on all that is not an option of one method, else one for each and one that reads their runs.
@@ -131,7 +131,7 @@ def comparison(found: Sequence[Outcome], tuning: Tuning, folder: Path) -> list[s
     return [*each, shlex.join(["fedmed", "compare", "--from", str(runs)])]
 
 
-def _shared(tuning: Tuning, strategy: str) -> Sequence[str]:
+def _shared(tuning: TuningPlan, strategy: str) -> Sequence[str]:
     """The overrides of all runs that a strategy has."""
     return next(each.overrides for each in tuning.candidates if each.strategy == strategy)
 

@@ -19,7 +19,7 @@ from annotated_types import Ge
 
 from fedmed.client import Trainer
 from fedmed.devices import spread
-from fedmed.engine.base import Engine, Load
+from fedmed.engine.base import Engine, Workload
 from fedmed.engine.inprocess import InprocessEngine
 from fedmed.engine.local import cores
 from fedmed.engine.pool import PoolEngine
@@ -44,7 +44,7 @@ class AutoEngine(Engine):
     def grid(self, trainer: Trainer, clients: int) -> LocalGrid:
         return InprocessEngine().grid(trainer, clients)
 
-    def fitted(self, trainer: Trainer, load: Load, say: Callable[[str], None]) -> Engine:
+    def fitted(self, trainer: Trainer, load: Workload, say: Callable[[str], None]) -> Engine:
         workers = min(self.workers or _places(trainer), load.clients)
         if why := _obstacle(trainer, load, workers):
             say(f"engine=auto: one process, as {why}")
@@ -61,7 +61,7 @@ def _places(trainer: Trainer) -> int:
     return devices * PoolEngine().workers_per_gpu if devices > 1 else 1
 
 
-def _obstacle(trainer: Trainer, load: Load, workers: int) -> str | None:
+def _obstacle(trainer: Trainer, load: Workload, workers: int) -> str | None:
     """Why the clients had better train in this process; None where workers pay."""
     if parent_process() is not None:
         return "this one is a worker itself"
@@ -78,7 +78,7 @@ def _obstacle(trainer: Trainer, load: Load, workers: int) -> str | None:
     return f"the run is short (about {seconds:.0f} s)" if seconds < PAYS["fork" if forks else "spawn"] else None
 
 
-def _estimate(trainer: Trainer, load: Load) -> float:
+def _estimate(trainer: Trainer, load: Workload) -> float:
     """About how many seconds of training the run is, one client after another; the trainer stays as it is."""
     part = trainer.share(0).train[: trainer.training.batch_size]
     net = copy.deepcopy(trainer.net).eval()

@@ -14,7 +14,7 @@ from fedmed.client import Trainer
 from fedmed.flower import LocalGrid
 
 
-class Load(NamedTuple):
+class Workload(NamedTuple):
     """What there is to do. clients: that train in a round; images: passed in all rounds, by all clients."""
 
     clients: int
@@ -41,7 +41,7 @@ class Engine:
         """Seconds that clients' answers in a round may take."""
         return 3600.0
 
-    def fitted(self, trainer: Trainer, load: Load, say: Callable[[str], None]) -> Engine:
+    def fitted(self, trainer: Trainer, load: Workload, say: Callable[[str], None]) -> Engine:
         """The engine for so much work: this one, unless it is one that chooses among others, and says which."""
         return self
 

@@ -14,9 +14,9 @@ from flwr.app import Message
 from fedmed.client import Trainer
 from fedmed.devices import spread
 from fedmed.engine.base import Engine
-from fedmed.engine.crew import Crew
-from fedmed.engine.hiring import Hiring
 from fedmed.engine.local import NodeGrid, cores, error_reply
+from fedmed.engine.scheduler import ClientScheduler
+from fedmed.engine.worker_factory import WorkerFactory
 from fedmed.errors import refuse
 from fedmed.flower import Failed, LocalGrid
 from fedmed.flower.records import owned
@@ -44,16 +44,16 @@ class PoolEngine(Engine):
         threads, device = torch.get_num_threads(), trainer.device
         most = max(1, cores() // threads) if device.type == "cpu" else len(spread(device)) * self.workers_per_gpu
         workers = self.workers or most
-        hiring = Hiring(trainer, clients=clients, threads=threads, start=self.start)
+        hiring = WorkerFactory(trainer, clients=clients, threads=threads, start=self.start)
         return PoolGrid(hiring, clients, min(workers, clients))
 
 
 class PoolGrid(NodeGrid):
     """Nodes whose messages worker processes answer; the contexts stay here, and states travel with the messages."""
 
-    def __init__(self, hiring: Hiring, clients: int, workers: int) -> None:
+    def __init__(self, hiring: WorkerFactory, clients: int, workers: int) -> None:
         super().__init__(clients)
-        self._crew = Crew(hiring, workers, self.contexts)
+        self._crew = ClientScheduler(hiring, workers, self.contexts)
 
     def close(self) -> None:
         self._crew.close()

@@ -27,8 +27,8 @@ from fedmed.child import be_a_child
 from fedmed.client import Trainer
 from fedmed.config.build import import_files, imported_files
 from fedmed.devices import PROCESSOR
-from fedmed.engine.arena import Arena, Blueprint
 from fedmed.engine.contexts import fresh_context
+from fedmed.engine.shared_memory import RecordLayout, SharedMemoryBlock
 from fedmed.flower import app_of, identify
 from fedmed.heap import keep_freed_memory
 
@@ -36,7 +36,7 @@ PATIENCE = 0.2
 """Seconds that a worker which is told to stop has before it is made to."""
 
 
-class Warned(NamedTuple):
+class ForwardedWarning(NamedTuple):
     """A warning, as `warnings.warn_explicit` takes it."""
 
     message: Warning | str
@@ -45,67 +45,67 @@ class Warned(NamedTuple):
     lineno: int
 
 
-class Task(NamedTuple):
+class ClientTask(NamedTuple):
     """A message for one client. content: (which broadcast arena, its number, what lies there)."""
 
     slot: int
     metadata: Metadata
-    content: tuple[int, int, Blueprint]
-    state: Blueprint
+    content: tuple[int, int, RecordLayout]
+    state: RecordLayout
 
 
-class Answer(NamedTuple):
+class ClientResult(NamedTuple):
     """What a client answered. error: what its app raised, instead of content and state; warned: what it warned of."""
 
     slot: int
-    content: Blueprint = ()
-    state: Blueprint = ()
+    content: RecordLayout = ()
+    state: RecordLayout = ()
     error: Exception | None = None
-    warned: tuple[Warned, ...] = ()
+    warned: tuple[ForwardedWarning, ...] = ()
 
 
 @dataclass(slots=True)
-class Slot:
+class TaskBuffers:
     """Room for one task in flight: what it brings and what it gives."""
 
-    state: Arena = field(default_factory=Arena)
-    content: Arena = field(default_factory=Arena)
-    memory: Arena = field(default_factory=Arena)
+    state: SharedMemoryBlock = field(default_factory=SharedMemoryBlock)
+    content: SharedMemoryBlock = field(default_factory=SharedMemoryBlock)
+    memory: SharedMemoryBlock = field(default_factory=SharedMemoryBlock)
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
+class WorkerSetup:
     """What a worker works with. device: where it trains; sharers: how many workers there are on it."""
 
-    trainer: Trainer | Parcel
+    trainer: Trainer | SharedTrainer
     clients: int
     threads: int
-    broadcasts: tuple[Arena, ...]
-    slots: tuple[Slot, ...]
+    broadcasts: tuple[SharedMemoryBlock, ...]
+    slots: tuple[TaskBuffers, ...]
     device: torch.device = PROCESSOR
     sharers: int = 1
 
     def open(self) -> Trainer:
         """The trainer, on the device."""
-        trainer = self.trainer.open() if isinstance(self.trainer, Parcel) else self.trainer
+        trainer = self.trainer.open() if isinstance(self.trainer, SharedTrainer) else self.trainer
         return trainer if trainer.device == self.device else trainer.replica(self.device, self.sharers)
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class SharedTrainer:
     """A trainer for processes that inherit nothing; they share its images.
 
     files: the users' files that it needs. pickled: all but the tensors, which lie in the arena.
     """
 
     files: list[Path]
-    arena: Arena
+    arena: SharedMemoryBlock
     pickled: bytes
 
     @classmethod
-    def of(cls, trainer: Trainer) -> Parcel:
+    def of(cls, trainer: Trainer) -> SharedTrainer:
         """Copies the trainer's tensors into shared memory."""
-        arena = Arena()
+        arena = SharedMemoryBlock()
         return cls(imported_files(), arena, arena.dump(trainer))
 
     def open(self) -> Trainer:
@@ -114,10 +114,10 @@ class Parcel:
         return trainer
 
 
-class Worker:
+class ClientWorker:
     """The handle of a worker process."""
 
-    def __init__(self, kit: Kit, method: str) -> None:
+    def __init__(self, kit: WorkerSetup, method: str) -> None:
         context: Any = get_context(method)
         self.kit = kit
         self.line, theirs = context.Pipe()
@@ -129,15 +129,15 @@ class Worker:
         """Waits until the worker is ready; whether it can train. Raises `EOFError` where it died instead."""
         return bool(self.line.recv())
 
-    def send(self, task: Task | None) -> None:
+    def send(self, task: ClientTask | None) -> None:
         """Hands over a task, or None to end; that a worker has died is found out when its answer is awaited."""
         with suppress(OSError):
             self.line.send_bytes(pickle.dumps(task))
 
-    def receive(self) -> Answer:
+    def receive(self) -> ClientResult:
         """The next answer; raises `EOFError` where the worker has died."""
         try:
-            answer: Answer = pickle.loads(self.line.recv_bytes())
+            answer: ClientResult = pickle.loads(self.line.recv_bytes())
         except OSError as error:
             raise EOFError from error
         return answer
@@ -157,13 +157,13 @@ class Worker:
         self.line.close()
 
 
-def answered(workers: Iterable[Worker], within: float | None = None) -> list[Worker]:
+def answered(workers: Iterable[ClientWorker], within: float | None = None) -> list[ClientWorker]:
     """The workers that have answered or died; waits for the first, or so many seconds."""
     lines = {worker.line: worker for worker in workers}
     return [lines[line] for line in connection.wait(list(lines), within)]
 
 
-def _serve(kit: Kit, line: Connection) -> None:
+def _serve(kit: WorkerSetup, line: Connection) -> None:
     """A worker's life: task after task, until it is told to end or the run's process has gone."""
     be_a_child()
     identify()
@@ -180,33 +180,33 @@ def _serve(kit: Kit, line: Connection) -> None:
 class _Served:
     """What a worker keeps between tasks: the app, and what was last broadcast."""
 
-    def __init__(self, app: ClientApp, kit: Kit) -> None:
+    def __init__(self, app: ClientApp, kit: WorkerSetup) -> None:
         self._app, self._kit = app, kit
         self._contents: dict[int, tuple[int, RecordDict]] = {}
 
-    def answer(self, task: Task) -> bytes:
+    def answer(self, task: ClientTask) -> bytes:
         """The pickled answer to a task."""
         try:
             return pickle.dumps(self._run(task))
         except Exception as error:
-            return _pickled(Answer(task.slot, error=error))
+            return _pickled(ClientResult(task.slot, error=error))
 
-    def _run(self, task: Task) -> Answer:
+    def _run(self, task: ClientTask) -> ClientResult:
         slot = self._kit.slots[task.slot]
         context: Context = fresh_context(task.metadata.dst_node_id, self._kit.clients, slot.state.read(task.state))
         message = Message(self._content(*task.content), metadata=task.metadata)  # type: ignore[call-overload]
         with warnings.catch_warnings(record=True) as caught:
             content = self._app(message, context).content
-        warned = tuple(Warned(w.message, w.category, w.filename, w.lineno) for w in caught)
-        return Answer(task.slot, slot.content.write(content), slot.memory.write(context.state), None, warned)
+        warned = tuple(ForwardedWarning(w.message, w.category, w.filename, w.lineno) for w in caught)
+        return ClientResult(task.slot, slot.content.write(content), slot.memory.write(context.state), None, warned)
 
-    def _content(self, arena: int, number: int, blueprint: Blueprint) -> RecordDict:
+    def _content(self, arena: int, number: int, blueprint: RecordLayout) -> RecordDict:
         if self._contents.get(arena, (0,))[0] != number:
             self._contents[arena] = number, self._kit.broadcasts[arena].read(blueprint)
         return self._contents[arena][1]
 
 
-def _pickled(answer: Answer) -> bytes:
+def _pickled(answer: ClientResult) -> bytes:
     """A failed answer; the exception keeps the worker's traceback as a note, and its text where it cannot be sent."""
     error = answer.error
     assert error is not None

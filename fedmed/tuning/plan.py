@@ -12,8 +12,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from fedmed.campaign.crew import fitting
 from fedmed.campaign.judge import higher_is_better
+from fedmed.campaign.pool import fitting
 from fedmed.config import compose
 from fedmed.config.grammar import key_of, split, value_of
 from fedmed.errors import UserError, refuse
@@ -47,7 +47,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tuning:
+class TuningPlan:
     """Strategies that are each given `budget` trials.
 
     shared: overrides of all runs. seeds: of the runs of a trial. metric: that judges (None: the task's usual one).
@@ -74,7 +74,7 @@ class Tuning:
         return self.budget if self.candidates[of].axes else 1
 
 
-def read(overrides: Sequence[str]) -> Tuning:
+def read(overrides: Sequence[str]) -> TuningPlan:
     """What the overrides ask for; raises `UserError` with what is wrong with it."""
     given = {key_of(each): value_of(each) for each in overrides}
     budget, seeds = _budget(given.get("budget", "20")), tuple(given.get("seed", SEEDS).split(","))
@@ -86,7 +86,7 @@ def read(overrides: Sequence[str]) -> Tuning:
     configs = _configs(strategies, fixed, axes, seeds)
     metric = configs[0].metric
     text = repr((sorted(fixed), sorted(map(repr, axes)), strategies, seeds))
-    return Tuning(
+    return TuningPlan(
         candidates=tuple(
             _candidate(strategy, config, fixed, axes, seeds[0])
             for strategy, config in zip(strategies, configs, strict=True)

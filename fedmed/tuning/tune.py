@@ -12,21 +12,21 @@ from math import isfinite
 from pathlib import Path
 from statistics import fmean
 
-from fedmed.campaign.crew import Crew, Died
-from fedmed.campaign.grid import Job, jobs
+from fedmed.campaign.execution import finished
+from fedmed.campaign.grid import PlannedRun, jobs
 from fedmed.campaign.judge import USUAL, judged_by
 from fedmed.campaign.key import key
-from fedmed.campaign.work import finished
-from fedmed.campaign.worker import Ended, Warned, Word
+from fedmed.campaign.pool import RunPool, WorkerDied
+from fedmed.campaign.worker import RunEnded, RunMessage, RunWarning
 from fedmed.formatting import number
-from fedmed.tuning.plan import Candidate, Tuning
+from fedmed.tuning.plan import Candidate, TuningPlan
 from fedmed.tuning.search import Search, Trial
 
 DATABASE, RUNS = "study.db", "runs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class TuningResult:
     """What was found for a strategy. tried: its trials, in order. best: the chosen one; None where all have failed."""
 
     candidate: Candidate
@@ -35,29 +35,29 @@ class Outcome:
 
 
 @dataclass(slots=True, kw_only=True)
-class Open:
+class OpenTrial:
     """A trial under way. left: its runs that have not ended, by key. values: what the others gave."""
 
     of: int
     trial: Trial
-    left: dict[str, Job]
+    left: dict[str, PlannedRun]
     values: list[float] = field(default_factory=list)
 
 
-class Tune:
+class Tuner:
     """A tuning under way, in a folder that holds its database and its runs; the same words go on where it stopped."""
 
-    def __init__(self, tuning: Tuning, folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, tuning: TuningPlan, folder: Path, say: Callable[[str], None]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._tuning, self._folder, self._say = tuning, folder, say
         self._searches = [self._search(candidate) for candidate in tuning.candidates]
         self._numbered = list(enumerate(self._searches))
         self._broken_off = [(of, trial) for of, search in self._numbered for trial in search.open()]
-        self._open: list[Open] = []
-        self._queue: list[Job] = []
+        self._open: list[OpenTrial] = []
+        self._queue: list[PlannedRun] = []
         self.metric = f"val.{tuning.metric or USUAL[0]}"
 
-    def go(self, crew: Crew) -> list[Outcome]:
+    def go(self, crew: RunPool) -> list[TuningResult]:
         """All trials that are left; then what was found."""
         while True:
             while crew.free and (job := self._job()):
@@ -77,7 +77,7 @@ class Tune:
             defaults=candidate.defaults,
         )
 
-    def _job(self) -> Job | None:
+    def _job(self) -> PlannedRun | None:
         """The run to do next; None where there is none, or none before another has ended."""
         while not self._queue:
             begun = self._next()
@@ -103,24 +103,24 @@ class Tune:
         configs = {key(plan.jobs[0].config, plan.catalogue): plan.jobs[0].config for plan in plans}
         made = {job.key: job for job in jobs(configs, self._folder / RUNS)}
         known = {name for each in self._open for name in each.left}
-        self._open.append(Open(of=of, trial=trial, left=made))
+        self._open.append(OpenTrial(of=of, trial=trial, left=made))
         for job in list(made.values()):
             if finished(job):
                 self._ended(job, None)
             elif job.key not in known:
                 self._queue.append(job)
 
-    def _heard(self, job: Job, word: Word | Died) -> None:
+    def _heard(self, job: PlannedRun, word: RunMessage | WorkerDied) -> None:
         match word:
-            case Died(how):
+            case WorkerDied(how):
                 self._say(f"{job.label}: its worker was {how}; it goes on with another")
                 self._queue.insert(0, job)
-            case Warned(text):
+            case RunWarning(text):
                 self._say(f"warning: {job.label}: {text}")
-            case Ended(error):
+            case RunEnded(error):
                 self._ended(job, error)
 
-    def _ended(self, job: Job, error: str | None) -> None:
+    def _ended(self, job: PlannedRun, error: str | None) -> None:
         """Takes in a run that ended, for every trial that needs it."""
         for opened in [each for each in self._open if job.key in each.left]:
             del opened.left[job.key]
@@ -129,7 +129,7 @@ class Tune:
             if error is not None or not opened.left:
                 self._close(opened, error)
 
-    def _close(self, opened: Open, error: str | None) -> None:
+    def _close(self, opened: OpenTrial, error: str | None) -> None:
         self._open.remove(opened)
         needed = {name for each in self._open for name in each.left}
         self._queue = [job for job in self._queue if job.key in needed]
@@ -144,13 +144,13 @@ class Tune:
         so_far = f" (best {number(best.value)})" if best and value is not None else ""
         self._say(f"{count}: {' '.join(trial.overrides)}: {result}{so_far}")
 
-    def _value(self, job: Job) -> float:
+    def _value(self, job: PlannedRun) -> float:
         """The validation of a finished run; NaN where it is not defined."""
         final = finished(job) or {}
         name, value = judged_by(final, self._tuning.metric)
         self.metric = name if name in final else self.metric
         return value
 
-    def _outcome(self, of: int) -> Outcome:
+    def _outcome(self, of: int) -> TuningResult:
         search = self._searches[of]
-        return Outcome(candidate=self._tuning.candidates[of], tried=tuple(search.ended()), best=search.best())
+        return TuningResult(candidate=self._tuning.candidates[of], tried=tuple(search.ended()), best=search.best())

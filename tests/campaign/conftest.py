@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fedmed.campaign.grid import Job, grid
+from fedmed.campaign.grid import PlannedRun, grid
 
 SMALL = ("clients=3", "rounds=3", "batch_size=16", "dataset.images=160", "dataset.test_images=40", "model.width=4")
 
@@ -32,7 +32,7 @@ class {name}(Method):
             {odd}
 '''
 
-MakeGrid = Callable[..., list[Job]]
+MakeGrid = Callable[..., list[PlannedRun]]
 MakeMethod = Callable[[str, str], None]
 
 
@@ -41,7 +41,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeGrid:
     """small(*overrides, references=False): the runs of a grid over few images, in tmp_path/runs."""
     monkeypatch.chdir(tmp_path)
 
-    def make(*overrides: str, references: bool = False) -> list[Job]:
+    def make(*overrides: str, references: bool = False) -> list[PlannedRun]:
         return grid([*SMALL, *overrides], root=tmp_path / "runs", with_references=references)
 
     return make
@@ -60,7 +60,7 @@ def method(tmp_path: Path) -> MakeMethod:
     return write
 
 
-def job(label: str, kind: str = "", **config: Any) -> Job:
+def job(label: str, kind: str = "", **config: Any) -> PlannedRun:
     """A run that nobody makes."""
     content: Mapping[str, Any] = {"seed": 0, "torch_threads": 1, **config}
-    return Job(config=content, key=label, label=label, kind=kind or label, directory=Path("runs") / label)
+    return PlannedRun(config=content, key=label, label=label, kind=kind or label, directory=Path("runs") / label)

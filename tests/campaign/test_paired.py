@@ -9,7 +9,7 @@ import torch
 from omegaconf import OmegaConf
 
 from fedmed import run as runner
-from fedmed.campaign.grid import Job
+from fedmed.campaign.grid import PlannedRun
 from fedmed.run.parts import Parts, build_parts
 from fedmed.rundir.directory import RunDirectory
 from fedmed.terminal.progress import make_show
@@ -20,11 +20,11 @@ ARMS = "strategy=fedavg,fedprox,scaffold,moon,fedprox+fedbn"
 
 
 @pytest.fixture
-def arms(small: MakeGrid) -> list[Job]:
+def arms(small: MakeGrid) -> list[PlannedRun]:
     return small(ARMS, *WORLD, "seed=3", "model.norm=batch", references=True)
 
 
-def test_all_arms_have_the_same_images_labels_partition_and_first_weights(arms: list[Job]) -> None:
+def test_all_arms_have_the_same_images_labels_partition_and_first_weights(arms: list[PlannedRun]) -> None:
     first, *others = [_parts(job) for job in arms]
     for job, other in zip(arms[1:], others, strict=True):
         assert other.world.fingerprint == first.world.fingerprint, job.label
@@ -41,13 +41,13 @@ def test_another_seed_is_another_world(small: MakeGrid) -> None:
     assert not torch.equal(*(parts.net.state_dict()["head.weight"] for parts in (one, other)))
 
 
-def test_all_arms_ask_the_same_clients_in_the_same_rounds(arms: list[Job]) -> None:
+def test_all_arms_ask_the_same_clients_in_the_same_rounds(arms: list[PlannedRun]) -> None:
     asked = {job.label: _asked(job) for job in arms if not job.config["pooled"]}
     assert len({json.dumps(each) for each in asked.values()}) == 1, asked
     assert len({json.dumps(each) for each in next(iter(asked.values()))}) > 1, "a choice that no round makes anew"
 
 
-def _parts(job: Job) -> Parts:
+def _parts(job: PlannedRun) -> Parts:
     return build_parts(OmegaConf.create(dict(job.config)))
 
 
@@ -58,7 +58,7 @@ def _images(parts: Parts) -> tuple[list[float], list[int]]:
     return sums.tolist(), labels.tolist()
 
 
-def _asked(job: Job) -> list[list[int]]:
+def _asked(job: PlannedRun) -> list[list[int]]:
     runner.run(OmegaConf.create(dict(job.config)), job.directory, show=make_show(quiet=True))
     rows = RunDirectory(job.directory).rows("clients")
     return [[row["client"] for row in rows if row["round"] == r and "loss" in row] for r in (1, 2, 3)]

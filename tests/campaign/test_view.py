@@ -7,9 +7,17 @@ from typing import Any
 
 import pytest
 
-from fedmed.campaign.view import Lines, Live, Quiet, Running, State, View, make_view
+from fedmed.campaign.view import (
+    CampaignLines,
+    CampaignProgress,
+    CampaignView,
+    LiveCampaignView,
+    QuietCampaignView,
+    RunStatus,
+    make_view,
+)
 
-RUNNING = (Running(label="moon seed=1", round=2, rounds=8, value="test.auc 0.812"),)
+RUNNING = (RunStatus(label="moon seed=1", round=2, rounds=8, value="test.auc 0.812"),)
 
 
 class Terminal(io.StringIO):
@@ -17,12 +25,12 @@ class Terminal(io.StringIO):
         return True
 
 
-def state(**given: Any) -> State:
+def state(**given: Any) -> CampaignProgress:
     usual = {"total": 20, "before": 3, "done": 5, "failed": 0, "running": RUNNING, "left": 42.0}
-    return State(**usual | given)
+    return CampaignProgress(**usual | given)
 
 
-def shown(view: View) -> None:
+def shown(view: CampaignView) -> None:
     with view:
         view.start(state(), workers=2)
         view.ended("fedavg seed=0", 3.25, state(failed=1))
@@ -32,7 +40,8 @@ def shown(view: View) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "terminal", "quiet"), [(Quiet, True, True), (Lines, False, False), (Live, True, False)]
+    ("kind", "terminal", "quiet"),
+    [(QuietCampaignView, True, True), (CampaignLines, False, False), (LiveCampaignView, True, False)],
 )
 def test_the_view_fits_the_stream(kind: type, terminal: bool, quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
@@ -40,7 +49,7 @@ def test_the_view_fits_the_stream(kind: type, terminal: bool, quiet: bool, monke
 
 
 def test_lines_say_what_is_to_do_and_what_has_ended() -> None:
-    shown(Lines(stream := io.StringIO()))
+    shown(CampaignLines(stream := io.StringIO()))
     assert stream.getvalue().splitlines() == [
         "20 runs, 3 of them done before: 17 to do by 2 workers",
         "fedavg seed=0: 3.25 s  (5/20 runs, 1 failed, 0:42 left)",
@@ -50,7 +59,7 @@ def test_lines_say_what_is_to_do_and_what_has_ended() -> None:
 
 
 def test_quiet_keeps_to_what_must_be_known() -> None:
-    shown(Quiet(stream := io.StringIO()))
+    shown(QuietCampaignView(stream := io.StringIO()))
     assert stream.getvalue().splitlines() == [
         "failed: moon seed=0: ValueError: no (runs/moon.log)",
         "warning: its worker process was killed",
@@ -60,7 +69,7 @@ def test_quiet_keeps_to_what_must_be_known() -> None:
 def test_a_terminal_shows_the_grid_and_every_run_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     stream = Terminal()
-    shown(Live(stream))
+    shown(LiveCampaignView(stream))
     text = stream.getvalue()
     assert "6/20 runs" in text[text.rindex("warning") :]
     for word in ("5/20 runs, 0:42 left", "moon seed=1  round 2/8", "test.auc 0.812", "failed: moon seed=0"):
@@ -68,6 +77,6 @@ def test_a_terminal_shows_the_grid_and_every_run_under_way(monkeypatch: pytest.M
 
 
 def test_nothing_to_do_is_said() -> None:
-    view = Lines(stream := io.StringIO())
+    view = CampaignLines(stream := io.StringIO())
     view.start(state(before=20, done=20, running=(), left=None), workers=0)
     assert stream.getvalue() == "20 runs, all of them done before\n"

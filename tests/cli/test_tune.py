@@ -10,9 +10,9 @@ pytest.importorskip("optuna")
 
 from fedmed.cli import tune
 from fedmed.cli.main import main
-from fedmed.tuning.plan import Candidate, Tuning
+from fedmed.tuning.plan import Candidate, TuningPlan
 from fedmed.tuning.search import Trial
-from fedmed.tuning.tune import Outcome
+from fedmed.tuning.tune import TuningResult
 
 HERE = Path("runs/here")
 
@@ -22,14 +22,14 @@ def candidate(strategy: str) -> Candidate:
     return Candidate(strategy=strategy, members=(strategy,), axes=(), overrides=shared, defaults={})
 
 
-def found(strategy: str, *overrides: str) -> Outcome:
+def found(strategy: str, *overrides: str) -> TuningResult:
     """A strategy that was tuned; where no overrides are given, all of whose trials have failed."""
     trial = Trial(number=0, overrides=overrides, value=0.75 if overrides else None, why="" if overrides else "it broke")
-    return Outcome(candidate=candidate(strategy), tried=(trial,), best=trial if overrides else None)
+    return TuningResult(candidate=candidate(strategy), tried=(trial,), best=trial if overrides else None)
 
 
-def tuning(*outcomes: Outcome) -> Tuning:
-    return Tuning(
+def tuning(*outcomes: TuningResult) -> TuningPlan:
+    return TuningPlan(
         candidates=tuple(outcome.candidate for outcome in outcomes),
         shared=("experiment=smoke", "model.norm=batch"),
         budget=1,
@@ -40,7 +40,7 @@ def tuning(*outcomes: Outcome) -> Tuning:
     )
 
 
-def commands(*outcomes: Outcome) -> list[str]:
+def commands(*outcomes: TuningResult) -> list[str]:
     return tune.comparison(outcomes, tuning(*outcomes), HERE)
 
 

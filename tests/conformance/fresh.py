@@ -9,9 +9,9 @@ from typing import Any
 from flwr.app import Message
 from torch import Tensor
 
-from fedmed.engine.hiring import Hiring
 from fedmed.engine.pool import PoolGrid
 from fedmed.engine.worker import Worker
+from fedmed.engine.worker_factory import WorkerFactory
 from tests.conformance.cases import Case
 from tests.toys import Toy, federate, trainer_of
 
@@ -33,7 +33,7 @@ def pooled(case: Case, workers: int, **options: Any) -> Bits:
     """The case on a pool of forked workers."""
     toy, method = case.toy, case.method
     trainer = trainer_of(toy, method, seed=options.get("seed", 0))
-    hiring = Hiring(trainer, clients=len(toy.shares), threads=1, start="fork")
+    hiring = WorkerFactory(trainer, clients=len(toy.shares), threads=1, start="fork")
     with PoolGrid(hiring, len(toy.shares), workers) as grid:
         return bits(federate(toy, method, grid=grid, **options))
 
@@ -51,7 +51,7 @@ def crowded(case: Case, **options: Any) -> Bits:
         return bits(federate(toy, method, grid=grid, **options))  # type: ignore[arg-type]
 
 
-class _Forks(Hiring):
+class _Forks(WorkerFactory):
     """Forks replacements too, which is safe (and quick) in a process that has nothing but a pool."""
 
     def one(self, lost: Worker) -> Worker:

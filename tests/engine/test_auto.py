@@ -5,14 +5,14 @@ import torch
 
 from fedmed.engine import auto
 from fedmed.engine.auto import AutoEngine
-from fedmed.engine.base import Engine, Load
+from fedmed.engine.base import Engine, Workload
 from fedmed.engine.inprocess import InprocessEngine
 from fedmed.engine.pool import PoolEngine
 from fedmed.strategies.fedavg import FedAvg
 from tests.toys import TOYS, initial, same, trainer_of
 
 TOY = TOYS["multiclass"]
-LONG = Load(clients=3, images=10**9)
+LONG = Workload(clients=3, images=10**9)
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def choose(load: Load = LONG, **options: int) -> tuple[Engine, str]:
+def choose(load: Workload = LONG, **options: int) -> tuple[Engine, str]:
     said: list[str] = []
     engine = AutoEngine(**options).fitted(trainer_of(TOY, FedAvg()), load, said.append)
     (line,) = said
@@ -38,7 +38,7 @@ def test_a_long_run_on_several_cores_gets_a_pool_no_larger_than_a_round(machine:
     assert choose(workers=2)[0] == PoolEngine(workers=2)
 
 
-def replace_clients(clients: int) -> Load:
+def replace_clients(clients: int) -> Workload:
     return LONG._replace(clients=clients)
 
 
@@ -61,7 +61,7 @@ def test_where_workers_cannot_be_or_do_not_help_there_is_one_process(
 
 
 def test_short_runs_and_rounds_of_one_client_stay_in_one_process(machine: pytest.MonkeyPatch) -> None:
-    assert choose(Load(clients=3, images=9)) == (
+    assert choose(Workload(clients=3, images=9)) == (
         InprocessEngine(),
         "engine=auto: one process, as the run is short (about 0 s)",
     )

@@ -16,11 +16,11 @@ from flwr.app import ConfigRecord, Message, RecordDict
 
 from fedmed.config.build import resolve
 from fedmed.engine import worker
-from fedmed.engine.arena import Arena
-from fedmed.engine.hiring import Hiring
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.engine.pool import PoolEngine, PoolGrid
-from fedmed.engine.worker import Slot
+from fedmed.engine.shared_memory import SharedMemoryBlock
+from fedmed.engine.worker import TaskBuffers
+from fedmed.engine.worker_factory import WorkerFactory
 from fedmed.errors import UserError, refuse
 from fedmed.flower import Failed, LocalGrid
 from fedmed.flower.records import load_memory, pack, unpack
@@ -68,7 +68,7 @@ def _do(what: str) -> None:
 
 
 def pool(method: Method, workers: int = 2, start: str = "auto") -> PoolGrid:
-    hiring = Hiring(trainer_of(TOY, method), clients=3, threads=1, start=start)
+    hiring = WorkerFactory(trainer_of(TOY, method), clients=3, threads=1, start=start)
     return PoolGrid(hiring, 3, workers)
 
 
@@ -91,10 +91,10 @@ def test_workers_spread_over_devices_and_a_lost_one_is_replaced_on_its_own(
     monkeypatch: pytest.MonkeyPatch, none_left: None
 ) -> None:
     both = [torch.device("cpu", 0), torch.device("cpu", 1)]  # the processor under two names
-    monkeypatch.setattr("fedmed.engine.hiring.spread", lambda device: both)
-    hiring = Hiring(trainer_of(TOY, FedAvg()), clients=3, threads=1, start="spawn")
-    slots = [(Slot(), Slot()) for _ in range(3)]
-    workers = hiring.all(slots, (Arena(),))
+    monkeypatch.setattr("fedmed.engine.worker_factory.spread", lambda device: both)
+    hiring = WorkerFactory(trainer_of(TOY, FedAvg()), clients=3, threads=1, start="spawn")
+    slots = [(TaskBuffers(), TaskBuffers()) for _ in range(3)]
+    workers = hiring.all(slots, (SharedMemoryBlock(),))
     try:
         assert [(w.kit.device, w.kit.sharers) for w in workers] == [(both[0], 2), (both[1], 2), (both[0], 2)]
         workers[1].process.kill()
@@ -110,17 +110,17 @@ def test_workers_spread_over_devices_and_a_lost_one_is_replaced_on_its_own(
 def test_gpus_get_so_many_workers_each_and_no_forks(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, int]] = []
     monkeypatch.setattr("fedmed.engine.pool.spread", lambda device: [device] * 3)
-    monkeypatch.setattr("fedmed.engine.pool.Hiring", lambda trainer, start, **_: start)
+    monkeypatch.setattr("fedmed.engine.pool.WorkerFactory", lambda trainer, start, **_: start)
     monkeypatch.setattr("fedmed.engine.pool.PoolGrid", lambda start, clients, workers: asked.append((start, workers)))
     trainer = trainer_of(TOY, FedAvg())
     trainer.device = torch.device("cuda")
     for engine in (PoolEngine(), PoolEngine(workers_per_gpu=1), PoolEngine(workers=4)):
         engine.grid(trainer, 99)
     assert asked == [("auto", 6), ("auto", 3), ("auto", 4)]
-    monkeypatch.setattr("fedmed.engine.hiring.spread", lambda device: [device])
-    assert Hiring(trainer, clients=1, threads=1, start="auto")._methods == ["spawn"]
+    monkeypatch.setattr("fedmed.engine.worker_factory.spread", lambda device: [device])
+    assert WorkerFactory(trainer, clients=1, threads=1, start="auto")._methods == ["spawn"]
     with pytest.raises(UserError, match="no forked process can use"):
-        Hiring(trainer, clients=1, threads=1, start="fork")
+        WorkerFactory(trainer, clients=1, threads=1, start="fork")
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])

@@ -16,9 +16,9 @@ from fedmed.client import Trainer
 from fedmed.data.batches import spans
 from fedmed.data.examples import Examples
 from fedmed.data.held import Held
-from fedmed.engine.hiring import Hiring
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.engine.pool import PoolGrid
+from fedmed.engine.worker_factory import WorkerFactory
 from fedmed.flower import LocalGrid, app_of
 from fedmed.flower.testing import assess
 from fedmed.method import Method, Scope, Session
@@ -68,7 +68,7 @@ def lending(trainer: Trainer) -> LocalGrid:
 
 
 def pool(trainer: Trainer) -> LocalGrid:
-    return PoolGrid(Hiring(trainer, clients=CLIENTS, threads=1, start="auto"), CLIENTS, 2)
+    return PoolGrid(WorkerFactory(trainer, clients=CLIENTS, threads=1, start="auto"), CLIENTS, 2)
 
 
 @pytest.mark.parametrize("open_grid", [in_process, lending, pool])

@@ -8,13 +8,13 @@ import pytest
 
 pytest.importorskip("optuna")
 
-from fedmed.campaign.crew import Died, News
-from fedmed.campaign.grid import Job
-from fedmed.campaign.worker import Ended, Warned
+from fedmed.campaign.grid import PlannedRun
+from fedmed.campaign.pool import RunEvent, WorkerDied
+from fedmed.campaign.worker import RunEnded, RunWarning
 from fedmed.errors import UserError
 from fedmed.rundir.directory import RunDirectory
-from fedmed.tuning.plan import Tuning, read
-from fedmed.tuning.tune import Tune
+from fedmed.tuning.plan import TuningPlan, read
+from fedmed.tuning.tune import Tuner
 
 MU = "strategy.fedprox.mu=0.001..1.0:log"
 Judge = Callable[[Any], Any]
@@ -25,35 +25,35 @@ class Bench:
 
     def __init__(self, judge: Judge, size: int = 2) -> None:
         self.judge, self.size = judge, size
-        self.desks: list[Job] = []
-        self.given: list[Job] = []
+        self.desks: list[PlannedRun] = []
+        self.given: list[PlannedRun] = []
         self.most = 0
 
     @property
     def free(self) -> bool:
         return len(self.desks) < self.size
 
-    def give(self, job: Job) -> None:
+    def give(self, job: PlannedRun) -> None:
         assert self.free
         assert job.directory not in [each.directory for each in self.desks]
         self.desks.append(job)
         self.given.append(job)
         self.most = max(self.most, len(self.desks))
 
-    def hear(self, seconds: float) -> list[News]:
+    def hear(self, seconds: float) -> list[RunEvent]:
         job = self.desks.pop(0)
         said = self.judge(job.config)
         if isinstance(said, BaseException):
             raise said
-        if isinstance(said, Warned):
+        if isinstance(said, RunWarning):
             self.desks.insert(0, job)
-        if isinstance(said, (Died, Warned)):
-            return [News(job, said, 1.0)]
+        if isinstance(said, (WorkerDied, RunWarning)):
+            return [RunEvent(job, said, 1.0)]
         if isinstance(said, str):
-            return [News(job, Ended(said), 1.0)]
+            return [RunEvent(job, RunEnded(said), 1.0)]
         run = RunDirectory.create(job.directory, config_yaml="", identity="", environment={})
         run.finish({"val.auc": said, "test.auc": -said} if said is not None else {"test.auc": 1.0})
-        return [News(job, Ended(), 1.0)]
+        return [RunEvent(job, RunEnded(), 1.0)]
 
 
 def mu(config: Any) -> float:
@@ -71,10 +71,10 @@ def said() -> list[str]:
 def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Any:
     """tune(crew, *overrides): what is found for the strategies, in the folder `here`."""
     monkeypatch.chdir(tmp_path)
-    return lambda crew, *overrides: Tune(words(*overrides), tmp_path / "here", said.append).go(crew)
+    return lambda crew, *overrides: Tuner(words(*overrides), tmp_path / "here", said.append).go(crew)
 
 
-def words(*overrides: str) -> Tuning:
+def words(*overrides: str) -> TuningPlan:
     """What the overrides ask for, on few images, with FedProx's strength searched where it takes part."""
     return read(["experiment=smoke", *([MU] if "fedprox" in overrides[0] else []), *overrides])
 
@@ -118,7 +118,7 @@ def test_the_same_words_go_on_where_a_search_was_stopped(tune: Any, tmp_path: Pa
     crew = Bench(mu, size=1)
     (stopped,) = tune(crew, "strategy=fedprox", "budget=3")
     assert len(crew.given) == 2
-    (whole,) = Tune(words("strategy=fedprox", "budget=3"), tmp_path / "other", print).go(Bench(mu, size=1))
+    (whole,) = Tuner(words("strategy=fedprox", "budget=3"), tmp_path / "other", print).go(Bench(mu, size=1))
     assert stopped.tried == whole.tried
 
 
@@ -142,7 +142,7 @@ def test_values_that_come_again_are_not_run_again(tune: Any) -> None:
 
 
 def test_a_worker_that_dies_is_replaced_and_warnings_are_passed_on(tune: Any, said: list[str]) -> None:
-    told = iter([Died("killed by SIGKILL"), Warned("low memory"), 0.5, 0.5])
+    told = iter([WorkerDied("killed by SIGKILL"), RunWarning("low memory"), 0.5, 0.5])
     (found,) = tune(Bench(lambda config: next(told)), "strategy=fedprox", "budget=1")
     assert [trial.value for trial in found.tried] == [0.5]
     assert any("killed by SIGKILL" in line for line in said)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from fedmed.campaign.grid import Job
+from fedmed.campaign.grid import PlannedRun
 from fedmed.config.build import build
 from fedmed.tracking import Tracking, gathered
 from fedmed.tracking.contract import NoneTracking
@@ -18,7 +18,7 @@ KEPT = ("report.html", "summary.csv", "runs.csv")
 
 
 @contextmanager
-def told(jobs: Sequence[Job], folder: Path) -> Iterator[list[Job]]:
+def tracked(jobs: Sequence[PlannedRun], folder: Path) -> Iterator[list[PlannedRun]]:
     """The jobs, each of which tells of what comparison it is part; for the length of a block.
 
     Raises `UserError` where something is missing that their tracking takes.
@@ -31,7 +31,7 @@ def told(jobs: Sequence[Job], folder: Path) -> Iterator[list[Job]]:
         yield [replace(job, config={**job.config, "tracking": _part(job, folder.name)}) for job in jobs]
 
 
-def _part(job: Job, group: str) -> dict[str, object]:
+def _part(job: PlannedRun, group: str) -> dict[str, object]:
     return {**job.config["tracking"], "group": group}
 
 

@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from fedmed.campaign.grid import Job
+from fedmed.campaign.grid import PlannedRun
 
 
 @dataclass
-class Order:
+class RunQueue:
     """What is left to do: first one run of every kind, to learn how long it takes, then the longest first.
 
     So a kind that takes long is begun early, and no core is left waiting for one long run at the end.
     """
 
-    waiting: list[Job] = field(default_factory=list)
+    waiting: list[PlannedRun] = field(default_factory=list)
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     begun: set[str] = field(default_factory=set)
 
@@ -25,14 +25,14 @@ class Order:
         """Takes in how long a run of a kind took."""
         self.seconds[kind].append(seconds)
 
-    def take(self) -> Job:
+    def take(self) -> PlannedRun:
         """The run to do next."""
         job = max(self.waiting, key=self._urgency)  # the first of equals
         self.waiting.remove(job)
         self.begun.add(job.kind)
         return job
 
-    def back(self, job: Job) -> None:
+    def back(self, job: PlannedRun) -> None:
         """A run that was broken off is the next to be done."""
         self.waiting.insert(0, job)
         self.begun.discard(job.kind)
@@ -60,5 +60,5 @@ class Order:
             return None if expected is None else max(expected - spent, 0.0)
         return spent / share - spent
 
-    def _urgency(self, job: Job) -> tuple[bool, float]:
+    def _urgency(self, job: PlannedRun) -> tuple[bool, float]:
         return job.kind not in self.begun and not self.seconds.get(job.kind), self.expected(job.kind) or 0.0

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fedmed.campaign.crew import Crew, Died, News
-from fedmed.campaign.grid import Job
-from fedmed.campaign.order import Order
-from fedmed.campaign.view import Running, State, View
-from fedmed.campaign.worker import Ended, Warned, log_of
+from fedmed.campaign.grid import PlannedRun
+from fedmed.campaign.pool import RunEvent, RunPool, WorkerDied
+from fedmed.campaign.queue import RunQueue
+from fedmed.campaign.view import CampaignProgress, CampaignView, RunStatus
+from fedmed.campaign.worker import RunEnded, RunWarning, log_of
 from fedmed.errors import UserError
 from fedmed.formatting import some
 from fedmed.rundir.directory import RunDirectory
@@ -20,11 +20,11 @@ TICK = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CampaignResult:
     """What has become of a grid. done: finished runs, in the order of the grid. failed: the others, and why."""
 
-    done: tuple[Job, ...]
-    failed: Mapping[Job, str]
+    done: tuple[PlannedRun, ...]
+    failed: Mapping[PlannedRun, str]
 
     def failures(self) -> list[str]:
         """A line for every error, with the runs that it ended."""
@@ -34,18 +34,18 @@ class Outcome:
         return [f"{some(labels)} failed: {error}" for error, labels in ended.items()]
 
 
-def work(jobs: Sequence[Job], *, workers: int, view: View) -> Outcome:
+def execute(jobs: Sequence[PlannedRun], *, workers: int, view: CampaignView) -> CampaignResult:
     """Does every run that is not done yet; one that fails stops no other.
 
     An interrupted run goes on from its last checkpoint, and so does one whose worker process dies.
     """
-    under_way = _Work(jobs, view)
-    with view, Crew(min(workers, len(under_way.order.waiting))) as crew:
+    under_way = _Execution(jobs, view)
+    with view, RunPool(min(workers, len(under_way.order.waiting))) as crew:
         under_way.go(crew)
-    return Outcome(tuple(under_way.done), under_way.failed)
+    return CampaignResult(tuple(under_way.done), under_way.failed)
 
 
-def finished(job: Job) -> dict[str, Any] | None:
+def finished(job: PlannedRun) -> dict[str, Any] | None:
     """The final metrics of a run that is done; None where it has to be done, or cannot be read."""
     try:
         kept = RunDirectory.open(job.directory)
@@ -54,14 +54,14 @@ def finished(job: Job) -> dict[str, Any] | None:
         return None
 
 
-class _Work:
+class _Execution:
     """Where a grid stands."""
 
-    def __init__(self, jobs: Sequence[Job], view: View) -> None:
+    def __init__(self, jobs: Sequence[PlannedRun], view: CampaignView) -> None:
         self._jobs, self._view = jobs, view
-        self.order = Order()
-        self.failed: dict[Job, str] = {}
-        self._done: set[Job] = set()
+        self.order = RunQueue()
+        self.failed: dict[PlannedRun, str] = {}
+        self._done: set[PlannedRun] = set()
         for job in jobs:
             if final := finished(job):
                 self._done.add(job)
@@ -71,11 +71,11 @@ class _Work:
         self._before = len(self._done)
 
     @property
-    def done(self) -> list[Job]:
+    def done(self) -> list[PlannedRun]:
         """Finished runs, in the order of the grid."""
         return [job for job in self._jobs if job in self._done]
 
-    def go(self, crew: Crew) -> None:
+    def go(self, crew: RunPool) -> None:
         """All runs that are left."""
         self._view.start(self._state(crew), crew.size)
         while self.order.waiting or crew.desks:
@@ -85,30 +85,30 @@ class _Work:
                 self._take(news, crew)
             self._view.update(self._state(crew))
 
-    def _take(self, news: News, crew: Crew) -> None:
+    def _take(self, news: RunEvent, crew: RunPool) -> None:
         job, word = news.job, news.word
-        if isinstance(word, Warned):
+        if isinstance(word, RunWarning):
             self._view.warn(f"{job.label}: {word.text}")
-        if isinstance(word, Died):
+        if isinstance(word, WorkerDied):
             self.order.back(job)
             self._view.warn(f"{job.label}: its worker process was {word.how}; another one goes on with it")
-        if isinstance(word, Ended) and word.error is None:
+        if isinstance(word, RunEnded) and word.error is None:
             self._done.add(job)
             self.order.learn(job.kind, news.seconds)
             self._view.ended(job.label, news.seconds, self._state(crew))
-        if isinstance(word, Ended) and word.error is not None:
+        if isinstance(word, RunEnded) and word.error is not None:
             self.failed[job] = word.error
             self._view.failed(job.label, word.error, str(log_of(job.directory)))
 
-    def _state(self, crew: Crew) -> State:
+    def _state(self, crew: RunPool) -> CampaignProgress:
         desks = list(crew.desks.values())
-        return State(
+        return CampaignProgress(
             total=len(self._jobs),
             before=self._before,
             done=len(self._done),
             failed=len(self.failed),
             running=[
-                Running(label=desk.job.label, round=desk.at.done, rounds=desk.at.rounds, value=desk.at.value)
+                RunStatus(label=desk.job.label, round=desk.at.done, rounds=desk.at.rounds, value=desk.at.value)
                 for desk in desks
             ],
             left=self.order.left([(desk.job.kind, desk.seconds, desk.share) for desk in desks], max(crew.size, 1)),

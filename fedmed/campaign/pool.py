@@ -11,8 +11,8 @@ from multiprocessing import connection
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from fedmed.campaign.grid import Job
-from fedmed.campaign.worker import Asked, Ended, Round, Word, Worker
+from fedmed.campaign.grid import PlannedRun
+from fedmed.campaign.worker import RunEnded, RunMessage, RunProgress, RunRequest, RunWorker
 from fedmed.devices import device_of
 
 DEATHS = 3
@@ -27,27 +27,27 @@ def fitting(configs: Sequence[Mapping[Any, Any]]) -> int:
     return max(1, cores // max((config["torch_threads"] for config in configs), default=1))
 
 
-class Died(NamedTuple):
+class WorkerDied(NamedTuple):
     """The worker of a run has died, and the run has to be done again, from its last checkpoint. how: it died."""
 
     how: str
 
 
-class News(NamedTuple):
+class RunEvent(NamedTuple):
     """What has come of a run, so many seconds after it was handed out."""
 
-    job: Job
-    word: Word | Died
+    job: PlannedRun
+    word: RunMessage | WorkerDied
     seconds: float
 
 
 @dataclass(slots=True)
-class Desk:
+class BusyWorker:
     """A run that a worker is at. since: when it was handed out, by the monotonic clock."""
 
-    job: Job
+    job: PlannedRun
     since: float = field(default_factory=time.monotonic)
-    at: Round = field(default_factory=lambda: Round(0, 0))
+    at: RunProgress = field(default_factory=lambda: RunProgress(0, 0))
 
     @property
     def seconds(self) -> float:
@@ -60,13 +60,13 @@ class Desk:
         return self.at.done / self.at.rounds if self.at.rounds else 0.0
 
 
-class Crew:
+class RunPool:
     """So many workers, each started when it is first needed, that do runs; a context that ends them all at once."""
 
     def __init__(self, workers: int) -> None:
         self.size = workers
-        self.desks: dict[Worker, Desk] = {}
-        self._idle: list[Worker] = []
+        self.desks: dict[RunWorker, BusyWorker] = {}
+        self._idle: list[RunWorker] = []
         self._deaths: dict[str, int] = {}
 
     @property
@@ -74,13 +74,13 @@ class Crew:
         """Whether there is somebody for another run."""
         return len(self.desks) < self.size
 
-    def give(self, job: Job) -> None:
+    def give(self, job: PlannedRun) -> None:
         """Hands out a run; there must be somebody free."""
-        worker = self._idle.pop() if self._idle else Worker()
-        self.desks[worker] = Desk(job)
-        worker.ask(Asked(dict(job.config), job.directory))
+        worker = self._idle.pop() if self._idle else RunWorker()
+        self.desks[worker] = BusyWorker(job)
+        worker.ask(RunRequest(dict(job.config), job.directory))
 
-    def hear(self, seconds: float) -> list[News]:
+    def hear(self, seconds: float) -> list[RunEvent]:
         """What has come of the runs under way; waits so many seconds for something."""
         ready = connection.wait([worker.line for worker in self.desks], seconds)
         return [self._hear(worker) for worker in list(self.desks) if worker.line in ready]
@@ -98,24 +98,24 @@ class Crew:
             worker.leave()
         self.desks, self._idle = {}, []
 
-    def _hear(self, worker: Worker) -> News:
+    def _hear(self, worker: RunWorker) -> RunEvent:
         desk = self.desks[worker]
         try:
             word = worker.hear()
         except EOFError:
-            return News(desk.job, self._bury(worker), desk.seconds)
-        if isinstance(word, Round):
+            return RunEvent(desk.job, self._bury(worker), desk.seconds)
+        if isinstance(word, RunProgress):
             desk.at = word
-        if isinstance(word, Ended):
+        if isinstance(word, RunEnded):
             self._idle.append(worker)
             del self.desks[worker]
-        return News(desk.job, word, desk.seconds)
+        return RunEvent(desk.job, word, desk.seconds)
 
-    def _bury(self, worker: Worker) -> Died | Ended:
+    def _bury(self, worker: RunWorker) -> WorkerDied | RunEnded:
         """Takes a dead worker off its desk; what is to become of its run."""
         job, how = self.desks.pop(worker).job, worker.end()
         self._deaths[job.key] = deaths = self._deaths.get(job.key, 0) + 1
         if deaths < DEATHS:
-            return Died(how)
+            return WorkerDied(how)
         fix = "If memory ran out, ask for fewer --workers or lower batch_size."
-        return Ended(f"{deaths} worker processes died of it; the last was {how}. {fix}")
+        return RunEnded(f"{deaths} worker processes died of it; the last was {how}. {fix}")

@@ -15,10 +15,10 @@ from typing import Any
 
 from flwr.app import Message, RecordDict
 
-from fedmed.engine.arena import Arena, Blueprint
 from fedmed.engine.contexts import Contexts
-from fedmed.engine.hiring import Hiring
-from fedmed.engine.worker import Answer, Slot, Task, Worker, answered
+from fedmed.engine.shared_memory import RecordLayout, SharedMemoryBlock
+from fedmed.engine.worker import ClientResult, ClientTask, ClientWorker, TaskBuffers, answered
+from fedmed.engine.worker_factory import WorkerFactory
 from fedmed.errors import refuse
 from fedmed.flower.faults import NoAnswerError
 from fedmed.flower.records import owned, tensor_bytes
@@ -34,7 +34,7 @@ AHEAD = 1 << 28
 
 
 @dataclass(slots=True)
-class Done:
+class Completed:
     """A message and its answer, or what its app raised. The content is good until the next answer is asked for."""
 
     message: Message
@@ -47,10 +47,10 @@ class Done:
 class _Broadcast:
     """Shared memory for what many messages carry. number: of times it was written; flying: tasks that read it."""
 
-    arena: Arena = field(default_factory=Arena)
+    arena: SharedMemoryBlock = field(default_factory=SharedMemoryBlock)
     held: RecordDict | None = None
     number: int = 0
-    blueprint: Blueprint = ()
+    blueprint: RecordLayout = ()
     flying: int = 0
 
     def hold(self, content: RecordDict) -> None:
@@ -78,29 +78,29 @@ class _Desk:
     since: when it began with the first of these.
     """
 
-    worker: Worker
-    slots: tuple[Slot, ...]
+    worker: ClientWorker
+    slots: tuple[TaskBuffers, ...]
     free: list[int] = field(default_factory=lambda: list(range(DEPTH)))
     flying: dict[int, tuple[_Asked, _Broadcast]] = field(default_factory=dict)
     since: float = 0.0
 
 
-class Crew:
+class ClientScheduler:
     """Workers that answer messages; the messages to one node run one after another.
 
     contexts: a node's state is sent along, and becomes what the worker sends back.
     A client that is the death of its workers, or runs too long, is an error in the place of its answer.
     """
 
-    def __init__(self, hiring: Hiring, workers: int, contexts: Contexts) -> None:
+    def __init__(self, hiring: WorkerFactory, workers: int, contexts: Contexts) -> None:
         self._hiring, self._contexts = hiring, contexts
         self._broadcasts = [_Broadcast(), _Broadcast()]
         self._waiting: deque[_Asked] = deque()
-        self._early: dict[int, Done] = {}
+        self._early: dict[int, Completed] = {}
         self._ahead = 0
         self._limit: float | None = None
         self._warned: dict[Any, Any] = {}
-        slots = [tuple(Slot() for _ in range(DEPTH)) for _ in range(workers)]
+        slots = [tuple(TaskBuffers() for _ in range(DEPTH)) for _ in range(workers)]
         arenas = tuple(broadcast.arena for broadcast in self._broadcasts)
         self._desks = [_Desk(w, s) for w, s in zip(hiring.all(slots, arenas), slots, strict=True)]
 
@@ -112,7 +112,7 @@ class Crew:
             desk.worker.stop()
         self._desks = []
 
-    def work(self, messages: Iterable[Message], limit: float | None = None) -> Iterator[Done]:
+    def work(self, messages: Iterable[Message], limit: float | None = None) -> Iterator[Completed]:
         """The answers, in the order of the messages; a stream that is not read to its end runs to its end unseen.
 
         limit: seconds that a client may run before it is cut off; None for any.
@@ -159,7 +159,7 @@ class Crew:
         self._contexts.begin(asked.node)
         state = desk.slots[number].state.write(self._contexts[asked.node].state)
         content = (self._broadcasts.index(broadcast), broadcast.number, broadcast.blueprint)
-        desk.worker.send(Task(number, asked.message.metadata, content, state))
+        desk.worker.send(ClientTask(number, asked.message.metadata, content, state))
 
     def _broadcast(self, content: RecordDict) -> _Broadcast | None:
         """Where the content lies, written if it is new; None while all room for contents is in use."""
@@ -199,7 +199,7 @@ class Crew:
                 desk.worker.process.kill()
                 self._replace(desk, NoAnswerError(f"no answer within client_timeout={self._limit:g} s"))
 
-    def _take(self, desk: _Desk, answer: Answer, place: int) -> None:
+    def _take(self, desk: _Desk, answer: ClientResult, place: int) -> None:
         asked, broadcast = desk.flying.pop(answer.slot)
         desk.since = time.monotonic()
         broadcast.flying -= 1
@@ -208,11 +208,11 @@ class Crew:
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno, registry=self._warned)
         if answer.error is None:
             self._contexts[asked.node].state = owned(slot.memory.read(answer.state))
-        done = Done(asked.message, slot.content.read(answer.content), answer.error)
+        done = Completed(asked.message, slot.content.read(answer.content), answer.error)
         done.release = lambda: desk.free.append(answer.slot)
         self._early[asked.place] = done if asked.place == place else self._moved(done)
 
-    def _moved(self, done: Done) -> Done:
+    def _moved(self, done: Completed) -> Completed:
         """The same with tensors of its own, and its slot given back, unless too much waits here already."""
         size = tensor_bytes(done.content)
         if self._ahead + size > AHEAD:
@@ -222,7 +222,7 @@ class Crew:
         def release() -> None:
             self._ahead -= size
 
-        moved = Done(done.message, owned(done.content), done.error, release)
+        moved = Completed(done.message, owned(done.content), done.error, release)
         done.release()
         return moved
 
@@ -243,7 +243,7 @@ class Crew:
             fix = "If memory ran out, lower engine.workers or batch_size; then go on with fedmed run resume=DIR."
             error = refuse(where, "a worker process that outlives its round", f"{DEATHS} that were {ended}", fix)
         if error is not None:
-            self._early[lost[0].place] = Done(lost[0].message, RecordDict(), error)
+            self._early[lost[0].place] = Completed(lost[0].message, RecordDict(), error)
         else:
             warnings.warn(f"{where}: its worker process was {ended}; another one takes over", stacklevel=2)
         self._waiting.extendleft(reversed(lost[error is not None :]))

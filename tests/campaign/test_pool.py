@@ -3,7 +3,7 @@ import os
 import pytest
 import torch
 
-from fedmed.campaign.crew import fitting
+from fedmed.campaign.pool import fitting
 
 
 @pytest.fixture(autouse=True)

@@ -10,14 +10,14 @@ from math import ceil
 
 from fedmed.client import Trainer
 from fedmed.devices import spread
-from fedmed.engine.arena import Arena
-from fedmed.engine.worker import Kit, Parcel, Slot, Worker
+from fedmed.engine.shared_memory import SharedMemoryBlock
+from fedmed.engine.worker import ClientWorker, SharedTrainer, TaskBuffers, WorkerSetup
 from fedmed.errors import refuse
 
-Slots = tuple[Slot, ...]
+Slots = tuple[TaskBuffers, ...]
 
 
-class Hiring:
+class WorkerFactory:
     """Makes workers for one trainer.
 
     clients: how many nodes there are. threads: of torch in each worker. start: fork, spawn or auto.
@@ -31,13 +31,13 @@ class Hiring:
             raise refuse("engine.start", "spawn, or auto, on a GPU, which no forked process can use", start)
         forks = sys.platform == "linux" and threads == 1 and trainer.device.type == "cpu"
         self._methods = {"auto": ["fork", "spawn"] if forks else ["spawn"]}.get(start, [start])
-        self._parcel: Parcel | None = None
+        self._parcel: SharedTrainer | None = None
 
-    def all(self, slots: Sequence[Slots], broadcasts: tuple[Arena, ...]) -> list[Worker]:
+    def all(self, slots: Sequence[Slots], broadcasts: tuple[SharedMemoryBlock, ...]) -> list[ClientWorker]:
         """A worker for each entry of `slots`, ready; `UserError` where they cannot be started as asked."""
         sharers = ceil(len(slots) / len(self._devices))
         kits = [
-            Kit(self._trainer, self._clients, self._threads, broadcasts, own, device, sharers)
+            WorkerSetup(self._trainer, self._clients, self._threads, broadcasts, own, device, sharers)
             for own, device in zip(slots, cycle(self._devices), strict=False)
         ]
         for method in self._methods:
@@ -47,20 +47,20 @@ class Hiring:
         fix = "Set engine.start=spawn, or auto."
         raise refuse("engine.start", "a process that has not trained yet, to fork from", self._methods[-1], fix)
 
-    def one(self, lost: Worker) -> Worker:
+    def one(self, lost: ClientWorker) -> ClientWorker:
         """Another worker in place of a lost one: spawned, since by now the run's process may have threads."""
         worker = self._worker(lost.kit, "spawn")
         worker.ready()
         return worker
 
-    def _worker(self, kit: Kit, method: str) -> Worker:
+    def _worker(self, kit: WorkerSetup, method: str) -> ClientWorker:
         if method == "fork":
-            return Worker(kit, method)
-        self._parcel = self._parcel or Parcel.of(self._trainer)
-        return Worker(replace(kit, trainer=self._parcel), method)
+            return ClientWorker(kit, method)
+        self._parcel = self._parcel or SharedTrainer.of(self._trainer)
+        return ClientWorker(replace(kit, trainer=self._parcel), method)
 
 
-def _ready(workers: Sequence[Worker]) -> bool:
+def _ready(workers: Sequence[ClientWorker]) -> bool:
     """Whether all can train; ends them otherwise, also where one died or the wait was broken off."""
     able = False
     try:

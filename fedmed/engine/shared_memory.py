@@ -26,7 +26,7 @@ ALIGNED, KEPT = 64, 64
 """Bytes to which tensors are aligned; how many sets of views an arena remembers."""
 
 
-class Place(NamedTuple):
+class TensorLayout(NamedTuple):
     """Where a tensor lies in an arena, and how."""
 
     dtype: torch.dtype
@@ -35,12 +35,12 @@ class Place(NamedTuple):
     offset: int
 
 
-Places = tuple[Place, ...]
-Blueprint = tuple[tuple[str, type, Any, Places], ...]
+TensorLayouts = tuple[TensorLayout, ...]
+RecordLayout = tuple[tuple[str, type, Any, TensorLayouts], ...]
 """A record dict without its tensors: per record its name, its kind, what it holds (or its tensors' names), places."""
 
 
-class Arena:
+class SharedMemoryBlock:
     """An unnamed shared file in memory: it vanishes with the last process that has it, however that ends.
 
     It can be inherited by a forked process and passed to a spawned one as an argument.
@@ -50,14 +50,14 @@ class Arena:
         self._file = _new_file() if file is None else file
         weakref.finalize(self, os.close, self._file)
         self._memory = mmap.mmap(self._file, SPAN)
-        self._views: dict[Places, list[Tensor]] = {}
+        self._views: dict[TensorLayouts, list[Tensor]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _attach, (reduction.DupFd(self._file),)
 
-    def write(self, content: RecordDict) -> Blueprint:
+    def write(self, content: RecordDict) -> RecordLayout:
         """Copies the tensors of the records in, over what was there, and describes them."""
-        blueprint: list[tuple[str, type, Any, Places]] = []
+        blueprint: list[tuple[str, type, Any, TensorLayouts]] = []
         end = 0
         for name, record in content.items():
             if isinstance(record, ArrayRecord):
@@ -71,7 +71,7 @@ class Arena:
                 blueprint.append((name, type(record), dict(record), ()))
         return tuple(blueprint)
 
-    def read(self, blueprint: Blueprint) -> RecordDict:
+    def read(self, blueprint: RecordLayout) -> RecordDict:
         """The records that were written; their tensors are lent: good until the arena is written again."""
         content = RecordDict()
         for name, kind, held, places in blueprint:
@@ -88,7 +88,7 @@ class Arena:
         """What was dumped; its tensors lie in the arena."""
         return _Unpickler(io.BytesIO(pickled), self).load()
 
-    def view(self, place: Place) -> Tensor:
+    def view(self, place: TensorLayout) -> Tensor:
         """The tensor at a place."""
         if not prod(place.shape):
             return torch.empty(place.shape, dtype=place.dtype)
@@ -96,7 +96,7 @@ class Arena:
         flat = torch.frombuffer(self._memory, dtype=place.dtype, count=length, offset=place.offset)
         return flat.as_strided(place.shape, place.stride)
 
-    def _at(self, places: Places) -> list[Tensor]:
+    def _at(self, places: TensorLayouts) -> list[Tensor]:
         """The tensors at the places; the same objects when asked again, as a net's weights are in every round."""
         if places not in self._views:
             if len(self._views) >= KEPT:
@@ -105,12 +105,12 @@ class Arena:
         return self._views[places]
 
 
-def _places(tensors: Iterable[Tensor], start: int) -> tuple[Places, int]:
-    """Places for the tensors one after another, and where they end; the memory layout of dense tensors is kept."""
+def _places(tensors: Iterable[Tensor], start: int) -> tuple[TensorLayouts, int]:
+    """Layouts for the tensors one after another, and where they end; the memory layout of dense tensors is kept."""
     places = []
     for tensor in tensors:
         stride = tensor.stride() if _dense(tensor) else torch.empty(tensor.shape, device="meta").stride()
-        places.append(Place(tensor.dtype, tuple(tensor.shape), stride, start))
+        places.append(TensorLayout(tensor.dtype, tuple(tensor.shape), stride, start))
         start += -(-tensor.numel() * tensor.element_size() // ALIGNED) * ALIGNED
     return tuple(places), start
 
@@ -130,14 +130,14 @@ def _new_file() -> int:
     return file
 
 
-def _attach(passed: Any) -> Arena:
-    return Arena(passed.detach())
+def _attach(passed: Any) -> SharedMemoryBlock:
+    return SharedMemoryBlock(passed.detach())
 
 
 class _Pickler(pickle.Pickler):
     """Puts storages into an arena, each once, and keeps of tensors where they lie in them."""
 
-    def __init__(self, stream: io.BytesIO, arena: Arena) -> None:
+    def __init__(self, stream: io.BytesIO, arena: SharedMemoryBlock) -> None:
         super().__init__(stream, protocol=pickle.HIGHEST_PROTOCOL)
         self._arena, self._end, self._starts = arena, 0, dict[int, int]()
 
@@ -151,14 +151,14 @@ class _Pickler(pickle.Pickler):
             (place,), self._end = _places([whole], self._end)
             self._arena.view(place).copy_(whole)
         offset = self._starts[storage.data_ptr()] + int(thing.storage_offset()) * thing.element_size()
-        place = Place(thing.dtype, tuple(thing.shape), thing.stride(), offset)
+        place = TensorLayout(thing.dtype, tuple(thing.shape), thing.stride(), offset)
         return place, isinstance(thing, nn.Parameter), thing.requires_grad
 
 
 class _Unpickler(pickle.Unpickler):
     """The other way."""
 
-    def __init__(self, stream: io.BytesIO, arena: Arena) -> None:
+    def __init__(self, stream: io.BytesIO, arena: SharedMemoryBlock) -> None:
         super().__init__(stream)
         self._arena, self._loaded = arena, dict[Any, Tensor]()
 

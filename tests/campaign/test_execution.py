@@ -13,10 +13,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from fedmed import run as runner
-from fedmed.campaign.crew import Crew, Died
-from fedmed.campaign.view import Lines, Quiet
-from fedmed.campaign.work import Outcome, finished, work
-from fedmed.campaign.worker import Ended, log_of
+from fedmed.campaign.execution import CampaignResult, execute, finished
+from fedmed.campaign.pool import RunPool, WorkerDied
+from fedmed.campaign.view import CampaignLines, QuietCampaignView
+from fedmed.campaign.worker import RunEnded, log_of
 from tests.campaign.conftest import MakeGrid, MakeMethod
 from tests.run.conftest import StopAfter
 from tests.run.traces import trace
@@ -32,9 +32,9 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_that_fails_and_a_worker_that_is_killed_stop_no_other(small: MakeGrid, method: MakeMethod) -> None:
     method("broken", 'raise ValueError("out of luck")')
     method("killed", KILL_ONCE)
-    view = Quiet(stream := io.StringIO())
+    view = QuietCampaignView(stream := io.StringIO())
     jobs = small("strategy=killed,broken,fedavg", "seed=0")
-    outcome = work(jobs, workers=2, view=view)
+    outcome = execute(jobs, workers=2, view=view)
     killed, broken, fedavg = jobs
     assert outcome.done == (killed, fedavg)
     assert list(outcome.failed) == [broken]
@@ -47,7 +47,7 @@ def test_a_run_that_fails_and_a_worker_that_is_killed_stop_no_other(small: MakeG
     assert [path.name for path in log.parent.glob("*.log")] == [log.name]
 
     undisturbed = replace(killed, directory=Path("elsewhere"))  # now that it has been killed once
-    assert work([undisturbed], workers=1, view=Quiet(io.StringIO())).done == (undisturbed,)
+    assert execute([undisturbed], workers=1, view=QuietCampaignView(io.StringIO())).done == (undisturbed,)
     assert trace(undisturbed.directory) == trace(killed.directory)
 
 
@@ -57,9 +57,9 @@ def test_what_is_done_is_not_done_again_and_what_was_broken_off_goes_on(small: M
         runner.run(OmegaConf.create(dict(fedprox.config)), fedprox.directory, show=StopAfter(2))
     rows = (fedprox.directory / "rounds.jsonl").read_text(encoding="utf-8")
     assert finished(fedprox) is None
-    assert work([fedavg], workers=1, view=Quiet(io.StringIO())).done == (fedavg,)
+    assert execute([fedavg], workers=1, view=QuietCampaignView(io.StringIO())).done == (fedavg,)
     before = _times(fedavg.directory)
-    again = work([fedavg, fedprox], workers=2, view=Lines(stream := io.StringIO()))
+    again = execute([fedavg, fedprox], workers=2, view=CampaignLines(stream := io.StringIO()))
     assert stream.getvalue().splitlines()[0] == "2 runs, 1 of them done before: 1 to do by 1 worker"
     assert again.done == (fedavg, fedprox)
     assert _times(fedavg.directory) == before
@@ -70,14 +70,14 @@ def test_what_is_done_is_not_done_again_and_what_was_broken_off_goes_on(small: M
 def test_a_run_that_is_the_death_of_every_worker_has_failed(small: MakeGrid, method: MakeMethod) -> None:
     method("deadly", "os.kill(os.getpid(), signal.SIGKILL)")
     (deadly,) = small("strategy=deadly", "seed=0")
-    outcome = work([deadly], workers=1, view=Quiet(io.StringIO()))
+    outcome = execute([deadly], workers=1, view=QuietCampaignView(io.StringIO()))
     assert "3 worker processes died of it; the last was killed by SIGKILL" in outcome.failed[deadly]
 
 
 def test_a_worker_outlives_the_failures_of_its_runs(small: MakeGrid, method: MakeMethod) -> None:
     method("broken", 'raise ValueError("out of luck")')
     jobs = small("strategy=broken", "seed=0,1")
-    with Crew(1) as crew:
+    with RunPool(1) as crew:
         pids = set()
         for each in jobs:
             crew.give(each)
@@ -85,7 +85,7 @@ def test_a_worker_outlives_the_failures_of_its_runs(small: MakeGrid, method: Mak
             assert not crew.free
             while not crew.free:
                 words = [news.word for news in crew.hear(1)]
-        assert isinstance(words[-1], Ended)
+        assert isinstance(words[-1], RunEnded)
     assert len(pids) == 1
     with pytest.raises(ProcessLookupError):
         os.kill(pids.pop() or 0, 0)
@@ -93,7 +93,7 @@ def test_a_worker_outlives_the_failures_of_its_runs(small: MakeGrid, method: Mak
 
 def test_a_crew_ends_its_workers_in_the_middle_of_a_run(small: MakeGrid) -> None:
     (long,) = small("strategy=fedavg", "seed=0", "rounds=100000")
-    with Crew(1) as crew:
+    with RunPool(1) as crew:
         crew.give(long)
         while not any(getattr(news.word, "done", 0) for news in crew.hear(1)):
             pass
@@ -104,7 +104,7 @@ def test_a_crew_ends_its_workers_in_the_middle_of_a_run(small: MakeGrid) -> None
 
 def test_a_worker_that_dies_idle_costs_a_run_nothing(small: MakeGrid) -> None:
     one, other = small("strategy=fedavg", "seed=0,1", "rounds=1")
-    with Crew(1) as crew:
+    with RunPool(1) as crew:
         crew.give(one)
         (worker,) = crew.desks
         while crew.desks:
@@ -113,7 +113,7 @@ def test_a_worker_that_dies_idle_costs_a_run_nothing(small: MakeGrid) -> None:
         worker.process.join()
         crew.give(other)
         (news,) = crew.hear(10)
-        assert (news.job, type(news.word)) == (other, Died)
+        assert (news.job, type(news.word)) == (other, WorkerDied)
         assert crew.free
 
 
@@ -123,7 +123,7 @@ def test_two_comparisons_that_need_the_same_run_do_not_both_do_it(small: MakeGri
 
     (same,) = small("strategy=fedavg", "seed=0", "rounds=1")
     same.directory.parent.mkdir()
-    with log_of(same.directory).open("a", encoding="utf-8") as held, Crew(1) as crew:
+    with log_of(same.directory).open("a", encoding="utf-8") as held, RunPool(1) as crew:
         fcntl.flock(held, fcntl.LOCK_EX)
         crew.give(same)
         assert crew.hear(4) == []
@@ -141,7 +141,7 @@ def _times(folder: Path) -> dict[str, int]:
 def test_runs_that_fail_alike_are_told_together(small: MakeGrid) -> None:
     jobs = small("strategy=fedavg,fedprox", "seed=0,1,2")
     *alike, other = jobs
-    outcome = Outcome((), {**dict.fromkeys(alike, "no"), other: "never"})
+    outcome = CampaignResult((), {**dict.fromkeys(alike, "no"), other: "never"})
     first = "fedavg seed=0, fedavg seed=1, fedavg seed=2, fedprox seed=0 and 1 more failed: no"
     assert [job.label for job in jobs[:2]] == ["fedavg seed=0", "fedavg seed=1"]
     assert outcome.failures() == [first, "fedprox seed=2 failed: never"]

@@ -6,7 +6,7 @@ import torch
 from flwr.app import ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 from torch import Tensor, nn
 
-from fedmed.engine.arena import Arena
+from fedmed.engine.shared_memory import SharedMemoryBlock
 from fedmed.flower.records import pack, unpack
 
 TENSORS = {
@@ -22,20 +22,20 @@ TENSORS = {
 }
 
 
-def roundtrip(arena: Arena, content: RecordDict) -> RecordDict:
+def roundtrip(arena: SharedMemoryBlock, content: RecordDict) -> RecordDict:
     return arena.read(pickle.loads(pickle.dumps(arena.write(content))))
 
 
 @pytest.mark.parametrize("name", TENSORS)
 def test_a_tensor_of_any_kind_is_read_as_it_was_written(name: str) -> None:
     tensors = {"before": torch.ones(3), name: TENSORS[name], "after": torch.zeros(2)}
-    read = unpack(roundtrip(Arena(), RecordDict({"a": pack(tensors)})).array_records["a"])
+    read = unpack(roundtrip(SharedMemoryBlock(), RecordDict({"a": pack(tensors)})).array_records["a"])
     assert list(read) == list(tensors)
     assert all(torch.equal(read[n], t) and read[n].dtype == t.dtype for n, t in tensors.items())
 
 
 def test_dense_tensors_keep_their_memory_layout() -> None:
-    record = roundtrip(Arena(), RecordDict({"a": pack(TENSORS)})).array_records["a"]
+    record = roundtrip(SharedMemoryBlock(), RecordDict({"a": pack(TENSORS)})).array_records["a"]
     assert unpack(record)["channels last"].is_contiguous(memory_format=torch.channels_last)
 
 
@@ -49,7 +49,7 @@ def test_numbers_texts_and_several_records_are_read_as_they_were_written() -> No
             "c": ConfigRecord({"text": "t", "yes": True, "bytes": b"b"}),
         }
     )
-    read = roundtrip(Arena(), content)
+    read = roundtrip(SharedMemoryBlock(), content)
     assert list(read) == list(content)
     assert [dict(read[n]) for n in "mc"] == [dict(content[n]) for n in "mc"]
     assert [unpack(read.array_records[n])["x"].tolist() for n in "ab"] == [[0, 1, 2], [0, 1, 2, 3]]
@@ -57,14 +57,14 @@ def test_numbers_texts_and_several_records_are_read_as_they_were_written() -> No
 
 
 def test_what_is_read_is_lent() -> None:
-    arena = Arena()
+    arena = SharedMemoryBlock()
     first = unpack(roundtrip(arena, RecordDict({"a": pack({"x": torch.zeros(2)})})).array_records["a"])["x"]
     arena.write(RecordDict({"a": pack({"x": torch.ones(2)})}))
     assert first.tolist() == [1, 1]
 
 
 def test_more_kinds_of_content_than_are_remembered() -> None:
-    arena = Arena()
+    arena = SharedMemoryBlock()
     for size in range(1, 200):
         read = roundtrip(arena, RecordDict({"a": pack({"x": torch.full((size,), float(size))})}))
         assert unpack(read.array_records["a"])["x"].tolist() == [size] * size
@@ -74,7 +74,7 @@ def test_what_is_dumped_shares_memory_as_before_and_stays_what_it_was() -> None:
     images = torch.arange(12.0).reshape(3, 4)
     net = nn.Linear(2, 2)
     thing = {"one": images[:2], "other": images[1:], "net": net, "again": net.weight, "empty": torch.empty(0)}
-    arena = Arena()
+    arena = SharedMemoryBlock()
     loaded = arena.load(arena.dump(thing))
     assert loaded["again"] is loaded["net"].weight
     assert isinstance(loaded["again"], nn.Parameter)
@@ -86,11 +86,13 @@ def test_what_is_dumped_shares_memory_as_before_and_stays_what_it_was() -> None:
 
 
 def test_an_arena_takes_only_the_memory_that_is_written() -> None:
-    arena = Arena()
+    arena = SharedMemoryBlock()
     arena.write(RecordDict({"a": pack({"x": torch.zeros(1 << 18)})}))
     assert os.fstat(arena._file).st_blocks * 512 <= 2 << 20
 
 
 def test_tensors_that_ask_for_gradients_are_written_without() -> None:
     x: Tensor = torch.ones(2, requires_grad=True)
-    assert not unpack(roundtrip(Arena(), RecordDict({"a": pack({"x": x})})).array_records["a"])["x"].requires_grad
+    assert not unpack(roundtrip(SharedMemoryBlock(), RecordDict({"a": pack({"x": x})})).array_records["a"])[
+        "x"
+    ].requires_grad
