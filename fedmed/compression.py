@@ -25,7 +25,7 @@ MARK = ":"
 """Between the name of a weight and that of a part of its encoded change; no state dict has it in a name."""
 
 
-class Sent(NamedTuple):
+class CompressedUpdate(NamedTuple):
     """What a client sends, by the name of the weight or of the part, and what it keeps of what it did not send."""
 
     tensors: dict[str, Tensor]
@@ -49,7 +49,7 @@ class Compression(ABC):
 
     def compress(
         self, weights: Tensors, anchor: Tensors, names: Collection[str], residual: Tensors, generator: torch.Generator
-    ) -> Sent:
+    ) -> CompressedUpdate:
         """What goes up in place of the weights, those in `names` as encoded change since `anchor`.
 
         residual: what was not sent in earlier rounds, by weight; empty where nothing is kept.
@@ -66,7 +66,7 @@ class Compression(ABC):
             sent |= {f"{name}{MARK}{part}": tensor for part, tensor in parts.items()}
             if self.feedback:
                 kept[name] = change - self.decode(parts, change)
-        return Sent(sent, kept)
+        return CompressedUpdate(sent, kept)
 
     def restore(self, sent: Tensors, anchor: Tensors) -> Tensors:
         """The weights that a client's message stands for."""

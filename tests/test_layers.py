@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "offline", "heap", "child", "files", "formatting"}),
-    frozenset({"config", "rng", "devices", "sound"}),
+    frozenset({"config", "rng", "devices", "checks"}),
     frozenset({"metric_direction", "tasks", "models", "optimizers", "compression"}),
     frozenset({"metrics"}),
     frozenset({"data"}),

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from fedmed import rng
-from fedmed.client import Job, Trainer, Training
+from fedmed.client import ClientRequest, Trainer, Training
 from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
 from fedmed.engine.inprocess import InProcessGrid
-from fedmed.flower import Failed, Progress, RoundResult, client_app, strategy
+from fedmed.flower import ClientFailure, RoundResult, ServerState, client_app, strategy
 from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Chain, Method, Payload, chain
 from fedmed.models.net import Net, scope
@@ -130,7 +130,7 @@ class Listening(InProcessGrid):
     def stream(self, messages: Any) -> Iterator[Any]:
         messages = list(messages)
         for message, reply in zip(messages, super().stream(messages), strict=True):
-            up = [] if isinstance(reply, Failed) else [("up", reply.content)]
+            up = [] if isinstance(reply, ClientFailure) else [("up", reply.content)]
             for direction, content in [("down", message.content), *up]:
                 for name, record in content.array_records.items():
                     self.heard.append((direction, name, {n: t.clone() for n, t in unpack(record).items()}))
@@ -142,7 +142,7 @@ class Ended:
     """What a federation came to."""
 
     shared: dict[str, Tensor]
-    progress: Progress
+    progress: ServerState
     grid: InProcessGrid
     results: list[RoundResult] = field(default_factory=list)
 
@@ -179,12 +179,12 @@ def federate(
     seed: int = 0,
     shared: Mapping[str, Tensor] | None = None,
     grid: InProcessGrid | None = None,
-    progress: Progress | None = None,
+    progress: ServerState | None = None,
     **options: Any,
 ) -> Ended:
     """Trains the toy; options are those of `fedmed.flower.strategy`."""
     grid = grid or grid_of(toy, method, training, seed=seed)
-    ended = Ended({}, progress or Progress(), grid)
+    ended = Ended({}, progress or ServerState(), grid)
     plan = strategy(
         method,
         seed=seed,
@@ -211,10 +211,10 @@ def trainer_of(toy: Toy, method: Method | Chain, training: Training = TRAINING, 
     )
 
 
-def job_of(trainer: Trainer, client: int = 0, round: int = 1, rounds: int = 2, **rest: Any) -> Job:
+def job_of(trainer: Trainer, client: int = 0, round: int = 1, rounds: int = 2, **rest: Any) -> ClientRequest:
     """A round of one client that starts from the net as it stands."""
     shared = {name: tensor.clone() for name, tensor in trainer.shared.items()}
-    return Job(client=client, round=round, rounds=rounds, shared=rest.pop("shared", shared), **rest)
+    return ClientRequest(client=client, round=round, rounds=rounds, shared=rest.pop("shared", shared), **rest)
 
 
 def same(a: Any, b: Any) -> bool:

@@ -1,6 +1,6 @@
-"""One client's round: from a job (what arrives) to an outcome (what leaves)."""
+"""One client's round: from a request (what arrives) to a result (what leaves)."""
 
-from fedmed.client.jobs import LOCAL, OPTIMIZER, RESIDUAL, Job, Outcome, Share, Training
+from fedmed.client.request import LOCAL, OPTIMIZER, RESIDUAL, ClientData, ClientRequest, ClientResult, Training
 from fedmed.client.trainer import Trainer
 
-__all__ = ["LOCAL", "OPTIMIZER", "RESIDUAL", "Job", "Outcome", "Share", "Trainer", "Training"]
+__all__ = ["LOCAL", "OPTIMIZER", "RESIDUAL", "ClientData", "ClientRequest", "ClientResult", "Trainer", "Training"]

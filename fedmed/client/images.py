@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fedmed import devices
-from fedmed.client.jobs import Share
+from fedmed.client.request import ClientData
 from fedmed.data.augment import Augment
 from fedmed.data.examples import Examples
 from fedmed.data.normalise import Normalise
@@ -17,7 +17,7 @@ from fedmed.errors import UserError, refuse
 
 APPLY = "apply(x, y, generator) returns as many images and labels; see fedmed.data.augment.Augment."
 
-Shares = Callable[[int], Share]
+DataOfClient = Callable[[int], ClientData]
 Normalisation = Callable[[Tensor], Tensor]
 
 
@@ -43,7 +43,7 @@ def augmented(augment: Augment, x: Tensor, y: Tensor, views: torch.Generator) ->
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class DeviceData:
     """What one client holds, its labels on a device and its pixels too where there is room."""
 
     train: Examples
@@ -53,12 +53,12 @@ class Placed:
     truth: Tensor | None
 
 
-def placed(share: Shares, device: torch.device, sharers: int) -> Shares:
+def placed(share: DataOfClient, device: torch.device, sharers: int) -> DataOfClient:
     """The clients' shares as a device sees them, each sent when it is first asked for; on a processor as they are.
 
     sharers: how many processes put images on the device. Room is measured once, when the first share is asked for.
     """
-    return share if device.type == "cpu" else _Placing(share, device, sharers)
+    return share if device.type == "cpu" else _DevicePlacement(share, device, sharers)
 
 
 def arriving(normalise: Normalisation, device: torch.device) -> Normalisation:
@@ -85,20 +85,20 @@ def chosen(examples: Examples, index: Tensor) -> Examples:
     return Examples(x, examples.y[there], None if examples.seen is None else examples.seen[there])
 
 
-class _Placing:
-    """Shares by client, once they are on the device."""
+class _DevicePlacement:
+    """DataOfClient by client, once they are on the device."""
 
-    def __init__(self, share: Shares, device: torch.device, sharers: int) -> None:
+    def __init__(self, share: DataOfClient, device: torch.device, sharers: int) -> None:
         self._share, self._device, self._sharers = share, device, sharers
-        self._held: dict[int, Placed] = {}
+        self._held: dict[int, DeviceData] = {}
         self._room: int | None = None
 
-    def __call__(self, client: int) -> Placed:
+    def __call__(self, client: int) -> DeviceData:
         if client not in self._held:
             share = self._share(client)
             train, val, test = map(self._there, (share.train, share.val, share.test))
             audit = None if share.audit is None else self._there(share.audit)
-            self._held[client] = Placed(train, val, test, audit, devices.moved(share.truth, self._device))
+            self._held[client] = DeviceData(train, val, test, audit, devices.moved(share.truth, self._device))
         return self._held[client]
 
     def _there(self, examples: Examples) -> Examples:

@@ -32,12 +32,12 @@ def lower(net: Net, precision: Precision) -> None:
         return
     net.lowered = True
     for part in (net.features, net.head):
-        lowered = _Lowered(TYPES[precision])
+        lowered = _Autocast(TYPES[precision])
         part.register_forward_pre_hook(lowered.enter)
         part.register_forward_hook(lowered.leave, always_call=True)
 
 
-class Descent:
+class GradientStep:
     """The way down from a loss: gradients, what changes them, and the optimizer's step.
 
     fp16 gradients are computed of a scaled loss, so that small ones do not vanish, and are unscaled before anything
@@ -73,7 +73,7 @@ class Descent:
         self._scaler.update()
 
 
-class _Lowered:
+class _Autocast:
     """Autocast from before a module's pass to after it; can be copied and pickled with its module."""
 
     def __init__(self, dtype: torch.dtype) -> None:

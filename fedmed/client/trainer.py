@@ -1,4 +1,4 @@
-"""One client's round: from a job (what arrives) to an outcome (what leaves), on one resident net and optimizer."""
+"""One client's round: from a request (what arrives) to a result (what leaves), on one net and one optimizer."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ import torch
 from torch import Tensor, nn
 
 from fedmed import devices, rng
+from fedmed.checks import check_state
 from fedmed.client.images import arriving, augmented, chosen, labelled, placed
-from fedmed.client.jobs import LOCAL, OPTIMIZER, RESIDUAL, Job, Outcome, Share, Training
-from fedmed.client.leaving import check_payloads, check_weights, mean_loss, own_copy, room
-from fedmed.client.precision import Descent, lower
-from fedmed.client.resident import Resident
-from fedmed.client.spares import Spares, copy_into
+from fedmed.client.precision import GradientStep, lower
+from fedmed.client.request import LOCAL, OPTIMIZER, RESIDUAL, ClientData, ClientRequest, ClientResult, Training
+from fedmed.client.shared_net import FrozenCopies, NetGuard, copy_into
+from fedmed.client.validation import check_payloads, check_weights, mean_loss, own_copy, room
 from fedmed.data.batches import batches, passed, spans
 from fedmed.data.examples import Examples
 from fedmed.devices import PROCESSOR, Nested
 from fedmed.errors import UserError
-from fedmed.method import Batch, Chain, Payload, Scope, Session, State, Swept
+from fedmed.method import Batch, Chain, Payload, RoundContext, Scope, State, SweepPart
 from fedmed.metrics import Scores, Tally, tally
 from fedmed.models.net import Net, scope
 from fedmed.optimizers import Memory, learning_rate, make_optimizer
-from fedmed.sound import check_state
 from fedmed.tasks import Task
 
 
 class Trainer:
-    """Runs clients' rounds one after another on one resident net.
+    """Runs clients' rounds one after another on one net.
 
     net: with its initial weights; the local part of a client that never trained starts from these.
-    shared: the resident net's shared tensors, by state-dict name; always the same dict.
+    shared: the net's shared tensors, by state-dict name; always the same dict.
     normalise: stored pixels (B, C, H, W) -> float batch.
-    device: where the net, its steps and (while there is room) the images are; jobs may come from anywhere.
+    device: where the net, its steps and (while there is room) the images are; requests may come from anywhere.
     sharers: how many trainers there are on the device.
     """
 
@@ -46,7 +45,7 @@ class Trainer:
         chain: Chain,
         task: Task,
         training: Training,
-        share: Callable[[int], Share],
+        share: Callable[[int], ClientData],
         normalise: Callable[[Tensor], Tensor],
         seed: int,
         channels_last: bool = False,
@@ -65,8 +64,8 @@ class Trainer:
         self.shared = {name: tensor for name, tensor in self._weights.items() if name not in self.local}
         self._initial = {name: self._weights[name].clone() for name in sorted(self.local)}
         self._optimizer = make_optimizer(training.optimizer, net.parameters())
-        self._descent = Descent(self._optimizer, training.precision, device)
-        self._spares, self._resident = Spares(net), Resident(net)
+        self._descent = GradientStep(self._optimizer, training.precision, device)
+        self._copies, self._guard = FrozenCopies(net), NetGuard(net)
         self._stage = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -92,86 +91,86 @@ class Trainer:
             net(self._layout(self._given["normalise"](torch.cat([one, one]))))
             return not torch.equal(before, torch.get_rng_state())
 
-    def train(self, job: Job) -> Outcome:
-        """Local training from the job's weights; errors name the client, the round and the stage."""
-        with self._named(job):
-            session = self.receive(job)
-            loss = self._train(session, job.state.get(OPTIMIZER, {}))
+    def train(self, request: ClientRequest) -> ClientResult:
+        """Local training from the request's weights; errors name the client, the round and the stage."""
+        with self._named(request):
+            context = self.receive(request)
+            loss = self._train(context, request.state.get(OPTIMIZER, {}))
             self._stage = "report"
-            payloads = self._reported(session)
-            self._check_net(job)
-            test, truth = self.share(job.client).test, self.share(job.client).truth
-            rows, how = len(session.train), self.training
-            return Outcome(
+            payloads = self._reported(context)
+            self._check_net(request)
+            test, truth = self.share(request.client).test, self.share(request.client).truth
+            rows, how = len(context.train), self.training
+            return ClientResult(
                 examples=rows,
                 images=passed(rows, how.batch_size, epochs=how.epochs, steps=how.steps),
                 loss=loss,
                 weights=self.shared,
                 payloads=payloads,
-                state=self._memory(session),
-                adapted=self.score(test, "adapted", session) if job.adapted and len(test) else None,
-                audit={} if truth is None else self.chain.audit(session, truth),
+                state=self._memory(context),
+                adapted=self.score(test, "adapted", context) if request.adapted and len(test) else None,
+                audit={} if truth is None else self.chain.audit(context, truth),
             )
 
-    def _check_net(self, job: Job) -> None:
+    def _check_net(self, request: ClientRequest) -> None:
         """Raises `UserError` where the net is not what it was, or holds what is not finite."""
-        where = f"client {job.client}, round {job.round}"
-        self._resident.check(where)
-        check_weights(self._weights, self.received(job), where)
+        where = f"client {request.client}, round {request.round}"
+        self._guard.check(where)
+        check_weights(self._weights, self.received(request), where)
 
-    def _reported(self, session: Session) -> dict[str, Payload]:
-        payloads = self.chain.report(session)
-        check_payloads(payloads, room(self.shared), f"client {session.id}, round {session.round}")
+    def _reported(self, context: RoundContext) -> dict[str, Payload]:
+        payloads = self.chain.report(context)
+        check_payloads(payloads, room(self.shared), f"client {context.id}, round {context.round}")
         return self._here(payloads)
 
     def images(self, client: int) -> int:
         """How many training images a client has."""
         return len(self._given["share"](client).train)
 
-    def compress(self, job: Job, state: dict[str, dict[str, State]]) -> Payload:
+    def compress(self, request: ClientRequest, state: dict[str, dict[str, State]]) -> Payload:
         """What goes up of the weights after training; `state` gets what is kept of the rest."""
         compression, names = self.training.compression, {name for name, _ in self.net.named_parameters()}
-        draws = rng.generator(self.seed, "compression", job.round, job.client)
-        anchor, residual = self._here(job.shared), self._here(job.state.get(RESIDUAL, {}))
+        draws = rng.generator(self.seed, "compression", request.round, request.client)
+        anchor, residual = self._here(request.shared), self._here(request.state.get(RESIDUAL, {}))
         sent = compression.compress(self.shared, anchor, names, residual, draws)
         if sent.residual:
             state[RESIDUAL] = sent.residual
         return sent.tensors
 
-    def evaluate(self, job: Job) -> dict[str, Scores]:
+    def evaluate(self, request: ClientRequest) -> dict[str, Scores]:
         """Scores of the received model, with the client's own local part, on its `val`, `audit` and `test` images."""
-        return {name: tally.scores() for name, tally in self.tallies(job).items()}
+        return {name: tally.scores() for name, tally in self.tallies(request).items()}
 
-    def tallies(self, job: Job) -> dict[str, Tally]:
+    def tallies(self, request: ClientRequest) -> dict[str, Tally]:
         """What `evaluate` scores."""
-        with self._named(job):
-            session, share = self.receive(job), self.share(job.client)
+        with self._named(request):
+            context, share = self.receive(request), self.share(request.client)
             held = {"val": share.val, "audit": share.audit, "test": share.test}
-            return {n: self.assess(e, "client", session) for n, e in held.items() if e is not None and len(e)}
+            return {n: self.assess(e, "client", context) for n, e in held.items() if e is not None and len(e)}
 
-    def score(self, examples: Examples, scope: Scope, session: Session | None = None) -> Scores:
-        """Scores of the resident net as it stands."""
-        return self.assess(examples, scope, session).scores()
+    def score(self, examples: Examples, scope: Scope, context: RoundContext | None = None) -> Scores:
+        """Scores of the net as it stands."""
+        return self.assess(examples, scope, context).scores()
 
     def assess(
-        self, examples: Examples, scope: Scope, session: Session | None = None, *, thorough: bool = False
+        self, examples: Examples, scope: Scope, context: RoundContext | None = None, *, thorough: bool = False
     ) -> Tally:
-        """The tally of the resident net's predictions; thorough: with slow surface metrics."""
+        """The tally of the net's predictions; thorough: with slow surface metrics."""
         self._stage = f"evaluate ({scope})"
         self.net.eval()
         result = tally(self.task, extra=self.training.metrics, thorough=thorough)
         with torch.no_grad():
             for rows in spans(examples):
                 part = labelled(examples[rows], self.device)
-                logits = self.chain.predict(self.net, self._layout(self._normalise(part.x)), scope, session)
+                logits = self.chain.predict(self.net, self._layout(self._normalise(part.x)), scope, context)
                 result.add(logits, part.y, part.seen)
         return result
 
-    def _memory(self, session: Session) -> dict[str, dict[str, State]]:
+    def _memory(self, context: RoundContext) -> dict[str, dict[str, State]]:
         """What the client keeps until its next round."""
-        for name, memory in session.state.items():
-            check_state(memory, f"client {session.id}, round {session.round}: {name}, client.state")
-        state = {name: own_copy(memory) for name, memory in session.state.items() if memory}
+        for name, memory in context.state.items():
+            check_state(memory, f"client {context.id}, round {context.round}: {name}, client.state")
+        state = {name: own_copy(memory) for name, memory in context.state.items() if memory}
         if self.local:
             state[LOCAL] = {name: self._weights[name].clone() for name in self._initial}
         if self.training.optimizer.state == "persist":
@@ -179,72 +178,72 @@ class Trainer:
         return state
 
     def load(self, shared: Payload) -> None:
-        """Puts shared weights into the resident net."""
+        """Puts shared weights into the net."""
         copy_into(self._weights, shared)
 
-    def received(self, job: Job) -> dict[str, Tensor]:
-        """All weights of the net as the job's round begins, where it is: the shared ones and the client's own."""
-        return self._here({**job.state.get(LOCAL, self._initial), **job.shared})
+    def received(self, request: ClientRequest) -> dict[str, Tensor]:
+        """All weights of the net as the request's round begins, where it is: the shared ones and the client's own."""
+        return self._here({**request.state.get(LOCAL, self._initial), **request.shared})
 
-    def receive(self, job: Job) -> Session:
-        """The resident net with the job's weights and the client's own; the session that its methods see."""
+    def receive(self, request: ClientRequest) -> RoundContext:
+        """Puts the request's weights and the client's own into the net; the round as its methods see it."""
         self._stage = "receive"
-        self._spares.begin()
-        own = job.state.get(LOCAL, self._initial)
-        self.load(self.received(job))
-        memory = {name: memory for name, memory in job.state.items() if not name.startswith("@")}
-        return Session(
-            id=job.client,
-            round=job.round,
-            rounds=job.rounds,
+        self._copies.begin()
+        own = request.state.get(LOCAL, self._initial)
+        self.load(self.received(request))
+        memory = {name: memory for name, memory in request.state.items() if not name.startswith("@")}
+        return RoundContext(
+            id=request.client,
+            round=request.round,
+            rounds=request.rounds,
             seed=self.seed,
             task=self.task,
             model=self.net,
-            anchor=self._here(job.shared),
-            train=self.share(job.client).train,
-            given=self.share(job.client).train,
-            inbox=self._here(job.inbox),
+            anchor=self._here(request.shared),
+            train=self.share(request.client).train,
+            given=self.share(request.client).train,
+            inbox=self._here(request.inbox),
             state=own_copy(self._here(memory)),
-            spare=lambda weights: self._spares.take({**own, **weights}),
-            sweep=lambda net: self._sweep(net, job.client),
-            augment=lambda index, generator: self._augment(job.client, index, generator),
-            lr=learning_rate(self.training.optimizer, job.round, job.rounds),
+            spare=lambda weights: self._copies.take({**own, **weights}),
+            sweep=lambda net: self._sweep(net, request.client),
+            augment=lambda index, generator: self._augment(request.client, index, generator),
+            lr=learning_rate(self.training.optimizer, request.round, request.rounds),
         )
 
     def _here(self, tensors: Nested) -> Nested:
         """Nested tensors, on the device of the net."""
         return tensors if self.device.type == "cpu" else devices.moved(tensors, self.device)
 
-    def _train(self, session: Session, memory: Memory) -> float:
+    def _train(self, context: RoundContext, memory: Memory) -> float:
         """Local training; the mean loss over the images seen."""
-        training, rows = self.training, len(session.train)
+        training, rows = self.training, len(context.train)
         self._optimizer.recall(memory)
         self._descent.begin()
-        self._optimizer.lr = session.lr
-        rng.seed_dropout(self.seed, session.round, session.id, device=self.device)
-        order = rng.generator(self.seed, "batches", session.round, session.id)
-        views = rng.generator(self.seed, "augment", session.round, session.id) if training.augment else order
-        self._resident.begin(session.given)
+        self._optimizer.lr = context.lr
+        rng.seed_dropout(self.seed, context.round, context.id, device=self.device)
+        order = rng.generator(self.seed, "batches", context.round, context.id)
+        views = rng.generator(self.seed, "augment", context.round, context.id) if training.augment else order
+        self._guard.begin(context.given)
         self._stage = "prepare"
-        self.chain.prepare(session)
+        self.chain.prepare(context)
         self._stage = "training"
         losses, sizes = [], []
         for index in batches(rows, training.batch_size, order, epochs=training.epochs, steps=training.steps):
-            losses.append(self._step(session, index, views))
+            losses.append(self._step(context, index, views))
             sizes.append(len(index))
-        return mean_loss(losses, sizes, f"client {session.id}, round {session.round}")
+        return mean_loss(losses, sizes, f"client {context.id}, round {context.round}")
 
-    def _step(self, session: Session, index: Tensor, views: torch.Generator) -> Tensor:
+    def _step(self, context: RoundContext, index: Tensor, views: torch.Generator) -> Tensor:
         """One optimizer step on the rows `index`; the detached loss."""
-        batch = self._batch(session.train, index, views)
-        loss = self.chain.loss(session, batch)
-        self._descent.step(loss, lambda: self._correct(session))
-        session.step += 1
+        batch = self._batch(context.train, index, views)
+        loss = self.chain.loss(context, batch)
+        self._descent.step(loss, lambda: self._correct(context))
+        context.step += 1
         return loss.detach()
 
-    def _correct(self, session: Session) -> None:
+    def _correct(self, context: RoundContext) -> None:
         """Gradients as the methods change them, then clipped."""
-        self.chain.correct(session)
+        self.chain.correct(context)
         if self.training.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.net.parameters(), self.training.clip_norm)
 
@@ -265,7 +264,7 @@ class Trainer:
         """Another augmented view of a client's training images in the given rows."""
         return self.inputs(chosen(self.share(client).train, index), generator)[0]
 
-    def _sweep(self, net: Net, client: int) -> Iterator[Swept]:
+    def _sweep(self, net: Net, client: int) -> Iterator[SweepPart]:
         """A pass over a client's training images as `Client.sweep` gives it; the net's mode is put back at the end."""
         images, training = self.share(client).train, net.training
         net.eval()
@@ -273,7 +272,7 @@ class Trainer:
             for rows in spans(images):
                 with torch.no_grad():
                     features = net.features(self._layout(self._normalise(images[rows].x)))
-                    swept = Swept(rows, features, net.head(features))
+                    swept = SweepPart(rows, features, net.head(features))
                 yield swept
         finally:
             net.train(training)
@@ -282,15 +281,16 @@ class Trainer:
         return x.contiguous(memory_format=torch.channels_last) if self._channels_last else x
 
     @contextmanager
-    def _named(self, job: Job) -> Iterator[None]:
+    def _named(self, request: ClientRequest) -> Iterator[None]:
         """Errors inside the block say which client, round, stage and strategy they come from."""
         try:
-            with torch.enable_grad(), devices.settings_kept(f"client {job.client}, round {job.round}, {self.chain}"):
+            where = f"client {request.client}, round {request.round}, {self.chain}"
+            with torch.enable_grad(), devices.settings_kept(where):
                 yield
         except Exception as error:
-            self._resident.restore()
+            self._guard.restore()
             if not isinstance(error, UserError):
-                where = f"client {job.client}, round {job.round}, stage {self._stage}, strategy {self.chain}"
+                where = f"client {request.client}, round {request.round}, stage {self._stage}, strategy {self.chain}"
                 error.add_note(f"fedmed: in {where}")
             raise
 

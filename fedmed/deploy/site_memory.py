@@ -15,8 +15,8 @@ from flwr.clientapp import ClientApp
 
 from fedmed.errors import refuse
 from fedmed.files import write_atomically
+from fedmed.flower.messages import CONFIG, client_id
 from fedmed.flower.records import load_memory, save_memory
-from fedmed.flower.wire import CONFIG, client_id
 from fedmed.rundir.tensors import pack_state, unpack_state
 
 HOME = "~/.fedmed/site"

@@ -11,13 +11,13 @@ from typing import Annotated
 from annotated_types import Ge
 from flwr.app import Message
 
-from fedmed.client import Job, Outcome, Trainer
-from fedmed.client.cohort import Cohort, obstacle
+from fedmed.client import ClientRequest, ClientResult, Trainer
+from fedmed.client.batched import BatchedTrainer, obstacle
 from fedmed.engine.base import Engine
 from fedmed.engine.inprocess import InProcessGrid
-from fedmed.flower import Failed, LocalGrid, app_of
-from fedmed.flower.client_app import Replies
-from fedmed.flower.wire import read_job
+from fedmed.flower import ClientFailure, LocalGrid, app_of
+from fedmed.flower.client_app import train_reply
+from fedmed.flower.messages import read_request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +41,9 @@ class CohortGrid(InProcessGrid):
 
     def __init__(self, trainer: Trainer, clients: int, size: int) -> None:
         super().__init__(app_of(trainer), clients)
-        self._cohort, self._reply, self._size = Cohort(trainer), Replies(trainer), size
+        self._trainer, self._batched, self._size = trainer, BatchedTrainer(trainer), size
 
-    def stream(self, messages: Iterable[Message]) -> Iterator[Message | Failed]:
+    def stream(self, messages: Iterable[Message]) -> Iterator[Message | ClientFailure]:
         together: list[Message] = []
         for message in messages:
             if message.metadata.message_type == "train" and self._fits(message, together):
@@ -60,7 +60,7 @@ class CohortGrid(InProcessGrid):
         node = message.metadata.dst_node_id
         return len(together) < self._size and all(node != other.metadata.dst_node_id for other in together)
 
-    def _trained(self, messages: Sequence[Message]) -> Iterator[Message | Failed]:
+    def _trained(self, messages: Sequence[Message]) -> Iterator[Message | ClientFailure]:
         """Replies of clients that train in lock step, or one after another where what one raises ends it for all.
 
         The time is shared out evenly.
@@ -68,20 +68,23 @@ class CohortGrid(InProcessGrid):
         if not messages:
             return
         began = time.perf_counter()
-        jobs = [read_job(message, self.contexts[message.metadata.dst_node_id]) for message in messages]
+        requests = [read_request(message, self.contexts[message.metadata.dst_node_id]) for message in messages]
         try:
-            outcomes = self._cohort.train(jobs)
+            results = self._batched.train(requests)
         except Exception:
             yield from super().stream(messages)
             return
-        seconds = (time.perf_counter() - began) / len(jobs)
-        for message, job, outcome in zip(messages, jobs, outcomes, strict=True):
+        seconds = (time.perf_counter() - began) / len(requests)
+        for message, request, result in zip(messages, requests, results, strict=True):
             self.contexts.begin(message.metadata.dst_node_id)
-            yield self._told(message, job, outcome, seconds)
+            yield self._answered(message, request, result, seconds)
             self.contexts.settle(message.metadata.dst_node_id)
 
-    def _told(self, message: Message, job: Job, outcome: Callable[[], Outcome], seconds: float) -> Message | Failed:
+    def _answered(
+        self, message: Message, request: ClientRequest, result: Callable[[], ClientResult], seconds: float
+    ) -> Message | ClientFailure:
         try:
-            return self._reply(message, self.contexts[message.metadata.dst_node_id], job, outcome(), seconds)
+            context = self.contexts[message.metadata.dst_node_id]
+            return train_reply(self._trainer, message, context, request, result(), seconds)
         except Exception as error:
-            return Failed(message, error)
+            return ClientFailure(message, error)

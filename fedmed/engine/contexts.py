@@ -45,7 +45,7 @@ class Contexts:
             self[node].state = before
 
     def name(self, node: int) -> str:
-        """Whose a node is, in words: a client's, or one of those after them (`fedmed.flower.testing`)."""
+        """Whose a node is, in words: a client's, or one of those after them (`fedmed.flower.server_evaluation`)."""
         return f"client {node - 1}" if node <= self._nodes else "the server's test images"
 
     def __getitem__(self, node: int) -> Context:

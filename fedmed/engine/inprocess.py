@@ -11,7 +11,7 @@ from flwr.clientapp import ClientApp
 from fedmed.client import Trainer
 from fedmed.engine.base import Engine
 from fedmed.engine.local import NodeGrid, error_reply
-from fedmed.flower import Failed, LocalGrid, app_of
+from fedmed.flower import ClientFailure, LocalGrid, app_of
 from fedmed.flower.records import owned
 
 
@@ -30,20 +30,20 @@ class InProcessGrid(NodeGrid):
         super().__init__(clients)
         self._app = app
 
-    def stream(self, messages: Iterable[Message]) -> Iterator[Message | Failed]:
+    def stream(self, messages: Iterable[Message]) -> Iterator[Message | ClientFailure]:
         for message in messages:
             node = message.metadata.dst_node_id
             self.contexts.begin(node)
             yield self._lent(message)
             self.contexts.settle(node)
 
-    def _lent(self, message: Message) -> Message | Failed:
+    def _lent(self, message: Message) -> Message | ClientFailure:
         node = message.metadata.dst_node_id
         try:
             return self._app(message, self.contexts[node])
         except Exception as error:
             self.contexts.undo(node)
-            return Failed(message, error)
+            return ClientFailure(message, error)
 
     def answers(self, messages: Sequence[Message]) -> list[Message]:
         return [self._answer(message) for message in messages]
@@ -52,7 +52,7 @@ class InProcessGrid(NodeGrid):
         self.contexts.begin(message.metadata.dst_node_id)
         reply = self._lent(message)
         self.contexts.settle(message.metadata.dst_node_id)
-        if isinstance(reply, Failed):
+        if isinstance(reply, ClientFailure):
             return error_reply(*reply)
         reply.content = owned(reply.content)
         return reply

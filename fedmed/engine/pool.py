@@ -18,7 +18,7 @@ from fedmed.engine.local import NodeGrid, cores, error_reply
 from fedmed.engine.scheduler import ClientScheduler
 from fedmed.engine.worker_factory import WorkerFactory
 from fedmed.errors import refuse
-from fedmed.flower import Failed, LocalGrid
+from fedmed.flower import ClientFailure, LocalGrid
 from fedmed.flower.records import owned
 
 
@@ -58,10 +58,10 @@ class PoolGrid(NodeGrid):
     def close(self) -> None:
         self._crew.close()
 
-    def stream(self, messages: Iterable[Message]) -> Iterator[Message | Failed]:
+    def stream(self, messages: Iterable[Message]) -> Iterator[Message | ClientFailure]:
         for done in self._crew.work(messages, self.client_timeout):
             if done.error is not None:
-                yield Failed(done.message, done.error)
+                yield ClientFailure(done.message, done.error)
             else:
                 yield Message(done.content, reply_to=done.message)
 

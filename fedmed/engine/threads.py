@@ -19,7 +19,7 @@ from fedmed.engine.base import Engine
 from fedmed.engine.contexts import fresh_context
 from fedmed.engine.local import NodeGrid, cores, error_reply
 from fedmed.errors import refuse
-from fedmed.flower import Failed, LocalGrid, app_of
+from fedmed.flower import ClientFailure, LocalGrid, app_of
 from fedmed.flower.records import owned
 
 
@@ -60,11 +60,11 @@ class ThreadGrid(NodeGrid):
         """Waits for the clients that are training, and starts no more."""
         self._threads.shutdown(cancel_futures=True)
 
-    def stream(self, messages: Iterable[Message]) -> Iterator[Message | Failed]:
+    def stream(self, messages: Iterable[Message]) -> Iterator[Message | ClientFailure]:
         for message, future in self._answered(messages):
             error = future.exception()
             if isinstance(error, Exception):
-                yield Failed(message, error)
+                yield ClientFailure(message, error)
             else:
                 yield future.result()
 

@@ -1,10 +1,10 @@
 """fedmed's methods as Flower apps: `client_app` and `strategy` also serve in a Flower project of your own."""
 
 from fedmed.flower.client_app import app_of, client_app
-from fedmed.flower.faults import ClientError, Failed, FaultRow, Tolerance
+from fedmed.flower.faults import ClientError, ClientFailure, FaultRow, FaultTolerance
 from fedmed.flower.grid import LocalGrid
 from fedmed.flower.identity import identify
-from fedmed.flower.rounds import Progress, RoundResult
+from fedmed.flower.rounds import RoundResult, ServerState
 from fedmed.flower.strategy import MethodStrategy
 
 strategy = MethodStrategy
@@ -12,13 +12,13 @@ strategy = MethodStrategy
 
 __all__ = [
     "ClientError",
-    "Failed",
+    "ClientFailure",
     "FaultRow",
+    "FaultTolerance",
     "LocalGrid",
     "MethodStrategy",
-    "Progress",
     "RoundResult",
-    "Tolerance",
+    "ServerState",
     "app_of",
     "client_app",
     "identify",

@@ -11,10 +11,10 @@ from flwr.app import Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from torch import Tensor
 
-from fedmed.client import Job, Outcome, Share, Trainer, Training
+from fedmed.client import ClientData, ClientRequest, ClientResult, Trainer, Training
+from fedmed.flower.messages import METRICS, OUTPUTS, POOLED, answer, client_id, flat, read_request
 from fedmed.flower.records import pack, save_memory
-from fedmed.flower.testing import score_batches
-from fedmed.flower.wire import METRICS, OUTPUTS, POOLED, answer, client_id, flat, read_job
+from fedmed.flower.server_evaluation import score_batches
 from fedmed.method import Chain, Method, chain
 from fedmed.models.net import Net
 from fedmed.tasks import Task
@@ -26,7 +26,7 @@ def client_app(
     net: Net,
     task: Task,
     training: Training,
-    share: Callable[[int], Share],
+    share: Callable[[int], ClientData],
     normalise: Callable[[Tensor], Tensor] = Tensor.float,
     seed: int = 0,
     channels_last: bool = False,
@@ -52,26 +52,26 @@ def client_app(
 
 def app_of(trainer: Trainer) -> ClientApp:
     """The ClientApp of a trainer."""
-    app, reply = ClientApp(), Replies(trainer)
+    app = ClientApp()
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
         started = time.perf_counter()
-        job = read_job(message, context)
-        outcome = trainer.train(job)
-        return reply(message, context, job, outcome, time.perf_counter() - started)
+        request = read_request(message, context)
+        result = trainer.train(request)
+        return train_reply(trainer, message, context, request, result, time.perf_counter() - started)
 
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:
-        job = read_job(message, context)
-        values: dict[str, Any] = {"partition-id": job.client, "num-examples": 0}
+        request = read_request(message, context)
+        values: dict[str, Any] = {"partition-id": request.client, "num-examples": 0}
         content = RecordDict()
         with torch.no_grad():
-            for name, tally in trainer.tallies(job).items():
+            for name, tally in trainer.tallies(request).items():
                 scores = tally.scores()
                 values.update(flat(name, scores))
                 values[f"{name}.num-examples"] = scores.examples
-                if job.pooled and name in POOLED and not trainer.training.private:
+                if request.pooled and name in POOLED and not trainer.training.private:
                     content[OUTPUTS + name] = pack(tally.packed())
         values["num-examples"] = values.get("test.num-examples", 0)
         content[METRICS] = MetricRecord(values)
@@ -87,16 +87,19 @@ def app_of(trainer: Trainer) -> ClientApp:
     return app
 
 
-class Replies:
-    """The answers of clients that have trained, and whose weights the trainer still holds."""
+def train_reply(
+    trainer: Trainer,
+    message: Message,
+    context: Context,
+    request: ClientRequest,
+    result: ClientResult,
+    seconds: float,
+) -> Message:
+    """The answer of a client that has trained; what the client keeps goes to its context.
 
-    def __init__(self, trainer: Trainer) -> None:
-        self._trainer = trainer
-
-    def __call__(self, message: Message, context: Context, job: Job, outcome: Outcome, seconds: float) -> Message:
-        """The answer to a message; what the client keeps goes to its context."""
-        exact = self._trainer.training.compression.exact
-        arrays = pack(outcome.weights if exact else self._trainer.compress(job, outcome.state))
-        if outcome.state or context.state:
-            save_memory(outcome.state, context.state)
-        return Message(answer(job.client, outcome, arrays, seconds), reply_to=message)
+    trainer: still holds the client's weights, as it has trained nobody since. seconds: that training took.
+    """
+    weights = result.weights if trainer.training.compression.exact else trainer.compress(request, result.state)
+    if result.state or context.state:
+        save_memory(result.state, context.state)
+    return Message(answer(request.client, result, pack(weights), seconds), reply_to=message)

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 from flwr.app import Message
 
+from fedmed.checks import MismatchError
 from fedmed.errors import Fault, UserError
-from fedmed.sound import AmissError
 
 RAISED = "ClientAppException occurred. Message: "
 """What Flower's simulation writes between a traceback and what the client's app raised."""
@@ -34,7 +34,7 @@ class NoAnswerError(Exception):
         return str(self.args[0])
 
 
-class Failed(NamedTuple):
+class ClientFailure(NamedTuple):
     """What comes of a message in place of an answer. error: what the client raised, or what ended it."""
 
     asked: Message
@@ -42,7 +42,7 @@ class Failed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tolerance:
+class FaultTolerance:
     """What becomes of a round in which a client is at fault.
 
     on_client_error: stop ends the run there; skip leaves the client out of that round, and its memory as it was.
@@ -67,7 +67,7 @@ class Tolerance:
         return ClientError(Fault(where, expected, f"{left}, as others were at fault (faults.jsonl)", fix))
 
 
-STRICT = Tolerance()
+STRICT = FaultTolerance()
 """A client at fault ends the run."""
 
 
@@ -75,7 +75,7 @@ def described(error: Exception) -> str:
     """What a client raised, in words that say the same wherever it ran."""
     if isinstance(error, UserError):
         return "\n".join(str(replace(fault, where=where)).removeprefix(": ") for fault, where in _places(error))
-    return str(error) if isinstance(error, AmissError | NoAnswerError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, MismatchError | NoAnswerError) else f"{type(error).__name__}: {error}"
 
 
 def reason(text: str | None) -> str:
@@ -86,7 +86,7 @@ def reason(text: str | None) -> str:
 
 def in_words(where: str, error: Exception) -> tuple[Fault, ...]:
     """What ends a run of which a client was at fault. where: client, round, stage and strategy."""
-    if isinstance(error, AmissError):
+    if isinstance(error, MismatchError):
         return (Fault(where, error.expected, error.got, GO_ON),)
     if isinstance(error, UserError):
         return tuple(

@@ -14,8 +14,8 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid
 
 from fedmed.flower.grid import LocalGrid
+from fedmed.flower.nodes import checked, roster
 from fedmed.flower.records import load_memory, save_memory
-from fedmed.flower.replies import checked, roster
 
 
 def hand_over_memory(app: ClientApp) -> ClientApp:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fedmed.method import Payload
 from fedmed.metrics import Scores
-from fedmed.server import Spent
+from fedmed.server import PrivacySpent
 
 Row = dict[str, float | int]
 
@@ -37,11 +37,11 @@ class RoundResult:
     asked: int = 0
     missing: list[Row] = field(default_factory=list)
     simulated: float | None = None
-    spent: Spent | None = None
+    spent: PrivacySpent | None = None
 
 
 @dataclass(slots=True, kw_only=True)
-class Progress:
+class ServerState:
     """Where a run stands on the server: all that a resumed run needs besides the weights and the clients' memory."""
 
     round: int = 0
@@ -50,5 +50,5 @@ class Progress:
 
 
 def mean_loss(rows: Sequence[Row]) -> float:
-    """Mean training loss over the images of all clients that trained; NaN where none did."""
+    """WeightedMean training loss over the images of all clients that trained; NaN where none did."""
     return sum(r["loss"] * r["examples"] for r in rows) / sum(r["examples"] for r in rows) if rows else nan

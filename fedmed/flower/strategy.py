@@ -12,16 +12,15 @@ from torch import Tensor
 
 from fedmed.devices import PROCESSOR, moved, settings_kept
 from fedmed.errors import UserError
-from fedmed.flower.border import Border
-from fedmed.flower.exchange import exchange
-from fedmed.flower.faults import STRICT, Failed, FaultRow, Tolerance
-from fedmed.flower.gate import Gate
-from fedmed.flower.grid import LocalGrid
+from fedmed.flower.collect import ReplyCollector
+from fedmed.flower.faults import STRICT, ClientFailure, FaultRow, FaultTolerance
+from fedmed.flower.grid import LocalGrid, exchange
 from fedmed.flower.identity import identify
+from fedmed.flower.messages import TrainReply, ask, count_bytes
+from fedmed.flower.nodes import ClientNode, members
 from fedmed.flower.records import pack, unpack
-from fedmed.flower.replies import Member, members
-from fedmed.flower.rounds import Progress, RoundResult, Row, mean_loss
-from fedmed.flower.wire import Reply, ask, count_bytes
+from fedmed.flower.rounds import RoundResult, Row, ServerState, mean_loss
+from fedmed.flower.validation import ReplyValidator
 from fedmed.method import Chain, Method, Server, chain
 from fedmed.metrics import Tally
 from fedmed.server import IDEAL, Aggregation, AverageServerOptimizer, Conditions, ServerOptimizer
@@ -61,8 +60,8 @@ class MethodStrategy(Strategy):
         pooled: Callable[[], Tally] | None = None,
         after_round: Callable[[RoundResult], bool] = lambda result: False,
         history: bool = True,
-        progress: Progress | None = None,
-        tolerance: Tolerance = STRICT,
+        progress: ServerState | None = None,
+        tolerance: FaultTolerance = STRICT,
         on_fault: Callable[[FaultRow], None] = lambda row: None,
     ) -> None:
         identify()
@@ -73,10 +72,10 @@ class MethodStrategy(Strategy):
         self._optimizer = optimizer or AverageServerOptimizer()
         self._evaluates, self._evaluate_clients, self._adapted = evaluates, evaluate_clients, adapted
         self._pooled = pooled
-        self.progress = progress or Progress()
+        self.progress = progress or ServerState()
         self._tolerance, self._on_fault = tolerance, on_fault
         self._grid: Grid | None = None
-        self._members: dict[int, Member] = {}
+        self._members: dict[int, ClientNode] = {}
         self._clients: dict[int, int] = {}
         self._rounds, self._history = 0, history
         self._shared: dict[str, Tensor] = {}
@@ -101,12 +100,12 @@ class MethodStrategy(Strategy):
         return self._messages("train", [c for c in asked if c not in lost], server_round, arrays, config)
 
     def aggregate_train(
-        self, server_round: int, replies: Iterable[Message | Failed]
+        self, server_round: int, replies: Iterable[Message | ClientFailure]
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
         """The new shared weights; `ClientError` if clients were at fault, `ValueError` if none answered."""
         aggregation, border, gate = self._aggregation(server_round), self._border(), self._gate("train", server_round)
 
-        def read(message: Message, client: int) -> Reply:
+        def read(message: Message, client: int) -> TrainReply:
             reply = border.read(message, client, self._members[client])
             if not self._result.clients:
                 self._meet(reply)
@@ -137,9 +136,9 @@ class MethodStrategy(Strategy):
         names = frozenset(self._shared) if self._parameters is None else self._parameters
         return Aggregation(self._chain, server, self._optimizer, names, self._conditions, self._result.asked)
 
-    def _border(self) -> Border:
+    def _border(self) -> ReplyValidator:
         images = sum(member.images for member in self._members.values())
-        return Border(
+        return ReplyValidator(
             shared=self._shared,
             methods=self._chain.members,
             compression=self._conditions.compression,
@@ -147,8 +146,8 @@ class MethodStrategy(Strategy):
             seconds=self._tolerance.client_timeout,
         )
 
-    def _gate(self, stage: str, round: int) -> Gate:
-        return Gate(
+    def _gate(self, stage: str, round: int) -> ReplyCollector:
+        return ReplyCollector(
             self._tolerance,
             self._on_fault,
             stage=stage,
@@ -166,7 +165,7 @@ class MethodStrategy(Strategy):
             return []
         return self._messages("evaluate", list(self._members), server_round, arrays, config)
 
-    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message | Failed]) -> MetricRecord | None:
+    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message | ClientFailure]) -> MetricRecord | None:
         """Keeps a row per client; the mean over clients of every metric that is defined for some."""
         rows: list[Row] = []
         tallies: dict[str, Tally] = {}
@@ -257,14 +256,14 @@ class MethodStrategy(Strategy):
         content = ask(arrays, inbox, {**config, **numbers, **also})
         return [Message(content, self._members[c].node, kind, group_id=str(round)) for c in clients]
 
-    def _meet(self, reply: Reply) -> None:
+    def _meet(self, reply: TrainReply) -> None:
         """Brings weights and the server's memory to the device of the replies, where they are averaged."""
         received = (reply.report.weights, *reply.payloads.values())
         there = next((tensor.device for tensors in received for tensor in tensors.values()), PROCESSOR)
         self._shared.update(moved(self._shared, there))
         self.progress.state.update(moved(self.progress.state, there))
 
-    def _note(self, reply: Reply) -> bool:
+    def _note(self, reply: TrainReply) -> bool:
         """Keeps the client's row and counts its bytes; whether it came in time."""
         report, up = reply.report, reply.up
         self._result.up += up

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 from torch import Tensor
 
+from fedmed.checks import MismatchError, check_finite
 from fedmed.config.build import build
 from fedmed.config.stored import check_code, check_values, read_stored
 from fedmed.data.batches import spans
@@ -27,7 +28,6 @@ from fedmed.models.start import create
 from fedmed.rundir import checkpoint
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.tensors import pack_weights
-from fedmed.sound import AmissError, check_finite
 
 KEYS = ("images", "test_images")
 """Where an npz file of images to predict may keep them, the first that is there."""
@@ -89,7 +89,7 @@ def _weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
     weights = _kept_weights(kept, best=best)
     try:
         check_finite(weights, "weights of a model")
-    except AmissError as error:
+    except MismatchError as error:
         fix = "The run diverged: train it anew with a lower optimizer.lr."
         raise refuse(str(kept.path), error.expected, error.got, fix) from error
     return weights

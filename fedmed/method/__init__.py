@@ -1,9 +1,9 @@
 """The contract of a method, and `chain`, which makes one method of several."""
 
 from fedmed.method.chain import Chain, chain
+from fedmed.method.client import Batch, Client, Payload, RoundContext, Scope, State, SweepPart
 from fedmed.method.contract import Method, Setup
-from fedmed.method.server_views import Report, Server, Withheld
-from fedmed.method.views import Batch, Client, Payload, Scope, Session, State, Swept
+from fedmed.method.server import Report, Server, UnavailableWeights
 
 __all__ = [
     "Batch",
@@ -12,12 +12,12 @@ __all__ = [
     "Method",
     "Payload",
     "Report",
+    "RoundContext",
     "Scope",
     "Server",
-    "Session",
     "Setup",
     "State",
-    "Swept",
-    "Withheld",
+    "SweepPart",
+    "UnavailableWeights",
     "chain",
 ]

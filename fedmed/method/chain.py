@@ -11,10 +11,10 @@ from dataclasses import replace
 from torch import Tensor
 
 from fedmed.errors import Fault, UserError, refuse
-from fedmed.method.calls import called, logits, numbers, scalar, stepped, tensors, weighing
+from fedmed.method.client import Batch, Payload, RoundContext, Scope
 from fedmed.method.contract import HOOKS, Method, Setup
-from fedmed.method.server_views import Report, Server
-from fedmed.method.views import Batch, Payload, Scope, Session
+from fedmed.method.hooks import called, logits, numbers, scalar, stepped, tensors, weighing
+from fedmed.method.server import Report, Server
 from fedmed.models.net import Net
 
 SLOTS = ("loss", "weights", "predict")
@@ -64,54 +64,54 @@ class Chain:
     def check(self, setup: Setup) -> list[Fault]:
         return [fault for name, method in self._each("check") for fault in called(name, method.check, setup)]
 
-    def prepare(self, session: Session) -> None:
+    def prepare(self, context: RoundContext) -> None:
         for name, method in self._each("prepare"):
-            called(name, method.prepare, session.view(name))
+            called(name, method.prepare, context.client(name))
 
-    def loss(self, session: Session, batch: Batch) -> Tensor:
+    def loss(self, context: RoundContext, batch: Batch) -> Tensor:
         """The supervised term plus every penalty, scalar."""
         name, holder = self._slot["loss"]
-        total = scalar(called(name, holder.loss, session.view(name), batch), _at(name, "loss", session))
+        total = scalar(called(name, holder.loss, context.client(name), batch), _at(name, "loss", context))
         for name, method in self._each("penalty"):
-            term = called(name, method.penalty, session.view(name), batch)
-            total = total + scalar(term, _at(name, "penalty", session))
+            term = called(name, method.penalty, context.client(name), batch)
+            total = total + scalar(term, _at(name, "penalty", context))
         if not isinstance(total, Tensor) or not total.requires_grad:
             got = "one without a gradient" if isinstance(total, Tensor) else type(total).__name__
-            raise refuse(_at(name, "loss", session), "a tensor with a gradient", got, "Compute it from batch.logits.")
+            raise refuse(_at(name, "loss", context), "a tensor with a gradient", got, "Compute it from batch.logits.")
         return total
 
-    def correct(self, session: Session) -> None:
+    def correct(self, context: RoundContext) -> None:
         for name, method in self._each("correct"):
-            called(name, method.correct, session.view(name))
+            called(name, method.correct, context.client(name))
 
-    def report(self, session: Session) -> dict[str, Payload]:
+    def report(self, context: RoundContext) -> dict[str, Payload]:
         """What each member sends, by its name."""
         return {
-            name: tensors(called(name, method.report, session.view(name)), _at(name, "report", session))
+            name: tensors(called(name, method.report, context.client(name)), _at(name, "report", context))
             for name, method in self._each("report")
         }
 
-    def audit(self, session: Session, truth: Tensor) -> dict[str, float]:
+    def audit(self, context: RoundContext, truth: Tensor) -> dict[str, float]:
         """What each member's inner values are worth, as `<member>.<name>`."""
         found = {
-            n: numbers(called(n, method.audit, session.view(n), truth), _at(n, "audit", session))
+            n: numbers(called(n, method.audit, context.client(n), truth), _at(n, "audit", context))
             for n, method in self._each("audit")
         }
         return {f"{name}.{key}": value for name, values in found.items() for key, value in values.items()}
 
-    def predict(self, net: Net, x: Tensor, scope: Scope, session: Session | None) -> Tensor:
+    def predict(self, net: Net, x: Tensor, scope: Scope, context: RoundContext | None) -> Tensor:
         name, holder = self._slot["predict"]
-        found = called(name, holder.predict, net, x, scope, None if session is None else session.view(name))
+        found = called(name, holder.predict, net, x, scope, None if context is None else context.client(name))
         return logits(found, len(x), f"{name}.predict, {scope}")
 
     def weights(self, server: Server, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]]) -> Tensor:
         name, holder = self._slot["weights"]
-        given = called(name, holder.weights, server.view(name), _of(name, reports, payloads))
+        given = called(name, holder.weights, server.member(name), _of(name, reports, payloads))
         return weighing(given, len(reports), _in(name, "weights", server))
 
     def update(self, server: Server, old: Payload, mean: Payload) -> Payload:
         for name, method in self._each("update"):
-            new = called(name, method.update, server.view(name), old, mean)
+            new = called(name, method.update, server.member(name), old, mean)
             mean = stepped(new, mean, _in(name, "update", server))
         return mean
 
@@ -120,7 +120,7 @@ class Chain:
     ) -> dict[str, Payload]:
         """What each member sends down next round, by its name."""
         return {
-            n: tensors(called(n, m.combine, server.view(n), _of(n, reports, payloads)), _in(n, "combine", server))
+            n: tensors(called(n, m.combine, server.member(n), _of(n, reports, payloads)), _in(n, "combine", server))
             for n, m in self._each("combine")
         }
 
@@ -157,8 +157,8 @@ def _of(name: str, reports: Sequence[Report], payloads: Sequence[Mapping[str, Pa
     return [replace(r, payload=p.get(name, {})) for r, p in zip(reports, payloads, strict=True)]
 
 
-def _at(name: str, hook: str, session: Session) -> str:
-    return f"{name}.{hook}, client {session.id}, round {session.round}"
+def _at(name: str, hook: str, context: RoundContext) -> str:
+    return f"{name}.{hook}, client {context.id}, round {context.round}"
 
 
 def _in(name: str, hook: str, server: Server) -> str:

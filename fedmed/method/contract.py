@@ -12,8 +12,8 @@ from torch import Tensor
 
 from fedmed.config.experiment import Optimizer
 from fedmed.errors import Fault
-from fedmed.method.server_views import Report, Server
-from fedmed.method.views import Batch, Client, Payload, Scope
+from fedmed.method.client import Batch, Client, Payload, Scope
+from fedmed.method.server import Report, Server
 from fedmed.models.net import Net
 from fedmed.tasks import Task
 

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedmed.client import Job, Trainer
+from fedmed.client import ClientRequest, Trainer
 from fedmed.data.batches import spans
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
-from fedmed.method import Scope, Session
+from fedmed.method import RoundContext, Scope
 from fedmed.run.parts import Parts
 from fedmed.rundir.checkpoint import Checkpoint
 from fedmed.rundir.kept_images import Panel, Shown, save
@@ -48,18 +48,18 @@ def _shown(parts: Parts, saved: Checkpoint) -> Shown | None:
     if not len(test) or (local and parts.engine.remote):
         predicted: dict[str, Panel | None] = {}
     else:
-        session = parts.trainer.receive(_job(parts, saved, 0)) if local else None
+        context = parts.trainer.receive(_request(parts, saved, 0)) if local else None
         parts.trainer.load(saved.shared)
-        predicted = _test(parts.trainer, test, session)
+        predicted = _test(parts.trainer, test, context)
     if training is None and not predicted:
         return None
     client = 0 if local else None
     return Shown(kind=parts.task.kind, names=parts.task.names, client=client, training=training, **predicted)
 
 
-def _job(parts: Parts, saved: Checkpoint, client: int) -> Job:
+def _request(parts: Parts, saved: Checkpoint, client: int) -> ClientRequest:
     """What the client would get if there were one more round."""
-    return Job(
+    return ClientRequest(
         client=client,
         round=saved.round,
         rounds=parts.settings.rounds,
@@ -69,14 +69,14 @@ def _job(parts: Parts, saved: Checkpoint, client: int) -> Job:
     )
 
 
-def _test(trainer: Trainer, test: Examples, session: Session | None) -> dict[str, Panel | None]:
+def _test(trainer: Trainer, test: Examples, context: RoundContext | None) -> dict[str, Panel | None]:
     kind, count = trainer.task.kind, _room(test)
     rows = _spread(_ranking(test.y, kind), count)
     if kind == "segmentation":
-        return {"test": _panel(test, rows, _predicted(trainer, test, rows, session))}
+        return {"test": _panel(test, rows, _predicted(trainer, test, rows, context))}
     searched = _spread(np.arange(len(test)), SEARCHED)
     every = np.union1d(searched, rows)
-    predicted = dict(zip(every.tolist(), _predicted(trainer, test, every, session), strict=True))
+    predicted = dict(zip(every.tolist(), _predicted(trainer, test, every, context), strict=True))
     sure = np.array([_sureness(predicted[row], test[torch.tensor([row])], kind) for row in searched.tolist()])
     worst = searched[np.argsort(-sure, kind="stable")[: min(count, int((sure > 0).sum()))]]
     shown = {name: np.array([predicted[row] for row in of.tolist()]) for name, of in (("test", rows), ("bad", worst))}
@@ -100,16 +100,18 @@ def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return rows[((np.arange(count) + 0.5) * len(rows) / count).astype(np.int64)]
 
 
-def _predicted(trainer: Trainer, images: Examples, rows: NDArray[np.int64], session: Session | None) -> NDArray[Any]:
+def _predicted(
+    trainer: Trainer, images: Examples, rows: NDArray[np.int64], context: RoundContext | None
+) -> NDArray[Any]:
     """Probabilities (n, C) as float16, or classes (n, H, W), by the resident net as it stands."""
     part, trained = images[torch.from_numpy(rows)], trainer.net.training
-    scope: Scope = "test" if session is None else "client"
+    scope: Scope = "test" if context is None else "client"
     trainer.net.eval()
     found = []
     with torch.no_grad():
         for span in spans(part):
             x = trainer.inputs(part[span])[0]
-            p = trainer.task.probabilities(trainer.chain.predict(trainer.net, x, scope, session)).cpu()
+            p = trainer.task.probabilities(trainer.chain.predict(trainer.net, x, scope, context)).cpu()
             found.append(p.argmax(1).to(torch.uint8) if trainer.task.kind == "segmentation" else p.half())
     trainer.net.train(trained)
     return torch.cat(found).numpy()
@@ -163,17 +165,17 @@ def _client_panel(parts: Parts, saved: Checkpoint, client: int, rows: NDArray[np
     given = share.train[index]
     labels = _labels("given", given)
     if not parts.engine.remote and any(method.relabels for method in parts.chain.members.values()):
-        labels |= _labels("corrected", _in_force(parts.trainer, _job(parts, saved, client))[index])
+        labels |= _labels("corrected", _in_force(parts.trainer, _request(parts, saved, client))[index])
     truth, owner = _thin(share.truth[index].numpy()), np.full(len(rows), client)
     return Panel(index=rows, x=_pixels(given.x), truth=truth, client=owner, **labels)
 
 
-def _in_force(trainer: Trainer, job: Job) -> Examples:
+def _in_force(trainer: Trainer, request: ClientRequest) -> Examples:
     """The client's training images with the labels that its methods would put in force."""
-    session = trainer.receive(job)
+    context = trainer.receive(request)
     trainer.net.train()
-    trainer.chain.prepare(session)
-    return Examples(session.given.x.cpu(), session.train.y.cpu(), _processor(session.train.seen))
+    trainer.chain.prepare(context)
+    return Examples(context.given.x.cpu(), context.train.y.cpu(), _processor(context.train.seen))
 
 
 def _labels(name: str, examples: Examples) -> dict[str, NDArray[Any]]:

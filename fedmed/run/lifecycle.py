@@ -14,16 +14,17 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import Strategy
 from omegaconf import DictConfig, OmegaConf
 
+from fedmed.checks import MismatchError, check_finite
 from fedmed.config.build import build
 from fedmed.deploy.submit import submit, superlink_of
 from fedmed.devices import device_of, drawn_from, settings_kept
 from fedmed.errors import refuse
-from fedmed.flower import FaultRow, Progress, RoundResult, Tolerance, strategy
+from fedmed.flower import FaultRow, FaultTolerance, RoundResult, ServerState, strategy
 from fedmed.flower.memory import read_memory, write_memory
+from fedmed.flower.messages import flat
+from fedmed.flower.nodes import await_nodes
 from fedmed.flower.records import pack, unpack
-from fedmed.flower.replies import await_nodes
 from fedmed.flower.server_app import server_app
-from fedmed.flower.wire import flat
 from fedmed.heap import growing, keep_freed_memory
 from fedmed.run.apps import simulated_app
 from fedmed.run.directory import create, reopen
@@ -41,7 +42,6 @@ from fedmed.rundir.checkpoint import Checkpoint
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.final import Final, best_round, measured, summarise
 from fedmed.rundir.schema import check_result
-from fedmed.sound import AmissError, check_finite
 from fedmed.terminal.progress import Show
 from fedmed.tracking import Followed
 
@@ -110,7 +110,7 @@ class _Run:
         self._parts, self._kept, self._show, self._grid = parts, kept, show, grid
         self._rows: list[dict[str, Any]] = []
         self._touched: set[int] = set()
-        self._progress = Progress()
+        self._progress = ServerState()
 
     def go(self) -> Final:
         """All rounds after the last checkpoint, then the final evaluation."""
@@ -134,7 +134,7 @@ class _Run:
             after_round=self._after,
             history=False,
             progress=self._progress,
-            tolerance=Tolerance(
+            tolerance=FaultTolerance(
                 on_client_error=chosen.on_client_error,
                 min_clients=chosen.min_clients,
                 client_timeout=chosen.client_timeout,
@@ -220,7 +220,7 @@ class _Run:
         write_memory(self._grid, saved.clients)
         try:
             check_finite(saved.shared, f"weights after round {saved.round}")
-        except AmissError as error:
+        except MismatchError as error:
             fix = "It was written by an earlier version of fedmed; start a new run."
             raise refuse(str(self._kept.checkpoints), error.expected, error.got, fix) from error
         return saved.shared

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 
+from fedmed.flower.messages import flat
 from fedmed.flower.rounds import RoundResult, Row, mean_loss
-from fedmed.flower.wire import flat
 from fedmed.metric_direction import HIGHER_IS_BETTER, Directions, worst
 
 INNER = "inner."

@@ -6,7 +6,7 @@ from flwr.serverapp import Grid
 
 from fedmed.data.batches import spans
 from fedmed.flower import LocalGrid
-from fedmed.flower.testing import assess
+from fedmed.flower.server_evaluation import assess
 from fedmed.method import Payload
 from fedmed.metrics import Tally, tally
 from fedmed.run.parts import Parts

@@ -1,6 +1,6 @@
 """The server's half of a round."""
 
-from fedmed.server.aggregation import Aggregation, Mean
+from fedmed.server.aggregation import Aggregation, WeightedMean
 from fedmed.server.conditions import IDEAL, Conditions
 from fedmed.server.failures import DropoutFailures, Failures, NoneFailures
 from fedmed.server.optimizers import (
@@ -11,7 +11,7 @@ from fedmed.server.optimizers import (
     ServerOptimizer,
     YogiServerOptimizer,
 )
-from fedmed.server.privacy import GaussianPrivacy, NonePrivacy, Privacy, Spent
+from fedmed.server.privacy import GaussianPrivacy, NonePrivacy, Privacy, PrivacySpent
 from fedmed.server.sampling import AvailabilitySampling, BySizeSampling, Sampling, UniformSampling, sample
 from fedmed.server.system import NoneSystem, ProfileSystem, System
 
@@ -27,18 +27,18 @@ __all__ = [
     "DropoutFailures",
     "Failures",
     "GaussianPrivacy",
-    "Mean",
     "MomentumServerOptimizer",
     "NoneFailures",
     "NonePrivacy",
     "NoneSystem",
     "Privacy",
+    "PrivacySpent",
     "ProfileSystem",
     "Sampling",
     "ServerOptimizer",
-    "Spent",
     "System",
     "UniformSampling",
+    "WeightedMean",
     "YogiServerOptimizer",
     "sample",
 ]

@@ -8,17 +8,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from fedmed.checks import MismatchError, check_finite, check_state
 from fedmed.errors import UserError, refuse
-from fedmed.method import Chain, Payload, Report, Server, Withheld
+from fedmed.method import Chain, Payload, Report, Server, UnavailableWeights
 from fedmed.server.conditions import IDEAL, Conditions
 from fedmed.server.optimizers import ServerOptimizer
-from fedmed.sound import AmissError, check_finite, check_state
 
 OPTIMIZER = "@optimizer"
 """Name of the server optimizer's memory beside those of the members; a member's name never begins with @."""
 
 
-class Mean:
+class WeightedMean:
     """A weighted mean of named tensors that holds one sum, whatever the number of terms.
 
     sum_k w_k t_k over the terms in the order they are added, then divided by sum_k w_k; integer tensors: the maximum.
@@ -69,7 +69,7 @@ class Aggregation:
         self._privacy, self._asked = conditions.privacy, asked
         self._alike = conditions.sampling.alike or conditions.privacy.bounded
         self._streams, self._keeps = not chain.has("weights"), chain.keeps_weights
-        self._mean = Mean()
+        self._mean = WeightedMean()
         self._reports: list[Report] = []
         self._payloads: list[Mapping[str, Payload]] = []
 
@@ -83,7 +83,7 @@ class Aggregation:
         if self._streams:
             weights = self._privacy.clip(report.weights, self._server.shared)
             self._mean.add(weights, 1.0 if self._alike else float(report.examples))
-        report = replace(report, weights=_owned(report.weights) if self._keeps else Withheld())
+        report = replace(report, weights=_owned(report.weights) if self._keeps else UnavailableWeights())
         self._reports.append(report)
         self._payloads.append({member: _owned(payload) for member, payload in payloads.items()})
 
@@ -118,7 +118,7 @@ class Aggregation:
         """The tensors; `UserError` where they are not finite, though all that came was."""
         try:
             check_finite(tensors, what, was=self._server.shared)
-        except AmissError as error:
+        except MismatchError as error:
             where = f"round {self._server.round}, aggregate, strategy {self._chain}"
             fix = "Lower server.lr or optimizer.lr, or set clip_norm; the last checkpoint stays as it is."
             raise refuse(where, error.expected, error.got, fix) from error

@@ -9,7 +9,7 @@ from fedmed.compression import Compression, NoneCompression
 from fedmed.errors import Fault
 from fedmed.method import Chain
 from fedmed.server.failures import Failures, NoneFailures
-from fedmed.server.privacy import NonePrivacy, Privacy, Spent
+from fedmed.server.privacy import NonePrivacy, Privacy, PrivacySpent
 from fedmed.server.sampling import BySizeSampling, Sampling, UniformSampling
 from fedmed.server.system import NoneSystem, System
 
@@ -38,7 +38,7 @@ class Conditions:
             got, fix = "sampling=by_size, which asks by what clients hold", "Set sampling=uniform."
             yield Fault("privacy=gaussian", "clients asked whatever they hold", got, fix)
 
-    def spent(self, rounds: int, clients: int, count: int | None) -> Spent | None:
+    def spent(self, rounds: int, clients: int, count: int | None) -> PrivacySpent | None:
         """The privacy that so many rounds have cost. count: how many clients are asked in a round; None for all."""
         drawn = clients if count is None else min(count, clients)
         return self.privacy.spent(rounds, clients=clients, asked=drawn if self.sampling.uniform else None)

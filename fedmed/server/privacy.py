@@ -31,7 +31,7 @@ UNCOVERED = {
 """Hooks of a method that noise on the mean cannot cover, and why."""
 
 
-class Spent(NamedTuple):
+class PrivacySpent(NamedTuple):
     """The privacy that a run has spent: (epsilon, delta)-differential privacy at the level of clients."""
 
     epsilon: float
@@ -56,7 +56,7 @@ class Privacy(ABC):
         """The mean over `asked` clients, with noise."""
 
     @abstractmethod
-    def spent(self, rounds: int, *, clients: int, asked: int | None) -> Spent | None:
+    def spent(self, rounds: int, *, clients: int, asked: int | None) -> PrivacySpent | None:
         """What so many rounds have cost; None where nothing is promised.
 
         asked: how many of the clients are drawn for a round, all as likely; None where they are not drawn like this.
@@ -118,7 +118,7 @@ class GaussianPrivacy(Privacy):
         draws, std = rng.generator(seed, "privacy", round), self.noise_multiplier * self.clip_norm / asked
         return {n: t + std * torch.randn(t.shape, generator=draws, dtype=t.dtype).to(t.device) for n, t in mean.items()}
 
-    def spent(self, rounds: int, *, clients: int, asked: int | None) -> Spent:
+    def spent(self, rounds: int, *, clients: int, asked: int | None) -> PrivacySpent:
         from flwr.serverapp import (
             GaussianPrivacyEvent,
             NeighboringRelation,
@@ -139,7 +139,7 @@ class GaussianPrivacy(Privacy):
         accountant = RdpAccountant(model)
         event = GaussianPrivacyEvent(noise_multiplier=noise, sample_size=size, population_size=clients)
         accountant.compose(event, rounds)
-        return Spent(accountant.get_epsilon(self.delta), self.delta)
+        return PrivacySpent(accountant.get_epsilon(self.delta), self.delta)
 
     def faults(self, methods: Chain) -> Iterator[Fault]:
         try:

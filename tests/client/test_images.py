@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fedmed import devices
 from fedmed.client.images import arriving, augmented, chosen, labelled, placed
-from fedmed.client.jobs import Share
+from fedmed.client.request import ClientData
 from fedmed.data.augment import Augment
 from fedmed.data.examples import Examples
 from fedmed.data.normalise import Normalise, normaliser
@@ -21,7 +21,7 @@ SHARES = TOYS["multiclass"].shares
 TRAIN, WHOLE = SHARES[0].train.x.nbytes, sum(e.x.nbytes for e in (SHARES[0].train, SHARES[0].val, SHARES[0].test))
 
 
-def where(share: Share) -> str:
+def where(share: ClientData) -> str:
     """One letter per tensor, capital for those on the device: pixels and labels of train, val, test."""
     parts = (share.train, share.val, share.test)
     return "".join("xX"[isinstance(e.x, Elsewhere)] + "yY"[isinstance(e.y, Elsewhere)] for e in parts)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from fedmed.client import Training
-from fedmed.client.precision import SCALE, Descent, lower
+from fedmed.client.precision import SCALE, GradientStep, lower
 from fedmed.config.experiment import Optimizer
-from fedmed.method import Batch, Client, Method, Payload, Swept
+from fedmed.method import Batch, Client, Method, Payload, SweepPart
 from fedmed.models.net import Net
 from fedmed.optimizers import make_optimizer
 from fedmed.strategies.fedavg import FedAvg
@@ -60,7 +60,7 @@ class Spy(Method):
         return {"features": client.collect(client.model)[0]}
 
 
-def _check(given: Batch | Swept) -> None:
+def _check(given: Batch | SweepPart) -> None:
     assert given.features.dtype == given.logits.dtype == torch.float32
     assert torch.equal(given.logits, given.logits.bfloat16().float()), "the pass was not in half precision"
 
@@ -87,9 +87,9 @@ def test_a_lowered_net_can_be_copied_pickled_and_fail() -> None:
     assert not torch.equal(copied(x), net(x)), "the copy's pass uses the weights of the first"
 
 
-def from_two(precision: Any) -> tuple[nn.Parameter, Descent]:
+def from_two(precision: Any) -> tuple[nn.Parameter, GradientStep]:
     weight = nn.Parameter(torch.tensor([2.0]))
-    return weight, Descent(make_optimizer(Optimizer(lr=0.5), [weight]), precision, torch.device("cpu"))
+    return weight, GradientStep(make_optimizer(Optimizer(lr=0.5), [weight]), precision, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("precision", ["full", "bf16", "fp16"])
@@ -120,9 +120,11 @@ def test_a_step_that_overflows_is_left_out_and_the_next_round_starts_afresh() ->
 def test_clipping_measures_unscaled_gradients() -> None:
     training = Training(optimizer=Optimizer(lr=1.0), batch_size=12, clip_norm=1e-3, precision="fp16")
     trainer = trainer_of(TOY, FedAvg(), training)
-    job = job_of(trainer)
+    request = job_of(trainer)
     moved = {
-        n: t - job.shared[n] for n, t in trainer.train(job).weights.items() if n in dict(trainer.net.named_parameters())
+        n: t - request.shared[n]
+        for n, t in trainer.train(request).weights.items()
+        if n in dict(trainer.net.named_parameters())
     }
     length = sum(float(t.double().square().sum()) for t in moved.values()) ** 0.5
     assert length == pytest.approx(1e-3, rel=1e-2)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fedmed.flower import Progress
+from fedmed.flower import ServerState
 from fedmed.flower.records import save_memory
 from fedmed.method import Method
 from fedmed.rundir import checkpoint
@@ -57,7 +57,7 @@ def _resumed(toy: Toy, method: Method, half: Ended, folder: Path) -> Ended:
     grid = grid_of(toy, method)
     for client, memory in saved.clients.items():
         save_memory(memory, grid.memory(client))
-    progress = Progress(round=saved.round, **saved.server)
+    progress = ServerState(round=saved.round, **saved.server)
     assert not same(saved.shared, initial(toy, method))
     return federate(toy, method, rounds=4, clients_per_round=2, shared=saved.shared, grid=grid, progress=progress)
 

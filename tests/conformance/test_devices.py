@@ -17,7 +17,7 @@ from fedmed.config.experiment import Optimizer
 from fedmed.data.augment import StandardAugment
 from fedmed.data.examples import Examples
 from fedmed.engine.cohort import CohortEngine
-from fedmed.flower import Progress, app_of
+from fedmed.flower import ServerState, app_of
 from fedmed.flower.records import save_memory
 from fedmed.method import Chain, Client, Method, Payload, Report, Server, chain
 from fedmed.rundir import checkpoint
@@ -236,7 +236,7 @@ def test_stopped_and_resumed_there_equals_straight_here(home: Case, tmp_path: Pa
         grid = grid_on(device, toy, method)
         for client, memory in saved.clients.items():
             save_memory(memory, grid.memory(client))
-        progress = Progress(round=saved.round, **saved.server)
+        progress = ServerState(round=saved.round, **saved.server)
         ended = trained(toy, method, device, grid=grid, shared=saved.shared, progress=progress)
     losses = expected.losses[2:]
     assert_equal(brought_home(ended), replace(expected, losses=losses))

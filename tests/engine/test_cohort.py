@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fedmed.client import Training
-from fedmed.client.cohort import obstacle
+from fedmed.client.batched import obstacle
 from fedmed.config.experiment import Optimizer
 from fedmed.data.augment import StandardAugment
 from fedmed.engine.cohort import CohortEngine, CohortGrid

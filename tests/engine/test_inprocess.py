@@ -5,7 +5,7 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from fedmed.engine.inprocess import InprocessEngine, InProcessGrid
-from fedmed.flower import Failed, LocalGrid
+from fedmed.flower import ClientFailure, LocalGrid
 from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Client, Method, Payload
 from fedmed.strategies.fedavg import FedAvg
@@ -107,7 +107,7 @@ def test_an_app_of_the_users_own_that_fails_leaves_its_context_as_it_was() -> No
 
 def test_streaming_goes_on_after_a_client_that_raises() -> None:
     failed, good = grid(Breaks()).stream([ask(Breaks(), 2), ask(Breaks(), 3)])
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, ClientFailure)
     assert repr(failed.error) == "KeyError('lost')"
     assert failed.asked.metadata.dst_node_id == 2
     assert isinstance(good, Message)

@@ -22,7 +22,7 @@ from fedmed.engine.shared_memory import SharedMemoryBlock
 from fedmed.engine.worker import TaskBuffers
 from fedmed.engine.worker_factory import WorkerFactory
 from fedmed.errors import UserError, refuse
-from fedmed.flower import Failed, LocalGrid
+from fedmed.flower import ClientFailure, LocalGrid
 from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Client, Method, Payload
 from fedmed.strategies.fedavg import FedAvg
@@ -167,7 +167,7 @@ def test_what_a_client_raises_comes_here(what: str, kind: type[Exception], text:
         replies = place.stream([ask(Odd(), node) for node in (1, 2, 3)])
         assert next(replies).metadata.src_node_id == 1
         failed = next(replies)
-        assert isinstance(failed, Failed)
+        assert isinstance(failed, ClientFailure)
         assert isinstance(failed.error, kind)
         assert text in str(failed.error)
         if kind is not UserError:

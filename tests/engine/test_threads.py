@@ -11,7 +11,7 @@ from torch import nn
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.engine.threads import ThreadsEngine
 from fedmed.errors import UserError
-from fedmed.flower import Failed
+from fedmed.flower import ClientFailure
 from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Client, Method, Payload
 from fedmed.strategies.fedavg import FedAvg
@@ -62,7 +62,7 @@ def test_a_failing_client_is_an_error_reply_or_raised_and_keeps_its_memory() -> 
         assert (bad.has_error(), good.has_error()) == (True, False)
         assert load_memory(place.memory(2)) == {}
         _, failed = place.stream([ask(Counts(), 1), ask(Counts(), 3)])
-        assert isinstance(failed, Failed)
+        assert isinstance(failed, ClientFailure)
         assert "lost" in str(failed.error)
 
 

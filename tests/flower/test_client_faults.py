@@ -12,7 +12,7 @@ import torch
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.engine.pool import PoolEngine
 from fedmed.engine.threads import ThreadsEngine
-from fedmed.flower import ClientError, FaultRow, Tolerance
+from fedmed.flower import ClientError, FaultRow, FaultTolerance
 from fedmed.method import chain
 from fedmed.server import Conditions
 from fedmed.strategies.scaffold import Scaffold
@@ -23,10 +23,10 @@ from tests.toys import TOYS, Ended, federate, grid_of, multiclass, same, shared_
 TOY = replace(TOYS["multiclass"], shares=shared_out(multiclass, 7))
 """More clients than two workers have slots."""
 
-SKIP = Tolerance(on_client_error="skip")
+SKIP = FaultTolerance(on_client_error="skip")
 
 
-def run(kind: str, grid: Any = None, tolerance: Tolerance = SKIP, **options: Any) -> tuple[Ended, list[FaultRow]]:
+def run(kind: str, grid: Any = None, tolerance: FaultTolerance = SKIP, **options: Any) -> tuple[Ended, list[FaultRow]]:
     rows: list[FaultRow] = []
     method = chain(Scaffold(), Faulty(kind=kind))
     grid = grid or grid_of(TOY, method, kind=InProcessGrid)
@@ -68,7 +68,7 @@ def test_a_round_goes_on_without_a_client_at_fault(kind: str, without: Ended, se
 @pytest.mark.parametrize("kind", SAID)
 def test_a_run_stops_at_a_client_at_fault_and_names_it(kind: str) -> None:
     with pytest.raises((ClientError, OutageError)) as raised:
-        run(kind, tolerance=Tolerance())
+        run(kind, tolerance=FaultTolerance())
     said = " ".join([str(raised.value), *getattr(raised.value, "__notes__", [])])
     assert f"client {CLIENT}, round {ROUND}, train, strategy scaffold+faulty" in said
     assert "fedmed run resume=DIR" in said
@@ -150,7 +150,7 @@ def test_a_pool_ends_a_client_that_hangs(without: Ended, pools: Any) -> None:
 
 def test_a_pool_ends_a_run_whose_client_hangs_and_names_it(pools: Any) -> None:
     with pytest.raises(ClientError, match=r"client 3, round 2, train, .* no answer within client_timeout=1 s"):
-        run("hangs", pools("hangs"), Tolerance(client_timeout=1.0))
+        run("hangs", pools("hangs"), FaultTolerance(client_timeout=1.0))
 
 
 @pytest.mark.filterwarnings("ignore:client 3. its worker process")

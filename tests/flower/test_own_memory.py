@@ -13,7 +13,7 @@ from torch import Tensor
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.engine.pool import PoolEngine
 from fedmed.errors import DamageError
-from fedmed.flower import LocalGrid, Tolerance
+from fedmed.flower import FaultTolerance, LocalGrid
 from fedmed.method import Batch, Client, Method, Payload, Report, Server, chain
 from tests.toys import TOYS, Ended, federate, grid_of, multiclass, same, shared_out, trainer_of
 
@@ -90,7 +90,7 @@ def test_images_and_labels_changed_in_place_end_the_run_whatever_it_tolerates(
     with pytest.raises(
         DamageError, match=rf"client 1, round 2: .* got client.train.{name} changed. Call client.relabel"
     ):
-        run(Keeper(changes=changes), make, tolerance=Tolerance(on_client_error="skip"), on_fault=rows.append)
+        run(Keeper(changes=changes), make, tolerance=FaultTolerance(on_client_error="skip"), on_fault=rows.append)
     assert [(row["client"], row["round"]) for row in rows] == [(1, 2)]
     TOY.shares[1].train.y.copy_(own.shares[1].train.y)
     TOY.shares[1].train.x.copy_(own.shares[1].train.x)

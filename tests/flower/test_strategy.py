@@ -10,7 +10,7 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg as FlowerFedAvg
 
 from fedmed.engine.inprocess import InProcessGrid
-from fedmed.flower import ClientError, Progress, RoundResult, strategy
+from fedmed.flower import ClientError, RoundResult, ServerState, strategy
 from fedmed.flower.records import pack, unpack
 from fedmed.method import Batch, Client, Method, chain
 from fedmed.server import AverageServerOptimizer
@@ -219,7 +219,7 @@ def test_progress_says_where_to_go_on() -> None:
 
 def test_nothing_is_left_to_do_after_the_last_round() -> None:
     shared = initial(TOY, FedAvg())
-    done = federate(TOY, FedAvg(), rounds=2, shared=shared, progress=Progress(round=2))
+    done = federate(TOY, FedAvg(), rounds=2, shared=shared, progress=ServerState(round=2))
     assert done.results == []
     assert same(done.shared, shared)
 

@@ -119,11 +119,11 @@ def test_check_gathers_the_faults_of_all() -> None:
 
 def test_the_slot_gives_the_loss_and_penalties_add_up() -> None:
     trainer = trainer_of(TOY, Chain({"half": Half(), "loud": Loud(factor=3.0)}))
-    session = trainer.receive(job_of(trainer))
+    context = trainer.receive(job_of(trainer))
     train = TOY.shares[0].train
     features, logits = torch.full((2, 2), 0.25), torch.full((2, 3), 0.5, requires_grad=True)
     batch = Batch(train.x[:2], train.y[:2], None, torch.arange(2), features, logits)
-    assert float(trainer.chain.loss(session, batch)) == 3 * 3.0 + 0.5 + 3 * 1.0
+    assert float(trainer.chain.loss(context, batch)) == 3 * 3.0 + 0.5 + 3 * 1.0
 
 
 def test_prediction_goes_to_the_member_that_overrides_it() -> None:

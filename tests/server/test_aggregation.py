@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fedmed.errors import UserError
 from fedmed.method import Method, Payload, Report, Server, chain
-from fedmed.server import Aggregation, AverageServerOptimizer, Mean, sample
+from fedmed.server import Aggregation, AverageServerOptimizer, WeightedMean, sample
 
 
 def test_all_clients_take_part_unless_fewer_are_asked() -> None:
@@ -33,7 +33,7 @@ def test_every_client_is_as_likely() -> None:
 
 def test_the_mean_sums_weighted_terms_in_order_and_divides_once() -> None:
     terms = [(torch.tensor([0.1 * i, 1.0 / (i + 1)]), float(3 * i + 1)) for i in range(5)]
-    mean = Mean()
+    mean = WeightedMean()
     total = torch.zeros(2)
     for tensor, weight in terms:
         mean.add({"w": tensor}, weight)
@@ -42,7 +42,7 @@ def test_the_mean_sums_weighted_terms_in_order_and_divides_once() -> None:
 
 
 def test_integers_take_the_maximum() -> None:
-    mean = Mean()
+    mean = WeightedMean()
     for steps in (3, 9, 5):
         mean.add({"steps": torch.tensor(steps)}, 1.0)
     result = mean.result()["steps"]
@@ -50,7 +50,7 @@ def test_integers_take_the_maximum() -> None:
 
 
 def test_terms_may_be_overwritten_once_added_and_are_not_touched() -> None:
-    mean, lent = Mean(), {"w": torch.ones(2), "n": torch.tensor(1)}
+    mean, lent = WeightedMean(), {"w": torch.ones(2), "n": torch.tensor(1)}
     mean.add(lent, 1.0)
     assert lent["w"].tolist() == [1, 1]
     lent["w"].fill_(9), lent["n"].fill_(9)
@@ -62,7 +62,7 @@ def test_terms_may_be_overwritten_once_added_and_are_not_touched() -> None:
 
 
 def test_weights_that_are_all_zero_are_refused() -> None:
-    mean = Mean()
+    mean = WeightedMean()
     mean.add({"w": torch.ones(1)}, 0.0)
     with pytest.raises(ZeroDivisionError, match="weights of all clients' models are 0"):
         mean.result()

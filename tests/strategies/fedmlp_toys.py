@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fedmed.data.examples import Examples
-from fedmed.method import Batch, Client, Report, Session, Swept
+from fedmed.method import Batch, Client, Report, RoundContext, SweepPart
 from fedmed.models.net import Net
 from fedmed.strategies.fedmlp import FedMLP
 from fedmed.tasks import MultiLabel
@@ -48,7 +48,7 @@ def client_of(
     logits = torch.zeros_like(y) if logits is None else logits
     given = Examples(torch.zeros(len(y), 1, 2, 2), y, seen)
     net = Net(nn.Identity(), Fixed(logits))
-    session = Session(
+    context = RoundContext(
         id=4,
         round=round,
         rounds=9,
@@ -61,10 +61,10 @@ def client_of(
         inbox={"fedmlp": inbox or {}},
         state={"fedmlp": state or {}},
         spare=lambda weights: net,
-        sweep=lambda net: iter([Swept(slice(0, len(y)), features, logits)]),
+        sweep=lambda net: iter([SweepPart(slice(0, len(y)), features, logits)]),
         augment=lambda index, generator: given.x[index],
     )
-    return session.view("fedmlp")
+    return context.client("fedmlp")
 
 
 def batch_of(logits: Tensor, y: Tensor, seen: Tensor | None) -> Batch:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fedmed.data.examples import Examples
 from fedmed.errors import UserError
-from fedmed.method import Batch, Client, Session, Swept, chain
+from fedmed.method import Batch, Client, RoundContext, SweepPart, chain
 from fedmed.models.net import Net
 from fedmed.strategies.fedia import FedIA
 from fedmed.tasks import Segmentation
@@ -33,7 +33,7 @@ def client_of(
     """A client in one of nine rounds, whose model predicts p (N, H, W) whatever comes."""
     given = Examples(torch.zeros(len(y), 1, *y.shape[1:]), y, seen)
     net = Net(nn.Identity(), nn.Identity())
-    session = Session(
+    context = RoundContext(
         id=0,
         round=round,
         rounds=9,
@@ -46,10 +46,10 @@ def client_of(
         inbox={"fedia": {"due": torch.tensor([due]), "share": torch.tensor([0.25]), "weighted": torch.tensor(True)}},
         state={"fedia": state or {}},
         spare=lambda weights: net,
-        sweep=lambda net: iter([Swept(slice(0, len(y)), p, logits_of(p))]),
+        sweep=lambda net: iter([SweepPart(slice(0, len(y)), p, logits_of(p))]),
         augment=lambda index, generator: given.x[index],
     )
-    return session.view("fedia")
+    return context.client("fedia")
 
 
 def batch_of(p: Tensor, y: Tensor, seen: Tensor | None = None, index: Tensor | None = None) -> Batch:

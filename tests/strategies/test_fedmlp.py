@@ -213,7 +213,7 @@ def test_m8_stage_1(fields: dict[str, Any], expected: float, views: int) -> None
 def total(method: FedMLP, round: int, y: Tensor, seen: Tensor | None) -> float:
     """Loss and penalty of P against the teacher's G; a second view gives P again."""
     client = client_of(y, seen, round=round, logits=P.logit())
-    client._session.spare = lambda weights: Net(nn.Identity(), Fixed(G.logit()))
+    client._context.spare = lambda weights: Net(nn.Identity(), Fixed(G.logit()))
     client.scratch["shift"] = torch.zeros(3)
     batch = batch_of(P.logit(), y, seen)
     return float(method.loss(client, batch) + method.penalty(client, batch))

@@ -11,7 +11,7 @@ from fedmed import rng
 from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
 from fedmed.errors import UserError
-from fedmed.method import Batch, Client, Payload, Report, Server, Setup, Swept, chain
+from fedmed.method import Batch, Client, Payload, Report, Server, Setup, SweepPart, chain
 from fedmed.server import Aggregation, AverageServerOptimizer
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedplvm import FedPLVM
@@ -33,13 +33,13 @@ def client_of(
 ) -> Client:
     """A prepared client whose training images have these features."""
     trainer = trainer_of(TOY, method)
-    session = trainer.receive(job_of(trainer, round=2))
+    context = trainer.receive(job_of(trainer, round=2))
     z = torch.as_tensor(features, dtype=torch.float32)
-    session.sweep = lambda net: iter([Swept(slice(0, len(z)), z, z)])
-    session.train = Examples(torch.zeros(len(z), 1, 8, 8), torch.tensor(y))
-    session.task = MultiClass(classes=classes)
-    session.inbox = {"fedplvm": inbox}
-    client = session.view("fedplvm")
+    context.sweep = lambda net: iter([SweepPart(slice(0, len(z)), z, z)])
+    context.train = Examples(torch.zeros(len(z), 1, 8, 8), torch.tensor(y))
+    context.task = MultiClass(classes=classes)
+    context.inbox = {"fedplvm": inbox}
+    client = context.client("fedplvm")
     method.prepare(client)
     return client
 

@@ -57,6 +57,6 @@ def test_frozen_parameters_are_left_alone() -> None:
 def _drift(method: FedProx) -> float:
     training = type(TRAINING)(optimizer=Optimizer(lr=0.05), batch_size=4, epochs=3)
     trainer = trainer_of(TOY, method, training)
-    job = job_of(trainer)
-    weights = trainer.train(job).weights
-    return sum(float((weights[n] - job.shared[n]).square().sum()) for n, _ in trainer.net.named_parameters())
+    request = job_of(trainer)
+    weights = trainer.train(request).weights
+    return sum(float((weights[n] - request.shared[n]).square().sum()) for n, _ in trainer.net.named_parameters())

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from fedmed.client import Trainer
 from fedmed.config.experiment import Optimizer
-from fedmed.method import Batch, Payload, Session, Setup, chain
+from fedmed.method import Batch, Payload, RoundContext, Setup, chain
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.moon import Moon
 from tests.toys import TOYS, federate, job_of, same, trainer_of
@@ -17,9 +17,9 @@ MU, TEMPERATURE = 2.0, 0.7
 
 def test_the_penalty_is_the_contrast_of_equation_3() -> None:
     trainer = trainer_of(TOY, Moon(mu=MU, temperature=TEMPERATURE))
-    session, batch, previous = _second_round(trainer)
-    penalty = trainer.chain.members["moon"].penalty(session.view("moon"), batch)
-    global_z = _features(session.anchor, batch.x)
+    context, batch, previous = _second_round(trainer)
+    penalty = trainer.chain.members["moon"].penalty(context.client("moon"), batch)
+    global_z = _features(context.anchor, batch.x)
     previous_z = _features(previous, batch.x)
     terms = []
     for z, near, far in zip(batch.features.tolist(), global_z.tolist(), previous_z.tolist(), strict=True):
@@ -31,11 +31,11 @@ def test_the_penalty_is_the_contrast_of_equation_3() -> None:
 
 def test_the_gradient_flows_through_the_net_in_training_only() -> None:
     trainer = trainer_of(TOY, Moon(mu=MU))
-    session, batch, _ = _second_round(trainer)
-    trainer.chain.members["moon"].penalty(session.view("moon"), batch).backward()
+    context, batch, _ = _second_round(trainer)
+    trainer.chain.members["moon"].penalty(context.client("moon"), batch).backward()
     assert trainer.net.get_parameter("features.conv.weight").grad.abs().sum() > 0
     assert trainer.net.get_parameter("head.weight").grad is None
-    assert all(p.grad is None for net in trainer._spares.nets for p in net.parameters())
+    assert all(p.grad is None for net in trainer._copies.nets for p in net.parameters())
 
 
 def test_in_its_first_round_a_client_trains_as_under_fedavg() -> None:
@@ -75,12 +75,12 @@ def test_segmentation_is_refused() -> None:
     assert fault.got == "segmentation"
 
 
-def _second_round(trainer: Trainer) -> tuple[Session, Batch, Payload]:
-    """A client's second round after one local step: its session, a batch, and its previous model's weights."""
+def _second_round(trainer: Trainer) -> tuple[RoundContext, Batch, Payload]:
+    """A client's second round after one local step: its context, a batch, and its previous model's weights."""
     state = trainer.train(job_of(trainer)).state
     shared = {name: t + 0.1 if t.is_floating_point() else t for name, t in trainer.shared.items()}
-    session = trainer.receive(job_of(trainer, round=2, shared=shared, state=state))
-    trainer.chain.prepare(session)
+    context = trainer.receive(job_of(trainer, round=2, shared=shared, state=state))
+    trainer.chain.prepare(context)
     trainer.net.train().zero_grad()
     with torch.no_grad():
         for p in trainer.net.parameters():
@@ -88,7 +88,7 @@ def _second_round(trainer: Trainer) -> tuple[Session, Batch, Payload]:
     train = TOY.shares[0].train[:5]
     features = trainer.net.features(train.x)
     batch = Batch(train.x, train.y, None, torch.arange(5), features, trainer.net.head(features))
-    return session, batch, state["moon"]["previous"]
+    return context, batch, state["moon"]["previous"]
 
 
 def _features(weights: Payload, x: Tensor) -> Tensor:

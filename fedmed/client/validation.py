@@ -1,4 +1,4 @@
-"""What a client checks before anything leaves it or is remembered: the server's border would refuse it anyway."""
+"""What a client checks before anything leaves it or is remembered: the server would refuse it anyway."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from math import isfinite
 import torch
 from torch import Tensor
 
+from fedmed.checks import MismatchError, check_finite
 from fedmed.errors import refuse
 from fedmed.method import Payload, State
-from fedmed.sound import AmissError, check_finite
 
 ROOM = 1 << 28
 """Bytes that a method may report, or four times those of the weights where that is more."""
@@ -36,7 +36,7 @@ def check_weights(weights: Mapping[str, Tensor], received: Payload, where: str) 
     """Raises `UserError` where weights after training are NaN or infinite, shared or not. where: client and round."""
     try:
         check_finite(weights, "weights after training", was=received)
-    except AmissError as error:
+    except MismatchError as error:
         raise refuse(where, error.expected, error.got, DIVERGED) from error
 
 

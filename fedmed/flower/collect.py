@@ -1,4 +1,4 @@
-"""The gate: the answers of sound clients get through, and what the others did is told."""
+"""Collecting a round's replies: those that are sound are used, and each client at fault leaves a row."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import TypeVar
 from flwr.app import Message
 from flwr.serverapp import Grid
 
+from fedmed.checks import MismatchError
 from fedmed.errors import DamageError, Fault, UserError
 from fedmed.flower.faults import (
     GO_ON,
     ClientError,
-    Failed,
+    ClientFailure,
     FaultRow,
+    FaultTolerance,
     NoAnswerError,
-    Tolerance,
     described,
     in_words,
     reason,
 )
 from fedmed.flower.grid import LocalGrid
-from fedmed.sound import AmissError
 
 T = TypeVar("T")
 
 
-class Gate:
+class ReplyCollector:
     """What comes of a round's messages of one kind.
 
     stage: train or evaluate. clients: by node. grid: takes back what a client at fault was to remember; None for none.
@@ -34,7 +34,7 @@ class Gate:
 
     def __init__(
         self,
-        tolerance: Tolerance,
+        tolerance: FaultTolerance,
         on_fault: Callable[[FaultRow], None],
         *,
         stage: str,
@@ -47,7 +47,7 @@ class Gate:
         self._stage, self._round, self._strategy = stage, round, strategy
         self.faulty: list[int] = []
 
-    def passed(self, answers: Iterable[Message | Failed], read: Callable[[Message, int], T]) -> Iterator[T]:
+    def passed(self, answers: Iterable[Message | ClientFailure], read: Callable[[Message, int], T]) -> Iterator[T]:
         """What `read` makes of each answer and its client, in order; raises where the run is to end.
 
         On a grid that is not of this machine all answers are there at once, so all that are amiss are named.
@@ -73,16 +73,16 @@ class Gate:
         if self.faulty and (end := self._tolerance.too_few(left, round=self._round, stage=self._stage)):
             raise end
 
-    def _read(self, answer: Message | Failed, read: Callable[[Message, int], T]) -> tuple[int, T | Exception]:
+    def _read(self, answer: Message | ClientFailure, read: Callable[[Message, int], T]) -> tuple[int, T | Exception]:
         """The client, and what is made of its answer, or what is wrong with it."""
-        if isinstance(answer, Failed):
+        if isinstance(answer, ClientFailure):
             return self._clients[answer.asked.metadata.dst_node_id], answer.error
         client = self._clients[answer.metadata.src_node_id]
         if answer.has_error():
             return client, NoAnswerError(reason(answer.error.reason))
         try:
             return client, read(answer, client)
-        except AmissError as error:
+        except MismatchError as error:
             return client, error
 
     def _note(self, client: int, error: Exception) -> None:
@@ -94,7 +94,7 @@ class Gate:
 
 def _raised(error: Exception, where: str, faults: list[Fault]) -> Exception:
     """What ends the run: the error itself where its traceback leads to somebody's code."""
-    if isinstance(error, UserError | AmissError | NoAnswerError):
+    if isinstance(error, UserError | MismatchError | NoAnswerError):
         return ClientError(*faults)
     error.add_note(f"fedmed: {where}. {GO_ON}")
     return error

@@ -51,7 +51,7 @@ class Batch:
     cache: dict[str, Any] = field(default_factory=dict)
 
 
-class Swept(NamedTuple):
+class SweepPart(NamedTuple):
     """One part of a pass over a client's training images: their rows, features and logits, without gradients."""
 
     rows: slice
@@ -60,7 +60,7 @@ class Swept(NamedTuple):
 
 
 @dataclass(slots=True, kw_only=True)
-class Session:
+class RoundContext:
     """One client's round as the engine keeps it; the members of a chain see it through `Client`.
 
     anchor, inbox: the shared weights as the round began, and what members find from the server, by member's name; all
@@ -82,20 +82,20 @@ class Session:
     inbox: Mapping[str, Payload]
     state: dict[str, dict[str, State]]
     spare: Callable[[Payload], Net]
-    sweep: Callable[[Net], Iterator[Swept]]
+    sweep: Callable[[Net], Iterator[SweepPart]]
     augment: Callable[[Tensor, torch.Generator], Tensor]
     step: int = 0
     lr: float = 0.0
-    views: dict[str, Client] = field(default_factory=dict)
     _received: Net | None = None
     _shared: list[Shared] | None = None
     _own_anchor: Payload | None = None
+    _clients: dict[str, Client] = field(default_factory=dict)
 
-    def view(self, member: str) -> Client:
+    def client(self, member: str) -> Client:
         """The round as one member of the chain sees it, with a memory, an inbox and random numbers of its own."""
-        if member not in self.views:
-            self.views[member] = Client(self, member)
-        return self.views[member]
+        if member not in self._clients:
+            self._clients[member] = Client(self, member)
+        return self._clients[member]
 
     @property
     def own_anchor(self) -> Payload:
@@ -125,12 +125,12 @@ class Client:
     scratch: for this round only.
     """
 
-    __slots__ = ("_inbox", "_rng", "_session", "name", "scratch", "state")
+    __slots__ = ("_context", "_inbox", "_rng", "name", "scratch", "state")
 
-    def __init__(self, session: Session, name: str) -> None:
-        self._session = session
+    def __init__(self, context: RoundContext, name: str) -> None:
+        self._context = context
         self.name = name
-        self.state: dict[str, State] = session.state.setdefault(name, {})
+        self.state: dict[str, State] = context.state.setdefault(name, {})
         self._inbox: Payload | None = None
         self.scratch: dict[str, Any] = {}
         self._rng: torch.Generator | None = None
@@ -138,72 +138,72 @@ class Client:
     @property
     def id(self) -> int:
         """The client's number, from 0."""
-        return self._session.id
+        return self._context.id
 
     @property
     def round(self) -> int:
         """The round's number, from 1."""
-        return self._session.round
+        return self._context.round
 
     @property
     def rounds(self) -> int:
         """How many rounds the run has."""
-        return self._session.rounds
+        return self._context.rounds
 
     @property
     def step(self) -> int:
         """Optimizer steps done so far this round."""
-        return self._session.step
+        return self._context.step
 
     @property
     def lr(self) -> float:
         """The learning rate of this round."""
-        return self._session.lr
+        return self._context.lr
 
     @property
     def task(self) -> Task:
         """What the labels mean."""
-        return self._session.task
+        return self._context.task
 
     @property
     def model(self) -> Net:
         """The net in training."""
-        return self._session.model
+        return self._context.model
 
     @property
     def anchor(self) -> Payload:
         """The shared weights as the round began, by state-dict name; detached, read-only."""
-        return self._session.own_anchor
+        return self._context.own_anchor
 
     @property
     def inbox(self) -> Payload:
         """What the method's `combine` returned last round; empty in round 1."""
         if self._inbox is None:
-            self._inbox = copied(self._session.inbox.get(self.name, {}))
+            self._inbox = copied(self._context.inbox.get(self.name, {}))
         return self._inbox
 
     @property
     def shared(self) -> list[Shared]:
         """Every trainable parameter that is shared, beside its value in `anchor`."""
-        return self._session.shared
+        return self._context.shared
 
     @property
     def train(self) -> Examples:
         """The client's training images with the labels in force: those it was given, unless relabelled this round."""
-        return self._session.train
+        return self._context.train
 
     @property
     def given(self) -> Examples:
         """The client's training images with the labels it was given."""
-        return self._session.given
+        return self._context.given
 
     def relabel(self, y: Tensor, seen: Tensor | None) -> None:
         """Puts other labels in force for this round, shaped as in `Examples`; the given ones stay as they are."""
-        self._session.train = Examples(self.given.x, y, seen)
+        self._context.train = Examples(self.given.x, y, seen)
 
-    def sweep(self, net: Net) -> Iterator[Swept]:
+    def sweep(self, net: Net) -> Iterator[SweepPart]:
         """A pass over the training images, in order, part by part, in eval mode, without augmentation or gradients."""
-        return self._session.sweep(net)
+        return self._context.sweep(net)
 
     def collect(self, net: Net) -> tuple[Tensor, Tensor]:
         """Features (N, D) and logits (N, K) of all training images; see `sweep`, which holds only a part at a time."""
@@ -212,16 +212,16 @@ class Client:
 
     def view(self, batch: Batch) -> Tensor:
         """Another view of the batch's images (B, C, H, W), augmented anew as the run's `augment` says."""
-        return self._session.augment(batch.index, self.rng)
+        return self._context.augment(batch.index, self.rng)
 
     @property
     def received(self) -> Net:
         """The model as the round began (with this client's own local part), frozen, in eval mode."""
-        return self._session.received
+        return self._context.received
 
     def frozen(self, weights: Payload) -> Net:
         """The received model with `weights` (by state-dict name) in place of its own; frozen, in eval mode."""
-        return self._session.spare({**self.anchor, **weights})
+        return self._context.spare({**self.anchor, **weights})
 
     @property
     def rng(self) -> torch.Generator:
@@ -230,7 +230,7 @@ class Client:
         Batch order and dropout have streams of their own.
         """
         if self._rng is None:
-            s = self._session
+            s = self._context
             self._rng = rng.generator(s.seed, "method", self.name, s.round, s.id)
         return self._rng
 

@@ -12,10 +12,10 @@ from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from fedmed.client import Trainer
-from fedmed.flower.faults import Failed
+from fedmed.flower.faults import ClientFailure
 from fedmed.flower.grid import LocalGrid
+from fedmed.flower.messages import ARRAYS, CONFIG, OUTPUTS, ask, client_id
 from fedmed.flower.records import pack, unpack
-from fedmed.flower.wire import ARRAYS, CONFIG, OUTPUTS, ask, client_id
 from fedmed.method import Payload
 from fedmed.metrics import Tally
 
@@ -41,7 +41,7 @@ def assess(grid: LocalGrid, shared: Payload, into: Tally, batches: int, *, thoro
     limit, grid.client_timeout = grid.client_timeout, None  # of clients: the server waits for itself
     try:
         for answer in grid.stream([Message(content, first + n, f"query.{TEST}") for n in range(batches)]):
-            if isinstance(answer, Failed):
+            if isinstance(answer, ClientFailure):
                 raise answer.error
             arrays: Any = answer.content[OUTPUTS + TEST]
             into.merge(unpack(arrays))  # at once: an answer is lent until the next one comes

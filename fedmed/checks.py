@@ -15,7 +15,7 @@ from fedmed.errors import refuse
 Tensors = Mapping[str, Tensor]
 
 
-class AmissError(Exception):
+class MismatchError(Exception):
     """Something is not as it must be. expected, got: in words, as in `fedmed.errors.Fault`."""
 
     def __init__(self, expected: str, got: object) -> None:
@@ -27,27 +27,27 @@ class AmissError(Exception):
 
 
 def check_named(tensors: object, what: str) -> None:
-    """Raises `AmissError` unless it is a mapping of names to tensors."""
+    """Raises `MismatchError` unless it is a mapping of names to tensors."""
     if not isinstance(tensors, Mapping):
-        raise AmissError(f"{what} as a dict of tensors by name", _kind(tensors))
+        raise MismatchError(f"{what} as a dict of tensors by name", _kind(tensors))
     for name, tensor in tensors.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise AmissError(f"{what} as a dict of tensors by name", f"{_kind(tensor)} under {name!r}")
+            raise MismatchError(f"{what} as a dict of tensors by name", f"{_kind(tensor)} under {name!r}")
 
 
 def check_alike(tensors: Tensors, like: Tensors, what: str) -> None:
-    """Raises `AmissError` unless names, shapes and dtypes are those of `like`."""
+    """Raises `MismatchError` unless names, shapes and dtypes are those of `like`."""
     if missing := sorted(like.keys() - tensors.keys()):
-        raise AmissError(f"{what} with all {len(like)} entries", f"none named {_few(missing)}")
+        raise MismatchError(f"{what} with all {len(like)} entries", f"none named {_few(missing)}")
     if surplus := sorted(tensors.keys() - like.keys()):
-        raise AmissError(f"{what} with the {len(like)} entries that were sent", f"also {_few(surplus)}")
+        raise MismatchError(f"{what} with the {len(like)} entries that were sent", f"also {_few(surplus)}")
     for name, tensor in tensors.items():
         if tensor.shape != like[name].shape or tensor.dtype != like[name].dtype:
-            raise AmissError(f"{name} as {_form(like[name])}", _form(tensor))
+            raise MismatchError(f"{name} as {_form(like[name])}", _form(tensor))
 
 
 def check_finite(tensors: Tensors, what: str, *, times: float = 1.0, was: Tensors | None = None) -> None:
-    """Raises `AmissError` where a float entry is NaN or infinite, or would be after `times` of its like are added up.
+    """Raises `MismatchError` for a float entry that is NaN or infinite, or would be once `times` like it are added up.
 
     was: what the tensors were made of; what was not finite there and is the same now (a mask of -inf) may stay.
     """
@@ -57,7 +57,7 @@ def check_finite(tensors: Tensors, what: str, *, times: float = 1.0, was: Tensor
     for name, tensor in floats.items():
         if (wrong := _wrong(tensor, times, None if was is None else was.get(name))) is not None:
             expected = f"{what} that can be added up" if isfinite(wrong) else f"finite {what}"
-            raise AmissError(expected, f"{wrong:g} in {name}")
+            raise MismatchError(expected, f"{wrong:g} in {name}")
 
 
 def _longest(tensors: Tensors) -> float:

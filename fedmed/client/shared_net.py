@@ -1,8 +1,9 @@
-"""What clients of one trainer share: its net is put back where one left it otherwise; changed images are told of."""
+"""The net that clients of a trainer take turns with: restored where one left it otherwise; and its frozen copies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 
 from fedmed.data.examples import Examples
 from fedmed.errors import DamageError, Fault, refuse
+from fedmed.method import Payload
+from fedmed.models.net import Net
 
 KINDS = ("_modules", "_parameters", "_buffers")
 """Where a module of torch holds its parts and tensors, by name."""
@@ -24,7 +27,7 @@ class _Held(NamedTuple):
     trains: bool
 
 
-class Resident:
+class NetGuard:
     """A net as it was when this was made, of which values may change and nothing else; and a round's images."""
 
     def __init__(self, net: nn.Module) -> None:
@@ -74,3 +77,32 @@ class Resident:
                 tensor.requires_grad_(trains)
         if not all(module.training for module in self._modules):
             self._modules[0].train()
+
+
+class FrozenCopies:
+    """Copies of a net that serve round after round."""
+
+    def __init__(self, net: Net) -> None:
+        self._net = net
+        self.nets: list[Net] = []
+        self._used = 0
+
+    def begin(self) -> None:
+        """A new round, in which all copies are free again."""
+        self._used = 0
+
+    def take(self, weights: Payload) -> Net:
+        """A frozen net in eval mode with all weights as given, by state-dict name."""
+        if self._used == len(self.nets):
+            self.nets.append(copy.deepcopy(self._net).requires_grad_(False).eval())
+        net = self.nets[self._used]
+        self._used += 1
+        copy_into(net.state_dict(), weights)
+        return net
+
+
+def copy_into(target: Mapping[str, Tensor], source: Payload) -> None:
+    """Overwrites those tensors of the target that the source has, wherever they lie."""
+    with torch.no_grad():
+        for name, tensor in source.items():
+            target[name].copy_(tensor)

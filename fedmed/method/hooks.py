@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
+from fedmed.checks import MismatchError, check_alike, check_finite, check_named
 from fedmed.errors import UserError, refuse
-from fedmed.method.server_views import Server
-from fedmed.method.views import Client
-from fedmed.sound import AmissError, check_alike, check_finite, check_named
+from fedmed.method.client import Client
+from fedmed.method.server import Server
 
 T = TypeVar("T")
 Payload = Mapping[str, Tensor]
@@ -31,8 +31,8 @@ def called(member: str, hook: Callable[..., T], *given: Any) -> T:
         raise
 
 
-def _place(member: str, hook: Callable[..., Any], view: object) -> str:
-    return f"{member}.{hook.__name__}" + (f", round {view.round}" if isinstance(view, Server) else "")
+def _place(member: str, hook: Callable[..., Any], caller: object) -> str:
+    return f"{member}.{hook.__name__}" + (f", round {caller.round}" if isinstance(caller, Server) else "")
 
 
 def scalar(value: object, where: str) -> Tensor | float:
@@ -51,7 +51,7 @@ def tensors(value: object, where: str) -> Payload:
         check_named(value, "what it returns")
         found: Payload = value  # type: ignore[assignment]
         check_finite(found, "tensors")
-    except AmissError as error:
+    except MismatchError as error:
         raise refuse(where, error.expected, error.got, "Return {} for nothing.") from error
     return found
 
@@ -92,6 +92,6 @@ def stepped(value: object, mean: Payload, where: str) -> Payload:
         new = {**found, **{name: tensor for name, tensor in whole.items() if name in found}}
         check_alike(new, mean, "new weights")
         check_finite(new, "new weights", was=mean)
-    except AmissError as error:
+    except MismatchError as error:
         raise refuse(where, error.expected, error.got, "See Method.update.") from error
     return {name: new[name] for name in mean}

@@ -4,8 +4,8 @@ import pytest
 
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.flower import ClientError
-from fedmed.flower import replies as module
-from fedmed.flower.replies import await_nodes, members, roster
+from fedmed.flower import nodes as module
+from fedmed.flower.nodes import await_nodes, members, roster
 from fedmed.strategies.fedavg import FedAvg
 from tests.toys import TOYS, grid_of
 

@@ -16,9 +16,9 @@ from torch.func import functional_call
 
 from fedmed import rng
 from fedmed.client.images import chosen
-from fedmed.client.jobs import LOCAL, Job, Outcome
-from fedmed.client.leaving import check_weights, mean_loss
+from fedmed.client.request import LOCAL, ClientRequest, ClientResult
 from fedmed.client.trainer import Trainer
+from fedmed.client.validation import check_weights, mean_loss
 from fedmed.data.batches import batches, passed
 from fedmed.data.examples import Examples
 from fedmed.method import Payload
@@ -47,7 +47,7 @@ def obstacle(trainer: Trainer) -> str | None:
 class _Lane:
     """One client of a cohort: its images, the order of its batches, its views of them, and how it fares."""
 
-    job: Job
+    request: ClientRequest
     train: Examples
     index: Iterator[Tensor]
     views: torch.Generator
@@ -56,33 +56,33 @@ class _Lane:
     weights: dict[str, Tensor] | None = None
 
 
-class Cohort:
+class BatchedTrainer:
     """Trains several clients at once on the net of a trainer without an `obstacle`."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
         self._losses = torch.vmap(self._loss)
 
-    def train(self, jobs: Sequence[Job]) -> list[Callable[[], Outcome]]:
-        """Local training of every job's client; each call gives the outcome of a job as `Trainer.train` does."""
+    def train(self, requests: Sequence[ClientRequest]) -> list[Callable[[], ClientResult]]:
+        """Local training of every request's client; each call gives the result of a request as `Trainer.train` does."""
         trainer, settings = self._trainer, self._trainer.training
-        lanes = [self._lane(job) for job in jobs]
-        received = [trainer.received(job) for job in jobs]
+        lanes = [self._lane(request) for request in requests]
+        received = [trainer.received(request) for request in requests]
         stacked = {n: nn.Parameter(torch.stack([weights[n] for weights in received])) for n in received[0]}
         optimizer = make_optimizer(settings.optimizer, stacked.values())
-        optimizer.lr = learning_rate(settings.optimizer, jobs[0].round, jobs[0].rounds)
+        optimizer.lr = learning_rate(settings.optimizer, requests[0].round, requests[0].rounds)
         trainer.net.train()
         with torch.enable_grad():
             while (drawn := self._draw(lanes, stacked)) is not None:
                 self._step(lanes, drawn, stacked, optimizer)
         return [partial(self._outcome, lane) for lane in lanes]
 
-    def _lane(self, job: Job) -> _Lane:
+    def _lane(self, request: ClientRequest) -> _Lane:
         settings, seed = self._trainer.training, self._trainer.seed
-        train = self._trainer.share(job.client).train
-        order = rng.generator(seed, "batches", job.round, job.client)
+        train = self._trainer.share(request.client).train
+        order = rng.generator(seed, "batches", request.round, request.client)
         index = batches(len(train), settings.batch_size, order, epochs=settings.epochs, steps=settings.steps)
-        return _Lane(job, train, index, rng.generator(seed, "augment", job.round, job.client))
+        return _Lane(request, train, index, rng.generator(seed, "augment", request.round, request.client))
 
     def _draw(self, lanes: Sequence[_Lane], stacked: Payload) -> list[Tensor | None] | None:
         """Every client's next rows; one that has none left leaves with its weights. None when all have left."""
@@ -139,24 +139,24 @@ class Cohort:
         for grad in grads:
             grad.mul_(factor.view(-1, *[1] * (grad.dim() - 1)))
 
-    def _outcome(self, lane: _Lane) -> Outcome:
+    def _outcome(self, lane: _Lane) -> ClientResult:
         trainer, settings, weights = self._trainer, self._trainer.training, lane.weights or {}
-        where = f"client {lane.job.client}, round {lane.job.round}"
+        where = f"client {lane.request.client}, round {lane.request.round}"
         mean = mean_loss(lane.losses, lane.sizes, where)
-        check_weights(weights, trainer.received(lane.job), where)
+        check_weights(weights, trainer.received(lane.request), where)
         trainer.load(weights)
-        test, rows = trainer.share(lane.job.client).test, len(lane.train)
-        state = {name: dict(memory) for name, memory in lane.job.state.items() if not name.startswith("@")}
+        test, rows = trainer.share(lane.request.client).test, len(lane.train)
+        state = {name: dict(memory) for name, memory in lane.request.state.items() if not name.startswith("@")}
         if trainer.local:
             state[LOCAL] = {name: weights[name] for name in sorted(trainer.local)}
-        return Outcome(
+        return ClientResult(
             examples=rows,
             images=passed(rows, settings.batch_size, epochs=settings.epochs, steps=settings.steps),
             loss=mean,
             weights=trainer.shared,
             payloads={},
             state=state,
-            adapted=trainer.score(test, "adapted") if lane.job.adapted and len(test) else None,
+            adapted=trainer.score(test, "adapted") if lane.request.adapted and len(test) else None,
         )
 
 

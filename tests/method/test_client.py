@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fedmed.client import Trainer
-from fedmed.method import Batch, Chain, Client, Method, Payload, Server, Session, chain
+from fedmed.method import Batch, Chain, Client, Method, Payload, RoundContext, Server, chain
 from fedmed.models.net import Net
 from fedmed.strategies.fedper import FedPer
 from fedmed.strategies.moon import Moon
@@ -26,29 +26,29 @@ class Peek(Method):
 
 
 def test_a_client_is_the_same_view_all_round_and_another_one_for_each_member() -> None:
-    session = _session()
-    one = session.view("one")
+    context = _round_context()
+    one = context.client("one")
     one.scratch["note"] = 1
-    assert session.view("one") is one
-    assert session.view("two").scratch == {}
+    assert context.client("one") is one
+    assert context.client("two").scratch == {}
 
 
 def test_memory_of_one_member_is_hidden_from_another() -> None:
-    session = _session(state={"one": {"kept": 3}}, inbox={"two": {"mail": torch.ones(1)}})
-    assert session.view("one").state == {"kept": 3}
-    assert session.view("two").state == {}
-    assert session.view("one").inbox == {}
-    assert list(session.view("two").inbox) == ["mail"]
-    session.view("two").state["kept"] = 4
-    assert session.state == {"one": {"kept": 3}, "two": {"kept": 4}}
+    context = _round_context(state={"one": {"kept": 3}}, inbox={"two": {"mail": torch.ones(1)}})
+    assert context.client("one").state == {"kept": 3}
+    assert context.client("two").state == {}
+    assert context.client("one").inbox == {}
+    assert list(context.client("two").inbox) == ["mail"]
+    context.client("two").state["kept"] = 4
+    assert context.state == {"one": {"kept": 3}, "two": {"kept": 4}}
 
 
 def test_shared_are_the_trainable_parameters_that_are_not_local_beside_their_anchor() -> None:
     trainer = trainer_of(TOY, FedPer(local=("@head", "features.norm.*")))
     trainer.net.get_parameter("features.conv.bias").requires_grad_(False)
-    session = trainer.receive(job_of(trainer))
-    assert [name for name, _, _ in session.shared] == ["features.conv.weight"]
-    (one,) = session.shared
+    context = trainer.receive(job_of(trainer))
+    assert [name for name, _, _ in context.shared] == ["features.conv.weight"]
+    (one,) = context.shared
     assert one.weight is trainer.net.get_parameter(one.name)
     assert torch.equal(one.anchor, one.weight)
     assert not one.anchor.requires_grad
@@ -71,8 +71,8 @@ def test_the_received_model_is_frozen_in_eval_mode_and_as_received_after_trainin
 def test_frozen_models_keep_the_own_local_part_unless_given_another() -> None:
     trainer = trainer_of(TOY, FedPer())
     own = {name: torch.full_like(trainer.net.state_dict()[name], 2.0) for name in ("head.weight", "head.bias")}
-    session = trainer.receive(job_of(trainer, state={"@local": own}))
-    client = session.view("fedper")
+    context = trainer.receive(job_of(trainer, state={"@local": own}))
+    client = context.client("fedper")
     assert same({n: t for n, t in client.received.state_dict().items() if n in own}, own)
     other = {"head.bias": torch.full((3,), 5.0), "features.conv.bias": torch.full((4,), 7.0)}
     frozen = client.frozen(other)
@@ -80,12 +80,12 @@ def test_frozen_models_keep_the_own_local_part_unless_given_another() -> None:
     entries = frozen.state_dict()
     assert same({n: entries[n] for n in other}, other)
     assert torch.equal(entries["head.weight"], own["head.weight"])
-    assert torch.equal(entries["features.conv.weight"], session.anchor["features.conv.weight"])
+    assert torch.equal(entries["features.conv.weight"], context.anchor["features.conv.weight"])
 
 
 def test_received_is_made_once_a_round_and_frozen_models_are_apart() -> None:
     trainer = trainer_of(TOY, Method())
-    client = trainer.receive(job_of(trainer)).view("any")
+    client = trainer.receive(job_of(trainer)).client("any")
     received = client.received
     frozen = client.frozen({"head.bias": torch.full((3,), 9.0)})
     assert client.received is received
@@ -98,21 +98,21 @@ def test_spare_nets_are_made_once_and_reused_in_later_rounds() -> None:
     first = _two_spares(trainer, 0)
     second = _two_spares(trainer, 1)
     assert [id(net) for net in first] == [id(net) for net in second]
-    assert len(trainer._spares.nets) == 2
+    assert len(trainer._copies.nets) == 2
 
 
 def test_the_view_tells_round_step_and_learning_rate() -> None:
-    session = _session()
-    client = session.view("one")
+    context = _round_context()
+    client = context.client("one")
     assert (client.id, client.round, client.rounds, client.step) == (1, 2, 5, 0)
-    session.step, session.lr = 3, 0.25
+    context.step, context.lr = 3, 0.25
     assert (client.step, client.lr) == (3, 0.25)
     assert client.task is TOY.task
     assert client.train is TOY.shares[1].train
 
 
 def test_what_a_client_is_shown_cannot_be_replaced() -> None:
-    client = _session().view("one")
+    client = _round_context().client("one")
     with pytest.raises(AttributeError):
         client.model = TOY.net()  # type: ignore[misc]
     with pytest.raises(AttributeError):
@@ -121,7 +121,7 @@ def test_what_a_client_is_shown_cannot_be_replaced() -> None:
 
 def test_server_memory_is_by_member_and_its_random_numbers_by_member_and_round() -> None:
     server = Server(round=1, rounds=3, seed=0, clients=(0, 1), shared={}, state={})
-    one, two = server.view("one"), server.view("two")
+    one, two = server.member("one"), server.member("two")
     one.state["kept"] = 1
     assert two.state == {}
     assert server.state == {"one": {"kept": 1}, "two": {}}
@@ -158,10 +158,10 @@ def assert_frozen(net: Net, trained: Net) -> None:
     assert not theirs & {t.data_ptr() for t in net.state_dict().values()}
 
 
-def _session(state: Any = None, inbox: Any = None) -> Session:
+def _round_context(state: Any = None, inbox: Any = None) -> RoundContext:
     net = TOY.net()
     anchor: Payload = {name: t.clone() for name, t in net.state_dict().items()}
-    return Session(
+    return RoundContext(
         id=1,
         round=2,
         rounds=5,
@@ -180,7 +180,7 @@ def _session(state: Any = None, inbox: Any = None) -> Session:
 
 
 def _two_spares(trainer: Trainer, client: int) -> list[Net]:
-    view = trainer.receive(job_of(trainer, client=client)).view("any")
+    view = trainer.receive(job_of(trainer, client=client)).client("any")
     return [view.received, view.frozen({})]
 
 
@@ -191,9 +191,9 @@ def test_fedper_and_moon_in_one_chain_restore_the_own_head() -> None:
     own = {name: tensor.clone() for name, tensor in first.state["@local"].items()}
     second = trainer.train(job_of(trainer, client=1))
     trainer.train(job_of(trainer, client=1, round=2, state=second.state))
-    assert len(trainer._spares.nets) == 2, "spares hold the other client's head"
+    assert len(trainer._copies.nets) == 2, "spares hold the other client's head"
     trainer.train(job_of(trainer, round=2, state=first.state))
     received = peek.shown[-1].received
     assert same({name: received.state_dict()[name] for name in own}, own)
-    previous = peek.shown[-1]._session.views["moon"].scratch["previous"]
+    previous = peek.shown[-1]._context.client("moon").scratch["previous"]
     assert same(dict(previous.state_dict()), dict(first.state["moon"]["previous"]))

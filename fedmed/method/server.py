@@ -10,10 +10,10 @@ from torch import Tensor
 
 from fedmed import rng
 from fedmed.errors import UserError, refuse
-from fedmed.method.views import Payload, State
+from fedmed.method.client import Payload, State
 
 
-class Withheld(Mapping[str, Tensor]):
+class UnavailableWeights(Mapping[str, Tensor]):
     """Weights that were added up as they came and are not held; looking into them is refused with words."""
 
     def __getitem__(self, name: str) -> Tensor:
@@ -70,6 +70,6 @@ class Server:
         """Random numbers of this (run, method, round), from the start at every access."""
         return rng.generator(self.seed, "server", self.name, self.round)
 
-    def view(self, member: str) -> Server:
-        """The round as one member of the chain sees it, with a memory of its own."""
-        return replace(self, name=member, state=self.state.setdefault(member, {}))
+    def member(self, name: str) -> Server:
+        """The round as the member of that name in the chain sees it: with a memory and random numbers of its own."""
+        return replace(self, name=name, state=self.state.setdefault(name, {}))

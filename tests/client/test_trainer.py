@@ -56,10 +56,10 @@ class Breaks(Method):
 )
 def test_an_error_names_client_round_stage_and_strategy(breaks: str, named: str) -> None:
     trainer = trainer_of(TOY, Chain({"fedx": Breaks(stage=breaks), "fedavg": FedAvg()}))
-    job = job_of(trainer, client=2, round=5, adapted=True)
+    request = job_of(trainer, client=2, round=5, adapted=True)
     run = trainer.evaluate if breaks == "client" else trainer.train
     with pytest.raises(KeyError) as caught:
-        run(job)
+        run(request)
     hook = {"adapted": "predict", "client": "predict"}.get(breaks, breaks)
     where = f"client 2, round 5, stage {named}, strategy fedx+fedavg"
     assert caught.value.__notes__ == [f"fedmed: in fedx.{hook}", f"fedmed: in {where}"]
@@ -68,14 +68,14 @@ def test_an_error_names_client_round_stage_and_strategy(breaks: str, named: str)
 def test_a_job_is_only_read_whether_it_ends_well_or_not() -> None:
     for breaks in ("", "report"):
         trainer = trainer_of(TOY, Breaks(stage=breaks))
-        job = job_of(trainer, state={"test_client": {"deep": {"kept": torch.ones(2)}}})
-        before = copied({"shared": job.shared, "state": job.state})
+        request = job_of(trainer, state={"test_client": {"deep": {"kept": torch.ones(2)}}})
+        before = copied({"shared": request.shared, "state": request.state})
         if breaks:
             with pytest.raises(KeyError):
-                trainer.train(job)
+                trainer.train(request)
         else:
-            trainer.train(job)
-        assert same({"shared": dict(job.shared), "state": job.state}, before)
+            trainer.train(request)
+        assert same({"shared": dict(request.shared), "state": request.state}, before)
 
 
 def test_training_that_diverges_is_refused_with_client_and_round() -> None:
@@ -87,10 +87,10 @@ def test_training_that_diverges_is_refused_with_client_and_round() -> None:
 
 def test_a_round_depends_on_its_job_alone_not_on_who_trained_before() -> None:
     fresh, used = (trainer_of(TOY, FedPer(), _persisting()) for _ in range(2))
-    job = job_of(fresh, client=1)
-    used.train(replace(job, client=0, round=4))
-    used.evaluate(replace(job, client=2))
-    one, other = fresh.train(job), used.train(job)
+    request = job_of(fresh, client=1)
+    used.train(replace(request, client=0, round=4))
+    used.evaluate(replace(request, client=2))
+    one, other = fresh.train(request), used.train(request)
     assert same(dict(one.weights), dict(other.weights))
     assert same(one.state, other.state)
     assert one.loss == other.loss
@@ -120,9 +120,9 @@ def test_gradients_are_clipped_after_the_method_has_corrected_them() -> None:
                 weight.grad.fill_(1e3)
 
     trainer = trainer_of(TOY, Huge(), replace(_training(lr=1.0), steps=1, clip_norm=0.5))
-    job = job_of(trainer)
-    weights = trainer.train(job).weights
-    moved = torch.cat([(job.shared[name] - weights[name]).flatten() for name, _ in trainer.net.named_parameters()])
+    request = job_of(trainer)
+    weights = trainer.train(request).weights
+    moved = torch.cat([(request.shared[name] - weights[name]).flatten() for name, _ in trainer.net.named_parameters()])
     torch.testing.assert_close(moved, torch.full_like(moved, 0.5 / len(moved) ** 0.5))
 
 
@@ -142,10 +142,10 @@ def test_a_cosine_schedule_reaches_training() -> None:
     training = Training(optimizer=Optimizer(lr=0.1, schedule="cosine"), batch_size=4)
     trainer = trainer_of(TOY, FedAvg(), training)
     constant = trainer_of(TOY, FedAvg())
-    job = job_of(trainer, round=2, rounds=2)
-    assert not same(copied(trainer.train(job).weights), dict(constant.train(job).weights))
-    job = replace(job, round=1)
-    assert same(copied(trainer.train(job).weights), dict(constant.train(job).weights))
+    request = job_of(trainer, round=2, rounds=2)
+    assert not same(copied(trainer.train(request).weights), dict(constant.train(request).weights))
+    request = replace(request, round=1)
+    assert same(copied(trainer.train(request).weights), dict(constant.train(request).weights))
 
 
 def test_augmentation_changes_batches_by_a_stream_of_its_own() -> None:
@@ -191,9 +191,9 @@ def test_images_come_in_the_layout_of_the_net(channels_last: bool) -> None:
         seed=0,
         channels_last=channels_last,
     )
-    job = job_of(trainer)
-    trainer.train(job)
-    trainer.evaluate(job)
+    request = job_of(trainer)
+    trainer.train(request)
+    trainer.evaluate(request)
     assert len(layouts) > 3
     assert set(layouts) == {channels_last}
 
@@ -211,9 +211,9 @@ def test_evaluation_uses_the_received_model_with_the_own_local_part() -> None:
 def test_evaluation_changes_nothing_and_empty_sets_are_left_out() -> None:
     shares = tuple(replace(share, val=share.val[:0]) for share in TOY.shares)
     trainer = trainer_of(replace(TOY, shares=shares), FedAvg())
-    job = job_of(trainer)
-    assert trainer.evaluate(job).keys() == {"test"}
-    assert same(copied(trainer.shared), dict(job.shared))
+    request = job_of(trainer)
+    assert trainer.evaluate(request).keys() == {"test"}
+    assert same(copied(trainer.shared), dict(request.shared))
 
 
 def test_scores_right_after_training_only_if_asked() -> None:

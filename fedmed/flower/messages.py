@@ -12,7 +12,7 @@ from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 
-from fedmed.client import Job, Outcome
+from fedmed.client import ClientRequest, ClientResult
 from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Payload, Report
 from fedmed.metrics import Scores
@@ -24,7 +24,7 @@ POOLED = ("val", "audit")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class TrainReply:
     """One client's answer to a training message, read; its tensors are those of the message, which may be lent.
 
     up: bytes of its tensors as they came.
@@ -47,12 +47,12 @@ def ask(arrays: ArrayRecord, inbox: Mapping[str, ArrayRecord], config: Mapping[s
     return content
 
 
-def read_job(message: Message, context: Context) -> Job:
-    """The job that a message asks of the client whose context this is."""
+def read_request(message: Message, context: Context) -> ClientRequest:
+    """The request that a message asks of the client whose context this is."""
     content = message.content
     config: Any = content.get(CONFIG, {})
     round = int(config.get("server-round", 1))
-    return Job(
+    return ClientRequest(
         client=client_id(context),
         round=round,
         rounds=int(config.get("num-rounds", round)),
@@ -69,26 +69,26 @@ def client_id(context: Context) -> int:
     return int(context.node_config["partition-id"])
 
 
-def answer(client: int, outcome: Outcome, arrays: ArrayRecord, seconds: float) -> RecordDict:
-    """What a client sends after training. arrays: the outcome's weights, packed."""
+def answer(client: int, result: ClientResult, arrays: ArrayRecord, seconds: float) -> RecordDict:
+    """What a client sends after training. arrays: the result's weights, packed."""
     metrics: dict[str, Any] = {
-        "num-examples": outcome.examples,
-        "num-images": outcome.images,
-        "loss": outcome.loss,
+        "num-examples": result.examples,
+        "num-images": result.images,
+        "loss": result.loss,
         "partition-id": client,
         "seconds": seconds,
     }
-    metrics.update(flat("adapted", outcome.adapted))
-    metrics.update({f"inner.{name}": value for name, value in outcome.audit.items()})
+    metrics.update(flat("adapted", result.adapted))
+    metrics.update({f"inner.{name}": value for name, value in result.audit.items()})
     content = RecordDict()
     content[ARRAYS], content[METRICS] = arrays, MetricRecord(metrics)
-    for member, payload in outcome.payloads.items():
+    for member, payload in result.payloads.items():
         if payload:
             content[REPORT + member] = pack(payload)
     return content
 
 
-def read_reply(message: Message) -> Reply:
+def read_reply(message: Message) -> TrainReply:
     """One client's answer to a training message."""
     content = message.content
     metrics: Any = content[METRICS]
@@ -101,7 +101,7 @@ def read_reply(message: Message) -> Reply:
         weights=unpack(_arrays(content)),
     )
     extra = {name: float(value) for name, value in metrics.items() if name.startswith(("adapted.", "inner."))}
-    return Reply(report, payloads, extra, int(metrics["num-images"]), float(metrics["seconds"]))
+    return TrainReply(report, payloads, extra, int(metrics["num-images"]), float(metrics["seconds"]))
 
 
 def read_outputs(message: Message) -> dict[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ LOCAL, OPTIMIZER, RESIDUAL = "@local", "@optimizer", "@residual"
 """Names in a client's state that are the engine's own; a member's name never begins with @."""
 
 
-class Share(Protocol):
+class ClientData(Protocol):
     """What one client holds."""
 
     @property
@@ -59,8 +59,8 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What a client needs for a round besides its data. `state` is only read: the outcome carries the new one.
+class ClientRequest:
+    """What a client needs for a round besides its data. `state` is only read: the result carries the new one.
 
     adapted: whether to score itself right after training. pooled: whether an evaluation gives validation's outputs.
     """
@@ -76,11 +76,11 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ClientResult:
     """What a client's round gave.
 
     images: passed over in training, repeats counted.
-    weights: the shared weights after training: the resident net's own tensors, good until its next job.
+    weights: the shared weights after training: the trainer's own tensors, good until it trains the next client.
     payloads: what each member reports. adapted: scores on the client's test images right after training.
     audit: what the members' inner values are worth against true labels, by `<member>.<name>`.
     """

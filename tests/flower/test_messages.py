@@ -1,10 +1,10 @@
 import torch
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 
-from fedmed.client import Outcome
+from fedmed.client import ClientResult
 from fedmed.flower import identify
+from fedmed.flower.messages import answer, ask, count_bytes, flat, read_reply, read_request
 from fedmed.flower.records import pack, save_memory, unpack
-from fedmed.flower.wire import answer, ask, count_bytes, flat, read_job, read_reply
 from fedmed.metrics import Scores
 from tests.toys import same
 
@@ -20,23 +20,25 @@ def message(content: RecordDict) -> Message:
 def test_a_job_is_read_from_message_and_context() -> None:
     save_memory({"fedx": {"kept": 2}}, CONTEXT.state)
     content = ask(pack(WEIGHTS), {"fedx": pack({"c": torch.zeros(1)})}, {"server-round": 7, "num-rounds": 9})
-    job = read_job(message(content), CONTEXT)
-    assert (job.client, job.round, job.rounds, job.adapted) == (3, 7, 9, False)
-    assert job.shared["w"] is WEIGHTS["w"]
-    assert same(dict(job.inbox), {"fedx": {"c": torch.zeros(1)}})
-    assert job.state == {"fedx": {"kept": 2}}
+    request = read_request(message(content), CONTEXT)
+    assert (request.client, request.round, request.rounds, request.adapted) == (3, 7, 9, False)
+    assert request.shared["w"] is WEIGHTS["w"]
+    assert same(dict(request.inbox), {"fedx": {"c": torch.zeros(1)}})
+    assert request.state == {"fedx": {"kept": 2}}
 
 
 def test_a_message_of_flowers_own_strategies_is_enough() -> None:
     content = RecordDict({"arrays": pack(WEIGHTS), "config": ConfigRecord({"server-round": 2})})
-    job = read_job(message(content), CONTEXT)
-    assert (job.round, job.rounds, job.inbox) == (2, 2, {})
+    request = read_request(message(content), CONTEXT)
+    assert (request.round, request.rounds, request.inbox) == (2, 2, {})
 
 
 def test_an_answer_is_read_as_it_was_given_without_copies() -> None:
     scores = Scores(values={"auc": 0.75}, defined={}, of={}, undefined=("loss",), detail={}, examples=5)
     payloads = {"fedx": {"p": torch.ones(1)}, "silent": {}}
-    outcome = Outcome(examples=12, images=24, loss=0.5, weights=WEIGHTS, payloads=payloads, state={}, adapted=scores)
+    outcome = ClientResult(
+        examples=12, images=24, loss=0.5, weights=WEIGHTS, payloads=payloads, state={}, adapted=scores
+    )
     content = answer(3, outcome, pack(WEIGHTS), 1.5)
     assert set(content) == {"arrays", "metrics", "report.fedx"}
     reply = read_reply(Message(content, reply_to=message(RecordDict())))

@@ -11,7 +11,7 @@ from flwr.serverapp import Grid
 
 from fedmed.errors import Fault
 from fedmed.flower.faults import ClientError
-from fedmed.flower.wire import METRICS
+from fedmed.flower.messages import METRICS
 
 
 def checked(*replies: Message) -> tuple[Message, ...]:
@@ -21,7 +21,7 @@ def checked(*replies: Message) -> tuple[Message, ...]:
     return replies
 
 
-class Member(NamedTuple):
+class ClientNode(NamedTuple):
     """A client as the server knows it: its node and how many training images it has."""
 
     node: int
@@ -33,17 +33,17 @@ def roster(grid: Grid) -> dict[int, int]:
     return {client: member.node for client, member in members(grid).items()}
 
 
-def members(grid: Grid) -> dict[int, Member]:
+def members(grid: Grid) -> dict[int, ClientNode]:
     """Every client, in order of its number; asked of the nodes, as node ids are random in Flower's runtimes."""
     asked = [Message(RecordDict(), node, "query.roster") for node in sorted(grid.get_node_ids())]
-    found: dict[int, Member] = {}
+    found: dict[int, ClientNode] = {}
     for reply in checked(*grid.send_and_receive(asked)):
         metrics: Any = reply.content.metric_records[METRICS]
         client, node = int(metrics["partition-id"]), reply.metadata.src_node_id
         if client in found:
             both, fix = f"nodes {found[client].node} and {node}", "Give each node a partition-id of its own."
             raise ClientError(Fault(both, "clients of different numbers", f"client {client} twice", fix))
-        found[client] = Member(node, int(metrics["num-examples"]))
+        found[client] = ClientNode(node, int(metrics["num-examples"]))
     return dict(sorted(found.items()))
 
 

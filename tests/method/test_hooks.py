@@ -22,9 +22,9 @@ def method(hook: str, value: Any) -> Method:
 @pytest.mark.parametrize("value", [3, None, [1.0], {"a": "x"}, {"a": torch.ones(2)}])
 def test_an_audit_that_is_no_dict_of_numbers_is_refused(value: Any) -> None:
     chain = Chain({"given": method("audit", value)})
-    session = trainer_of(TOY, chain).receive(job_of(trainer_of(TOY, chain), client=2))
+    context = trainer_of(TOY, chain).receive(job_of(trainer_of(TOY, chain), client=2))
     with pytest.raises(UserError, match=r"given.audit, client 2, round 1: expected a dict of numbers by name, got"):
-        chain.audit(session, TOY.shares[2].train.y)
+        chain.audit(context, TOY.shares[2].train.y)
 
 
 @pytest.mark.parametrize("value", [3, None, torch.ones(2), torch.ones(1, 3)])
