@@ -49,12 +49,14 @@ check: lint types test slow
 release-check: $(VENV)/.test
 	$(BIN)/python -m tools.release
 
-# torch comes first and exactly, so that no looser requirement picks another build of it; fedmed is what fedmed-sim was
+# torch comes first and exactly, so that no looser requirement picks another build of it; which build, UV_TORCH_BACKEND says
+# (cpu, cu130, ...), as uv knows where each lies: where it is not set, pip takes what its index has. fedmed is what fedmed-sim was
 # called in checkouts of before, and would take the command along if it were uninstalled later
 $(VENV)/.run: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "fedmed needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) torch==2.13.0
+	$(if $(UV_TORCH_BACKEND),$(PIP) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt torch==2.13.0,\
+		$(PIP) torch==2.13.0)
 	$(BIN)/python -m pip uninstall -qq --yes fedmed
 	$(PIP) -e .
 	@touch $@
