@@ -10,7 +10,7 @@ from flwr.app import Message
 from torch import Tensor
 
 from fedmed.engine.pool import PoolGrid
-from fedmed.engine.worker import Worker
+from fedmed.engine.worker import ClientWorker
 from fedmed.engine.worker_factory import WorkerFactory
 from tests.conformance.cases import Case
 from tests.toys import Toy, federate, trainer_of
@@ -54,7 +54,7 @@ def crowded(case: Case, **options: Any) -> Bits:
 class _Forks(WorkerFactory):
     """Forks replacements too, which is safe (and quick) in a process that has nothing but a pool."""
 
-    def one(self, lost: Worker) -> Worker:
+    def one(self, lost: ClientWorker) -> ClientWorker:
         worker = self._worker(lost.kit, "fork")
         worker.ready()
         return worker
