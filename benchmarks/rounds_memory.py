@@ -17,13 +17,13 @@ from typing import Any
 
 from fedmed import run as runner
 from fedmed.config import compose
-from fedmed.terminal.progress import Show
+from fedmed.terminal.progress import RunDisplay
 
 TINY = ("clients=4", "dataset.images=24", "dataset.test_images=8", "dataset.side=8", "dataset.classes=2")
 REST = ("model.width=2", "partition=iid", "engine=inprocess", "local_steps=1", "checkpoint_every=1000")
 
 
-class Watch(Show):
+class Watch(RunDisplay):
     """Notes the resident memory of the process after rounds."""
 
     def __init__(self, every: int) -> None:

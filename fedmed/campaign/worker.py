@@ -24,7 +24,7 @@ from fedmed.errors import UserError, refuse_file
 from fedmed.files import about, without_links
 from fedmed.rundir.rounds import Row
 from fedmed.terminal.pace import Pace
-from fedmed.terminal.progress import Show
+from fedmed.terminal.progress import RunDisplay
 
 PATIENCE = 0.2
 """Seconds that a worker which is told to stop has before it is made to."""
@@ -173,7 +173,7 @@ def _logged(asked: RunRequest, line: Connection, log: TextIO) -> RunEnded:
     return RunEnded()
 
 
-def _run(asked: RunRequest, show: Show) -> None:
+def _run(asked: RunRequest, show: RunDisplay) -> None:
     from omegaconf import OmegaConf
 
     from fedmed.config.stored import code_of
@@ -186,7 +186,7 @@ def _run(asked: RunRequest, show: Show) -> None:
         run(config, asked.directory, show=show)
 
 
-class _Relay(Show):
+class _Relay(RunDisplay):
     """Passes on what a run shows."""
 
     def __init__(self, line: Connection) -> None:

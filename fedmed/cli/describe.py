@@ -22,20 +22,20 @@ def main(arguments: list[str]) -> int:
     config = compose.compose(given.overrides)
 
     from fedmed.run import describe
-    from fedmed.terminal.federation import picture_table, picture_text
+    from fedmed.terminal.federation import federation_table, federation_text
 
     picture = describe(config, given.save)
     width = shutil.get_terminal_size().columns
     if sys.stdout.isatty():
         from rich.console import Console
 
-        Console().print(picture_table(picture, width), soft_wrap=True)
+        Console().print(federation_table(picture, width), soft_wrap=True)
     else:
-        print(picture_text(picture, width))
+        print(federation_text(picture, width))
     if given.png:
-        from fedmed.report.figures.federation import picture_png
+        from fedmed.report.figures.federation import federation_png
 
-        picture_png(picture, given.png)
+        federation_png(picture, given.png)
         print(f"wrote {given.png}")
     if given.save:
         print(f"wrote {given.save}: use it with partition=file partition.path={given.save}")

@@ -15,7 +15,7 @@ from fedmed.config.options import Option
 from fedmed.errors import near, refuse
 
 
-class Line(NamedTuple):
+class ListedOption(NamedTuple):
     """One option: its name, its own options with their defaults, and what it is."""
 
     name: str
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     kind, catalogue = parser.parse_args(arguments).kind, discover()
     singular = {group.name: group for group in GROUPS.values()}
     if kind is None:
-        _show([Line(each, "", ", ".join(_names(each, group, catalogue))) for each, group in kinds.items()])
+        _show([ListedOption(each, "", ", ".join(_names(each, group, catalogue))) for each, group in kinds.items()])
     elif kind in ("experiments", "experiment"):
         _show(_yaml_lines("experiment"))
     elif group := {**kinds, **singular}.get(kind):
@@ -46,20 +46,20 @@ def _names(kind: str, group: Group | None, catalogue: Catalogue) -> Iterable[str
     return catalogue.options[group.name] if group else (line.name for line in _yaml_lines(kind.removesuffix("s")))
 
 
-def _line(option: Option) -> Line:
-    return Line(option.name, _options(f for f in option.fields if not f.inherited), option.summary)
+def _line(option: Option) -> ListedOption:
+    return ListedOption(option.name, _options(f for f in option.fields if not f.inherited), option.summary)
 
 
 def _options(fields: Iterable[Field]) -> str:
     return " ".join(f"{field.name}={field.default_text}" for field in fields)
 
 
-def _yaml_lines(folder: str) -> list[Line]:
+def _yaml_lines(folder: str) -> list[ListedOption]:
     """The experiments or presets among fedmed's configs, each described by its first comment."""
     place = files("fedmed.configs") / folder
     found = sorted(place.iterdir(), key=lambda file: file.name) if place.is_dir() else []
     return [
-        Line(file.name.removesuffix(".yaml"), "", _comment(file.read_text(encoding="utf-8")))
+        ListedOption(file.name.removesuffix(".yaml"), "", _comment(file.read_text(encoding="utf-8")))
         for file in found
         if file.name.endswith(".yaml")
     ]
@@ -70,7 +70,7 @@ def _comment(text: str) -> str:
     return next((comment for comment in comments if not comment.startswith("@")), "")
 
 
-def _show(lines: list[Line]) -> None:
+def _show(lines: list[ListedOption]) -> None:
     if sys.stdout.isatty():
         _show_table(lines)
         return
@@ -80,7 +80,7 @@ def _show(lines: list[Line]) -> None:
         print(said, *([beside(" " * (name + 2), line.summary)] if line.options else []), sep="\n")
 
 
-def _show_table(lines: list[Line]) -> None:
+def _show_table(lines: list[ListedOption]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

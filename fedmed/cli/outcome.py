@@ -31,9 +31,9 @@ class Output:
 
     def show(self) -> Any:
         """The view of a run in progress."""
-        from fedmed.terminal.progress import make_show
+        from fedmed.terminal.progress import make_run_display
 
-        return make_show(quiet=self.quiet)
+        return make_run_display(quiet=self.quiet)
 
     def page(self, folder: Path) -> None:
         """The page about the run in the folder, or about all runs in it, if it is to be shown."""

@@ -17,7 +17,7 @@ from fedmed.errors import refuse
 from fedmed.formatting import number
 from fedmed.rundir.json_text import dumps
 from fedmed.terminal.fit import fit
-from fedmed.terminal.text_table import Grid
+from fedmed.terminal.text_table import TextTable
 
 if TYPE_CHECKING:
     from fedmed.tuning.plan import TuningPlan
@@ -84,7 +84,7 @@ def _tell(found: Sequence[TuningResult], tuning: TuningPlan, metric: str, folder
         return
     rows = [[outcome.candidate.name, *_cells(outcome)] for outcome in found]
     below = ["", str(folder), *(["", "Compare with what was chosen:", *commands] if commands else [])]
-    table = Grid(header=["", "trials", "failed", metric, "chosen"], rows=rows, left=frozenset({0, 4}), below=below)
+    table = TextTable(header=["", "trials", "failed", metric, "chosen"], rows=rows, left=frozenset({0, 4}), below=below)
     if sys.stdout.isatty():
         from rich.console import Console
 

@@ -13,7 +13,7 @@ from fedmed.cli.arguments import Parser, positive
 from fedmed.comparison import record
 from fedmed.errors import visible
 from fedmed.rundir.schema import Status
-from fedmed.rundir.watched import Standing, find, standing
+from fedmed.rundir.watched import WatchedRun, find, watched_run
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,15 +46,15 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def look(folder: Path, before: dict[Path, Standing]) -> list[Standing]:
+def look(folder: Path, before: dict[Path, WatchedRun]) -> list[WatchedRun]:
     """Where the runs of the folder stand; one that was finished before is not read again."""
     known = {path: before[path] for path in before if before[path].status == "finished"}
-    return [run for path in _runs(folder) if (run := known.get(path) or standing(path))]
+    return [run for path in _runs(folder) if (run := known.get(path) or watched_run(path))]
 
 
-def _looks(folder: Path, every: float) -> Iterator[list[Standing]]:
+def _looks(folder: Path, every: float) -> Iterator[list[WatchedRun]]:
     """Look after look, until all runs are over and, in a folder, no other has begun for a while."""
-    runs: list[Standing] = []
+    runs: list[WatchedRun] = []
     while True:
         runs = look(folder, {run.path: run for run in runs})
         yield runs
@@ -69,7 +69,7 @@ def _runs(folder: Path) -> list[Path]:
     return record.recorded(file) if file.is_file() else find(folder)
 
 
-def _over(runs: Sequence[Standing], folder: Path) -> bool:
+def _over(runs: Sequence[WatchedRun], folder: Path) -> bool:
     """Whether there is nothing to wait for."""
     file = folder / record.NAME
     if file.is_file():
@@ -77,7 +77,7 @@ def _over(runs: Sequence[Standing], folder: Path) -> bool:
     return bool(runs) and all(run.over and (run.path == folder or run.news > SETTLED) for run in runs)
 
 
-def _print(looks: Iterator[list[Standing]], folder: Path) -> None:
+def _print(looks: Iterator[list[WatchedRun]], folder: Path) -> None:
     """A line when a run begins, at about ten of its rounds, and when it ends."""
     shown: dict[Path, tuple[int, Status]] = {}
     for runs in looks:
@@ -89,7 +89,7 @@ def _print(looks: Iterator[list[Standing]], folder: Path) -> None:
                 print("  ".join([_name(run, folder), *words] if run.path != folder else words), flush=True)
 
 
-def _show(looks: Iterator[list[Standing]], folder: Path) -> None:
+def _show(looks: Iterator[list[WatchedRun]], folder: Path) -> None:
     """A table that is drawn anew at each look, and stays when all is over."""
     from rich.live import Live
 
@@ -98,7 +98,7 @@ def _show(looks: Iterator[list[Standing]], folder: Path) -> None:
             live.update(_table(runs, folder), refresh=True)
 
 
-def _table(runs: Sequence[Standing], folder: Path) -> RenderableType:
+def _table(runs: Sequence[WatchedRun], folder: Path) -> RenderableType:
     """A line for each run; two where its name leaves its figures no room, as what tells runs apart may be anywhere."""
     from rich.console import Group
     from rich.text import Text
@@ -122,7 +122,7 @@ def _table(runs: Sequence[Standing], folder: Path) -> RenderableType:
     return Group(Text(f"{finished} of {len(_runs(folder))} runs finished", style="dim"), *lines)
 
 
-def _layout(runs: Sequence[Standing], folder: Path, room: int) -> tuple[bool, dict[str, int]]:
+def _layout(runs: Sequence[WatchedRun], folder: Path, room: int) -> tuple[bool, dict[str, int]]:
     """Whether names stand on lines of their own, and the columns that have room, with their widths."""
     if not runs:
         return False, {}
@@ -142,17 +142,17 @@ def _fitting(widths: dict[str, int], room: int) -> dict[str, int]:
     return {}
 
 
-def _texts(run: Standing) -> dict[str, str]:
+def _texts(run: WatchedRun) -> dict[str, str]:
     return run.texts() | {"bar": ("━" * (8 * run.done // run.rounds)).ljust(8, "╌")}
 
 
-def _in_sight(runs: Sequence[Standing], height: int = 1) -> list[Standing]:
+def _in_sight(runs: Sequence[WatchedRun], height: int = 1) -> list[WatchedRun]:
     """As many as the screen has lines, `height` for each: those with the latest news, in the order of the folder."""
     lines = max(1, (shutil.get_terminal_size().lines - 3) // height)
     latest = sorted(runs, key=lambda run: (run.over, run.news))[:lines]
     return [run for run in runs if run in latest]
 
 
-def _name(run: Standing, folder: Path) -> str:
+def _name(run: WatchedRun, folder: Path) -> str:
     inside = run.path != folder and run.path.is_relative_to(folder)
     return visible(str(run.path.relative_to(folder)) if inside else run.path.name)

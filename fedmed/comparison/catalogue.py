@@ -29,7 +29,7 @@ TAIL = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class RunEntry:
     """One run. status: finished, stopped, running, silent, failed, or damaged; why: what is wrong, or nothing.
 
     done, rounds: how many have ended, and will have. metric, value: the headline so far. created: ISO text.
@@ -49,7 +49,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
+class ComparisonEntry:
     """One comparison. asked: what the user wrote. runs: their directories; failed: how many of them have."""
 
     path: Path
@@ -58,11 +58,11 @@ class Gathered:
     failed: int
 
 
-def catalogue(folder: Path) -> tuple[list[Entry], list[Gathered]]:
+def catalogue(folder: Path) -> tuple[list[RunEntry], list[ComparisonEntry]]:
     """All runs and comparisons at or below the folder, sorted by path; runs that left no directory among them."""
-    entries: dict[Path, Entry] = {}
-    gathered: list[Gathered] = []
-    errors: dict[Path, record.Failure] = {}
+    entries: dict[Path, RunEntry] = {}
+    gathered: list[ComparisonEntry] = []
+    errors: dict[Path, record.FailedRun] = {}
     for here, below, files in os.walk(folder):
         if record.NAME in files:
             gathered += _gathered(Path(here), errors)
@@ -77,33 +77,33 @@ def catalogue(folder: Path) -> tuple[list[Entry], list[Gathered]]:
     return sorted(entries.values(), key=lambda entry: entry.path), gathered
 
 
-def _gathered(folder: Path, errors: dict[Path, record.Failure]) -> Iterator[Gathered]:
+def _gathered(folder: Path, errors: dict[Path, record.FailedRun]) -> Iterator[ComparisonEntry]:
     file = folder / record.NAME
     try:
         runs, failed, asked = record.recorded(file), record.failures(file), record.asked(file)
     except (UserError, KeyError, TypeError, AttributeError) as error:
-        errors[file] = record.Failure("", f"the record of a comparison cannot be read ({error})")
+        errors[file] = record.FailedRun("", f"the record of a comparison cannot be read ({error})")
         return
     errors |= failed
-    yield Gathered(path=folder, asked=" ".join(asked), runs=runs, failed=len(failed))
+    yield ComparisonEntry(path=folder, asked=" ".join(asked), runs=runs, failed=len(failed))
 
 
-def _failed(path: Path, known: Entry | None, failure: record.Failure) -> Entry:
+def _failed(path: Path, known: RunEntry | None, failure: record.FailedRun) -> RunEntry:
     """A run of which a comparison tells that it failed; what is known of it besides."""
-    entry = known or Entry(path=path, strategy=failure.label.partition(" ")[0], status="")
+    entry = known or RunEntry(path=path, strategy=failure.label.partition(" ")[0], status="")
     return replace(entry, status="failed", why=failure.why)
 
 
-def _entry(path: Path) -> Entry:
+def _entry(path: Path) -> RunEntry:
     try:
         about, config = content_of(path / "run.json"), settings_of(path)
         last = _last_row(path / "rounds.jsonl")
         final = content_of(path / "final.json") if (path / "final.json").exists() else {}
     except (UserError, OSError) as error:
         why = "; ".join(fault.got for fault in error.faults) if isinstance(error, UserError) else str(error)
-        return Entry(path=path, status="damaged", why=why)
+        return RunEntry(path=path, status="damaged", why=why)
     metric, value = _headline({**last, **final}, config.get("metric"))
-    return Entry(
+    return RunEntry(
         path=path,
         strategy=base_name(config),
         dataset=_dataset(config),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 
-from fedmed.comparison.find import Found
+from fedmed.comparison.find import FinishedRun
 from fedmed.errors import Fault, UserError
 
 SHARED = {"data": "the same training data", "test": "the same test set", "fedmed": "the same version of fedmed"}
@@ -14,7 +14,7 @@ SHARED = {"data": "the same training data", "test": "the same test set", "fedmed
 FIX = "Compare them apart; with --force they are compared all the same, and the report says so."
 
 
-def check(found: Sequence[Found], worlds: Sequence[str], *, force: bool) -> list[str]:
+def check(found: Sequence[FinishedRun], worlds: Sequence[str], *, force: bool) -> list[str]:
     """Notes on what could not be checked, or, with force, on what differs; else raises UserError naming those runs."""
     faults = [*_faults(found, worlds)]
     if faults and not force:
@@ -26,7 +26,7 @@ def check(found: Sequence[Found], worlds: Sequence[str], *, force: bool) -> list
     return notes
 
 
-def _faults(found: Sequence[Found], worlds: Sequence[str]) -> Iterator[Fault]:
+def _faults(found: Sequence[FinishedRun], worlds: Sequence[str]) -> Iterator[Fault]:
     places = [(world, each.run.seed) for each, world in zip(found, worlds, strict=True)]
     methods = ["+".join(each.run.config["strategy"]) for each in found]
     for mark, meaning in SHARED.items():
@@ -34,7 +34,7 @@ def _faults(found: Sequence[Found], worlds: Sequence[str]) -> Iterator[Fault]:
     yield from _odd(found, methods, "strategy", "one version of a method's code")
 
 
-def _odd(found: Sequence[Found], groups: Sequence[Hashable], mark: str, meaning: str) -> Iterator[Fault]:
+def _odd(found: Sequence[FinishedRun], groups: Sequence[Hashable], mark: str, meaning: str) -> Iterator[Fault]:
     """One fault that names the runs whose mark differs from what most of their group have; nothing where none does."""
     usual: dict[Hashable, Counter[str]] = defaultdict(Counter)
     known = [

@@ -28,7 +28,7 @@ SIGNS = frozenset({"run.json", "final.json", "rounds.jsonl"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FinishedRun:
     """A finished run. created: when, as ISO text. marks: digests of its data, test set and methods; None: not known."""
 
     run: Run
@@ -36,18 +36,18 @@ class Found:
     marks: Mapping[str, str] | None
 
 
-def find(paths: Sequence[Path]) -> tuple[list[Found], list[str]]:
+def find(paths: Sequence[Path]) -> tuple[list[FinishedRun], list[str]]:
     """Finished runs in the order of the paths, those of one path by time; and a note for each that is left out.
 
     A path is a run directory or a folder of them, however deep; the folder of a comparison stands for its runs. Raises
     UserError where a path does not exist.
     """
-    found: dict[Path, Found] = {}
+    found: dict[Path, FinishedRun] = {}
     notes: dict[Path, str] = {}
     for path in paths:
         if not path.is_dir():
             raise refuse(str(path), "a run directory or a folder of them", "nothing there", "Check the path.")
-        here: list[Found] = []
+        here: list[FinishedRun] = []
         for folder in _folders(path):
             key = folder.resolve()
             if key in found or key in notes:
@@ -71,7 +71,7 @@ def _folders(path: Path) -> Iterator[Path]:
         below[:] = sorted(name for name in below if not name.startswith("."))
 
 
-def _read(folder: Path) -> Found:
+def _read(folder: Path) -> FinishedRun:
     """The run in the folder; raises UserError saying what keeps it from being compared."""
     about = content_of(folder / "run.json")
     if about.get("format") != FORMAT:
@@ -79,7 +79,7 @@ def _read(folder: Path) -> Found:
     if about.get("status") != "finished":
         raise refuse(str(folder), "a finished run", "it has not ended")
     config, marks = settings_of(folder), about.get("marks")
-    return Found(
+    return FinishedRun(
         run=Run(
             path=folder,
             seed=int(config["seed"]),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fedmed.comparison.comparable import check
-from fedmed.comparison.find import Found, find
+from fedmed.comparison.find import FinishedRun, find
 from fedmed.comparison.names import arm_names, beyond, unsaid, world_names
 from fedmed.comparison.runs import LOCAL, POOLED, Comparison, Key, Run
 from fedmed.comparison.settings import base_name, drop_seeds, settings
@@ -61,9 +61,11 @@ def read(
     )
 
 
-def _placed(found: Sequence[Found], worlds: Sequence[str], arms: Sequence[str], notes: list[str]) -> dict[Key, Run]:
+def _placed(
+    found: Sequence[FinishedRun], worlds: Sequence[str], arms: Sequence[str], notes: list[str]
+) -> dict[Key, Run]:
     """Runs by their places; of several in one place the latest, which a note says."""
-    places: dict[Key, Found] = {}
+    places: dict[Key, FinishedRun] = {}
     for each, world, arm in zip(found, worlds, arms, strict=True):
         key = world, arm, each.run.seed
         other = places.get(key)

@@ -38,16 +38,16 @@ def recorded(file: Path) -> list[Path]:
     return [_directory(file, run) for run in _runs(file)]
 
 
-class Failure(NamedTuple):
+class FailedRun(NamedTuple):
     """What a run that failed is called, and why it did."""
 
     label: str
     why: str
 
 
-def failures(file: Path) -> dict[Path, Failure]:
+def failures(file: Path) -> dict[Path, FailedRun]:
     """Those of its runs that have failed, by their directories."""
-    return {_directory(file, run): Failure(run["label"], run["error"]) for run in _runs(file) if "error" in run}
+    return {_directory(file, run): FailedRun(run["label"], run["error"]) for run in _runs(file) if "error" in run}
 
 
 def asked(file: Path) -> list[str]:

@@ -13,14 +13,14 @@ from fedmed.formatting import rests_on, some
 from fedmed.metric_direction import FOUND_ONLY
 
 
-class Rests(TypedDict):
+class DefinedCounts(TypedDict):
     """How many have a value, and how many there are, mean over seeds; None where all have or nobody tells."""
 
     defined: float | None
     of: float | None
 
 
-def rests(comparison: Comparison, world: str, arm: str, metric: str) -> Rests:
+def rests(comparison: Comparison, world: str, arm: str, metric: str) -> DefinedCounts:
     """Of the runs of an arm that tell."""
     defined, of = (comparison.values(world, arm, f"{metric}.{count}") for count in ("defined", "of"))
     if not defined or not of:

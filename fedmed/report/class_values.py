@@ -9,13 +9,13 @@ import numpy as np
 
 from fedmed.formatting import NAMES
 from fedmed.metric_direction import FOUND_ONLY
-from fedmed.report.evaluations import Evaluation, Evaluations
-from fedmed.report.figures.context import Sheet
-from fedmed.report.figures.dots import Found, dots, means
-from fedmed.report.figures.style import Picture
+from fedmed.report.evaluations import Evaluation, WorldEvaluations
+from fedmed.report.figures.context import FigureContext
+from fedmed.report.figures.dots import ArmValues, dots, means
+from fedmed.report.figures.style import RenderedFigure
 from fedmed.report.images.captions import name_of
 from fedmed.report.series import Values
-from fedmed.report.tables.cells import Cell, Table, count_of, mean_of
+from fedmed.report.tables.cells import HtmlTable, TableCell, count_of, mean_of
 
 
 class _Share(NamedTuple):
@@ -49,7 +49,7 @@ IN_IMAGES = ", mean over images that have it in truth and prediction (how many, 
 COUNTS = ("TP", "FP", "FN", "TN")
 
 
-def class_metrics(found: Evaluations) -> dict[str, Found]:
+def class_metrics(found: WorldEvaluations) -> dict[str, ArmValues]:
     """Metric -> arm -> values of its seeds and classes (seeds, C), of metrics that are defined anywhere."""
     values = {arm: [_values(each, segmented=found.segmented) for each in of] for arm, of in found.arms.items()}
     names = {name: None for of in values.values() for each in of for name in each}
@@ -58,12 +58,12 @@ def class_metrics(found: Evaluations) -> dict[str, Found]:
     return {name: of for name, of in told.items() if of}
 
 
-def _of_metric(name: str, values: Mapping[str, Sequence[Mapping[str, Values]]], found: Evaluations) -> Found:
+def _of_metric(name: str, values: Mapping[str, Sequence[Mapping[str, Values]]], found: WorldEvaluations) -> ArmValues:
     tables = {arm: np.array([each[name] for each in of if name in each]) for arm, of in values.items()}
     return {arm: table for arm, table in tables.items() if _known(table, found)}
 
 
-def _known(values: Values, found: Evaluations) -> bool:
+def _known(values: Values, found: WorldEvaluations) -> bool:
     """Whether any value of a class that is shown is defined."""
     return bool(len(values)) and bool(np.isfinite(values[:, found.shown]).any())
 
@@ -76,7 +76,7 @@ def _values(each: Evaluation, *, segmented: bool) -> dict[str, Values]:
     return {**derived, **each.per_class}
 
 
-def class_table(found: Evaluations, metrics: Mapping[str, Found], arm: str) -> Table:
+def class_table(found: WorldEvaluations, metrics: Mapping[str, ArmValues], arm: str) -> HtmlTable:
     """A row per class: how many have it, and every metric, mean over seeds."""
     columns = {metric: of[arm] for metric, of in metrics.items() if arm in of}
     several = len(found.arms[arm]) > 1
@@ -87,14 +87,14 @@ def class_table(found: Evaluations, metrics: Mapping[str, Found], arm: str) -> T
     header += [(name, "decisions at a probability of one half, mean over seeds") for name in counts]
     rows = [
         [
-            Cell(text=name_of(found.names, k), sort=k),
+            TableCell(text=name_of(found.names, k), sort=k),
             count_of(_number(_support_of(found, arm), k)),
             *(mean_of(values[:, k], _rests(found, arm, metric, k)) for metric, values in columns.items()),
             *(count_of(_number(values, k)) for values in counts.values()),
         ]
         for k in found.shown
     ]
-    return Table(caption=f"Values per class of {arm}", header=header, rows=rows)
+    return HtmlTable(caption=f"Values per class of {arm}", header=header, rows=rows)
 
 
 def _named(metrics: Iterable[str]) -> list[tuple[str, str]]:
@@ -102,7 +102,7 @@ def _named(metrics: Iterable[str]) -> list[tuple[str, str]]:
     return [(metric, SAID.get(metric, metric.replace("_", " "))) for metric in metrics]
 
 
-def _rests(found: Evaluations, arm: str, metric: str, k: int) -> tuple[float, float] | None:
+def _rests(found: WorldEvaluations, arm: str, metric: str, k: int) -> tuple[float, float] | None:
     """Of a metric that misses leave: in how many images of all seeds it is defined, of those that have the class."""
     told = [each.images for each in found.arms[arm] if metric in each.images and "dice" in each.images]
     if metric not in FOUND_ONLY or not told:
@@ -110,15 +110,15 @@ def _rests(found: Evaluations, arm: str, metric: str, k: int) -> tuple[float, fl
     return sum(float(each[metric][k]) for each in told), sum(float(each["dice"][k]) for each in told)
 
 
-def _multilabel(found: Evaluations) -> bool:
+def _multilabel(found: WorldEvaluations) -> bool:
     return not found.segmented and all(each.confusion is None for of in found.arms.values() for each in of)
 
 
-def _support(found: Evaluations) -> tuple[str, str]:
+def _support(found: WorldEvaluations) -> tuple[str, str]:
     return ("images", "with it in truth or prediction") if found.segmented else ("support", "test images that have it")
 
 
-def _support_of(found: Evaluations, arm: str) -> Values:
+def _support_of(found: WorldEvaluations, arm: str) -> Values:
     """How many images have each class, mean over seeds (C,); nan where it is not told."""
     told = [each.images.get("dice") if found.segmented else _positives(each) for each in found.arms[arm]]
     known = [values for values in told if values is not None]
@@ -129,7 +129,7 @@ def _positives(each: Evaluation) -> Values | None:
     return None if each.counts is None else each.counts[:, 0] + each.counts[:, 2]
 
 
-def _counts(found: Evaluations, arm: str) -> dict[str, Values]:
+def _counts(found: WorldEvaluations, arm: str) -> dict[str, Values]:
     """Decisions of findings, which have no confusion matrix: mean over seeds by kind."""
     told = [each.decisions for each in found.arms[arm] if each.decisions is not None]
     if not told or not _multilabel(found):
@@ -141,13 +141,15 @@ def _number(values: Values, k: int) -> float | None:
     return float(values[k]) if np.isfinite(values[k]) else None
 
 
-def class_figure(sheet: Sheet, world: str, found: Evaluations, metric: str, values: Found) -> Picture:
+def class_figure(
+    context: FigureContext, world: str, found: WorldEvaluations, metric: str, values: ArmValues
+) -> RenderedFigure:
     """All arms' values of a metric, class by class."""
     ((_, said),) = _named([metric])
     rows = [name_of(found.names, k) for k in found.shown]
     shown = {arm: of[:, found.shown] for arm, of in values.items()}
     title = f"{said} by {'finding' if _multilabel(found) else 'class'}"
-    return dots(sheet, world, rows, shown, name=f"classes_{metric}", title=title, x=said)
+    return dots(context, world, rows, shown, name=f"classes_{metric}", title=title, x=said)
 
 
 def options(metrics: Sequence[str]) -> list[str]:

@@ -9,11 +9,11 @@ import numpy as np
 from fedmed.comparison.runs import Comparison
 from fedmed.formatting import metric_name
 from fedmed.report import series
-from fedmed.report.figures.context import Sheet
-from fedmed.report.figures.dots import Found, dots
-from fedmed.report.figures.style import Picture
+from fedmed.report.figures.context import FigureContext
+from fedmed.report.figures.dots import ArmValues, dots
+from fedmed.report.figures.style import RenderedFigure
 from fedmed.report.series import Values
-from fedmed.report.tables.cells import Cell, Table, mean_of
+from fedmed.report.tables.cells import HtmlTable, TableCell, mean_of
 
 START, OVERALL = "domain.", ("mean", "worst", "spread")
 """What names of values by domain begin with, and what is not a domain but over all of them."""
@@ -39,16 +39,16 @@ def _number(found: object) -> float:
     return float(found) if isinstance(found, int | float) else float("nan")
 
 
-def site_figure(sheet: Sheet, world: str, names: Sequence[str], found: Found) -> Picture:
+def site_figure(context: FigureContext, world: str, names: Sequence[str], found: ArmValues) -> RenderedFigure:
     """All arms, domain by domain."""
-    said = metric_name(sheet.summary.headline.rpartition(".")[2])
-    return dots(sheet, world, names, found, name="sites", title=f"{said} by domain", x=said)
+    said = metric_name(context.summary.headline.rpartition(".")[2])
+    return dots(context, world, names, found, name="sites", title=f"{said} by domain", x=said)
 
 
-def site_table(names: Sequence[str], found: Found, metric: str) -> Table:
+def site_table(names: Sequence[str], found: ArmValues, metric: str) -> HtmlTable:
     """A row per domain and a column per arm."""
     said = metric_name(metric)
     header = [("domain", "of the test images"), *((arm, f"{said}, mean over seeds") for arm in found)]
     columns = [*found.values()]
-    rows = [[Cell(text=n, sort=n), *(mean_of(column[:, k]) for column in columns)] for k, n in enumerate(names)]
-    return Table(caption=f"{said} by domain", header=header, rows=rows)
+    rows = [[TableCell(text=n, sort=n), *(mean_of(column[:, k]) for column in columns)] for k, n in enumerate(names)]
+    return HtmlTable(caption=f"{said} by domain", header=header, rows=rows)

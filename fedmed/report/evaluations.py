@@ -28,14 +28,14 @@ IMAGES = "_images"
 T = TypeVar("T")
 
 
-class Thresholds(NamedTuple):
+class ThresholdCounts(NamedTuple):
     """True and false positives at falling thresholds, (K + 1,): none at first, all at last."""
 
     tp: Values
     fp: Values
 
 
-class Bins(NamedTuple):
+class CalibrationBins(NamedTuple):
     """Examples, true ones, and mean probability in bins of probability, (B,)."""
 
     n: Values
@@ -58,9 +58,9 @@ class Evaluation:
     images: Mapping[str, Values] = field(default_factory=dict)
     confusion: NDArray[np.int64] | None = None
     decisions: Values | None = None
-    thresholds: Sequence[Thresholds | None] = ()
-    calibration: Sequence[Bins | None] = ()
-    top: Bins | None = None
+    thresholds: Sequence[ThresholdCounts | None] = ()
+    calibration: Sequence[CalibrationBins | None] = ()
+    top: CalibrationBins | None = None
     dice: Sequence[Values | None] = ()
     mean_dice: Values | None = None
 
@@ -81,7 +81,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluations:
+class WorldEvaluations:
     """Those of a world: of every arm by seed, and what the classes are called."""
 
     arms: Mapping[str, Sequence[Evaluation]]
@@ -98,7 +98,7 @@ class Evaluations:
         return [*range(1 if self.segmented else 0, len(self.names))]
 
 
-def evaluations(comparison: Comparison, world: str, notes: list[str]) -> Evaluations | None:
+def evaluations(comparison: Comparison, world: str, notes: list[str]) -> WorldEvaluations | None:
     """What a world's runs kept; None where that tells nothing of classes. notes: gets what cannot be read."""
     runs = [(arm, run) for arm in comparison.arms for run in series.runs_of(comparison, world, arm)]
     told = [(arm, run, each) for arm, run in runs if (each := _read(run, notes)) and each.classes]
@@ -114,7 +114,7 @@ def evaluations(comparison: Comparison, world: str, notes: list[str]) -> Evaluat
             names = names or class_names(run.path)
         else:
             notes.append(f"{run.path / NAME} is of {each.classes} classes and not of {number}, and was left out.")
-    return Evaluations(arms, names if len(names) == number else [str(label) for label in range(number)])
+    return WorldEvaluations(arms, names if len(names) == number else [str(label) for label in range(number)])
 
 
 def _read(run: Run, notes: list[str]) -> Evaluation | None:
@@ -187,15 +187,15 @@ def _column(values: Any) -> Values:
     return found
 
 
-def _thresholds(found: Mapping[str, Any]) -> Thresholds:
+def _thresholds(found: Mapping[str, Any]) -> ThresholdCounts:
     tp, fp = (np.append(0.0, _column(found[name])) for name in ("tp", "fp"))
     if len(tp) != len(fp) or len(tp) < 2 or not tp[-1] > 0 or not fp[-1] > 0:
         raise ValueError("counts along thresholds of different lengths, or of nothing")
-    return Thresholds(tp, fp)
+    return ThresholdCounts(tp, fp)
 
 
-def _bins(found: Mapping[str, Any]) -> Bins:
-    columns = [_column(found[name]) for name in Bins._fields]
+def _bins(found: Mapping[str, Any]) -> CalibrationBins:
+    columns = [_column(found[name]) for name in CalibrationBins._fields]
     if len({*map(len, columns)}) != 1:
         raise ValueError("bins of different lengths")
-    return Bins(*columns)
+    return CalibrationBins(*columns)

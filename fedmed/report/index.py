@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from fedmed.comparison.catalogue import Entry, Gathered, catalogue
+from fedmed.comparison.catalogue import ComparisonEntry, RunEntry, catalogue
 from fedmed.files import write_atomically
 from fedmed.formatting import count, metric_name, some, value
 from fedmed.report.page import NAME as PAGE
 from fedmed.report.rendering import filled
-from fedmed.report.tables.cells import Cell, Table, count_of
+from fedmed.report.tables.cells import HtmlTable, TableCell, count_of
 
 NAME = "index.html"
 
@@ -51,27 +51,27 @@ def write_index(folder: Path, into: Path, notes: Sequence[str] = ()) -> tuple[Pa
     return into / NAME, ", ".join(facts)
 
 
-def _runs(entries: Sequence[Entry], folder: Path, into: Path) -> Table:
+def _runs(entries: Sequence[RunEntry], folder: Path, into: Path) -> HtmlTable:
     header = [("strategy", "what was run; leads to its page where there is one"), ("dataset", "on which data")]
     header += [("seed", "of the run"), ("status", "what became of it"), ("rounds", "that have ended, of all")]
     header += [("metric", "headline, at the end or so far"), ("began", "time in UTC"), ("folder", "of the run")]
     newest = sorted(entries, key=lambda entry: entry.created, reverse=True)
     rows = [_row(entry, folder, into) for entry in newest]
-    return Table(caption="Runs", header=header, rows=rows, worded=(1, 3, 7))
+    return HtmlTable(caption="Runs", header=header, rows=rows, worded=(1, 3, 7))
 
 
-def _row(entry: Entry, folder: Path, into: Path) -> list[Cell]:
+def _row(entry: RunEntry, folder: Path, into: Path) -> list[TableCell]:
     name, metric = _name(entry.path, folder), metric_name(entry.metric) if entry.metric else ""
     of = f"of {entry.rounds}" if entry.rounds is not None and entry.rounds != entry.done else ""
     return [
         _named(entry.strategy or "unknown", entry.path / PAGE, into, title=name),
-        Cell(text=entry.dataset, sort=entry.dataset or None),
+        TableCell(text=entry.dataset, sort=entry.dataset or None),
         count_of(entry.seed),
-        Cell(text=SAID.get(entry.status, entry.status), sort=_place(entry.status), alert=entry.status not in WELL),
-        Cell(text="-" if entry.done is None else str(entry.done), sort=entry.done, faint=of),
-        Cell(text=value(entry.value), sort=entry.value, faint=metric),
-        Cell(text=entry.created[:16].replace("T", " ") or "-", sort=entry.created or None),
-        Cell(text=name, sort=name, wrapped=True),
+        TableCell(text=SAID.get(entry.status, entry.status), sort=_place(entry.status), alert=entry.status not in WELL),
+        TableCell(text="-" if entry.done is None else str(entry.done), sort=entry.done, faint=of),
+        TableCell(text=value(entry.value), sort=entry.value, faint=metric),
+        TableCell(text=entry.created[:16].replace("T", " ") or "-", sort=entry.created or None),
+        TableCell(text=name, sort=name, wrapped=True),
     ]
 
 
@@ -79,24 +79,24 @@ def _place(status: str) -> int:
     return ORDER.index(status) if status in ORDER else len(ORDER)
 
 
-def _comparisons(gathered: Sequence[Gathered], folder: Path, into: Path) -> Table:
+def _comparisons(gathered: Sequence[ComparisonEntry], folder: Path, into: Path) -> HtmlTable:
     header = [("comparison", "its folder; leads to its page"), ("asked for", "what was written")]
     header += [("runs", "of all arms and seeds"), ("failed", "of them")]
     rows = [
         [
             _named(_name(each.path, folder), each.path / PAGE, into),
-            Cell(text=each.asked, sort=each.asked, wrapped=True),
+            TableCell(text=each.asked, sort=each.asked, wrapped=True),
             count_of(len(each.runs)),
             count_of(each.failed),
         ]
         for each in gathered
     ]
-    return Table(caption="Comparisons", header=header, rows=rows, worded=(1,))
+    return HtmlTable(caption="Comparisons", header=header, rows=rows, worded=(1,))
 
 
-def _named(name: str, page: Path, into: Path, title: str = "") -> Cell:
+def _named(name: str, page: Path, into: Path, title: str = "") -> TableCell:
     """A name that leads to a page where there is one. title: what tells it from others of that name."""
-    return Cell(text=name, sort=name, href=_link(page, into) if page.exists() else "", title=title)
+    return TableCell(text=name, sort=name, href=_link(page, into) if page.exists() else "", title=title)
 
 
 def _name(path: Path, folder: Path) -> str:
@@ -110,7 +110,7 @@ def _link(page: Path, into: Path) -> str:
     return found if found.startswith(("/", ".")) else f"./{found}"
 
 
-def _wrong(entries: Sequence[Entry], folder: Path) -> Iterator[tuple[str, str]]:
+def _wrong(entries: Sequence[RunEntry], folder: Path) -> Iterator[tuple[str, str]]:
     """Runs about which something has to be said, and what: once for all of which it is the same."""
     told: dict[str, list[str]] = {}
     for entry in entries:

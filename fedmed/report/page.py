@@ -17,9 +17,9 @@ from fedmed.formatting import metric_name
 from fedmed.report import conclusions
 from fedmed.report.choices import Choice, stylesheet
 from fedmed.report.figures import style
-from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.differences import ranks
-from fedmed.report.images.collection import Album
+from fedmed.report.images.collection import SharedImages
 from fedmed.report.rendering import filled
 from fedmed.report.tables import details, results
 from fedmed.report.world import world
@@ -43,21 +43,21 @@ def write(comparison: Comparison, folder: Path) -> Path:
 def write_summary(summary: Summary, folder: Path) -> Path:
     """The same for a comparison that was summarised."""
     with style.drawing():
-        page = render(summary, Sheet(summary=summary, folder=folder / "figures"))
+        page = render(summary, FigureContext(summary=summary, folder=folder / "figures"))
     write_atomically(folder / NAME, page)
     return folder / NAME
 
 
-def render(summary: Summary, sheet: Sheet) -> str:
+def render(summary: Summary, context: FigureContext) -> str:
     """The page as text."""
-    return filled("page.html", **_content(summary, sheet))
+    return filled("page.html", **_content(summary, context))
 
 
-def _content(summary: Summary, sheet: Sheet) -> dict[str, Any]:
-    comparison, album, notes = summary.comparison, Album(), list(summary.notes)
+def _content(summary: Summary, context: FigureContext) -> dict[str, Any]:
+    comparison, album, notes = summary.comparison, SharedImages(), list(summary.notes)
     metrics = explored(summary)
-    sheets = [sheet, *(Sheet(summary=each) for each in metrics[1:])]
-    worlds = [world(sheets, name, album, notes) for name in comparison.worlds]
+    contexts = [context, *(FigureContext(summary=each) for each in metrics[1:])]
+    worlds = [world(contexts, name, album, notes) for name in comparison.worlds]
     metric = Choice(id="metric", label="Metric", options=[metric_name(each.headline) for each in metrics])
     headline, explanation = conclusions.headline(summary)
     environments = [_environment(run) for run in comparison.runs.values()]
@@ -73,13 +73,13 @@ def _content(summary: Summary, sheet: Sheet) -> dict[str, Any]:
         "choices": stylesheet([metric, *(choice for each in worlds for choice in each.choices)]),
         "worlds": worlds,
         "overviews": [results.overview(each) for each in metrics],
-        "ranks": ranks(sheet, summary.ranking) if summary.ranking else None,
+        "ranks": ranks(context, summary.ranking) if summary.ranking else None,
         "notes": notes,
         "commands": _commands(environments),
         "versions": [("seeds", ", ".join(map(str, comparison.seeds))), *_versions(environments)],
         "runs": details.runs(comparison, summary.headline),
         "images": list(album.uris),
-        "colors": {arm: f"var({style.THEME[look.color]})" for arm, look in sheet.looks.items()},
+        "colors": {arm: f"var({style.THEME[look.color]})" for arm, look in context.arm_styles.items()},
         "marks": MARKS,
     }
 

@@ -22,7 +22,7 @@ from fedmed.flower import app_of
 from fedmed.flower.deferred import deferred
 from fedmed.run.lifecycle import serve
 from fedmed.run.parts import build_parts
-from fedmed.terminal.progress import make_show
+from fedmed.terminal.progress import make_run_display
 
 
 def server_app(bundle: Path) -> ServerApp:
@@ -33,7 +33,7 @@ def server_app(bundle: Path) -> ServerApp:
     def main(grid: Grid, context: Context) -> None:
         config, config_yaml = read_bundle(bundle)
         directory, resume = Path(str(context.run_config["directory"])), bool(context.run_config["resume"])
-        serve(grid, config, directory, config_yaml=config_yaml, resume=resume, show=make_show())
+        serve(grid, config, directory, config_yaml=config_yaml, resume=resume, show=make_run_display())
 
     return app
 

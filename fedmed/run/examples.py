@@ -20,7 +20,7 @@ from fedmed.data.world import Share
 from fedmed.method import RoundContext, Scope
 from fedmed.run.parts import Parts
 from fedmed.rundir.checkpoint import Checkpoint
-from fedmed.rundir.kept_images import Panel, Shown, save
+from fedmed.rundir.kept_images import ImagePanel, KeptImages, save
 
 MOST, ROOM, SIDE = 6, 48_000, 128
 """Images of one panel, bytes of their pixels in the file, and the side above which pixels are left out."""
@@ -41,12 +41,12 @@ def keep_examples(parts: Parts, folder: Path, saved: Checkpoint) -> None:
         warnings.warn(f"no example images were kept: {type(error).__name__}: {error}", stacklevel=2)
 
 
-def _shown(parts: Parts, saved: Checkpoint) -> Shown | None:
+def _shown(parts: Parts, saved: Checkpoint) -> KeptImages | None:
     """What can be shown: nothing without test images, or where no model is at hand that predicts on them."""
     training = _training(parts, saved)
     local, test = bool(parts.trainer.local), parts.world.test
     if not len(test) or (local and parts.engine.remote):
-        predicted: dict[str, Panel | None] = {}
+        predicted: dict[str, ImagePanel | None] = {}
     else:
         context = parts.trainer.receive(_request(parts, saved, 0)) if local else None
         parts.trainer.load(saved.shared)
@@ -54,7 +54,7 @@ def _shown(parts: Parts, saved: Checkpoint) -> Shown | None:
     if training is None and not predicted:
         return None
     client = 0 if local else None
-    return Shown(kind=parts.task.kind, names=parts.task.names, client=client, training=training, **predicted)
+    return KeptImages(kind=parts.task.kind, names=parts.task.names, client=client, training=training, **predicted)
 
 
 def _request(parts: Parts, saved: Checkpoint, client: int) -> ClientRequest:
@@ -69,7 +69,7 @@ def _request(parts: Parts, saved: Checkpoint, client: int) -> ClientRequest:
     )
 
 
-def _test(trainer: Trainer, test: Examples, context: RoundContext | None) -> dict[str, Panel | None]:
+def _test(trainer: Trainer, test: Examples, context: RoundContext | None) -> dict[str, ImagePanel | None]:
     kind, count = trainer.task.kind, _room(test)
     rows = _spread(_ranking(test.y, kind), count)
     if kind == "segmentation":
@@ -133,14 +133,14 @@ class _Chosen(NamedTuple):
     rows: NDArray[np.int64]
 
 
-def _training(parts: Parts, saved: Checkpoint) -> Panel | None:
+def _training(parts: Parts, saved: Checkpoint) -> ImagePanel | None:
     """Training images whose annotation differs from the truth; None where nobody's does, or where it is not known."""
     chosen = _annotated_badly(parts.world.shares)
     if not chosen:
         return None
     panels = [_client_panel(parts, saved, *each) for each in chosen]
-    names = [name for name in Panel.__slots__ if getattr(panels[0], name) is not None]
-    return Panel(**{name: np.concatenate([getattr(panel, name) for panel in panels]) for name in names})
+    names = [name for name in ImagePanel.__slots__ if getattr(panels[0], name) is not None]
+    return ImagePanel(**{name: np.concatenate([getattr(panel, name) for panel in panels]) for name in names})
 
 
 def _annotated_badly(shares: Sequence[Share]) -> list[_Chosen]:
@@ -159,7 +159,7 @@ def _differences(share: Share) -> NDArray[np.float64]:
     return wrong.reshape(len(wrong), -1).sum(1).numpy().astype(np.float64)
 
 
-def _client_panel(parts: Parts, saved: Checkpoint, client: int, rows: NDArray[np.int64]) -> Panel:
+def _client_panel(parts: Parts, saved: Checkpoint, client: int, rows: NDArray[np.int64]) -> ImagePanel:
     share, index = parts.world.shares[client], torch.from_numpy(rows)
     assert share.truth is not None
     given = share.train[index]
@@ -167,7 +167,7 @@ def _client_panel(parts: Parts, saved: Checkpoint, client: int, rows: NDArray[np
     if not parts.engine.remote and any(method.relabels for method in parts.chain.members.values()):
         labels |= _labels("corrected", _in_force(parts.trainer, _request(parts, saved, client))[index])
     truth, owner = _thin(share.truth[index].numpy()), np.full(len(rows), client)
-    return Panel(index=rows, x=_pixels(given.x), truth=truth, client=owner, **labels)
+    return ImagePanel(index=rows, x=_pixels(given.x), truth=truth, client=owner, **labels)
 
 
 def _in_force(trainer: Trainer, request: ClientRequest) -> Examples:
@@ -187,9 +187,9 @@ def _processor(seen: Tensor | None) -> Tensor | None:
     return None if seen is None else seen.cpu()
 
 
-def _panel(test: Examples, rows: NDArray[np.int64], predicted: NDArray[Any]) -> Panel:
+def _panel(test: Examples, rows: NDArray[np.int64], predicted: NDArray[Any]) -> ImagePanel:
     part = test[torch.from_numpy(rows)]
-    return Panel(index=rows, x=_pixels(part.x), truth=_thin(part.y.numpy()), predicted=_thin(predicted))
+    return ImagePanel(index=rows, x=_pixels(part.x), truth=_thin(part.y.numpy()), predicted=_thin(predicted))
 
 
 def _room(examples: Examples) -> int:

@@ -12,10 +12,10 @@ from fedmed.data.examples import name_of
 from fedmed.data.world import World
 from fedmed.run.parts import load_world
 from fedmed.run.written import written
-from fedmed.rundir.federation import FederationPicture, save_picture
+from fedmed.rundir.federation import FederationSummary, save_federation
 
 
-def describe(config: DictConfig, partition_file: Path | None = None) -> FederationPicture:
+def describe(config: DictConfig, partition_file: Path | None = None) -> FederationSummary:
     """Who holds how many of what under the config; trains nothing.
 
     partition_file: where to keep the division, for partition=file partition.path=; None for nowhere.
@@ -31,10 +31,10 @@ def keep_picture(world: World, config_yaml: str, folder: Path) -> None:
     if world.parts:
         config = OmegaConf.create(config_yaml)
         assert isinstance(config, DictConfig)
-        save_picture(picture(world, _title(config)), folder)
+        save_federation(picture(world, _title(config)), folder)
 
 
-def picture(world: World, title: str) -> FederationPicture:
+def picture(world: World, title: str) -> FederationSummary:
     """The picture of a world."""
     clients = [str(i) for i in range(len(world.shares))]
     names = world.task.names or tuple(map(str, range(world.task.classes)))
@@ -42,7 +42,7 @@ def picture(world: World, title: str) -> FederationPicture:
     completeness = np.array([audit.completeness for audit in world.audit])
     classes = (len(clients), world.task.classes)
     annotated = np.array([np.broadcast_to(audit.annotated, classes[1:]) for audit in world.audit])
-    return FederationPicture(
+    return FederationSummary(
         title=title,
         counts=np.array([audit.shown for audit in world.audit]),
         images=np.array([[len(s.train), len(s.val), len(s.test)] for s in world.shares]),

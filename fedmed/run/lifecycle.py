@@ -42,11 +42,11 @@ from fedmed.rundir.checkpoint import Checkpoint
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.final import Final, best_round, measured, summarise
 from fedmed.rundir.schema import check_result
-from fedmed.terminal.progress import Show
-from fedmed.tracking import Followed
+from fedmed.terminal.progress import RunDisplay
+from fedmed.tracking import TrackedRun
 
 
-def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
+def run(config: DictConfig, directory: Path, *, show: RunDisplay) -> Final:
     """Runs an experiment from the start; its directory is made only when everything has been checked."""
     if (link := superlink_of(config)) is None:
         with _prepared(config) as parts:
@@ -57,7 +57,7 @@ def run(config: DictConfig, directory: Path, *, show: Show) -> Final:
     return submit(link, _yaml(config), directory, resume=False)
 
 
-def resume(directory: Path, *, overrides: list[str], show: Show, trusted: Sequence[Path] = ()) -> Final:
+def resume(directory: Path, *, overrides: list[str], show: RunDisplay, trusted: Sequence[Path] = ()) -> Final:
     """Continues a run bitwise from its last checkpoint; a finished one gives its result again.
 
     One that was killed while its directory was made begins.
@@ -81,7 +81,9 @@ def resume(directory: Path, *, overrides: list[str], show: Show, trusted: Sequen
         return _go(parts, reopen(parts, directory), show)
 
 
-def serve(grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, resume: bool, show: Show) -> Final:
+def serve(
+    grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, resume: bool, show: RunDisplay
+) -> Final:
     """What the SuperLink's ServerApp does of a run: all of it, on the grid that it is given.
 
     config: as it is on this machine. config_yaml: as it was submitted, to be kept. resume: whether to continue.
@@ -93,7 +95,7 @@ def serve(grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, 
             return _Run(parts, kept, show, grid).go()
 
 
-def _go(parts: Parts, kept: RunDirectory, show: Show) -> Final:
+def _go(parts: Parts, kept: RunDirectory, show: RunDisplay) -> Final:
     """The rounds of a run; its engine lets go of what it holds however they end."""
     app = simulated_app(kept.config_yaml)
     engine = parts.engine.fitted(parts.trainer, load_of(parts, done=len(kept.rows("rounds"))), show.note)
@@ -106,7 +108,7 @@ def _go(parts: Parts, kept: RunDirectory, show: Show) -> Final:
 class _Run:
     """A run under way: what happens around its rounds."""
 
-    def __init__(self, parts: Parts, kept: RunDirectory, show: Show, grid: Grid) -> None:
+    def __init__(self, parts: Parts, kept: RunDirectory, show: RunDisplay, grid: Grid) -> None:
         self._parts, self._kept, self._show, self._grid = parts, kept, show, grid
         self._rows: list[dict[str, Any]] = []
         self._touched: set[int] = set()
@@ -142,7 +144,7 @@ class _Run:
             on_fault=self._fault,
         )
         rounds = self._progress.round if self._out_of_patience() else chosen.rounds
-        with Followed(parts.tracking, about, kept=kept, warn=self._show.warn) as self._followed:
+        with TrackedRun(parts.tracking, about, kept=kept, warn=self._show.warn) as self._followed:
             with self._show:
                 self._show.start(rounds=rounds, done=self._progress.round, metric=parts.metric)
                 self._app(plan, shared, rounds)(self._grid, Context(1, 0, {}, RecordDict(), {}))

@@ -15,10 +15,10 @@ from fedmed.config.validate import validate
 from fedmed.errors import UserError, refuse
 from fedmed.run.written import written
 from fedmed.rundir.directory import RunDirectory
-from fedmed.terminal.progress import Show
+from fedmed.terminal.progress import RunDisplay
 
 
-def stored(kept: RunDirectory, overrides: list[str], trusted: Sequence[Path], show: Show) -> DictConfig:
+def stored(kept: RunDirectory, overrides: list[str], trusted: Sequence[Path], show: RunDisplay) -> DictConfig:
     """The run's own config; an override may only repeat it, but for TOLERANCE and `rounds`, which `lengthen` checks.
 
     What it names of users' code must be trusted, or repeated by an override; what will be imported is shown.

@@ -19,7 +19,7 @@ NAME = "federation.json"
 
 
 @dataclass(frozen=True)
-class FederationPicture:
+class FederationSummary:
     """Who holds what.
 
     counts: (clients, classes) training images per class; multi-label and segmentation: in which the class occurs.
@@ -48,33 +48,33 @@ class FederationPicture:
         return " · ".join([*parts, f"server test set {count(self.server_test, 'image')}"])
 
 
-def client_labels(picture: FederationPicture) -> list[str]:
+def client_labels(picture: FederationSummary) -> list[str]:
     """Client names, with the site where it says more."""
     sites = picture.site_names or picture.client_names
     pairs = zip(picture.client_names, sites, strict=True)
     return [name if site in ("", name) else f"{name} · {site}" for name, site in pairs]
 
 
-def save_picture(picture: FederationPicture, folder: Path) -> None:
+def save_federation(picture: FederationSummary, folder: Path) -> None:
     """Writes federation.json into the folder."""
     write_atomically(folder / NAME, dumps({name: getattr(picture, name) for name in _NAMES}) + "\n")
 
 
-def load_picture(folder: Path) -> FederationPicture | None:
+def load_federation(folder: Path) -> FederationSummary | None:
     """The picture that the folder's run kept; None where it kept none; raises UserError where it is damaged."""
     path = folder / NAME
     if not path.exists():
         return None
     found = parse(path.read_bytes(), str(path))
-    picture: FederationPicture = schema.checked(lambda: _picture(**found), str(path), "the picture of a federation")
+    picture: FederationSummary = schema.checked(lambda: _picture(**found), str(path), "the picture of a federation")
     return picture
 
 
-_NAMES = tuple(FederationPicture.__dataclass_fields__)
+_NAMES = tuple(FederationSummary.__dataclass_fields__)
 
 
-def _picture(*, counts: Any, images: Any, annotated: Any, completeness: Any, **rest: Any) -> FederationPicture:
-    found = FederationPicture(
+def _picture(*, counts: Any, images: Any, annotated: Any, completeness: Any, **rest: Any) -> FederationSummary:
+    found = FederationSummary(
         counts=np.array(counts, np.int64),
         images=np.array(images, np.int64),
         annotated=_shares(annotated),

@@ -17,7 +17,7 @@ PANELS = ("test", "mistakes", "training")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
+class ImagePanel:
     """n images.
 
     index: (n,) rows among the server's test images, or among a client's training images. x: (n, C, H, W) uint8.
@@ -41,7 +41,7 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class KeptImages:
     """What `examples.npz` holds.
 
     kind, names: of the task; names may be empty. client: whose model predicts, None for the global one.
@@ -52,12 +52,12 @@ class Shown:
     kind: str
     names: tuple[str, ...]
     client: int | None = None
-    test: Panel | None = None
-    mistakes: Panel | None = None
-    training: Panel | None = None
+    test: ImagePanel | None = None
+    mistakes: ImagePanel | None = None
+    training: ImagePanel | None = None
 
 
-def save(shown: Shown, folder: Path) -> None:
+def save(shown: KeptImages, folder: Path) -> None:
     """Writes examples.npz into the folder."""
     content: dict[str, Any] = {"kind": shown.kind, "names": np.array(shown.names, dtype=str)}
     if shown.client is not None:
@@ -68,7 +68,7 @@ def save(shown: Shown, folder: Path) -> None:
         np.savez_compressed(file, **content)
 
 
-def load(folder: Path) -> Shown | None:
+def load(folder: Path) -> KeptImages | None:
     """What the folder's examples.npz holds; None where there is none; raises UserError where it is damaged."""
     path = folder / NAME
     if not path.exists():
@@ -79,18 +79,18 @@ def load(folder: Path) -> Shown | None:
         panels = {name: _panel(name, content) for name in PANELS if f"{name}.index" in content}
         client = int(content["client"]) if "client" in content else None
         names = tuple(map(str, content["names"]))
-        return Shown(kind=str(content["kind"]), names=names, client=client, **panels)
+        return KeptImages(kind=str(content["kind"]), names=names, client=client, **panels)
     except Exception as error:  # zip, zlib and numpy each raise what they like on damaged bytes
         raise refuse(str(path), "images of a run", f"damaged content ({error})", "Remove it.") from error
 
 
-def _arrays(name: str, panel: Panel) -> dict[str, Any]:
+def _arrays(name: str, panel: ImagePanel) -> dict[str, Any]:
     found = ((field.name, getattr(panel, field.name)) for field in fields(panel))
     return {f"{name}.{part}": values for part, values in found if values is not None}
 
 
-def _panel(name: str, content: dict[str, Any]) -> Panel:
+def _panel(name: str, content: dict[str, Any]) -> ImagePanel:
     found = {key.partition(".")[2]: values for key, values in content.items() if key.startswith(f"{name}.")}
     if len({len(values) for values in found.values()}) > 1:
         raise ValueError(f"{name}: arrays of several lengths")
-    return Panel(**found)
+    return ImagePanel(**found)

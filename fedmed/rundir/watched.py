@@ -24,7 +24,7 @@ SILENT = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Standing:
+class WatchedRun:
     """Where a run stands.
 
     rounds: how many it will have. metric: name of the metric that is told (`test.auc`). values: its course.
@@ -100,7 +100,7 @@ def find(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def standing(path: Path) -> Standing | None:
+def watched_run(path: Path) -> WatchedRun | None:
     """Where the run stands; None where its files are damaged, or not there yet."""
     run = RunDirectory(path)
     try:
@@ -110,7 +110,7 @@ def standing(path: Path) -> Standing | None:
         return None
     last = rows[-1] if rows else {}
     metric = _metric(rows, config.get("metric"))
-    return Standing(
+    return WatchedRun(
         path=path,
         status=status,
         rounds=int(last["round"]) if status == "finished" and rows else int(config["rounds"]),

@@ -11,7 +11,7 @@ from fedmed.comparison.rows import ClientRow, Ranking, Row, Summary, TargetRow
 from fedmed.errors import visible
 from fedmed.formatting import interval, probability, rests_on, signed, size, span, value
 from fedmed.terminal.fit import fit
-from fedmed.terminal.text_table import Grid
+from fedmed.terminal.text_table import TextTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -44,7 +44,7 @@ def _notes(summary: Summary, width: int) -> list[str]:
     return [line for note in summary.notes for line in form.wrap(visible(note))]
 
 
-def grids(summary: Summary) -> Iterator[Grid]:
+def grids(summary: Summary) -> Iterator[TextTable]:
     """Those tables that there is something to say in."""
     yield _headline(summary)
     if summary.clients:
@@ -55,7 +55,7 @@ def grids(summary: Summary) -> Iterator[Grid]:
         yield _ranks(summary.ranking)
 
 
-def _headline(summary: Summary) -> Grid:
+def _headline(summary: Summary) -> TextTable:
     rows = [row for row in summary.rows if row.metric == summary.headline]
     cells = [
         [
@@ -76,7 +76,7 @@ def _headline(summary: Summary) -> Grid:
     return _table(rows, header, cells, signs=[SIGNS[row.mark] for row in rows], below=legend)
 
 
-def _clients(rows: Sequence[ClientRow]) -> Grid:
+def _clients(rows: Sequence[ClientRow]) -> TextTable:
     header = ["clients", "mean", "sd", "worst", "lowest 10 %", "highest 10 %", "Jain"]
     cells = [
         [
@@ -93,7 +93,7 @@ def _of(row: ClientRow) -> str:
     return f" of {row.of:g}" if row.of is not None and row.of > row.clients else ""
 
 
-def _targets(rows: Sequence[TargetRow]) -> Grid:
+def _targets(rows: Sequence[TargetRow]) -> TextTable:
     header = ["target", "reached", "rounds", "bytes", "time", "all rounds", "all bytes", "all time"]
     cells = [
         [
@@ -112,12 +112,12 @@ def _targets(rows: Sequence[TargetRow]) -> Grid:
     return _table(rows, header, cells, above=[title])
 
 
-def _ranks(ranking: Ranking) -> Grid:
+def _ranks(ranking: Ranking) -> TextTable:
     below: list[str] = []
     if ranking.critical is not None:
         below = [f"Friedman p {probability(ranking.p)}; critical difference {ranking.critical:.2f} (Nemenyi, 5 %)"]
         below += [f"not told apart: {', '.join(group)}" for group in ranking.alike]
-    return Grid(
+    return TextTable(
         header=["arm", "rank"],
         rows=[[arm, f"{rank:.2f}"] for arm, rank in zip(ranking.arms, ranking.ranks, strict=True)],
         above=[f"Average rank over {len(ranking.worlds)} worlds by {ranking.metric}"],
@@ -133,7 +133,7 @@ def _table(
     signs: Sequence[str] = (),
     above: Sequence[str] = (),
     below: Sequence[str] = (),
-) -> Grid:
+) -> TextTable:
     """A line per row, after its world where there are several; a rule ends each world. Empty columns are left out."""
     several = len({row.world for row in rows}) > 1
     told = [number for number in range(len(header)) if any(rest[number] for rest in cells)]
@@ -142,7 +142,7 @@ def _table(
         for row, sign, rest in zip(rows, signs or [""] * len(rows), cells, strict=True)
     ]
     breaks = [number for number, (one, next) in enumerate(pairwise(rows)) if one.world != next.world]
-    return Grid(
+    return TextTable(
         header=[*(["world"] if several else []), "arm", *(header[number] for number in told)],
         rows=lines,
         left=frozenset({0, 1}) if several else frozenset({0}),

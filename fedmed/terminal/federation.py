@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmed.formatting import percent
-from fedmed.rundir.federation import FederationPicture, client_labels
+from fedmed.rundir.federation import FederationSummary, client_labels
 from fedmed.terminal.fit import fit
-from fedmed.terminal.text_table import Grid
+from fedmed.terminal.text_table import TextTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,14 +28,14 @@ QUANTILES = {"minimum": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "maximum
 """Rows over the clients, column by column, that a wide federation's table shows."""
 
 
-def picture_table(picture: FederationPicture, width: int = 100) -> RenderableType:
-    """The table for a rich console of `width` characters; see `picture_text`."""
+def federation_table(picture: FederationSummary, width: int = 100) -> RenderableType:
+    """The table for a rich console of `width` characters; see `federation_text`."""
     from rich.console import Group
 
     return Group(*(part.rich() for part in fit(_grid(picture, width), width)))
 
 
-def picture_text(picture: FederationPicture, width: int = 100) -> str:
+def federation_text(picture: FederationSummary, width: int = 100) -> str:
     """The table as plain text, without a line end.
 
     Where one column per class does not fit into `width`, the number of classes held and the most common one stand
@@ -54,7 +54,7 @@ class _Column:
     quantile: Callable[[float], str]
 
 
-def _grid(picture: FederationPicture, width: int) -> Grid:
+def _grid(picture: FederationSummary, width: int) -> TextTable:
     """The fullest of three tables that fits: classes by name, by number, or summed up."""
     numbers = [str(number) for number in range(len(picture.class_names))]
     for columns, below in (
@@ -75,11 +75,11 @@ def _key(names: Sequence[str], width: int) -> list[str]:
     return [line.replace("\0", " ") for line in lines]
 
 
-def _class_columns(picture: FederationPicture, names: Sequence[str]) -> list[_Column]:
+def _class_columns(picture: FederationSummary, names: Sequence[str]) -> list[_Column]:
     return [_counted(name, values, values.sum()) for name, values in zip(names, picture.counts.T, strict=True)]
 
 
-def _class_summary(picture: FederationPicture) -> list[_Column]:
+def _class_summary(picture: FederationSummary) -> list[_Column]:
     """How many classes a client holds, and which one is the most common there."""
     shares = picture.counts.max(1) / picture.counts.sum(1).clip(min=1)
     tops = [picture.class_names[top] for top in picture.counts.argmax(1)]
@@ -88,7 +88,7 @@ def _class_summary(picture: FederationPicture) -> list[_Column]:
     return [held, _Column(name="most common", cells=cells, total="", quantile=lambda q: "")]
 
 
-def _size_columns(picture: FederationPicture) -> list[_Column]:
+def _size_columns(picture: FederationSummary) -> list[_Column]:
     names = ("train", "val", "test")
     columns = [_counted(name, values, values.sum()) for name, values in zip(names, picture.images.T, strict=True)]
     if picture.completeness is None:
@@ -105,7 +105,7 @@ def _column(name: str, values: NDArray[np.float64], total: str, show: Callable[[
     return _Column(name=name, cells=cells, total=total, quantile=lambda q: show(float(np.nanquantile(values, q))))
 
 
-def _layout(picture: FederationPicture, columns: Sequence[_Column], below: Sequence[str]) -> Grid:
+def _layout(picture: FederationSummary, columns: Sequence[_Column], below: Sequence[str]) -> TextTable:
     labels, clients = client_labels(picture), len(picture.client_names)
     if clients <= WIDE:
         rows, breaks = [[labels[i], *(column.cells[i] for column in columns)] for i in range(clients)], {clients - 1}
@@ -118,4 +118,4 @@ def _layout(picture: FederationPicture, columns: Sequence[_Column], below: Seque
     rows.append(["total", *(column.total for column in columns)])
     header = ["client", *(column.name for column in columns)]
     above = [picture.title, picture.subtitle, ""]
-    return Grid(header=header, rows=rows, breaks=frozenset(breaks), above=above, below=below)
+    return TextTable(header=header, rows=rows, breaks=frozenset(breaks), above=above, below=below)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fedmed.formatting import number, rests_on, size, span
 from fedmed.rundir.final import defined
 from fedmed.terminal.fit import fit
-from fedmed.terminal.text_table import Grid
+from fedmed.terminal.text_table import TextTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,7 +37,7 @@ def final_text(final: Mapping[str, Any]) -> str:
     return "\n".join(part.text() for part in fit(_grid(final), get_terminal_size().columns))
 
 
-def _grid(final: Mapping[str, Any]) -> Grid:
+def _grid(final: Mapping[str, Any]) -> TextTable:
     """Metrics as rows and scopes as columns; values per class (`dice.2`) and intervals stay out."""
     columns = {
         title: {name.removeprefix(prefix): value for name, value in final.items() if name.startswith(prefix)}
@@ -46,7 +46,7 @@ def _grid(final: Mapping[str, Any]) -> Grid:
     columns = {title: values for title, values in columns.items() if any(map(defined, values.values()))}
     names = dict.fromkeys(name.partition(".")[0] for values in columns.values() for name in values if name != "id")
     rows = [[name, *(_cell(values, name) for values in columns.values())] for name in names]
-    return Grid(header=["", *columns], rows=rows, below=["", *_counts(columns, names), *_notes(final)])
+    return TextTable(header=["", *columns], rows=rows, below=["", *_counts(columns, names), *_notes(final)])
 
 
 def _cell(values: Mapping[str, Any], name: str) -> str:

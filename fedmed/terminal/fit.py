@@ -7,13 +7,13 @@ from dataclasses import replace
 from itertools import takewhile
 from textwrap import wrap
 
-from fedmed.terminal.text_table import Grid
+from fedmed.terminal.text_table import TextTable
 
 GAP = 3
 """Characters between two columns, as rich sets them."""
 
 
-def fit(grid: Grid, width: int) -> list[Grid]:
+def fit(grid: TextTable, width: int) -> list[TextTable]:
     """Tables of at most `width` characters that say what the grid says.
 
     Its leading columns aligned left, which name the rows, are repeated in each. Where they leave too little room the
@@ -34,12 +34,12 @@ def fit(grid: Grid, width: int) -> list[Grid]:
     return parts
 
 
-def _keys(grid: Grid) -> int:
+def _keys(grid: TextTable) -> int:
     """How many leading columns name a row; always one."""
     return max(1, len(list(takewhile(lambda number: number in grid.left, range(len(grid.header) - 1)))))
 
 
-def _numbered_if_long(grid: Grid, width: int) -> Grid:
+def _numbered_if_long(grid: TextTable, width: int) -> TextTable:
     """The grid with numbers for the names of its rows, where no figure has room beside them."""
     keys = _keys(grid)
     figures = [size for number, size in enumerate(grid.widths) if number >= keys and number not in grid.left]
@@ -68,14 +68,14 @@ def _groups(widths: Sequence[int], room: int) -> Iterator[list[int]]:
     yield group
 
 
-def _part(grid: Grid, columns: Sequence[int], *, above: Sequence[str], below: Sequence[str]) -> Grid:
+def _part(grid: TextTable, columns: Sequence[int], *, above: Sequence[str], below: Sequence[str]) -> TextTable:
     rows = [[row[number] for number in columns] for row in grid.rows]
     left = frozenset(place for place, number in enumerate(columns) if number in grid.left)
     header = [grid.header[number] for number in columns]
     return replace(grid, header=header, rows=rows, left=left, above=above, below=below)
 
 
-def _wrap_texts(grid: Grid, room: int) -> Grid:
+def _wrap_texts(grid: TextTable, room: int) -> TextTable:
     """The grid with texts that are longer than the room on several lines."""
     last = len(grid.header) - 1
     if last not in grid.left or last < _keys(grid) or grid.widths[last] <= room:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-class Show(Display, Protocol):
+class RunDisplay(Display, Protocol):
     """A view of a running experiment."""
 
     def start(self, *, rounds: int, done: int, metric: str) -> None:
@@ -31,16 +31,16 @@ class Show(Display, Protocol):
         return
 
 
-def make_show(*, quiet: bool = False, stream: TextIO | None = None) -> Show:
+def make_run_display(*, quiet: bool = False, stream: TextIO | None = None) -> RunDisplay:
     """The view that fits the stream (standard error when None)."""
     target: TextIO = stream or sys.stderr
     if quiet:
-        return Quiet(target)
-    return Live(target) if moves(target) else Lines(target)
+        return QuietRunDisplay(target)
+    return LiveRunDisplay(target) if moves(target) else PlainRunDisplay(target)
 
 
 @dataclass
-class Quiet(Show):
+class QuietRunDisplay(RunDisplay):
     """Only warnings."""
 
     stream: TextIO
@@ -50,7 +50,7 @@ class Quiet(Show):
 
 
 @dataclass
-class Lines(Show):
+class PlainRunDisplay(RunDisplay):
     """Plain lines: the first round, the last, and about ten between."""
 
     stream: TextIO
@@ -87,7 +87,7 @@ class Lines(Show):
 
 
 @dataclass
-class Live(Show):
+class LiveRunDisplay(RunDisplay):
     """A bar that moves with every round, redrawn at most ten times a second."""
 
     stream: TextIO

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class TextTable:
     """Rows of text under a header, with lines of text above and below.
 
     header: one text per column. rows: one text per column and row. left: columns aligned left; the others right.

@@ -4,6 +4,6 @@ What is told changes no bit of a run, and whoever does not listen stops none.
 """
 
 from fedmed.tracking.contract import Subject, Tracker, Tracking
-from fedmed.tracking.follow import Followed, gathered
+from fedmed.tracking.follow import TrackedRun, gathered
 
-__all__ = ["Followed", "Subject", "Tracker", "Tracking", "gathered"]
+__all__ = ["Subject", "TrackedRun", "Tracker", "Tracking", "gathered"]

@@ -62,7 +62,7 @@ class Tracker(ABC):
         return
 
 
-class Gathering(ABC):
+class TrackerGroup(ABC):
     """What the runs of a comparison are found under, for as long as they run."""
 
     @abstractmethod
@@ -87,7 +87,7 @@ class Tracking:
         """A line for a run; None where nobody listens."""
         return None
 
-    def gather(self) -> Gathering | None:
+    def gather(self) -> TrackerGroup | None:
         """Makes what the runs of the group are found under; None where nothing has to be made."""
         return None
 

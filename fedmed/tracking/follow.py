@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 Warn = Callable[[str], None]
 
 
-class Followed:
+class TrackedRun:
     """A run that is told of: to TensorBoard's events in its directory, and to its tracking.
 
     A context manager around the rounds and the final result. kept: rows of the rounds that it starts from.
@@ -27,7 +27,7 @@ class Followed:
 
     def __init__(self, tracking: Tracking, subject: Subject, *, kept: Sequence[Row] = (), warn: Warn) -> None:
         self._events = Events(subject)
-        self._line = Line(tracking, subject, kept, warn)
+        self._line = RetryingTracker(tracking, subject, kept, warn)
 
     def round(self, row: Row) -> None:
         """Tells of a round that ended."""
@@ -49,7 +49,7 @@ class Followed:
         self._line.close(end)
 
 
-class Line:
+class RetryingTracker:
     """A line to a tracker that ends no run: what it does not take is kept, and tried again now and then."""
 
     def __init__(self, tracking: Tracking, subject: Subject, kept: Sequence[Row], warn: Warn) -> None:

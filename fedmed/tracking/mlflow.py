@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fedmed.errors import refuse
 from fedmed.offline import go_offline
-from fedmed.tracking.contract import End, Gathering, Row, Subject, Tracker, Tracking, numbers, require
+from fedmed.tracking.contract import End, Row, Subject, Tracker, TrackerGroup, Tracking, numbers, require
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -51,7 +51,7 @@ class MlflowTracking(Tracking):
     def open(self, subject: Subject) -> Tracker:
         return MlflowRun(self, subject)
 
-    def gather(self) -> Gathering | None:
+    def gather(self) -> TrackerGroup | None:
         return MlflowParent(self) if self.group else None
 
 
@@ -99,7 +99,7 @@ class MlflowRun(Tracker):
             self._client.log_batch(self._id, metrics=part)
 
 
-class MlflowParent(Gathering):
+class MlflowParent(TrackerGroup):
     """The run of MLflow's under which it lists the runs of a comparison."""
 
     def __init__(self, tracking: MlflowTracking) -> None:

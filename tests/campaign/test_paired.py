@@ -12,7 +12,7 @@ from fedmed import run as runner
 from fedmed.campaign.grid import PlannedRun
 from fedmed.run.parts import Parts, build_parts
 from fedmed.rundir.directory import RunDirectory
-from fedmed.terminal.progress import make_show
+from fedmed.terminal.progress import make_run_display
 from tests.campaign.conftest import MakeGrid
 
 WORLD = ("partition.alpha=0.3", "annotation=label_noise", "shift=scanner", "clients=5", "clients_per_round=2")
@@ -59,6 +59,6 @@ def _images(parts: Parts) -> tuple[list[float], list[int]]:
 
 
 def _asked(job: PlannedRun) -> list[list[int]]:
-    runner.run(OmegaConf.create(dict(job.config)), job.directory, show=make_show(quiet=True))
+    runner.run(OmegaConf.create(dict(job.config)), job.directory, show=make_run_display(quiet=True))
     rows = RunDirectory(job.directory).rows("clients")
     return [[row["client"] for row in rows if row["round"] == r and "loss" in row] for r in (1, 2, 3)]

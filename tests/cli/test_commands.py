@@ -13,7 +13,7 @@ from fedmed.cli.main import main
 from fedmed.config.build import build
 from fedmed.config.compose import compose
 from fedmed.config.discovery import GROUPS, PACKAGE, discover
-from fedmed.rundir.federation import FederationPicture
+from fedmed.rundir.federation import FederationSummary
 
 
 @pytest.fixture(autouse=True)
@@ -106,11 +106,11 @@ def test_describe_prints_and_draws_the_federation(
 ) -> None:
     asked: list[Any] = []
 
-    def describe(config: Any, save: Path | None) -> FederationPicture:
+    def describe(config: Any, save: Path | None) -> FederationSummary:
         asked.append((config.clients, save))
         counts = np.array([[3, 1], [0, 4]])
         names = ["one", "other"]
-        return FederationPicture("Title", counts, counts.repeat(2, 1)[:, :3], None, None, names, names, None, 5)
+        return FederationSummary("Title", counts, counts.repeat(2, 1)[:, :3], None, None, names, names, None, 5)
 
     monkeypatch.setattr(runner, "describe", describe)
     assert "Title" in said(capsys, "describe", "clients=2", "--png", "picture.png", "--save", "split.json")

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from fedmed.comparison.catalogue import TAIL, Entry, catalogue
+from fedmed.comparison.catalogue import TAIL, RunEntry, catalogue
 from fedmed.comparison.record import write_record
 from tests.fabricated import run, strategy
 
 
-def entry(folder: Path) -> Entry:
+def entry(folder: Path) -> RunEntry:
     (found,) = catalogue(folder)[0]
     return found
 

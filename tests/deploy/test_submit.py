@@ -13,7 +13,7 @@ from fedmed.deploy import flower_run, loopback
 from fedmed.deploy.submit import submit
 from fedmed.errors import UserError
 from fedmed.rundir.directory import RunDirectory
-from fedmed.terminal.progress import make_show
+from fedmed.terminal.progress import make_run_display
 
 CONFIG = compose.compose(
     ["engine=superlink", "engine.connection=hospitals", "rounds=1", "clients=2", "dataset.images=96"]
@@ -136,7 +136,7 @@ def test_leaving_a_run_that_goes_on_says_how_to_end_it(flower: Flower, monkeypat
 def test_a_run_is_checked_before_it_is_submitted(flower: Flower) -> None:
     config = compose.compose(["engine=superlink", "engine.connection=hospitals", "rounds=1", "strategy.local=[nope]"])
     with pytest.raises(UserError, match=r"strategy\.fedavg\.local"):
-        runner.run(config, Path("run"), show=make_show(quiet=True))
+        runner.run(config, Path("run"), show=make_run_display(quiet=True))
     assert not flower.asked
 
 

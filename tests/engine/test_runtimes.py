@@ -22,7 +22,7 @@ from fedmed.deploy import loopback
 from fedmed.rundir import checkpoint
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.tensors import unpack_state
-from fedmed.terminal.progress import Show, make_show
+from fedmed.terminal.progress import RunDisplay, make_run_display
 from tests.toys import same
 
 pytestmark = pytest.mark.slow
@@ -75,7 +75,7 @@ class Mine(Method):
 '''
 
 
-class StopAfter(Show):
+class StopAfter(RunDisplay):
     """Interrupts a run after a round, as Ctrl-C would."""
 
     def __init__(self, round: int) -> None:
@@ -97,11 +97,11 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kept]
     def start(name: str, *overrides: str, stop: int | None = None) -> Kept:
         config = compose.compose([*TINY, *overrides])
         if stop is None:
-            runner.run(config, tmp_path / name, show=make_show(quiet=True))
+            runner.run(config, tmp_path / name, show=make_run_display(quiet=True))
         else:
             with pytest.raises(KeyboardInterrupt):
                 runner.run(config, tmp_path / name, show=StopAfter(stop))
-            runner.resume(tmp_path / name, overrides=[], show=make_show(quiet=True))
+            runner.resume(tmp_path / name, overrides=[], show=make_run_display(quiet=True))
         return left(tmp_path / name)
 
     return start

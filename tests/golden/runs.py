@@ -17,7 +17,7 @@ from typing import Any
 
 from fedmed import run as runner
 from fedmed.config import compose
-from fedmed.terminal.progress import make_show
+from fedmed.terminal.progress import make_run_display
 
 FILE = Path(__file__).with_name("rounds.json")
 NUDGE = Path(__file__).with_name("nudge.py")
@@ -68,7 +68,7 @@ def rounds(name: str, shared: Path, *others: str) -> Rows:
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "run"
         options = [*given, "rounds=3", "seed=0", "engine=inprocess", *others]
-        runner.run(compose.compose(options), directory, show=make_show(quiet=True))
+        runner.run(compose.compose(options), directory, show=make_run_display(quiet=True))
         rows = map(json.loads, (directory / "rounds.jsonl").read_text(encoding="utf-8").splitlines())
         return [{metric: round(row[metric], 5) for metric in METRICS[name]} for row in rows]
 

@@ -1,4 +1,4 @@
-"""Evaluations without a run: what a net of a given strength would have left in evaluation.json."""
+"""WorldEvaluations without a run: what a net of a given strength would have left in evaluation.json."""
 
 from __future__ import annotations
 

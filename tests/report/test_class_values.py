@@ -11,18 +11,18 @@ from fedmed.comparison.read import read
 from fedmed.comparison.runs import Comparison
 from fedmed.comparison.summary import summarise
 from fedmed.report.class_values import class_figure, class_metrics, class_table
-from fedmed.report.evaluations import Evaluations, evaluations, parsed
+from fedmed.report.evaluations import WorldEvaluations, evaluations, parsed
 from fedmed.report.figures import style
-from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.dice import dice_by_class, dice_by_image
-from fedmed.report.tables.confusion_matrix import MOST, matrix, short_count
+from fedmed.report.tables.confusion_matrix import MOST, confusion_matrix, short_count
 from fedmed.rundir.evaluation import read_evaluation
 from tests import fabricated
 from tests.fabricated import strategy
 from tests.report.evaluated import evaluate
 
 
-def told(folder: Path, kind: str, *, classes: int = 3, seeds: int = 2) -> tuple[Comparison, Evaluations]:
+def told(folder: Path, kind: str, *, classes: int = 3, seeds: int = 2) -> tuple[Comparison, WorldEvaluations]:
     for number, name in enumerate(("fedavg", "moon")):
         for seed in range(seeds):
             place = fabricated.run(folder / f"{name}{seed}", seed=seed, config={"strategy": strategy(name)})
@@ -33,7 +33,7 @@ def told(folder: Path, kind: str, *, classes: int = 3, seeds: int = 2) -> tuple[
     return comparison, found
 
 
-def columns(found: Evaluations, arm: str) -> dict[str, list[float]]:
+def columns(found: WorldEvaluations, arm: str) -> dict[str, list[float]]:
     table = class_table(found, class_metrics(found), arm)
     return {name: [row[at].sort for row in table.rows] for at, (name, _) in enumerate(table.header)}  # type: ignore[misc]
 
@@ -63,7 +63,7 @@ def test_findings_have_counts_in_place_of_a_matrix(tmp_path: Path) -> None:
     sums = np.sum([rows[name] for name in ("TP", "FP", "FN", "TN")], 0)
     assert sums.tolist() == [90, 90, 90]
     assert np.add(rows["TP"], rows["FN"]).tolist() == rows["support"]
-    assert matrix(found, "fedavg") is None
+    assert confusion_matrix(found, "fedavg") is None
 
 
 def test_segmentation_tells_of_the_foreground(tmp_path: Path) -> None:
@@ -72,9 +72,9 @@ def test_segmentation_tells_of_the_foreground(tmp_path: Path) -> None:
     assert list(rows)[:4] == ["class", "images", "Dice", "IoU"]
     assert rows["class"] == [1, 2]
     with style.drawing():
-        sheet = Sheet(summary=summarise(comparison))
-        every = dice_by_image(sheet, comparison.worlds[0], found)
-        one = dice_by_class(sheet, comparison.worlds[0], found, "moon")
+        context = FigureContext(summary=summarise(comparison))
+        every = dice_by_image(context, comparison.worlds[0], found)
+        one = dice_by_class(context, comparison.worlds[0], found, "moon")
     assert every is not None
     assert one is not None
     assert "fedavg median" in every.alt
@@ -87,7 +87,7 @@ def test_what_a_value_rests_on_stands_beside_it() -> None:
                   "hd95_per_class": [nan, 2.0, nan], "hd95_images_per_class": [0, 7, 0]})  # fmt: skip
     two = parsed({"dice_per_class": [nan, 0.5, nan], "dice_images_per_class": [0, 9, 0],
                   "hd95_per_class": [nan, 4.0, nan], "hd95_images_per_class": [0, 9, 0]})  # fmt: skip
-    found = Evaluations({"fedavg": [one, two]}, ["background", "liver", "tumour"])
+    found = WorldEvaluations({"fedavg": [one, two]}, ["background", "liver", "tumour"])
     table = class_table(found, class_metrics(found), "fedavg")
     said = {
         name: [f"{row[at].text} {row[at].faint}".strip() for row in table.rows]
@@ -98,8 +98,8 @@ def test_what_a_value_rests_on_stands_beside_it() -> None:
 
 
 def test_what_never_happened_is_no_number_and_what_hardly_did_is_no_nought() -> None:
-    found = Evaluations({"fedavg": [parsed({"confusion": [[999, 1, 0], [0, 3, 1], [0, 0, 0]]})]}, ["a", "b", "c"])
-    shown = matrix(found, "fedavg")
+    found = WorldEvaluations({"fedavg": [parsed({"confusion": [[999, 1, 0], [0, 3, 1], [0, 0, 0]]})]}, ["a", "b", "c"])
+    shown = confusion_matrix(found, "fedavg")
     assert shown is not None
     assert [[box.percent for box in row] for row in shown.rows] == [["100", "<1", "·"], ["·", "75", "25"], ["·"] * 3]
     assert [[box.often for box in row] for row in shown.rows] == [["999", "1", "·"], ["·", "3", "1"], ["·"] * 3]
@@ -109,8 +109,8 @@ def test_a_figure_tells_every_class_and_arm(tmp_path: Path) -> None:
     comparison, found = told(tmp_path, "multiclass")
     metrics = class_metrics(found)
     with style.drawing():
-        sheet = Sheet(summary=summarise(comparison))
-        picture = class_figure(sheet, comparison.worlds[0], found, "auc", metrics["auc"])
+        context = FigureContext(summary=summarise(comparison))
+        picture = class_figure(context, comparison.worlds[0], found, "auc", metrics["auc"])
     assert picture.title == "AUC by class"
     assert picture.markup.count("<rect") >= 3
     values = metrics["auc"]["moon"][:, 1]
@@ -121,7 +121,7 @@ def test_a_figure_tells_every_class_and_arm(tmp_path: Path) -> None:
 
 def test_the_matrix_adds_up_seeds_and_normalises_rows(tmp_path: Path) -> None:
     _, found = told(tmp_path, "multiclass")
-    shown = matrix(found, "moon")
+    shown = confusion_matrix(found, "moon")
     assert shown is not None
     counts = sum(np.array(read_evaluation(tmp_path / f"moon{seed}")["confusion"]) for seed in range(2))
     assert [[int(box.often.replace("·", "0")) for box in row] for row in shown.rows] == counts.tolist()
@@ -137,7 +137,7 @@ def test_the_matrix_adds_up_seeds_and_normalises_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("classes", [2, 20, MOST + 1])
 def test_too_many_classes_are_told_in_words_only(tmp_path: Path, classes: int) -> None:
     _, found = told(tmp_path, "multiclass", classes=classes, seeds=1)
-    shown = matrix(found, "fedavg")
+    shown = confusion_matrix(found, "fedavg")
     assert shown is not None
     assert len(shown.rows) == (classes if classes <= MOST else 0)
     assert shown.confused

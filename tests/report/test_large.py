@@ -10,7 +10,7 @@ import pytest
 
 from fedmed.comparison.read import read
 from fedmed.report import page
-from fedmed.rundir.kept_images import Panel, Shown, save
+from fedmed.rundir.kept_images import ImagePanel, KeptImages, save
 from tests.fabricated import CONFIG, run, strategy
 from tests.report.evaluated import evaluate
 
@@ -36,8 +36,10 @@ def hundred(folder: Path) -> Path:
                     for c in range(10)
                 ]
                 (place / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-                test = Panel(index=np.arange(6), x=x, truth=truth, predicted=g.integers(0, 2, (6, 64, 64), np.uint8))
-                save(Shown(kind="segmentation", names=("background", "lesion"), test=test), place)
+                test = ImagePanel(
+                    index=np.arange(6), x=x, truth=truth, predicted=g.integers(0, 2, (6, 64, 64), np.uint8)
+                )
+                save(KeptImages(kind="segmentation", names=("background", "lesion"), test=test), place)
                 evaluate(place, classes=9, images=900, strength=2, seed=seed)
     return folder
 

@@ -14,7 +14,7 @@ from fedmed.comparison.read import read
 from fedmed.comparison.summary import summarise
 from fedmed.report.figures import style
 from fedmed.report.figures.clients import clients
-from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.differences import forest, ranks
 from fedmed.report.figures.elements import short
 from fedmed.report.figures.learning_curves import cost, curves
@@ -24,7 +24,7 @@ WORDS = "a_method_with_a_long_name+another_one"
 
 
 @pytest.fixture(scope="module")
-def sheet(tmp_path_factory: pytest.TempPathFactory) -> Sheet:
+def context(tmp_path_factory: pytest.TempPathFactory) -> FigureContext:
     """Eighteen arms in five worlds, all about equally good."""
     folder = tmp_path_factory.mktemp("runs")
     names = ["fedavg", *(f"{WORDS}_{number}" for number in range(17))]
@@ -35,7 +35,7 @@ def sheet(tmp_path_factory: pytest.TempPathFactory) -> Sheet:
                 config = {"strategy": strategy(name), "partition": {**CONFIG["partition"], "alpha": world + 1.0}}
                 place = folder / f"{number}_{seed}_{world}"
                 run(place, seed=seed, auc=value, config=config, curve=[0.5, 0.7, value], clients=[0.4, 0.6])
-    return Sheet(summary=summarise(read([folder])))
+    return FigureContext(summary=summarise(read([folder])))
 
 
 def texts(figure: Figure) -> Iterator[Text]:
@@ -48,15 +48,15 @@ def texts(figure: Figure) -> Iterator[Text]:
 
 
 @pytest.mark.parametrize("draw", [forest, curves, cost, clients, "ranks"])
-def test_no_text_lies_on_another(sheet: Sheet, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_text_lies_on_another(context: FigureContext, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Figure] = []
     monkeypatch.setattr(style, "write", lambda figure, *_, **__: drawn.append(figure))
     with style.drawing():
         if draw == "ranks":
-            assert sheet.summary.ranking
-            ranks(sheet, sheet.summary.ranking)
+            assert context.summary.ranking
+            ranks(context, context.summary.ranking)
         else:
-            draw(sheet, sheet.comparison.worlds[0])
+            draw(context, context.comparison.worlds[0])
         (figure,) = drawn
         figure.draw_without_rendering()
         boxes = {text.get_text(): text.get_window_extent().padded(-1) for text in texts(figure)}

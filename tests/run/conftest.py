@@ -10,13 +10,13 @@ import pytest
 from fedmed import run as runner
 from fedmed.cli.main import main
 from fedmed.config import compose
-from fedmed.terminal.progress import Show, make_show
+from fedmed.terminal.progress import RunDisplay, make_run_display
 
 SMALL = ("clients=3", "rounds=3", "batch_size=16")
 IMAGES = ("dataset.images=160", "dataset.test_images=40")
 
 
-class StopAfter(Show):
+class StopAfter(RunDisplay):
     """Interrupts a run after a round, as Ctrl-C would."""
 
     def __init__(self, round: int) -> None:
@@ -40,7 +40,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         width = () if any(o.startswith("model=") for o in overrides) else ("model.width=4",)
         config = compose.compose([*SMALL, *images, *width, *overrides])
         if stop is None:
-            return runner.run(config, tmp_path / name, show=make_show(quiet=True))
+            return runner.run(config, tmp_path / name, show=make_run_display(quiet=True))
         with pytest.raises(KeyboardInterrupt):
             runner.run(config, tmp_path / name, show=StopAfter(stop))
         return {}

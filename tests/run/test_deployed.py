@@ -15,7 +15,7 @@ from fedmed.engine.inprocess import InProcessGrid
 from fedmed.errors import UserError
 from fedmed.run.deployed import client_app, server_app
 from fedmed.rundir import checkpoint
-from fedmed.terminal.progress import make_show
+from fedmed.terminal.progress import make_run_display
 from tests.toys import same
 
 TINY = ("clients=2", "rounds=3", "batch_size=16", "dataset.images=96", "dataset.test_images=24", "model.width=4")
@@ -70,7 +70,7 @@ def kept(directory: Path) -> dict[str, torch.Tensor]:
 
 
 def straight(tmp_path: Path, *overrides: str) -> dict[str, torch.Tensor]:
-    runner.run(compose.compose([*TINY, *overrides]), tmp_path / "straight", show=make_show(quiet=True))
+    runner.run(compose.compose([*TINY, *overrides]), tmp_path / "straight", show=make_run_display(quiet=True))
     return kept(tmp_path / "straight")
 
 

@@ -11,7 +11,7 @@ import torch
 
 from fedmed import run as runner
 from fedmed.errors import UserError
-from fedmed.terminal.progress import make_show
+from fedmed.terminal.progress import make_run_display
 from tests.fake_device import elsewhere
 from tests.run.traces import trace
 
@@ -45,7 +45,7 @@ def test_a_run_on_another_device_leaves_what_one_on_the_processor_leaves(
     run("there", *overrides)
     assert trace(tmp_path / "there") == trace(tmp_path / "here")
     run("stopped", *overrides, stop=2)
-    runner.resume(tmp_path / "stopped", overrides=[], show=make_show(quiet=True))
+    runner.resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
     assert trace(tmp_path / "stopped") == trace(tmp_path / "here")
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedmed.rundir.federation import load_picture
-from fedmed.rundir.kept_images import NAME, Panel, Shown, load
+from fedmed.rundir.federation import load_federation
+from fedmed.rundir.kept_images import NAME, ImagePanel, KeptImages, load
 
 MASKS = ("dataset=synthetic_segmentation", "model=unet", "model.channels=[4,8]")
 MASKS += (
@@ -22,13 +22,13 @@ MASKS += (
 )
 
 
-def kept(folder: Path) -> Shown:
+def kept(folder: Path) -> KeptImages:
     found = load(folder)
     assert found is not None
     return found
 
 
-def panel(found: Panel | None) -> Panel:
+def panel(found: ImagePanel | None) -> ImagePanel:
     assert found is not None
     return found
 
@@ -103,7 +103,7 @@ def test_what_goes_wrong_is_a_warning(
 
 def test_a_run_keeps_who_holds_what(run: Any, tmp_path: Path) -> None:
     run("a", "rounds=1", "partition=iid")
-    picture = load_picture(tmp_path / "a")
+    picture = load_federation(tmp_path / "a")
     assert picture is not None
     assert (len(picture.client_names), picture.server_test) == (3, 40)
     assert picture.title.startswith("synthetic_multiclass · iid")

@@ -20,7 +20,7 @@ from fedmed.run import run as start
 from fedmed.run.judging import judged, waited
 from fedmed.rundir import checkpoint
 from fedmed.strategies.fedavg import FedAvg
-from fedmed.terminal.progress import Show
+from fedmed.terminal.progress import RunDisplay
 from tests.toys import TOYS, TRAINING, Listening, federate, grid_of
 
 ONE_CLASS = ("clients=6", "partition=shard", "partition.shards_per_client=1", "optimizer.lr=0.3", "rounds=12")
@@ -58,7 +58,7 @@ def test_pooled_values_are_those_of_one_client_with_all_images(run: Any, rounds:
     assert {name: many[name] for name in names} == pytest.approx({name: one[name] for name in names}, rel=1e-5)
 
 
-class Heard(Show):
+class Heard(RunDisplay):
     def __init__(self) -> None:
         self.warnings: list[str] = []
 

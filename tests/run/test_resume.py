@@ -12,7 +12,7 @@ import pytest
 
 from fedmed import run as runner
 from fedmed.errors import UserError
-from fedmed.terminal.progress import make_show
+from fedmed.terminal.progress import make_run_display
 from tests.run.traces import leftovers, trace, weights
 
 CASES = {
@@ -27,7 +27,7 @@ CASES = {
 
 
 def resume(directory: Path, *overrides: str) -> dict[str, Any]:
-    return runner.resume(directory, overrides=list(overrides), show=make_show(quiet=True))
+    return runner.resume(directory, overrides=list(overrides), show=make_run_display(quiet=True))
 
 
 @pytest.mark.parametrize("overrides", CASES.values(), ids=CASES)

@@ -18,7 +18,7 @@ import pytest
 from fedmed import run as runner
 from fedmed.config import compose
 from fedmed.config.build import build
-from fedmed.terminal.progress import Show, make_show
+from fedmed.terminal.progress import RunDisplay, make_run_display
 from fedmed.tracking import gathered
 from tests.run.conftest import IMAGES, SMALL
 from tests.run.traces import trace
@@ -112,7 +112,7 @@ def test_a_run_that_goes_on_goes_on_there_with_each_round_once(run: Any, uri: st
     name = f"resumed {uri.partition(':')[0]}"
     run(name, "checkpoint_every=2", "rounds=4", "tracking=mlflow", f"tracking.uri={uri}", stop=3)
     assert told(uri, name).info.status == "KILLED"
-    runner.resume(tmp_path / name, overrides=[], show=make_show(quiet=True))
+    runner.resume(tmp_path / name, overrides=[], show=make_run_display(quiet=True))
     assert told(uri, name).info.status == "FINISHED"
     assert [step for step, _ in history(uri, name, "loss")] == [1, 2, 3, 4]
 
@@ -139,7 +139,7 @@ def test_telling_changes_no_bit(run: Any, database: str, tmp_path: Path) -> None
     assert trace(tmp_path / "told") == trace(tmp_path / "alone")
 
 
-class Closing(Show):
+class Closing(RunDisplay):
     """Stops the server after the first round, and keeps warnings."""
 
     def __init__(self, server: Server) -> None:

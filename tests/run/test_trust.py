@@ -15,7 +15,7 @@ from fedmed import run as runner
 from fedmed.config import compose
 from fedmed.config.stored import code_of
 from fedmed.errors import UserError
-from fedmed.terminal.progress import make_show
+from fedmed.terminal.progress import make_run_display
 from tests.run.conftest import IMAGES, SMALL, Run, StopAfter
 
 PROOF = "from pathlib import Path\nPath({proof!r}).touch()\n"
@@ -167,7 +167,7 @@ def test_a_config_that_refers_to_parts_of_itself_is_refused_at_once(
 def test_own_code_runs_again_when_it_is_named_and_is_said_first(run: Run, tmp_path: Path, images: Path) -> None:
     (tmp_path / "mine.py").write_text(MODEL, encoding="utf-8")
     run("kept", "model=mine.py:Mine", "rounds=2", stop=1)
-    folder, file, show = tmp_path / "kept", tmp_path / "mine.py", make_show(quiet=True)
+    folder, file, show = tmp_path / "kept", tmp_path / "mine.py", make_run_display(quiet=True)
     assert code_of(OmegaConf.load(folder / "config.yaml")) == [file]  # type: ignore[arg-type]
     with pytest.raises(UserError, match=f"--trust {file}"):
         runner.resume(folder, overrides=[], show=show)

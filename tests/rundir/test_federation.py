@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from fedmed.errors import UserError
-from fedmed.rundir.federation import NAME, FederationPicture, load_picture, save_picture
+from fedmed.rundir.federation import NAME, FederationSummary, load_federation, save_federation
 
 
-def picture(annotated: np.ndarray | None = None) -> FederationPicture:
-    return FederationPicture(
+def picture(annotated: np.ndarray | None = None) -> FederationSummary:
+    return FederationSummary(
         title="t",
         counts=np.array([[1, 2], [3, 4]]),
         images=np.array([[3, 1, 0], [7, 1, 0]]),
@@ -25,8 +25,8 @@ def picture(annotated: np.ndarray | None = None) -> FederationPicture:
 
 
 def test_a_picture_comes_back(tmp_path: Path) -> None:
-    save_picture(picture(np.array([[0.5, np.nan], [1, 1]])), tmp_path)
-    found = load_picture(tmp_path)
+    save_federation(picture(np.array([[0.5, np.nan], [1, 1]])), tmp_path)
+    found = load_federation(tmp_path)
     assert found is not None
     assert found.counts.tolist() == [[1, 2], [3, 4]]
     assert found.annotated is not None
@@ -35,13 +35,13 @@ def test_a_picture_comes_back(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_picture_has_none(tmp_path: Path) -> None:
-    assert load_picture(tmp_path) is None
+    assert load_federation(tmp_path) is None
 
 
 @pytest.mark.parametrize("change", [{"counts": "many"}, {"colour": 1}])
 def test_damage_is_named(change: dict[str, object], tmp_path: Path) -> None:
-    save_picture(picture(), tmp_path)
+    save_federation(picture(), tmp_path)
     found = json.loads((tmp_path / NAME).read_text(encoding="utf-8"))
     (tmp_path / NAME).write_text(json.dumps(found | change), encoding="utf-8")
     with pytest.raises(UserError, match=r"federation\.json"):
-        load_picture(tmp_path)
+        load_federation(tmp_path)

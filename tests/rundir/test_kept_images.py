@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from fedmed.errors import UserError
-from fedmed.rundir.kept_images import NAME, Panel, Shown, load, save
+from fedmed.rundir.kept_images import NAME, ImagePanel, KeptImages, load, save
 
 
-def shown() -> Shown:
+def shown() -> KeptImages:
     x = np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4)
-    test = Panel(index=np.array([3, 5]), x=x, truth=np.array([0, 1]), predicted=np.full((2, 2), 0.5, np.float16))
+    test = ImagePanel(index=np.array([3, 5]), x=x, truth=np.array([0, 1]), predicted=np.full((2, 2), 0.5, np.float16))
     seen = np.array([[True, False], [True, True]])
-    training = Panel(index=np.arange(2), x=x, truth=np.eye(2), given=np.zeros((2, 2)), given_seen=seen)
-    return Shown(kind="multilabel", names=("a", "b"), client=0, test=test, training=training)
+    training = ImagePanel(index=np.arange(2), x=x, truth=np.eye(2), given=np.zeros((2, 2)), given_seen=seen)
+    return KeptImages(kind="multilabel", names=("a", "b"), client=0, test=test, training=training)
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from fedmed.errors import UserError
 from fedmed.rundir.directory import RunDirectory
-from fedmed.rundir.watched import Standing, find, spark, standing
+from fedmed.rundir.watched import WatchedRun, find, spark, watched_run
 
 
 def made(path: Path, *, rounds: int = 4, metric: str = "null") -> RunDirectory:
@@ -24,7 +24,7 @@ def row(round: int, auc: float | None = None) -> dict[str, Any]:
 
 def test_a_run_under_way_tells_where_it_stands(tmp_path: Path) -> None:
     made(tmp_path / "run").append("rounds", [row(1, 0.5), row(2), row(3, 0.75)])
-    found = standing(tmp_path / "run")
+    found = watched_run(tmp_path / "run")
     assert found
     assert found.texts() == {
         "round": "round 3/4",
@@ -39,7 +39,7 @@ def test_a_run_under_way_tells_where_it_stands(tmp_path: Path) -> None:
 
 def test_a_run_that_has_just_begun(tmp_path: Path) -> None:
     made(tmp_path / "run")
-    found = standing(tmp_path / "run")
+    found = watched_run(tmp_path / "run")
     assert found
     assert [text for text in found.texts().values() if text] == ["round 0/4"]
 
@@ -48,7 +48,7 @@ def test_a_finished_run_has_no_time_left_even_if_it_ended_early(tmp_path: Path) 
     run = made(tmp_path / "run")
     run.append("rounds", [row(1, 0.5), row(2, 0.5)])
     run.finish({})
-    found = standing(tmp_path / "run")
+    found = watched_run(tmp_path / "run")
     assert found
     assert (found.texts()["round"], found.texts()["left"]) == ("round 2/2", "finished")
 
@@ -58,14 +58,14 @@ def test_a_run_that_stopped_is_over_with_rounds_left(tmp_path: Path) -> None:
     with suppress(RuntimeError), run.under_way():
         run.append("rounds", [row(1)])
         raise RuntimeError
-    found = standing(tmp_path / "run")
+    found = watched_run(tmp_path / "run")
     assert found
     assert (found.over, found.texts()["round"], found.texts()["left"]) == (True, "round 1/4", "stopped")
 
 
 def test_the_chosen_metric_is_told(tmp_path: Path) -> None:
     made(tmp_path / "run", metric="f1").append("rounds", [row(1, 0.5)])
-    found = standing(tmp_path / "run")
+    found = watched_run(tmp_path / "run")
     assert found
     assert found.metric == "test.f1"
 
@@ -74,7 +74,7 @@ def test_a_row_that_is_being_written_is_left_out(tmp_path: Path) -> None:
     made(tmp_path / "run").append("rounds", [row(1, 0.5), row(2, 0.5)])
     file = tmp_path / "run/rounds.jsonl"
     file.write_bytes(file.read_bytes()[:-9])
-    found = standing(tmp_path / "run")
+    found = watched_run(tmp_path / "run")
     assert found
     assert found.done == 1
 
@@ -82,7 +82,7 @@ def test_a_row_that_is_being_written_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("pace", "news", "silent"), [(1.0, 50, False), (1.0, 70, True), (30.0, 140, False)])
 def test_long_silence_is_told(pace: float, news: float, silent: bool) -> None:
     told = time.time() - news
-    run = Standing(path=Path(), status="running", rounds=9, metric="", values=(), row=row(1), pace=pace, told=told)
+    run = WatchedRun(path=Path(), status="running", rounds=9, metric="", values=(), row=row(1), pace=pace, told=told)
     assert run.silent == silent
     assert ("no news for 1:10" in run.texts()["left"]) == silent
 
@@ -92,7 +92,7 @@ def test_news_is_when_a_file_last_changed(tmp_path: Path) -> None:
     for file in (tmp_path / "run").iterdir():
         os.utime(file, (1, 100.0))
     os.utime(tmp_path / "run/rounds.jsonl", (1, 200.0))
-    found = standing(tmp_path / "run")
+    found = watched_run(tmp_path / "run")
     assert found
     assert found.told == 200.0
 
@@ -101,7 +101,7 @@ def test_news_is_when_a_file_last_changed(tmp_path: Path) -> None:
 def test_a_damaged_run_is_none(tmp_path: Path, damage: str) -> None:
     made(tmp_path / "run")
     (tmp_path / "run" / damage).unlink()
-    assert standing(tmp_path / "run") is None
+    assert watched_run(tmp_path / "run") is None
 
 
 def test_runs_are_found_at_any_depth(tmp_path: Path) -> None:

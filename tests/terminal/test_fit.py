@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from fedmed.terminal.fit import fit
-from fedmed.terminal.text_table import Grid
+from fedmed.terminal.text_table import TextTable
 
 LONG = "fedprox+fednpr strategy.fedprox.mu=0.01 strategy.fednpr.weight="
 TEXT = "a text of words that is too long for one line"
-GRID = Grid(
+GRID = TextTable(
     header=["world", "arm", "seeds", "test.auc", "95 %", "chosen"],
     rows=[
         ["alpha=0.1", LONG + "0.05", "5", "0.123 ± 0.456", "[-0.707, 1.741]", TEXT],
@@ -43,6 +43,6 @@ def test_a_table_that_fits_stays_one() -> None:
 
 def test_names_of_rows_stand_in_every_part() -> None:
     rows = [["fedavg", "0.1", "0.2"], ["fedprox", "0.3", "0.4"]]
-    parts = fit(Grid(header=["arm", "first column", "second column"], rows=rows, breaks=frozenset({0})), 30)
+    parts = fit(TextTable(header=["arm", "first column", "second column"], rows=rows, breaks=frozenset({0})), 30)
     assert [[row[0] for row in part.rows] for part in parts] == [["fedavg", "fedprox"]] * 2
     assert [[row[1] for row in part.rows] for part in parts] == [["0.1", "0.3"], ["0.2", "0.4"]]

@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 
-from fedmed.terminal.progress import Lines, Live, Quiet, Show, make_show
+from fedmed.terminal.progress import LiveRunDisplay, PlainRunDisplay, QuietRunDisplay, RunDisplay, make_run_display
 
 
 class Terminal(StringIO):
@@ -13,7 +13,7 @@ class Terminal(StringIO):
         return True
 
 
-def run(show: Show, rounds: int = 20) -> None:
+def run(show: RunDisplay, rounds: int = 20) -> None:
     with show:
         show.start(rounds=rounds, done=0, metric="auc")
         for round in range(1, rounds + 1):
@@ -22,16 +22,16 @@ def run(show: Show, rounds: int = 20) -> None:
 
 def test_the_view_fits_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
-    assert isinstance(make_show(quiet=False, stream=Terminal()), Live)
-    assert isinstance(make_show(quiet=False, stream=StringIO()), Lines)
-    assert isinstance(make_show(quiet=True, stream=Terminal()), Quiet)
+    assert isinstance(make_run_display(quiet=False, stream=Terminal()), LiveRunDisplay)
+    assert isinstance(make_run_display(quiet=False, stream=StringIO()), PlainRunDisplay)
+    assert isinstance(make_run_display(quiet=True, stream=Terminal()), QuietRunDisplay)
     monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(make_show(quiet=False, stream=Terminal()), Lines)
+    assert isinstance(make_run_display(quiet=False, stream=Terminal()), PlainRunDisplay)
 
 
 def test_lines_are_plain_and_few() -> None:
     stream = StringIO()
-    run(Lines(stream))
+    run(PlainRunDisplay(stream))
     lines = stream.getvalue().splitlines()
     assert len(lines) == 11
     assert lines[0].startswith("round  1/20  loss 1.0000  test.auc 0.510  100 ms/round")
@@ -41,7 +41,7 @@ def test_lines_are_plain_and_few() -> None:
 
 def test_lines_end_with_the_last_round_of_a_run_that_stops_early() -> None:
     stream = StringIO()
-    with Lines(stream) as show:
+    with PlainRunDisplay(stream) as show:
         show.start(rounds=100, done=0, metric="auc")
         for round in range(1, 14):
             show.round({"round": round, "loss": 0.1, "seconds": 0.1})
@@ -51,7 +51,7 @@ def test_lines_end_with_the_last_round_of_a_run_that_stops_early() -> None:
 
 def test_quiet_shows_only_warnings() -> None:
     stream = StringIO()
-    show = Quiet(stream)
+    show = QuietRunDisplay(stream)
     show.note("resumed")
     run(show)
     show.warn("no validation images")
@@ -61,7 +61,7 @@ def test_quiet_shows_only_warnings() -> None:
 def test_a_terminal_gets_a_bar_and_its_cursor_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     stream = Terminal()
-    run(Live(stream))
+    run(LiveRunDisplay(stream))
     out = stream.getvalue()
     assert "round 20/20" in out
     assert "test.auc 0.700" in out
@@ -70,7 +70,7 @@ def test_a_terminal_gets_a_bar_and_its_cursor_back(monkeypatch: pytest.MonkeyPat
 
 def test_an_interrupt_gives_the_cursor_back_and_goes_on() -> None:
     stream = Terminal()
-    show = Live(stream)
+    show = LiveRunDisplay(stream)
 
     def interrupted() -> None:
         with show:
@@ -86,7 +86,7 @@ def test_an_interrupt_gives_the_cursor_back_and_goes_on() -> None:
 
 def test_notes_stand_above_the_bar_without_markup() -> None:
     stream = Terminal()
-    with Live(stream) as show:
+    with LiveRunDisplay(stream) as show:
         show.note("before")
         show.start(rounds=3, done=0, metric="auc")
         show.note("dataset.path=[red]x[/red]")
@@ -97,7 +97,7 @@ def test_notes_stand_above_the_bar_without_markup() -> None:
 
 
 def test_standard_output_stays_untouched_while_a_bar_shows(capsys: pytest.CaptureFixture[str]) -> None:
-    with Live(Terminal()) as show:
+    with LiveRunDisplay(Terminal()) as show:
         show.start(rounds=1, done=0, metric="auc")
         print("for a script")
     assert capsys.readouterr().out == "for a script\n"
@@ -105,7 +105,7 @@ def test_standard_output_stays_untouched_while_a_bar_shows(capsys: pytest.Captur
 
 def test_no_thread_runs_while_a_bar_shows() -> None:
     before = threading.active_count()
-    with Live(Terminal()) as show:
+    with LiveRunDisplay(Terminal()) as show:
         show.start(rounds=1, done=0, metric="auc")
         assert threading.active_count() == before
 

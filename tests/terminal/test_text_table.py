@@ -2,9 +2,9 @@ from io import StringIO
 
 from rich.console import Console
 
-from fedmed.terminal.text_table import Grid
+from fedmed.terminal.text_table import TextTable
 
-GRID = Grid(
+GRID = TextTable(
     header=["", "auc", "name"],
     rows=[["a", "0.5", "x"], ["total", "10.25", "[y]"]],
     left=frozenset({0, 2}),
@@ -44,7 +44,7 @@ def test_width_is_that_of_a_rich_line() -> None:
 
 
 def test_names_steer_no_terminal() -> None:
-    grid = Grid(header=["\x1b[2J"], rows=[["a\x1b]0;title\x07\u202e"]], above=["\x9b31m"], below=["\x00"])
+    grid = TextTable(header=["\x1b[2J"], rows=[["a\x1b]0;title\x07\u202e"]], above=["\x9b31m"], below=["\x00"])
     assert grid.text().splitlines()[0] == "\\x9b31m"
     assert "a\\x1b]0;title\\x07\\u202e" in grid.text()
     assert not set(grid.text()) & set("\x00\x07\x1b\x9b\u202e")

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from fedmed.tracking import Followed, Subject, Tracker, Tracking, follow, gathered
-from fedmed.tracking.contract import Gathering, NoneTracking
+from fedmed.tracking import Subject, TrackedRun, Tracker, Tracking, follow, gathered
+from fedmed.tracking.contract import NoneTracking, TrackerGroup
 
 
 @dataclass
-class Heard(Tracker, Gathering):
+class Heard(Tracker, TrackerGroup):
     """Writes down what it is told, and fails where it is down."""
 
     last: int = 0
@@ -53,7 +53,7 @@ class Ear(Tracking):
         self.heard.opened += 1
         return self.heard
 
-    def gather(self) -> Gathering:
+    def gather(self) -> TrackerGroup:
         self.heard._reach()
         return self.heard
 
@@ -76,7 +76,7 @@ def warnings() -> list[str]:
 
 def test_each_round_is_told_once_in_order_and_the_end(tmp_path: Path, warnings: list[str]) -> None:
     ear = Ear()
-    with Followed(ear, Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
+    with TrackedRun(ear, Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
         for row in rows(1, 2, 3):
             followed.round(row)
         followed.finish({"test.auc": 1.0})
@@ -87,7 +87,7 @@ def test_each_round_is_told_once_in_order_and_the_end(tmp_path: Path, warnings: 
 
 def test_a_message_a_second_at_most(tmp_path: Path, warnings: list[str], clock: list[float]) -> None:
     ear = Ear()
-    with Followed(ear, Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
+    with TrackedRun(ear, Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
         for row in rows(1, 2):
             followed.round(row)
         assert ear.heard.rounds == []
@@ -99,7 +99,7 @@ def test_a_message_a_second_at_most(tmp_path: Path, warnings: list[str], clock: 
 def test_what_is_known_there_is_not_told_again(tmp_path: Path, warnings: list[str]) -> None:
     ear = Ear(heard=Heard(last=2))
     subject = Subject(folder=tmp_path, label="a", done=1)
-    with Followed(ear, subject, kept=rows(1), warn=warnings.append) as followed:
+    with TrackedRun(ear, subject, kept=rows(1), warn=warnings.append) as followed:
         for row in rows(2, 3):
             followed.round(row)
     assert ear.heard.rounds == [3]
@@ -107,7 +107,7 @@ def test_what_is_known_there_is_not_told_again(tmp_path: Path, warnings: list[st
 
 def test_what_was_never_told_is_told_when_a_run_goes_on(tmp_path: Path, warnings: list[str]) -> None:
     ear = Ear()
-    with Followed(ear, Subject(folder=tmp_path, label="a", done=2), kept=rows(1, 2), warn=warnings.append):
+    with TrackedRun(ear, Subject(folder=tmp_path, label="a", done=2), kept=rows(1, 2), warn=warnings.append):
         pass
     assert ear.heard.rounds == [1, 2]
 
@@ -116,7 +116,7 @@ def test_who_is_away_stops_no_run_and_is_told_when_back(
     tmp_path: Path, warnings: list[str], clock: list[float]
 ) -> None:
     ear = Ear()
-    with Followed(ear, Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
+    with TrackedRun(ear, Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
         ear.heard.down = True
         for number in (1, 2, 3):
             clock[0] += follow.AGAIN
@@ -134,7 +134,7 @@ def test_who_is_away_from_first_to_last_gets_two_warnings(
     tmp_path: Path, warnings: list[str], clock: list[float]
 ) -> None:
     ear = Ear(heard=Heard(down=True))
-    with Followed(ear, Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
+    with TrackedRun(ear, Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
         for row in rows(1, 2, 3):
             clock[0] += follow.AGAIN
             followed.round(row)
@@ -150,7 +150,7 @@ def test_a_run_that_breaks_off_says_how(tmp_path: Path, warnings: list[str], err
     ear = Ear()
 
     def broken_off() -> None:
-        with Followed(ear, Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
+        with TrackedRun(ear, Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
             followed.round(rows(1)[0])
             raise error
 
@@ -161,7 +161,7 @@ def test_a_run_that_breaks_off_says_how(tmp_path: Path, warnings: list[str], err
 
 
 def test_nobody_listens_by_default(tmp_path: Path, warnings: list[str]) -> None:
-    with Followed(NoneTracking(), Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
+    with TrackedRun(NoneTracking(), Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
         followed.round(rows(1)[0])
         followed.finish({})
     assert warnings == []

@@ -14,10 +14,10 @@ import numpy as np
 
 from fedmed.comparison.runs import Run
 from fedmed.report import series
-from fedmed.report.figures.context import Sheet
-from fedmed.report.figures.elements import End, band, names_at_ends, room, title_axes
+from fedmed.report.figures.context import FigureContext
+from fedmed.report.figures.elements import LineLabel, band, names_at_ends, room, title_axes
 from fedmed.report.figures.overlap import redraw
-from fedmed.report.figures.style import ARMS, FAINT, Look, Picture, blank, fit
+from fedmed.report.figures.style import ARMS, FAINT, ArmStyle, RenderedFigure, blank, fit
 from fedmed.report.figures.ticks import number_below
 from fedmed.report.series import Band, Values
 
@@ -77,19 +77,19 @@ PLOTS = (
 )
 
 
-def audits(sheet: Sheet, world: str) -> list[Picture]:
+def audits(context: FigureContext, world: str) -> list[RenderedFigure]:
     """The audit figures of every arm in a world, in the order of arms, members and descriptions."""
-    return [picture for arm in sheet.comparison.arms for picture in _of_arm(sheet, world, arm)]
+    return [picture for arm in context.comparison.arms for picture in _of_arm(context, world, arm)]
 
 
-def _of_arm(sheet: Sheet, world: str, arm: str) -> Iterator[Picture]:
-    runs = series.runs_of(sheet.comparison, world, arm)
+def _of_arm(context: FigureContext, world: str, arm: str) -> Iterator[RenderedFigure]:
+    runs = series.runs_of(context.comparison, world, arm)
     for member, names in _members(runs).items():
         fitting = [plot for plot in PLOTS if any(_matching(names, pattern) for pattern in plot.lines.values())]
         for plot in fitting or [_plain(member, names)]:
             lines = {line: _matching(names, pattern) for line, pattern in plot.lines.items()}
             lines = {line: [f"{member}.{name}" for name in found] for line, found in lines.items() if found}
-            if picture := _drawn(sheet, world, arm, plot, runs, lines):
+            if picture := _drawn(context, world, arm, plot, runs, lines):
                 yield picture
 
 
@@ -115,38 +115,47 @@ def _plain(member: str, names: Sequence[str]) -> AuditPlot:
 
 
 def _drawn(
-    sheet: Sheet, world: str, arm: str, plot: AuditPlot, runs: Sequence[Run], lines: Mapping[str, Sequence[str]]
-) -> Picture | None:
+    context: FigureContext,
+    world: str,
+    arm: str,
+    plot: AuditPlot,
+    runs: Sequence[Run],
+    lines: Mapping[str, Sequence[str]],
+) -> RenderedFigure | None:
     name = f"audit_{arm}_{plot.title}".lower()
     file = "".join(letter if letter.isalnum() else "_" for letter in name)
-    title = f"{plot.title} · {arm}" if sheet.several else plot.title
+    title = f"{plot.title} · {arm}" if context.several else plot.title
     if plot.against:
         (quantities,) = lines.values()
         pairs = series.last_pairs(runs, plot.against, quantities[0])
-        return _scatter(sheet, world, file, title, plot, pairs, sheet.looks[arm].color) if len(pairs) else None
+        return _scatter(context, world, file, title, plot, pairs, context.arm_styles[arm].color) if len(pairs) else None
     bands = {line: series.audited(runs, of, plot.total) for line, of in lines.items()}
     found = {line: band for line, band in bands.items() if band is not None}
-    return _lines(sheet, world, file, title, plot, found) if found else None
+    return _lines(context, world, file, title, plot, found) if found else None
 
 
-def _lines(sheet: Sheet, world: str, file: str, title: str, plot: AuditPlot, lines: Mapping[str, Band]) -> Picture:
+def _lines(
+    context: FigureContext, world: str, file: str, title: str, plot: AuditPlot, lines: Mapping[str, Band]
+) -> RenderedFigure:
     figure, ax = blank()
     fit(figure, ax, left=0.42, right=room(list(lines)) if len(lines) > 1 else 0.15, top=0.36)
     colors = dict(zip(lines, ARMS, strict=False))
     for name, line in lines.items():
-        band(ax, line, Look(colors[name], "-"))
+        band(ax, line, ArmStyle(colors[name], "-"))
     number_below(ax, integer=True)
     ax.grid(axis="y")
     if len(lines) > 1:
-        names_at_ends(ax, [End(name, float(line.mean[-1]), colors[name]) for name, line in lines.items()])
+        names_at_ends(ax, [LineLabel(name, float(line.mean[-1]), colors[name]) for name, line in lines.items()])
     title_axes(ax, "round", plot.y)
     together = redraw(ax, lines, colors)
     note = f"{plot.note} {together} Mean over clients and seeds; band: quartiles over clients."
     said = ", ".join(f"{name} {line.mean[-1]:.3g}" for name, line in lines.items())
-    return sheet.write(figure, file, world, title=title, note=note, alt=f"{title}, by round. At the end: {said}.")
+    return context.write(figure, file, world, title=title, note=note, alt=f"{title}, by round. At the end: {said}.")
 
 
-def _scatter(sheet: Sheet, world: str, file: str, title: str, plot: AuditPlot, pairs: Values, color: str) -> Picture:
+def _scatter(
+    context: FigureContext, world: str, file: str, title: str, plot: AuditPlot, pairs: Values, color: str
+) -> RenderedFigure:
     figure, ax = blank()
     fit(figure, ax, left=0.42, right=0.15, top=0.36)
     ends = (min(0.0, float(pairs.min())), max(1.0, float(pairs.max())))
@@ -158,4 +167,4 @@ def _scatter(sheet: Sheet, world: str, file: str, title: str, plot: AuditPlot, p
     error = float(np.abs(pairs[:, 1] - pairs[:, 0]).mean())
     alt = f"{title}: {len(pairs)} clients; on average the estimate is {error:.3f} away from the truth."
     note = f"{plot.note} On average they are {error:.3f} apart."
-    return sheet.write(figure, file, world, title=title, note=note, alt=alt)
+    return context.write(figure, file, world, title=title, note=note, alt=alt)

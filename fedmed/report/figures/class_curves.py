@@ -12,11 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from fedmed.formatting import value
-from fedmed.report.evaluations import Bins, Evaluation, Evaluations, Thresholds
-from fedmed.report.figures.context import Sheet
+from fedmed.report.evaluations import CalibrationBins, Evaluation, ThresholdCounts, WorldEvaluations
+from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.dots import ends, means
-from fedmed.report.figures.small_multiples import Panel, Plots, unit_panels
-from fedmed.report.figures.style import Picture
+from fedmed.report.figures.small_multiples import SmallMultiples, SmallPlot, small_multiples
+from fedmed.report.figures.style import RenderedFigure
 from fedmed.report.images.captions import name_of
 from fedmed.report.series import Band, Values
 
@@ -24,28 +24,30 @@ GRID: Values = np.linspace(0, 1, 31) ** 1.5
 """Where curves are averaged: closer on the left, where they bend."""
 
 MOST = 24
-"""Plots of a figure at most."""
+"""SmallMultiples of a figure at most."""
 
 FEW = 5
 """Examples of all seeds together below which a bin tells nothing."""
 
 SPREAD = "Mean over seeds; the band reaches from the lowest seed to the highest."
 
-ROC = Plots(
+ROC = SmallMultiples(
     name="roc", title="ROC curves", x="false positive rate", y="Sensitivity", note="Line: chance.", diagonal=True
 )
-PR = Plots(name="pr", title="Precision-recall curves", x="recall", y="Precision", note="Line: chance.", diagonal=False)
-CALIBRATION = Plots(
+PR = SmallMultiples(
+    name="pr", title="Precision-recall curves", x="recall", y="Precision", note="Line: chance.", diagonal=False
+)
+CALIBRATION = SmallMultiples(
     name="calibration",
     title="Calibration",
     x="predicted probability",
     y="Share that is true",
-    note=f"On the line, probabilities mean what they say. Bins of fewer than {FEW} images are left out.",
+    note=f"On the line, probabilities mean what they say. CalibrationBins of fewer than {FEW} images are left out.",
     diagonal=True,
 )
 
 
-def quality(sheet: Sheet, world: str, found: Evaluations) -> Iterator[Picture]:
+def quality(context: FigureContext, world: str, found: WorldEvaluations) -> Iterator[RenderedFigure]:
     """The figures that there is something to draw in."""
     for plots, panels in (
         (ROC, _along(found, roc, "auc", "AUC")),
@@ -53,21 +55,21 @@ def quality(sheet: Sheet, world: str, found: Evaluations) -> Iterator[Picture]:
         (CALIBRATION, _calibrated(found)),
     ):
         if shown := panels[:MOST]:
-            yield unit_panels(sheet, world, shown, _noted(plots, found, len(panels)))
+            yield small_multiples(context, world, shown, _noted(plots, found, len(panels)))
 
 
-def _noted(plots: Plots, found: Evaluations, number: int) -> Plots:
+def _noted(plots: SmallMultiples, found: WorldEvaluations, number: int) -> SmallMultiples:
     more = f"The first {MOST} of {number}." if number > MOST else ""
     over = SPREAD if any(len(of) > 1 for of in found.arms.values()) else ""
     return replace(plots, note=" ".join(filter(None, (plots.note, over, more))))
 
 
-def roc(t: Thresholds) -> Values:
+def roc(t: ThresholdCounts) -> Values:
     """Sensitivity at the false positive rates of the grid, from none on."""
     return np.append(0.0, np.interp(GRID, t.fp / t.fp[-1], t.tp / t.tp[-1]))
 
 
-def precision_recall(t: Thresholds) -> Values:
+def precision_recall(t: ThresholdCounts) -> Values:
     """Precision at the recalls of the grid, between thresholds as in ROC space; at 0 that of the highest score."""
     wanted = np.maximum(GRID, 1e-9) * t.tp[-1]
     after = np.searchsorted(t.tp, wanted).clip(1, len(t.tp) - 1)
@@ -78,7 +80,9 @@ def precision_recall(t: Thresholds) -> Values:
     return found
 
 
-def _along(found: Evaluations, curve: Callable[[Thresholds], Values], metric: str, said: str) -> list[Panel]:
+def _along(
+    found: WorldEvaluations, curve: Callable[[ThresholdCounts], Values], metric: str, said: str
+) -> list[SmallPlot]:
     """A plot for every class of which some run has a curve."""
     panels = []
     for k in found.shown:
@@ -92,7 +96,7 @@ def _along(found: Evaluations, curve: Callable[[Thresholds], Values], metric: st
                 told[arm] = f"{said} {_mean(of, metric, k)}"
         if lines:
             level = float(np.mean(shares)) if curve is precision_recall else None
-            panels.append(Panel(title=name_of(found.names, k), lines=lines, said=told, level=level))
+            panels.append(SmallPlot(title=name_of(found.names, k), lines=lines, said=told, level=level))
     return panels
 
 
@@ -105,7 +109,7 @@ def _mean(of: Sequence[Evaluation], metric: str, k: int) -> str:
     return value(float(np.mean(known))) if known else "-"
 
 
-def _calibrated(found: Evaluations) -> list[Panel]:
+def _calibrated(found: WorldEvaluations) -> list[SmallPlot]:
     """The most probable class first, where one class is true of an image; then class by class."""
     whole = {arm: [each.top for each in of if each.top] for arm, of in found.arms.items()}
     panels = [_reliability("top prediction", whole)]
@@ -118,15 +122,15 @@ def _calibrated(found: Evaluations) -> list[Panel]:
     return [panel for panel in panels if panel.lines]
 
 
-def _reliability(title: str, found: dict[str, list[Bins]]) -> Panel:
+def _reliability(title: str, found: dict[str, list[CalibrationBins]]) -> SmallPlot:
     lines = {arm: line for arm, bins in found.items() if bins and len((line := reliability(bins)).x)}
     said = {arm: f"ECE {value(np.mean([calibration_error(each) for each in found[arm]]).item())}" for arm in lines}
-    return Panel(title=title, lines=lines, said=said, dotted=True)
+    return SmallPlot(title=title, lines=lines, said=said, dotted=True)
 
 
-def reliability(bins: Sequence[Bins]) -> Band:
+def reliability(bins: Sequence[CalibrationBins]) -> Band:
     """In bins of enough examples, what of all seeds together was predicted and what is true; the band is over seeds."""
-    n, hits, p = (np.array([getattr(each, name) for each in bins], float) for name in Bins._fields)
+    n, hits, p = (np.array([getattr(each, name) for each in bins], float) for name in CalibrationBins._fields)
     shares = np.divide(hits, n, out=np.full(n.shape, np.nan), where=n > 0)
     total = n.sum(0)
     some = total >= FEW
@@ -135,7 +139,7 @@ def reliability(bins: Sequence[Bins]) -> Band:
     return Band(weighted[some] / total[some], hits.sum(0)[some] / total[some], low[some], high[some])
 
 
-def calibration_error(bins: Bins) -> float:
+def calibration_error(bins: CalibrationBins) -> float:
     """Expected calibration error of what the bins hold."""
     gaps = np.abs(bins.hits - bins.n * np.nan_to_num(bins.p))
     return float(gaps.sum() / bins.n.sum()) if bins.n.sum() else float("nan")

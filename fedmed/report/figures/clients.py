@@ -6,36 +6,38 @@ import numpy as np
 
 from fedmed.formatting import metric_name
 from fedmed.report import series
-from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.elements import name_rows, room, strip, title_axes
-from fedmed.report.figures.style import Picture, blank, fit
+from fedmed.report.figures.style import RenderedFigure, blank, fit
 from fedmed.report.figures.ticks import number_below
 from fedmed.report.figures.tooltips import rows
 from fedmed.report.series import Values
 
 
-def clients(sheet: Sheet, world: str) -> Picture | None:
+def clients(context: FigureContext, world: str) -> RenderedFigure | None:
     """A dot per client and seed, arm by arm; None where clients were not evaluated."""
-    metric = series.client_metric(sheet.comparison)
-    found = {arm: _values(sheet, world, arm, metric) for arm in sheet.comparison.arms} if metric else {}
+    metric = series.client_metric(context.comparison)
+    found = {arm: _values(context, world, arm, metric) for arm in context.comparison.arms} if metric else {}
     found = {arm: values for arm, values in found.items() if len(values) > 1}
     if metric is None or not found:
         return None
     figure, ax = blank(height=0.66 + 0.38 * len(found))
-    fit(figure, ax, left=room(list(found)) if sheet.several else 0.15, right=0.2, top=0.06)
+    fit(figure, ax, left=room(list(found)) if context.several else 0.15, right=0.2, top=0.06)
     for at, (arm, values) in enumerate(found.items()):
-        strip(ax, at, values, sheet.looks[arm].color)
-    name_rows(ax, list(found) if sheet.several else [""])
+        strip(ax, at, values, context.arm_styles[arm].color)
+    name_rows(ax, list(found) if context.several else [""])
     ax.grid(axis="x")
     number_below(ax)
     title_axes(ax, metric_name(metric))
     said = [f"{arm} median {np.median(v):.3f}, from {v.min():.3f} to {v.max():.3f}" for arm, v in found.items()]
-    dot = "one client in one seed" if len(sheet.comparison.seeds) > 1 else "one client"
+    dot = "one client in one seed" if len(context.comparison.seeds) > 1 else "one client"
     note = f"A dot is {dot}; below the dots, quartiles and median."
     alt = f"{metric_name(metric)}, client by client: {'; '.join(said)}."
-    return sheet.write(figure, "clients", world, title="Client by client", note=note, alt=alt, tips=rows(ax, said))
+    return context.write(
+        figure, "clients", world, title="Client by client", note=note, alt=alt, tooltips=rows(ax, said)
+    )
 
 
-def _values(sheet: Sheet, world: str, arm: str, metric: str) -> Values:
-    runs = series.runs_of(sheet.comparison, world, arm)
+def _values(context: FigureContext, world: str, arm: str, metric: str) -> Values:
+    runs = series.runs_of(context.comparison, world, arm)
     return np.array([value for run in runs for value in series.at_clients(run, metric).values()], float)

@@ -1,4 +1,4 @@
-"""What all figures of a comparison share: its rows, the looks of its arms, and where its files go."""
+"""What all figures of a comparison share: its rows, the arm_styles of its arms, and where its files go."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from fedmed.comparison.rows import Row, Summary
 from fedmed.comparison.runs import Comparison
 from fedmed.formatting import metric_name
 from fedmed.report.figures import style
-from fedmed.report.figures.style import Look, Picture
-from fedmed.report.figures.tooltips import Tip
+from fedmed.report.figures.style import ArmStyle, RenderedFigure
+from fedmed.report.figures.tooltips import Tooltip
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
+class FigureContext:
     """The figures of a comparison. folder: where their PNG and SVG files go; None for nowhere."""
 
     summary: Summary
@@ -31,9 +31,9 @@ class Sheet:
         return self.summary.comparison
 
     @property
-    def looks(self) -> dict[str, Look]:
+    def arm_styles(self) -> dict[str, ArmStyle]:
         """How each arm is drawn, in all figures alike."""
-        return style.looks(self.comparison.arms)
+        return style.arm_styles(self.comparison.arms)
 
     @property
     def several(self) -> bool:
@@ -59,9 +59,11 @@ class Sheet:
         note: str,
         alt: str,
         wide: bool = False,
-        tips: Sequence[Tip] = (),
-    ) -> Picture:
+        tooltips: Sequence[Tooltip] = (),
+    ) -> RenderedFigure:
         """The figure on the page, its files numbered by its world where there are several."""
         number = "" if world is None or len(self.comparison.worlds) == 1 else self.comparison.worlds.index(world) + 1
         file = f"{name}_{number}" if number else name
-        return style.write(figure, self.folder, name=file, title=title, note=note, alt=alt, wide=wide, tips=tips)
+        return style.write(
+            figure, self.folder, name=file, title=title, note=note, alt=alt, wide=wide, tooltips=tooltips
+        )

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fedmed.report.evaluations import Evaluations
+from fedmed.report.evaluations import WorldEvaluations
 from fedmed.report.figures import tooltips
-from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.elements import name_rows, room, strip, title_axes
-from fedmed.report.figures.style import Picture, blank, fit
+from fedmed.report.figures.style import RenderedFigure, blank, fit
 from fedmed.report.figures.ticks import number_below
 from fedmed.report.images.captions import name_of
 from fedmed.report.series import Values
@@ -19,22 +19,22 @@ DOTS = 60
 """Of one row at most."""
 
 
-def dice_by_image(sheet: Sheet, world: str, found: Evaluations) -> Picture | None:
+def dice_by_image(context: FigureContext, world: str, found: WorldEvaluations) -> RenderedFigure | None:
     """The mean over the classes in view, arm by arm; None where no run kept it."""
     rows = {arm: _together([each.mean_dice for each in of]) for arm, of in found.arms.items()}
-    colors = [sheet.looks[arm].color for arm, values in rows.items() if len(values)]
-    return _strips(sheet, world, rows, colors, name="dice", title="Dice of single images")
+    colors = [context.arm_styles[arm].color for arm, values in rows.items() if len(values)]
+    return _strips(context, world, rows, colors, name="dice", title="Dice of single images")
 
 
-def dice_by_class(sheet: Sheet, world: str, found: Evaluations, arm: str) -> Picture | None:
+def dice_by_class(context: FigureContext, world: str, found: WorldEvaluations, arm: str) -> RenderedFigure | None:
     """Class by class of one arm; None where no run kept it, or where there is one class only."""
     if len(found.shown) < 2:
         return None
     every = [[each.dice[k] for each in found.arms[arm] if k < len(each.dice)] for k in found.shown]
     rows = {name_of(found.names, k): _together(of) for k, of in zip(found.shown, every, strict=True)}
-    colors = [sheet.looks[arm].color] * len(rows)
-    number = sheet.comparison.arms.index(arm) + 1
-    return _strips(sheet, world, rows, colors, name=f"dice_{number}", title=f"Dice of single images, {arm}")
+    colors = [context.arm_styles[arm].color] * len(rows)
+    number = context.comparison.arms.index(arm) + 1
+    return _strips(context, world, rows, colors, name=f"dice_{number}", title=f"Dice of single images, {arm}")
 
 
 def _together(told: Sequence[Values | None]) -> Values:
@@ -44,8 +44,8 @@ def _together(told: Sequence[Values | None]) -> Values:
 
 
 def _strips(
-    sheet: Sheet, world: str, rows: Mapping[str, Values], colors: Sequence[str], *, name: str, title: str
-) -> Picture | None:
+    context: FigureContext, world: str, rows: Mapping[str, Values], colors: Sequence[str], *, name: str, title: str
+) -> RenderedFigure | None:
     rows = {label: values for label, values in rows.items() if len(values)}
     if not rows:
         return None
@@ -62,7 +62,7 @@ def _strips(
     said = [f"{label} {_said(values)}" for label, values in rows.items()]
     note = "Below the dots, quartiles and median. Images without anything to find or found have no Dice."
     alt = f"{title}: {'; '.join(said)}."
-    return sheet.write(figure, name, world, title=title, note=note, alt=alt, tips=tooltips.rows(ax, said))
+    return context.write(figure, name, world, title=title, note=note, alt=alt, tooltips=tooltips.rows(ax, said))
 
 
 def _said(values: Values) -> str:

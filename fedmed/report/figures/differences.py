@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from fedmed.comparison.rows import Ranking, Row
 from fedmed.formatting import interval, probability, signed
 from fedmed.report.figures import tooltips
-from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.elements import cut, name_over_rows, room, short, title_axes
-from fedmed.report.figures.style import FAINT, INK, PAPER, WIDTH, Picture, blank, fit
+from fedmed.report.figures.style import FAINT, INK, PAPER, WIDTH, RenderedFigure, blank, fit
 from fedmed.report.figures.ticks import number_below
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ ROW = 0.4
 FILLED = "Filled: significant after Holm's correction."
 
 
-def forest(sheet: Sheet, world: str) -> Picture | None:
+def forest(context: FigureContext, world: str) -> RenderedFigure | None:
     """Every arm's paired difference from the reference; None without another arm, or without a seed of both."""
-    reference = sheet.comparison.reference
-    rows = [row for row in sheet.rows(world) if row.difference is not None and row.arm != reference]
+    reference = context.comparison.reference
+    rows = [row for row in context.rows(world) if row.difference is not None and row.arm != reference]
     if not rows:
         return None
     told = [f"{signed(row.difference)} {interval(row.dlow, row.dhigh, sign=True)}".strip() for row in rows]
@@ -36,22 +36,22 @@ def forest(sheet: Sheet, world: str) -> Picture | None:
     fit(figure, ax, left=0.1, right=0.1, top=0.06)
     ax.axvline(0, color=FAINT, linewidth=0.9)
     for at, row in enumerate(rows):
-        _difference(ax, at, row, sheet.looks[row.arm].color)
+        _difference(ax, at, row, context.arm_styles[row.arm].color)
     name_over_rows(ax, [row.arm for row in rows], told)
     ax.set_xlim(*_limits(rows))
     ax.grid(axis="x")
     number_below(ax)
-    title_axes(ax, f"{sheet.metric}, minus that of {cut(reference)}")
+    title_axes(ax, f"{context.metric}, minus that of {cut(reference)}")
     said = [f"{row.arm} {text}" for row, text in zip(rows, told, strict=True)]
     filled = any(row.p_holm is not None for row in rows)
-    return sheet.write(
+    return context.write(
         figure,
         "differences",
         world,
         title=f"Paired difference from {reference}",
         note=f"Same seed, same data, same start. Lines: 95 % intervals.{f' {FILLED}' if filled else ''}",
-        alt=f"Paired differences from {reference} in {sheet.metric}: {'; '.join(said)}.",
-        tips=tooltips.rows(ax, [_tip(row, text) for row, text in zip(rows, said, strict=True)]),
+        alt=f"Paired differences from {reference} in {context.metric}: {'; '.join(said)}.",
+        tooltips=tooltips.rows(ax, [_tip(row, text) for row, text in zip(rows, said, strict=True)]),
     )
 
 
@@ -86,7 +86,7 @@ def _difference(ax: Axes, at: int, row: Row, color: str) -> None:
     )
 
 
-def ranks(sheet: Sheet, ranking: Ranking) -> Picture:
+def ranks(context: FigureContext, ranking: Ranking) -> RenderedFigure:
     """A critical-difference diagram: arms on the line of their ranks, best left; bars join those that are alike."""
     count, half = len(ranking.arms), (len(ranking.arms) + 1) // 2
     side, names = room(ranking.arms) + 0.5, short(ranking.arms)
@@ -106,7 +106,7 @@ def ranks(sheet: Sheet, ranking: Ranking) -> Picture:
     for number, (arm, rank) in enumerate(zip(ranking.arms, ranking.ranks, strict=True)):
         left = number < half
         row = 0.9 + 0.5 * len(ranking.alike) + (number if left else count - 1 - number)
-        end, color = 0.9 if left else count + 0.1, sheet.looks[arm].color
+        end, color = 0.9 if left else count + 0.1, context.arm_styles[arm].color
         ax.plot((rank, rank, end), (0, row, row), color=color, linewidth=1, clip_on=False)
         say = f"{names[number]}  {rank:.2f}" if left else f"{rank:.2f}  {names[number]}"
         ax.annotate(say, (end, row), (-4 if left else 4, 0), textcoords="offset points", va="center",
@@ -120,4 +120,4 @@ def ranks(sheet: Sheet, ranking: Ranking) -> Picture:
     title = f"Average ranks over {len(ranking.worlds)} worlds"
     note = f"1 is best.{critical}"
     alt = f"{title}: {said}.{critical}"
-    return sheet.write(figure, "ranks", None, title=title, note=note, alt=alt, wide=width > WIDTH)
+    return context.write(figure, "ranks", None, title=title, note=note, alt=alt, wide=width > WIDTH)

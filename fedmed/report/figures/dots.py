@@ -9,20 +9,22 @@ import numpy as np
 
 from fedmed.formatting import rests_on, value
 from fedmed.report.figures import tooltips
-from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.elements import keys, keys_height, name_rows, room, title_axes
-from fedmed.report.figures.style import RULE, Picture, blank, fit
+from fedmed.report.figures.style import RULE, RenderedFigure, blank, fit
 from fedmed.report.figures.ticks import number_below
 from fedmed.report.series import Values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Found = Mapping[str, Values]
+ArmValues = Mapping[str, Values]
 """Arm -> values of its seeds, row by row (seeds, rows); nan where undefined."""
 
 
-def dots(sheet: Sheet, world: str, rows: Sequence[str], found: Found, *, name: str, title: str, x: str) -> Picture:
+def dots(
+    context: FigureContext, world: str, rows: Sequence[str], found: ArmValues, *, name: str, title: str, x: str
+) -> RenderedFigure:
     """The figure; some value is defined."""
     arms, row = [*found], max(0.26, 0.085 * len(found) + 0.1)
     several = len(arms) > 1
@@ -31,19 +33,19 @@ def dots(sheet: Sheet, world: str, rows: Sequence[str], found: Found, *, name: s
     fit(figure, ax, left=room(rows), right=0.2, top=0.06, bottom=0.42 + foot)
     for number, arm in enumerate(arms):
         aside = (number - (len(arms) - 1) / 2) * 0.085 / row
-        _arm(ax, found[arm], aside, sheet.looks[arm].color)
+        _arm(ax, found[arm], aside, context.arm_styles[arm].color)
     name_rows(ax, rows)
     ax.hlines(np.arange(len(rows) - 1) + 0.5, *_limits(ax, found), color=RULE, linewidth=0.4)
     ax.grid(axis="x")
     number_below(ax)
     title_axes(ax, x)
     if several:
-        keys(ax, {arm: sheet.looks[arm].color for arm in arms}, below=0.42)
+        keys(ax, {arm: context.arm_styles[arm].color for arm in arms}, below=0.42)
     said = [_said(label, at, found) for at, label in enumerate(rows)]
     several_seeds = any(len(values) > 1 for values in found.values())
     note = "Mean over seeds; lines from the lowest seed to the highest." if several_seeds else ""
     alt = f"{title}. {'; '.join(text.replace(chr(10), ', ') for text in said)}."
-    return sheet.write(figure, name, world, title=title, note=note, alt=alt, tips=tooltips.rows(ax, said))
+    return context.write(figure, name, world, title=title, note=note, alt=alt, tooltips=tooltips.rows(ax, said))
 
 
 def means(values: Values) -> Values:
@@ -67,7 +69,7 @@ def _arm(ax: Axes, values: Values, aside: float, color: str) -> None:
     ax.plot(middle[known], at[known], "o", color=color, markersize=4, markeredgewidth=0)
 
 
-def _limits(ax: Axes, found: Found) -> tuple[float, float]:
+def _limits(ax: Axes, found: ArmValues) -> tuple[float, float]:
     """Sets the limits so that all values are inside, and gives them."""
     every = np.concatenate([values[np.isfinite(values)] for values in found.values()])
     low, high = float(every.min()), float(every.max())
@@ -76,7 +78,7 @@ def _limits(ax: Axes, found: Found) -> tuple[float, float]:
     return low - aside, high + aside
 
 
-def _said(label: str, at: int, found: Found) -> str:
+def _said(label: str, at: int, found: ArmValues) -> str:
     rows = [f"{arm} {_value(values[:, at])}" for arm, values in found.items()]
     return "\n".join([label, *rows])
 

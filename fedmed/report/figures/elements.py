@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from fedmed.report.figures.heatmap import inches
-from fedmed.report.figures.style import FAINT, HEIGHT, INK, PAPER, WIDTH, Look
+from fedmed.report.figures.style import FAINT, HEIGHT, INK, PAPER, WIDTH, ArmStyle
 from fedmed.report.series import Band, Values
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ LONGEST = 22
 """Characters of a name in a figure."""
 
 
-class End(NamedTuple):
+class LineLabel(NamedTuple):
     """A name beside the end of its line."""
 
     text: str
@@ -52,7 +52,7 @@ def room(names: Sequence[str]) -> float:
     return max((inches(name, 8.5) for name in short(names)), default=0.0) + 0.14
 
 
-def band(ax: Axes, line: Band, look: Look, *, dots: Literal["all", "last", "none"] = "last") -> None:
+def band(ax: Axes, line: Band, look: ArmStyle, *, dots: Literal["all", "last", "none"] = "last") -> None:
     """A line, and behind it its band, where there is one. dots: which points are marked."""
     if (line.high > line.low).any():
         ax.fill_between(line.x, line.low, line.high, color=look.color, alpha=0.13, linewidth=0)
@@ -62,7 +62,7 @@ def band(ax: Axes, line: Band, look: Look, *, dots: Literal["all", "last", "none
         ax.plot(line.x[start:], line.mean[start:], "o", color=look.color, markersize=3.2)
 
 
-def names_at_ends(ax: Axes, ends: Sequence[End]) -> None:
+def names_at_ends(ax: Axes, ends: Sequence[LineLabel]) -> None:
     """Names right of the plot, each as near to the end of its line as the others leave room; limits are set before."""
     low, high = ax.get_ylim()
     tall = ax.get_window_extent().height / ax.figure.dpi * 72

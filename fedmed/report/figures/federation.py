@@ -19,7 +19,7 @@ from fedmed.files import replacing
 from fedmed.formatting import percent, short
 from fedmed.report.figures import heatmap
 from fedmed.report.figures.heatmap import FAINT, INK, Values, inches
-from fedmed.rundir.federation import FederationPicture, client_labels
+from fedmed.rundir.federation import FederationSummary, client_labels
 from fedmed.terminal.federation import WIDE
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ TITLE, ABOVE, FOOT, GAP, MARGIN = 0.95, 0.5, 0.42, 0.28, 0.18
 """Inches: the title, the panels above the rows, the colour scales below, between columns, around all."""
 
 
-def picture_png(picture: FederationPicture, path: Path) -> None:
+def federation_png(picture: FederationSummary, path: Path) -> None:
     """Draws the picture into a PNG file, which is replaced as a whole."""
     with replacing(path) as file:
-        picture_figure(picture).savefig(file, format="png", dpi=150)
+        federation_figure(picture).savefig(file, format="png", dpi=150)
 
 
-def picture_figure(picture: FederationPicture) -> Figure:
+def federation_figure(picture: FederationSummary) -> Figure:
     """The picture as a figure."""
     import matplotlib as mpl
 
@@ -55,7 +55,7 @@ def picture_figure(picture: FederationPicture) -> Figure:
 class _View:
     """The picture with its clients in the order of the rows, class names cut to fit, and a row's height in inches."""
 
-    picture: FederationPicture
+    picture: FederationSummary
     order: NDArray[np.int64]
     classes: Sequence[str]
     row: float
@@ -82,14 +82,14 @@ class _Panel:
     named: bool = False
 
 
-def _view(picture: FederationPicture) -> _View:
+def _view(picture: FederationSummary) -> _View:
     classes = [name if len(name) <= 24 else f"{name[:23]}…" for name in picture.class_names]
     clients = len(picture.client_names)
     row = 0.3 if clients <= 12 else 0.24 if clients <= WIDE else 6.6 / clients
     return _View(picture, _order(picture), classes, row)
 
 
-def _order(picture: FederationPicture) -> NDArray[np.int64]:
+def _order(picture: FederationSummary) -> NDArray[np.int64]:
     """Rows from the top: as numbered, or in a wide federation by site, most common class, and size."""
     clients = len(picture.client_names)
     if clients <= WIDE:

@@ -9,55 +9,57 @@ import numpy as np
 
 from fedmed.formatting import value
 from fedmed.report import series
-from fedmed.report.figures.context import Sheet
-from fedmed.report.figures.elements import End, band, names_at_ends, room, tall, title_axes
+from fedmed.report.figures.context import FigureContext
+from fedmed.report.figures.elements import LineLabel, band, names_at_ends, room, tall, title_axes
 from fedmed.report.figures.overlap import redraw
-from fedmed.report.figures.style import HEIGHT, REFERENCES, Picture, blank, fit
+from fedmed.report.figures.style import HEIGHT, REFERENCES, RenderedFigure, blank, fit
 from fedmed.report.figures.ticks import number_below, number_below_by_magnitude
-from fedmed.report.figures.tooltips import Tip, strips
+from fedmed.report.figures.tooltips import Tooltip, strips
 from fedmed.report.series import Band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def curves(sheet: Sheet, world: str) -> Picture | None:
+def curves(context: FigureContext, world: str) -> RenderedFigure | None:
     """The headline over rounds; None where it was not evaluated over rounds."""
-    runs = {arm: series.runs_of(sheet.comparison, world, arm) for arm in sheet.comparison.arms}
-    lines = {arm: line for arm, of in runs.items() if (line := series.by_round(of, sheet.summary.headline))}
+    runs = {arm: series.runs_of(context.comparison, world, arm) for arm in context.comparison.arms}
+    lines = {arm: line for arm, of in runs.items() if (line := series.by_round(of, context.summary.headline))}
     if not lines:
         return None
     several = any((line.high > line.low).any() for line in lines.values())
     note = "Mean over seeds; the band reaches from the lowest seed to the highest." if several else ""
-    return _drawn(sheet, world, lines, "curves", "Learning curve", "round", note)
+    return _drawn(context, world, lines, "curves", "Learning curve", "round", note)
 
 
-def cost(sheet: Sheet, world: str) -> Picture | None:
+def cost(context: FigureContext, world: str) -> RenderedFigure | None:
     """The headline over bytes, of several arms; without the references, for whom bytes mean nothing."""
-    runs = {a: series.runs_of(sheet.comparison, world, a) for a in sheet.comparison.arms if a not in REFERENCES}
-    lines = {arm: line for arm, of in runs.items() if (line := series.by_bytes(of, sheet.summary.headline))}
+    runs = {a: series.runs_of(context.comparison, world, a) for a in context.comparison.arms if a not in REFERENCES}
+    lines = {arm: line for arm, of in runs.items() if (line := series.by_bytes(of, context.summary.headline))}
     if len(lines) < 2 or not all(line.x[0] > 0 for line in lines.values()):
         return None
     note = "Bytes up and down, of all clients together."
-    return _drawn(sheet, world, lines, "cost", "Quality against communication", "megabytes sent so far", note)
+    return _drawn(context, world, lines, "cost", "Quality against communication", "megabytes sent so far", note)
 
 
-def _drawn(sheet: Sheet, world: str, lines: Mapping[str, Band], name: str, title: str, x: str, note: str) -> Picture:
-    figure, ax = blank(height=tall(len(lines)) if sheet.several else HEIGHT)
-    fit(figure, ax, left=0.42, right=room(list(lines)) if sheet.several else 0.15, top=0.36)
+def _drawn(
+    context: FigureContext, world: str, lines: Mapping[str, Band], name: str, title: str, x: str, note: str
+) -> RenderedFigure:
+    figure, ax = blank(height=tall(len(lines)) if context.several else HEIGHT)
+    fit(figure, ax, left=0.42, right=room(list(lines)) if context.several else 0.15, top=0.36)
     for arm, line in lines.items():
-        band(ax, line, sheet.looks[arm])
+        band(ax, line, context.arm_styles[arm])
     _scale(ax, lines, logarithmic=name == "cost")
     ax.grid(axis="y")
-    ends = [End(arm, float(line.mean[-1]), sheet.looks[arm].color) for arm, line in lines.items()]
-    if sheet.several:
+    ends = [LineLabel(arm, float(line.mean[-1]), context.arm_styles[arm].color) for arm, line in lines.items()]
+    if context.several:
         names_at_ends(ax, ends)
-    title_axes(ax, x, sheet.metric)
-    together = redraw(ax, lines, {arm: sheet.looks[arm].color for arm in lines})
+    title_axes(ax, x, context.metric)
+    together = redraw(ax, lines, {arm: context.arm_styles[arm].color for arm in lines})
     said = ", ".join(f"{end.text} {end.y:.3f}" for end in ends)
-    alt = f"{title}: {sheet.metric} by {x}. At the end: {said}. {together}".strip()
+    alt = f"{title}: {context.metric} by {x}. At the end: {said}. {together}".strip()
     note = f"{note} {together}".strip()
-    return sheet.write(figure, name, world, title=title, note=note, alt=alt, tips=_tips(ax, lines, x))
+    return context.write(figure, name, world, title=title, note=note, alt=alt, tooltips=_tips(ax, lines, x))
 
 
 def _scale(ax: Axes, lines: Mapping[str, Band], *, logarithmic: bool) -> None:
@@ -72,7 +74,7 @@ def _scale(ax: Axes, lines: Mapping[str, Band], *, logarithmic: bool) -> None:
         number_below(ax, integer=not logarithmic)
 
 
-def _tips(ax: Axes, lines: Mapping[str, Band], x: str) -> list[Tip]:
+def _tips(ax: Axes, lines: Mapping[str, Band], x: str) -> list[Tooltip]:
     """What every arm has reached, at the places where the first one was evaluated that is longest."""
     grid = max((line.x for line in lines.values()), key=len)
     return strips(ax, grid, [_said(lines, at, x) for at in grid.tolist()])

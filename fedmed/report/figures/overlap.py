@@ -25,7 +25,7 @@ SHORT = 8
 """Stretches of less than one part of that many of a line are left as they are."""
 
 
-class Stretch(NamedTuple):
+class Overlap(NamedTuple):
     """From which point to which some lines run together."""
 
     start: int
@@ -33,14 +33,14 @@ class Stretch(NamedTuple):
     names: tuple[str, ...]
 
 
-def stretches(lines: Mapping[str, Values]) -> list[Stretch]:
+def stretches(lines: Mapping[str, Values]) -> list[Overlap]:
     """Where lines (points, 2) run together, in the order in which they part."""
     open: dict[tuple[str, ...], int] = {}
-    found: list[Stretch] = []
+    found: list[Overlap] = []
     longest = max(map(len, lines.values()), default=0)
     for at in range(longest):
         here = _together(lines, at)
-        found += [Stretch(open.pop(names), at, names) for names in [*open] if names not in here]
+        found += [Overlap(open.pop(names), at, names) for names in [*open] if names not in here]
         open |= {names: at for names in here if names not in open}
     return found
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fedmed.report.figures import tooltips
-from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.elements import band, keys, keys_height, label, short
 from fedmed.report.figures.overlap import redraw
-from fedmed.report.figures.style import FAINT, INK, RULE, WIDTH, Look, Picture, blank, fit
-from fedmed.report.figures.tooltips import Tip
+from fedmed.report.figures.style import FAINT, INK, RULE, WIDTH, ArmStyle, RenderedFigure, blank, fit
+from fedmed.report.figures.tooltips import Tooltip
 from fedmed.report.series import Band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS, GAP, HEAD = 3, 0.2, 0.24
-"""Plots side by side, inches between them, and inches over each for its name."""
+"""SmallMultiples side by side, inches between them, and inches over each for its name."""
 
 STRIPS, SAID = 10, 250
 """Strips at most over one plot that tell values, and values in all that a figure tells."""
@@ -30,7 +30,7 @@ LEFT, RIGHT, FOOT = 0.3, 0.12, 0.46
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
+class SmallPlot:
     """One plot. lines: by arm, all in 0 to 1. said: what each arm's line comes to. level: where chance is, if level."""
 
     title: str
@@ -41,7 +41,7 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plots:
+class SmallMultiples:
     """What all plots of a figure share. diagonal: whether the line from corner to corner means something."""
 
     name: str
@@ -52,7 +52,9 @@ class Plots:
     diagonal: bool
 
 
-def unit_panels(sheet: Sheet, world: str, panels: Sequence[Panel], plots: Plots) -> Picture:
+def small_multiples(
+    context: FigureContext, world: str, panels: Sequence[SmallPlot], plots: SmallMultiples
+) -> RenderedFigure:
     """The figure."""
     arms = list(dict.fromkeys(arm for panel in panels for arm in panel.lines))
     columns = min(COLUMNS, len(panels))
@@ -65,27 +67,27 @@ def unit_panels(sheet: Sheet, world: str, panels: Sequence[Panel], plots: Plots)
     ax.set(xlim=(0, columns * wide - GAP / side), ylim=(0, rows * tall - GAP / side))
     ax.set_axis_off()
     together: list[str] = []
-    areas: list[Tip] = []
+    areas: list[Tooltip] = []
     parts = max(1, min(STRIPS, SAID // (len(panels) * len(arms))))
     names = short([panel.title for panel in panels], int(side * 15))
     for number, (name, panel) in enumerate(zip(names, panels, strict=True)):
         row, column = divmod(number, columns)
         corner = (column * wide, (rows - 1 - row) * tall)
         _frame(ax, corner, name, diagonal=plots.diagonal)
-        together.append(_lines(ax, corner, panel, {arm: sheet.looks[arm] for arm in panel.lines}))
+        together.append(_lines(ax, corner, panel, {arm: context.arm_styles[arm] for arm in panel.lines}))
         areas += _areas(ax, corner, tall - GAP / side, panel, plots, parts)
     label(ax, f"{plots.y} by {plots.x}", (0, 0), (0, -22), down="top")
     if len(arms) > 1:
-        keys(ax, {arm: sheet.looks[arm].color for arm in arms}, below=FOOT)
+        keys(ax, {arm: context.arm_styles[arm].color for arm in arms}, below=FOOT)
     same = together[0] if len({*together}) == 1 else ""
-    return sheet.write(
+    return context.write(
         figure,
         plots.name,
         world,
         title=plots.title,
         note=f"{plots.note} {same}".strip(),
         alt=f"{plots.title}: {plots.y} by {plots.x}. {' '.join(_said(p).replace(chr(10), ', ') + '.' for p in panels)}",
-        tips=areas,
+        tooltips=areas,
     )
 
 
@@ -103,22 +105,26 @@ def _frame(ax: Axes, corner: tuple[float, float], title: str, *, diagonal: bool)
     label(ax, title, (x, y + 1), (0, 4), size=8, color=INK)
 
 
-def _lines(ax: Axes, corner: tuple[float, float], panel: Panel, looks: Mapping[str, Look]) -> str:
+def _lines(ax: Axes, corner: tuple[float, float], panel: SmallPlot, arm_styles: Mapping[str, ArmStyle]) -> str:
     """Draws the lines; who coincides, as a sentence."""
     x, y = corner
     moved = {arm: Band(of.x + x, of.mean + y, of.low + y, of.high + y) for arm, of in panel.lines.items()}
     for after, (arm, line) in zip(reversed(range(len(moved))), moved.items(), strict=True):
-        band(ax, line, looks[arm], dots="all" if panel.dotted and len(moved) < 3 else "none")
+        band(ax, line, arm_styles[arm], dots="all" if panel.dotted and len(moved) < 3 else "none")
         if len(line.x) == 1:  # larger the earlier, so that all are seen where they coincide
-            ax.plot(line.x, line.mean, "o", color=looks[arm].color, markersize=3.2 + 1.8 * after, markeredgewidth=0)
+            ax.plot(
+                line.x, line.mean, "o", color=arm_styles[arm].color, markersize=3.2 + 1.8 * after, markeredgewidth=0
+            )
     if panel.level is not None:
         ax.plot((x, x + 1), (y + panel.level,) * 2, color=FAINT, linewidth=0.7, zorder=1)
     if len(panel.lines) == 1 and (said := next(iter(panel.said.values()), "")):
         label(ax, said, (x + 1, y), (-3, 4), across="right", size=7.5)
-    return redraw(ax, moved, {arm: looks[arm].color for arm in moved})
+    return redraw(ax, moved, {arm: arm_styles[arm].color for arm in moved})
 
 
-def _areas(ax: Axes, corner: tuple[float, float], height: float, panel: Panel, plots: Plots, parts: int) -> list[Tip]:
+def _areas(
+    ax: Axes, corner: tuple[float, float], height: float, panel: SmallPlot, plots: SmallMultiples, parts: int
+) -> list[Tooltip]:
     """Strips over a plot, which tell all lines where they are; one for all of it tells only what they come to."""
     x, y = corner
     if parts == 1:
@@ -130,12 +136,12 @@ def _areas(ax: Axes, corner: tuple[float, float], height: float, panel: Panel, p
     return [tooltips.box(ax, (x + low, y), (x + high, y + height), text) for (low, high), text in spans]
 
 
-def _values(panel: Panel, at: float) -> str:
+def _values(panel: SmallPlot, at: float) -> str:
     """Each line's mean there, a dash where it is not, and what the line comes to."""
     told = {arm: np.interp(at, line.x, line.mean, left=np.nan, right=np.nan) for arm, line in panel.lines.items()}
     means = {arm: "-" if np.isnan(mean) else f"{mean:.2f}" for arm, mean in told.items()}
     return "\n".join(f"{arm} {mean} ({panel.said[arm]})" for arm, mean in means.items())
 
 
-def _said(panel: Panel) -> str:
+def _said(panel: SmallPlot) -> str:
     return "\n".join([panel.title, *(f"{arm} {said}" for arm, said in panel.said.items())])

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from fedmed.comparison.runs import LOCAL, POOLED
 from fedmed.files import write_atomically
-from fedmed.report.figures.tooltips import Tip, group
+from fedmed.report.figures.tooltips import Tooltip, group
 from fedmed.report.sanitise import printable
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ LARGE = 150_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class RenderedFigure:
     """A figure on the page.
 
     name: of its files. title, note: what it shows and how to read it, as text. alt: what it says, for those who do not
@@ -89,21 +89,21 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ArmStyle:
     """How an arm is drawn."""
 
     color: str
     dash: str | tuple[int, tuple[float, float]]
 
 
-def looks(arms: Sequence[str]) -> dict[str, Look]:
+def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
     """The look of every arm, the same in all figures; references are grey and dashed."""
     federated = [arm for arm in arms if arm not in REFERENCES]
     found = {
-        arm: Look(ARMS[number % len(ARMS)], DASHES[number // len(ARMS) % len(DASHES)])
+        arm: ArmStyle(ARMS[number % len(ARMS)], DASHES[number // len(ARMS) % len(DASHES)])
         for number, arm in enumerate(federated)
     }
-    return found | {arm: Look(color, DASHES[1]) for arm, color in REFERENCES.items() if arm in arms}
+    return found | {arm: ArmStyle(color, DASHES[1]) for arm, color in REFERENCES.items() if arm in arms}
 
 
 @contextmanager
@@ -140,11 +140,11 @@ def write(
     note: str,
     alt: str,
     wide: bool = False,
-    tips: Sequence[Tip] = (),
-) -> Picture:
+    tooltips: Sequence[Tooltip] = (),
+) -> RenderedFigure:
     """The figure on the page, as SVG or PNG, whichever is smaller; and as both in the folder, if there is one.
 
-    tips: what it says where it is pointed at, on the page and as SVG only.
+    tooltips: what it says where it is pointed at, on the page and as SVG only.
     """
     text = StringIO()
     figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Title": title})
@@ -157,8 +157,8 @@ def write(
     if len(markup) > LARGE and len(small := _image(png(figure), alt, size)) < len(markup):
         markup = small
     else:
-        markup = markup.removesuffix("</svg>") + group(tips) + "</svg>"
-    return Picture(name=name, title=title, note=note, alt=alt, markup=markup, wide=wide)
+        markup = markup.removesuffix("</svg>") + group(tooltips) + "</svg>"
+    return RenderedFigure(name=name, title=title, note=note, alt=alt, markup=markup, wide=wide)
 
 
 def png(figure: Figure) -> bytes:

@@ -17,7 +17,7 @@ DENSE = 60
 """Strips at most over one plot; of more rounds, some are left out."""
 
 
-class Tip(NamedTuple):
+class Tooltip(NamedTuple):
     """An area in points from the figure's upper left corner, and what it says."""
 
     x: float
@@ -27,7 +27,7 @@ class Tip(NamedTuple):
     text: str
 
 
-def group(tips: Sequence[Tip]) -> str:
+def group(tips: Sequence[Tooltip]) -> str:
     """The areas as an SVG group."""
     parts = (
         f'<rect x="{t.x:.1f}" y="{t.y:.1f}" width="{t.width:.1f}" height="{t.height:.1f}">'
@@ -37,15 +37,15 @@ def group(tips: Sequence[Tip]) -> str:
     return f'<g class="tips" fill="none" pointer-events="all">{"".join(parts)}</g>' if tips else ""
 
 
-def box(ax: Axes, low: tuple[float, float], high: tuple[float, float], text: str) -> Tip:
+def box(ax: Axes, low: tuple[float, float], high: tuple[float, float], text: str) -> Tooltip:
     """Between two corners in the plot's own units."""
     corners = ax.transData.transform((low, high)) * 72 / ax.figure.dpi
     left, right = sorted(corners[:, 0])
     bottom, top = sorted(corners[:, 1])
-    return Tip(left, ax.figure.bbox.height * 72 / ax.figure.dpi - top, right - left, top - bottom, text)
+    return Tooltip(left, ax.figure.bbox.height * 72 / ax.figure.dpi - top, right - left, top - bottom, text)
 
 
-def strips(ax: Axes, x: Values, texts: Sequence[str]) -> list[Tip]:
+def strips(ax: Axes, x: Values, texts: Sequence[str]) -> list[Tooltip]:
     """An upright strip around every x, ascending, each as far as the middle between it and its neighbours."""
     kept = np.unique(np.linspace(0, len(x) - 1, min(DENSE, len(x))).round().astype(int))
     (left, right), y = sorted(ax.get_xlim()), ax.get_ylim()
@@ -55,7 +55,7 @@ def strips(ax: Axes, x: Values, texts: Sequence[str]) -> list[Tip]:
     return [box(ax, (edges[n], y[0]), (edges[n + 1], y[1]), texts[int(k)]) for n, k in enumerate(kept)]
 
 
-def rows(ax: Axes, texts: Sequence[str]) -> list[Tip]:
+def rows(ax: Axes, texts: Sequence[str]) -> list[Tooltip]:
     """A level strip around every row 0, 1, ... of the plot."""
     x = ax.get_xlim()
     return [box(ax, (x[0], at - 0.5), (x[1], at + 0.5), text) for at, text in enumerate(texts)]

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from fedmed.report.images.captions import (
-    Word,
+    Caption,
     class_mistaken,
     class_said,
     finding_mistaken,
@@ -16,12 +16,12 @@ from fedmed.report.images.captions import (
     labels,
     percent,
 )
-from fedmed.report.images.collection import Album, Board, Cell, Strip, Views
+from fedmed.report.images.collection import ArmImages, ImageCell, ImageGrid, ImageRow, SharedImages
 from fedmed.report.images.outlines import dice
-from fedmed.rundir.kept_images import Panel
+from fedmed.rundir.kept_images import ImagePanel
 
 
-def boards(shown: Views, album: Album) -> Iterator[Board]:
+def boards(shown: ArmImages, album: SharedImages) -> Iterator[ImageGrid]:
     """Test images beside what each arm says, training images beside what was annotated, and mistakes."""
     if shown.first.kind == "segmentation":
         yield from _segmented(shown, album)
@@ -29,118 +29,118 @@ def boards(shown: Views, album: Album) -> Iterator[Board]:
         yield from _classified(shown, album)
 
 
-def _segmented(shown: Views, album: Album) -> Iterator[Board]:
+def _segmented(shown: ArmImages, album: SharedImages) -> Iterator[ImageGrid]:
     if tests := shown.panels("test"):
         first = next(iter(tests.values()))
         rows = [_images(album, first), _true_masks(album, first)]
         rows += [_of(shown, arm, [_predicted_mask(album, p, n) for n in _all(p)]) for arm, p in tests.items()]
         note = "Test images that no client has, small findings to large. Under each prediction, its Dice."
-        yield Board(title="Test images", note=note, rows=rows, outlined=True)
+        yield ImageGrid(title="Test images", note=note, rows=rows, outlined=True)
     if training := shown.panels("training"):
         first = next(iter(training.values()))
         rows = [_images(album, first), _true_masks(album, first)]
-        rows += [Strip("as annotated", [_annotated(album, first, n, first.given) for n in _all(first)])]
+        rows += [ImageRow("as annotated", [_annotated(album, first, n, first.given) for n in _all(first)])]
         rows += [
-            Strip(arm, [_annotated(album, p, n, p.corrected) for n in _all(p)], "as corrected", arm)
+            ImageRow(arm, [_annotated(album, p, n, p.corrected) for n in _all(p)], "as corrected", arm)
             for arm, p in training.items()
             if p.corrected is not None
         ]
         note = (
             "Training images of the clients whose masks lack most. Below, the share of true pixels that is annotated."
         )
-        yield Board(title="Annotation", note=note, rows=rows, columns=_owners(first), outlined=True)
+        yield ImageGrid(title="Annotation", note=note, rows=rows, columns=_owners(first), outlined=True)
 
 
-def _all(panel: Panel) -> range:
+def _all(panel: ImagePanel) -> range:
     return range(len(panel))
 
 
-def _images(album: Album, panel: Panel) -> Strip:
-    return Strip("image", [Cell(image=album.add(x), side=x.shape[-1]) for x in panel.x])
+def _images(album: SharedImages, panel: ImagePanel) -> ImageRow:
+    return ImageRow("image", [ImageCell(image=album.add(x), side=x.shape[-1]) for x in panel.x])
 
 
-def _true_masks(album: Album, panel: Panel) -> Strip:
-    return Strip("truth", [_masked(album, panel, n, truth=panel.truth[n]) for n in _all(panel)])
+def _true_masks(album: SharedImages, panel: ImagePanel) -> ImageRow:
+    return ImageRow("truth", [_masked(album, panel, n, truth=panel.truth[n]) for n in _all(panel)])
 
 
-def _owners(panel: Panel) -> list[str]:
+def _owners(panel: ImagePanel) -> list[str]:
     """Whose images they are."""
     return [] if panel.client is None else [f"client {client}" for client in panel.client]
 
 
-def _of(shown: Views, arm: str, cells: Sequence[Cell]) -> Strip:
+def _of(shown: ArmImages, arm: str, cells: Sequence[ImageCell]) -> ImageRow:
     """What an arm says, and whose model says it where it is not everybody's."""
     client = shown.arms[arm].client
-    return Strip(arm, cells, "" if client is None else f"client {client}'s model", arm)
+    return ImageRow(arm, cells, "" if client is None else f"client {client}'s model", arm)
 
 
-def _masked(album: Album, panel: Panel, n: int, **masks: NDArray[Any]) -> Cell:
+def _masked(album: SharedImages, panel: ImagePanel, n: int, **masks: NDArray[Any]) -> ImageCell:
     lines = tuple((kind, path) for kind, mask in masks.items() if (path := album.outline(mask > 0)))
-    return Cell(image=album.add(panel.x[n]), side=panel.x.shape[-1], lines=lines)
+    return ImageCell(image=album.add(panel.x[n]), side=panel.x.shape[-1], lines=lines)
 
 
-def _predicted_mask(album: Album, panel: Panel, n: int) -> Cell:
+def _predicted_mask(album: SharedImages, panel: ImagePanel, n: int) -> ImageCell:
     assert panel.predicted is not None
     cell = _masked(album, panel, n, truth=panel.truth[n], ours=panel.predicted[n])
     found = dice(panel.predicted[n], panel.truth[n])
-    return Cell(
-        image=cell.image, side=cell.side, lines=cell.lines, words=() if found is None else (Word(f"{found:.2f}"),)
+    return ImageCell(
+        image=cell.image, side=cell.side, lines=cell.lines, words=() if found is None else (Caption(f"{found:.2f}"),)
     )
 
 
-def _annotated(album: Album, panel: Panel, n: int, y: NDArray[Any] | None) -> Cell:
+def _annotated(album: SharedImages, panel: ImagePanel, n: int, y: NDArray[Any] | None) -> ImageCell:
     assert y is not None
     cell = _masked(album, panel, n, truth=panel.truth[n], ours=y[n])
     true = panel.truth[n] > 0
     share = float(((y[n] > 0) & true).sum() / true.sum()) if true.any() else float("nan")
-    return Cell(image=cell.image, side=cell.side, lines=cell.lines, words=(Word(percent(share)),))
+    return ImageCell(image=cell.image, side=cell.side, lines=cell.lines, words=(Caption(percent(share)),))
 
 
-def _classified(shown: Views, album: Album) -> Iterator[Board]:
+def _classified(shown: ArmImages, album: SharedImages) -> Iterator[ImageGrid]:
     names = shown.first.names
     if wrong := {arm: each.mistakes for arm, each in shown.arms.items() if each.mistakes is not None}:
         rows = [_of(shown, arm, [_said(p, n, names, album) for n in _all(p)]) for arm, p in wrong.items()]
         note = "Test images on which each was most sure and wrong, the surest first."
-        yield Board(title="Most confident mistakes", note=note, rows=rows)
+        yield ImageGrid(title="Most confident mistakes", note=note, rows=rows)
     if tests := shown.panels("test"):
         first = next(iter(tests.values()))
         rows = [_images(album, first), _true_labels(first, names)]
         rows += [_of(shown, arm, [_said(p, n, names) for n in _all(p)]) for arm, p in tests.items()]
-        yield Board(title="Test images", note="Images that no client has, the same for all.", rows=rows)
+        yield ImageGrid(title="Test images", note="Images that no client has, the same for all.", rows=rows)
     if training := shown.panels("training"):
         yield _training(training, album, names)
 
 
-def _training(training: Mapping[str, Panel], album: Album, names: Sequence[str]) -> Board:
+def _training(training: Mapping[str, ImagePanel], album: SharedImages, names: Sequence[str]) -> ImageGrid:
     first = next(iter(training.values()))
     rows = [_images(album, first), _true_labels(first, names)]
-    rows += [Strip("as annotated", _labelled(first, first.given, first.given_seen, names))]
+    rows += [ImageRow("as annotated", _labelled(first, first.given, first.given_seen, names))]
     rows += [
-        Strip(arm, _labelled(panel, panel.corrected, panel.corrected_seen, names), "as corrected", arm)
+        ImageRow(arm, _labelled(panel, panel.corrected, panel.corrected_seen, names), "as corrected", arm)
         for arm, panel in training.items()
         if panel.corrected is not None
     ]
     note = "Training images of the clients whose labels differ most from the truth."
-    return Board(title="Annotation", note=note, rows=rows, columns=_owners(first))
+    return ImageGrid(title="Annotation", note=note, rows=rows, columns=_owners(first))
 
 
-def _true_labels(panel: Panel, names: Sequence[str]) -> Strip:
-    return Strip("truth", [Cell(words=labels(y, names)) for y in panel.truth])
+def _true_labels(panel: ImagePanel, names: Sequence[str]) -> ImageRow:
+    return ImageRow("truth", [ImageCell(words=labels(y, names)) for y in panel.truth])
 
 
-def _labelled(panel: Panel, y: Any, seen: Any, names: Sequence[str]) -> list[Cell]:
-    return [Cell(words=labels(y[n], names, _at(seen, n))) for n in _all(panel)]
+def _labelled(panel: ImagePanel, y: Any, seen: Any, names: Sequence[str]) -> list[ImageCell]:
+    return [ImageCell(words=labels(y[n], names, _at(seen, n))) for n in _all(panel)]
 
 
 def _at(values: NDArray[Any] | None, n: int) -> Any:
     return None if values is None else values[n]
 
 
-def _said(panel: Panel, n: int, names: Sequence[str], album: Album | None = None) -> Cell:
+def _said(panel: ImagePanel, n: int, names: Sequence[str], album: SharedImages | None = None) -> ImageCell:
     """What was predicted of one image; with an album the image too, and what is true of what is most wrong."""
     assert panel.predicted is not None
     p, y = panel.predicted[n].astype(float), panel.truth[n]
     if album is None:
-        return Cell(words=class_said(p, y, names) if y.ndim == 0 else findings_said(p, y, names))
+        return ImageCell(words=class_said(p, y, names) if y.ndim == 0 else findings_said(p, y, names))
     words = class_mistaken(p, y, names) if y.ndim == 0 else finding_mistaken(p, y, names)
-    return Cell(image=album.add(panel.x[n]), side=panel.x.shape[-1], words=words)
+    return ImageCell(image=album.add(panel.x[n]), side=panel.x.shape[-1], words=words)

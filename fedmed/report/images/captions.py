@@ -10,7 +10,7 @@ import numpy as np
 from fedmed import formatting
 
 
-class Word(NamedTuple):
+class Caption(NamedTuple):
     """What is said about an image, and whether it is true; None where that is not the question."""
 
     text: str
@@ -28,36 +28,38 @@ def name_of(names: Sequence[str], label: int) -> str:
     return f"class {name}" if name.isdecimal() else name
 
 
-def labels(y: Any, names: Sequence[str], seen: Any = None) -> tuple[Word, ...]:
+def labels(y: Any, names: Sequence[str], seen: Any = None) -> tuple[Caption, ...]:
     """A class by name, or findings by name and how many were not looked for."""
     if np.ndim(y) == 0:
-        return (Word(name_of(names, int(y))),)
+        return (Caption(name_of(names, int(y))),)
     known = np.ones(len(y), bool) if seen is None else np.asarray(seen)
     found = [name_of(names, int(label)) for label in np.flatnonzero((y > 0) & known)]
     rest = int((~known).sum())
-    return tuple(map(Word, [*(found or ["none"]), *([f"{rest} of {len(y)} not annotated"] if rest else [])]))
+    return tuple(map(Caption, [*(found or ["none"]), *([f"{rest} of {len(y)} not annotated"] if rest else [])]))
 
 
-def class_said(p: Any, y: Any, names: Sequence[str]) -> tuple[Word, ...]:
+def class_said(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
     """The class that is predicted, and how surely."""
     top = int(p.argmax())
-    return (Word(f"{name_of(names, top)}, {percent(float(p[top]))}", top == int(y)),)
+    return (Caption(f"{name_of(names, top)}, {percent(float(p[top]))}", top == int(y)),)
 
 
-def class_mistaken(p: Any, y: Any, names: Sequence[str]) -> tuple[Word, ...]:
+def class_mistaken(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
     """The same, and the true class."""
-    return (*class_said(p, y, names), Word(f"truth: {name_of(names, int(y))}"))
+    return (*class_said(p, y, names), Caption(f"truth: {name_of(names, int(y))}"))
 
 
-def findings_said(p: Any, y: Any, names: Sequence[str]) -> tuple[Word, ...]:
+def findings_said(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
     """Findings that are said to be there, right or wrong, and those that were missed."""
-    said = [Word(f"{name_of(names, int(f))}, {percent(float(p[f]))}", bool(y[f] > 0)) for f in np.flatnonzero(p > 0.5)]
-    missed = [Word(f"missed: {name_of(names, int(f))}", False) for f in np.flatnonzero((p <= 0.5) & (y > 0))]
-    return tuple([*said, *missed] or [Word("none", True)])
+    said = [
+        Caption(f"{name_of(names, int(f))}, {percent(float(p[f]))}", bool(y[f] > 0)) for f in np.flatnonzero(p > 0.5)
+    ]
+    missed = [Caption(f"missed: {name_of(names, int(f))}", False) for f in np.flatnonzero((p <= 0.5) & (y > 0))]
+    return tuple([*said, *missed] or [Caption("none", True)])
 
 
-def finding_mistaken(p: Any, y: Any, names: Sequence[str]) -> tuple[Word, ...]:
+def finding_mistaken(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
     """The finding that is furthest off."""
     worst = int(np.abs(p - y).argmax())
     there = "present" if y[worst] > 0 else "absent"
-    return Word(f"{name_of(names, worst)}, {percent(float(p[worst]))}", False), Word(f"truth: {there}")
+    return Caption(f"{name_of(names, worst)}, {percent(float(p[worst]))}", False), Caption(f"truth: {there}")

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from fedmed.comparison.runs import Comparison
 from fedmed.errors import UserError
 from fedmed.report import series
-from fedmed.report.images.captions import Word
+from fedmed.report.images.captions import Caption
 from fedmed.report.images.outlines import image_uri, outline
-from fedmed.rundir.kept_images import Panel, Shown, load
+from fedmed.rundir.kept_images import ImagePanel, KeptImages, load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class ImageCell:
     """One cell: an image with outlines, or words, or both.
 
     image: number among the page's images, or None. side: its pixels. lines: kind (truth, ours) and path. words: below.
@@ -27,31 +27,31 @@ class Cell:
     image: int | None = None
     side: int = 0
     lines: tuple[tuple[str, str], ...] = ()
-    words: tuple[Word, ...] = ()
+    words: tuple[Caption, ...] = ()
 
 
-class Strip(NamedTuple):
+class ImageRow(NamedTuple):
     """One view of all images of a board. aside: said below its name. arm: whose it is, or nobody's."""
 
     name: str
-    cells: Sequence[Cell]
+    cells: Sequence[ImageCell]
     aside: str = ""
     arm: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Board:
+class ImageGrid:
     """A table of images: a column per image, a row per view of it. columns: over them, or nothing."""
 
     title: str
     note: str
-    rows: Sequence[Strip]
+    rows: Sequence[ImageRow]
     columns: Sequence[str] = ()
     outlined: bool = False
 
 
 @dataclass(slots=True)
-class Album:
+class SharedImages:
     """Every image of a page, once: number by address; and the edges of every mask, by what it holds."""
 
     uris: dict[str, int] = field(default_factory=dict)
@@ -70,30 +70,30 @@ class Album:
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
+class ArmImages:
     """What arms show in one world, for one seed."""
 
-    arms: Mapping[str, Shown]
+    arms: Mapping[str, KeptImages]
     seed: int
 
     @property
-    def first(self) -> Shown:
+    def first(self) -> KeptImages:
         """Of the first arm: kind and names are the same for all."""
         return next(iter(self.arms.values()))
 
-    def panels(self, name: str) -> dict[str, Panel]:
+    def panels(self, name: str) -> dict[str, ImagePanel]:
         """A panel by arm, of the arms that show the images that the first one shows."""
         found = {arm: panel for arm, shown in self.arms.items() if (panel := getattr(shown, name)) is not None}
         first = next(iter(found.values()), None)
         return {arm: p for arm, p in found.items() if first is not None and np.array_equal(p.x, first.x)}
 
 
-def views(comparison: Comparison, world: str, notes: list[str]) -> Views | None:
+def arm_images(comparison: Comparison, world: str, notes: list[str]) -> ArmImages | None:
     """What is shown of the seed for which most arms show anything; None where no run kept images.
 
     notes: gets what cannot be read.
     """
-    found: dict[int, dict[str, Shown]] = {seed: {} for seed in comparison.seeds}
+    found: dict[int, dict[str, KeptImages]] = {seed: {} for seed in comparison.seeds}
     for arm in comparison.arms:
         for run in series.runs_of(comparison, world, arm):
             try:
@@ -104,4 +104,4 @@ def views(comparison: Comparison, world: str, notes: list[str]) -> Views | None:
             if shown is not None:
                 found[run.seed][arm] = shown
     seed = max(found, key=lambda seed: len(found[seed]), default=None)
-    return Views(found[seed], seed) if seed is not None and found[seed] else None
+    return ArmImages(found[seed], seed) if seed is not None and found[seed] else None

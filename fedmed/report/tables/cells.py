@@ -21,7 +21,7 @@ class Whisker(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class TableCell:
     """text: what it says. sort: what it is sorted by, None for last. faint: what stands behind it, smaller.
 
     arm: whose colour it has. mark: see `Row`. whisker: drawn instead of text. href: where the text leads; title: what
@@ -41,7 +41,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class HtmlTable:
     """header: name and what it means in full, one per column; the first column names the rows.
 
     worded: columns of words, besides the first; the others are numbers.
@@ -49,7 +49,7 @@ class Table:
 
     caption: str
     header: Sequence[tuple[str, str]]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[TableCell]]
     worded: Collection[int] = ()
 
     @property
@@ -58,34 +58,34 @@ class Table:
         return any(cell.mark for row in self.rows for cell in row)
 
 
-def arm_named(name: str) -> Cell:
+def arm_named(name: str) -> TableCell:
     """An arm, in its colour."""
-    return Cell(text=name, sort=name, arm=name)
+    return TableCell(text=name, sort=name, arm=name)
 
 
-def told(x: float | None, say: Callable[[float], str]) -> Cell:
+def told(x: float | None, say: Callable[[float], str]) -> TableCell:
     """A number as `say` puts it; a dash where it is not known."""
-    return Cell(text="-") if x is None else Cell(text=say(x), sort=x)
+    return TableCell(text="-") if x is None else TableCell(text=say(x), sort=x)
 
 
-def metric_of(x: float | None) -> Cell:
+def metric_of(x: float | None) -> TableCell:
     """A metric."""
     return told(x, value)
 
 
-def count_of(x: float | None) -> Cell:
+def count_of(x: float | None) -> TableCell:
     """How many, or how many on average."""
     return told(x, lambda number: f"{number:.3g}" if number % 1 else f"{number:.0f}")
 
 
-def mean_of(values: Collection[float], rests: tuple[float, float] | None = None) -> Cell:
+def mean_of(values: Collection[float], rests: tuple[float, float] | None = None) -> TableCell:
     """The mean of what is defined, its standard deviation where there are several, and what it rests on.
 
     rests: of how many, and how many there are, where that is finer than how many of the values are defined.
     """
     known = [float(each) for each in values if isfinite(each)]
     if not known:
-        return Cell(text="-")
+        return TableCell(text="-")
     spread = f"± {value(stdev(known))}" if known[1:] else ""
     on = rests_on(*(rests or (len(known), len(values))))
-    return Cell(text=value(fmean(known)), sort=fmean(known), faint=f"{spread}{on}".strip())
+    return TableCell(text=value(fmean(known)), sort=fmean(known), faint=f"{spread}{on}".strip())

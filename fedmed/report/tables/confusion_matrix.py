@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmed.report.evaluations import Evaluations
+from fedmed.report.evaluations import WorldEvaluations
 from fedmed.report.figures.elements import short
 from fedmed.report.images.captions import name_of, percent
 
@@ -26,7 +26,7 @@ TOLD = 5
 """Pairs of classes that are told in words."""
 
 
-class Box(NamedTuple):
+class ConfusionCell(NamedTuple):
     """One cell. share, percent: of its row, as a number and as text; often: how often; said: all of it in words."""
 
     share: float
@@ -37,18 +37,18 @@ class Box(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matrix:
+class ConfusionMatrix:
     """names, short: of the classes. rows: their cells, none where classes are too many. confused: pairs, in words."""
 
     caption: str
     note: str
     names: Sequence[str]
     short: Sequence[str]
-    rows: Sequence[Sequence[Box]]
+    rows: Sequence[Sequence[ConfusionCell]]
     confused: Sequence[str]
 
 
-def matrix(found: Evaluations, arm: str) -> Matrix | None:
+def confusion_matrix(found: WorldEvaluations, arm: str) -> ConfusionMatrix | None:
     """Counts of all seeds together; None where no run kept them."""
     told = [each.confusion for each in found.arms[arm] if each.confusion is not None]
     if not told:
@@ -64,7 +64,7 @@ def matrix(found: Evaluations, arm: str) -> Matrix | None:
     note = f"{of}{seeds}: rows are what is true, columns what was said; percent of a row."
     if not rows:
         note = f"{of}{seeds}: {len(names)} classes are too many for a matrix, which is in evaluation.json of each run."
-    return Matrix(
+    return ConfusionMatrix(
         caption=f"Confusion matrix of {arm}",
         note=note,
         names=names,
@@ -74,10 +74,10 @@ def matrix(found: Evaluations, arm: str) -> Matrix | None:
     )
 
 
-def _box(names: Sequence[str], counts: NDArray[np.int64], shares: NDArray[np.float64], i: int, j: int) -> Box:
+def _box(names: Sequence[str], counts: NDArray[np.int64], shares: NDArray[np.float64], i: int, j: int) -> ConfusionCell:
     share, count = float(shares[i, j]), int(counts[i, j])
     said = f"true {names[i]}, said {names[j]}: {count:,} of {int(counts[i].sum()):,}, {percent(share)}"
-    return Box(share, _whole(share), short_count(count) if count else NONE, said, i == j)
+    return ConfusionCell(share, _whole(share), short_count(count) if count else NONE, said, i == j)
 
 
 def _whole(share: float) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 from fedmed.comparison.rows import Summary, TargetRow
 from fedmed.comparison.runs import Comparison, Key, Run
 from fedmed.formatting import metric_name, number, rests_on, size, span, value
-from fedmed.report.tables.cells import Cell, Table, arm_named, count_of, metric_of, told
+from fedmed.report.tables.cells import HtmlTable, TableCell, arm_named, count_of, metric_of, told
 
 
-def clients(summary: Summary, world: str) -> Table | None:
+def clients(summary: Summary, world: str) -> HtmlTable | None:
     """How evenly the headline falls on clients."""
     rows = [row for row in summary.clients if row.world == world]
     if not rows:
@@ -24,14 +24,14 @@ def clients(summary: Summary, world: str) -> Table | None:
         [
             arm_named(r.arm),
             *map(metric_of, (r.mean, r.sd, r.worst, r.deciles[0], r.deciles[-1], r.jain)),
-            Cell(text=count_of(r.clients).text, sort=r.clients, faint=rests_on(r.clients, r.of).strip()),
+            TableCell(text=count_of(r.clients).text, sort=r.clients, faint=rests_on(r.clients, r.of).strip()),
         ]
         for r in rows
     ]
-    return Table(caption=f"{meaning}, over clients", header=header, rows=cells)
+    return HtmlTable(caption=f"{meaning}, over clients", header=header, rows=cells)
 
 
-def targets(summary: Summary, world: str) -> Table | None:
+def targets(summary: Summary, world: str) -> HtmlTable | None:
     """What it takes to reach the target, and what whole runs cost."""
     rows = [row for row in summary.targets if row.world == world]
     if not rows:
@@ -41,13 +41,13 @@ def targets(summary: Summary, world: str) -> Table | None:
     header += [("rounds", f"until a {goal}, median"), ("bytes", f"up and down, until a {goal}, median")]
     header += [("time", f"{clock} time until a {goal}, median"), ("bytes in all", "up and down, mean of whole runs")]
     header += [("time in all", f"{clock} time, mean of whole runs")]
-    return Table(caption=f"Cost until a {goal}", header=header, rows=[_target(row) for row in rows])
+    return HtmlTable(caption=f"Cost until a {goal}", header=header, rows=[_target(row) for row in rows])
 
 
-def _target(row: TargetRow) -> list[Cell]:
+def _target(row: TargetRow) -> list[TableCell]:
     return [
         arm_named(row.arm),
-        Cell(text=f"{row.reached} of {row.n}", sort=row.reached),
+        TableCell(text=f"{row.reached} of {row.n}", sort=row.reached),
         count_of(row.rounds),
         told(row.bytes, size),
         told(row.seconds, span),
@@ -56,7 +56,7 @@ def _target(row: TargetRow) -> list[Cell]:
     ]
 
 
-def final(comparison: Comparison) -> Table:
+def final(comparison: Comparison) -> HtmlTable:
     """The final metrics of a run: metrics as rows, scopes as columns."""
     (run,) = comparison.runs.values()
     scopes = {"test": "test", "best.test": "best round", "client.mean": "mean client", "client.worst": "worst client"}
@@ -65,14 +65,14 @@ def final(comparison: Comparison) -> Table:
     names = dict.fromkeys(name for found in values.values() for name in found)
     header = [("metric", "of the final evaluation"), *((scopes[scope], metric_name(f"{scope}.")) for scope in values)]
     rows = [
-        [Cell(text=metric_name(name), sort=name)]
+        [TableCell(text=metric_name(name), sort=name)]
         + [
-            Cell(text=number(found.get(name)), sort=found.get(name), faint=_rests(run.final, f"{scope}.{name}"))
+            TableCell(text=number(found.get(name)), sort=found.get(name), faint=_rests(run.final, f"{scope}.{name}"))
             for scope, found in values.items()
         ]
         for name in names
     ]
-    return Table(caption="Final metrics", header=header, rows=rows)
+    return HtmlTable(caption="Final metrics", header=header, rows=rows)
 
 
 def _rests(final: Mapping[str, Any], name: str) -> str:
@@ -87,7 +87,7 @@ def _scoped(metrics: Mapping[str, object], scope: str) -> dict[str, float]:
     }
 
 
-def runs(comparison: Comparison, metric: str) -> Table:
+def runs(comparison: Comparison, metric: str) -> HtmlTable:
     """Every run, with its directory."""
     header = [("arm", "what was run"), ("world", "data, partition, annotation"), ("seed", "of the run")]
     header += [
@@ -98,19 +98,19 @@ def runs(comparison: Comparison, metric: str) -> Table:
     ]
     keys = sorted(comparison.runs, key=lambda key: _place(comparison, key))
     rows = [_run(key, comparison.runs[key], metric) for key in keys]
-    return Table(caption="Runs", header=header, rows=rows, worded=(1, 6))
+    return HtmlTable(caption="Runs", header=header, rows=rows, worded=(1, 6))
 
 
-def _run(key: Key, run: Run, metric: str) -> list[Cell]:
+def _run(key: Key, run: Run, metric: str) -> list[TableCell]:
     world, arm, seed = key
     return [
         arm_named(arm),
-        Cell(text=world, sort=world),
+        TableCell(text=world, sort=world),
         count_of(seed),
         told(run.final.get(metric), value),
         count_of(run.final.get("rounds")),
         told(run.final.get("seconds"), span),
-        Cell(text=str(run.path), sort=str(run.path)),
+        TableCell(text=str(run.path), sort=str(run.path)),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from fedmed.comparison.rows import Row, Summary
 from fedmed.formatting import interval, metric_name, probability, rests_on, signed, value
-from fedmed.report.tables.cells import Cell, Table, Whisker, arm_named, count_of, metric_of
+from fedmed.report.tables.cells import HtmlTable, TableCell, Whisker, arm_named, count_of, metric_of
 
 
 class _Column(NamedTuple):
@@ -16,15 +16,15 @@ class _Column(NamedTuple):
 
     name: str
     meaning: str
-    cell: Callable[[Row], Cell]
+    cell: Callable[[Row], TableCell]
 
 
-def results(summary: Summary, world: str) -> Table:
+def results(summary: Summary, world: str) -> HtmlTable:
     """Every arm's metrics in a world: the headline in full, the means of the others."""
     found = {(row.arm, row.metric): row for row in summary.rows if row.world == world}
     main = [_headline(summary, arm, found) for arm in summary.comparison.arms if any(arm == a for a, _ in found)]
     columns = [
-        _Column("arm", "what was run", lambda row: Cell(text=row.arm, sort=row.arm, arm=row.arm, mark=row.mark)),
+        _Column("arm", "what was run", lambda row: TableCell(text=row.arm, sort=row.arm, arm=row.arm, mark=row.mark)),
         _Column(metric_name(summary.headline), "mean and standard deviation over seeds", _mean),
         *_intervals(main),
         *_differences(main, summary.comparison.reference),
@@ -33,7 +33,7 @@ def results(summary: Summary, world: str) -> Table:
     if len({row.n for row in main}) > 1:
         columns.append(_Column("seeds", "number of runs", lambda row: count_of(row.n)))
     rows = [[column.cell(row) for column in columns] for row in main]
-    return Table(caption=f"Results in {world}", header=[column[:2] for column in columns], rows=rows)
+    return HtmlTable(caption=f"Results in {world}", header=[column[:2] for column in columns], rows=rows)
 
 
 def _intervals(rows: Sequence[Row]) -> Iterator[_Column]:
@@ -61,13 +61,13 @@ def _others(summary: Summary, world: str, rows: Mapping[tuple[str, str], Row]) -
             yield _Column(metric_name(metric), "mean over seeds", _beside(rows, metric))
 
 
-def _beside(rows: Mapping[tuple[str, str], Row], metric: str) -> Callable[[Row], Cell]:
+def _beside(rows: Mapping[tuple[str, str], Row], metric: str) -> Callable[[Row], TableCell]:
     """Another metric of the arm of a row."""
     mine = {arm: row for (arm, name), row in rows.items() if name == metric}
     return lambda row: _plain(mine[row.arm]) if row.arm in mine else metric_of(None)
 
 
-def _plain(row: Row) -> Cell:
+def _plain(row: Row) -> TableCell:
     """A mean, and what it rests on where that is not everything."""
     return replace(metric_of(row.mean), faint=rests_on(row.defined, row.of).strip())
 
@@ -84,19 +84,19 @@ def _known(summary: Summary, world: str, metric: str) -> bool:
     return any(r.mean is not None for r in summary.rows if r.world == world and r.metric == metric)
 
 
-def _mean(row: Row) -> Cell:
+def _mean(row: Row) -> TableCell:
     spread = f"± {value(row.sd)}" if row.sd is not None and row.n > 1 else ""
-    return Cell(text=value(row.mean), sort=row.mean, faint=f"{spread}{rests_on(row.defined, row.of)}".strip())
+    return TableCell(text=value(row.mean), sort=row.mean, faint=f"{spread}{rests_on(row.defined, row.of)}".strip())
 
 
-def _difference(row: Row, reference: str) -> Cell:
+def _difference(row: Row, reference: str) -> TableCell:
     if row.arm == reference:
-        return Cell(text="reference")
-    return Cell(text=signed(row.difference), sort=row.difference, faint=interval(row.dlow, row.dhigh, sign=True))
+        return TableCell(text="reference")
+    return TableCell(text=signed(row.difference), sort=row.difference, faint=interval(row.dlow, row.dhigh, sign=True))
 
 
-def _optional(x: float | None, say: Callable[[float], str]) -> Cell:
-    return Cell() if x is None else Cell(text=say(x), sort=x)
+def _optional(x: float | None, say: Callable[[float], str]) -> TableCell:
+    return TableCell() if x is None else TableCell(text=say(x), sort=x)
 
 
 def _scale(rows: Collection[Row]) -> tuple[float, float] | None:
@@ -106,28 +106,28 @@ def _scale(rows: Collection[Row]) -> tuple[float, float] | None:
     return (min(ends), max(ends)) if len(federated) > 2 and min(ends) < max(ends) else None
 
 
-def _whisker(row: Row, lowest: float, highest: float) -> Cell:
+def _whisker(row: Row, lowest: float, highest: float) -> TableCell:
     if row.mean is None or row.low is None or row.high is None:
-        return Cell()
+        return TableCell()
     ends = (min(max((end - lowest) / (highest - lowest), 0), 1) for end in (row.low, row.mean, row.high))
     low, at, high = (100 * end for end in ends)
     said = interval(row.low, row.high)
-    return Cell(text=said, sort=row.mean, arm=row.arm, whisker=Whisker(at, low, high))
+    return TableCell(text=said, sort=row.mean, arm=row.arm, whisker=Whisker(at, low, high))
 
 
-def overview(summary: Summary) -> Table:
+def overview(summary: Summary) -> HtmlTable:
     """Means of the headline, a row per arm and a column per world."""
     comparison = summary.comparison
     found = {(row.world, row.arm): row for row in summary.rows if row.metric == summary.headline}
     rows = [
         [arm_named(arm)]
-        + [_marked(found[world, arm]) if (world, arm) in found else Cell() for world in comparison.worlds]
+        + [_marked(found[world, arm]) if (world, arm) in found else TableCell() for world in comparison.worlds]
         for arm in comparison.arms
     ]
     header = [("arm", "what was run"), *((world, "mean over seeds") for world in comparison.worlds)]
-    return Table(caption=f"{metric_name(summary.headline)} by world", header=header, rows=rows)
+    return HtmlTable(caption=f"{metric_name(summary.headline)} by world", header=header, rows=rows)
 
 
-def _marked(row: Row) -> Cell:
+def _marked(row: Row) -> TableCell:
     cell = _mean(row)
-    return Cell(text=cell.text, sort=cell.sort, faint=cell.faint, mark=row.mark)
+    return TableCell(text=cell.text, sort=cell.sort, faint=cell.faint, mark=row.mark)

@@ -10,12 +10,12 @@ from fedmed.comparison.read import read
 from fedmed.comparison.summary import summarise
 from fedmed.report.figures import style
 from fedmed.report.figures.audits import PLOTS, audits
-from fedmed.report.figures.context import Sheet
-from fedmed.report.figures.style import Picture
+from fedmed.report.figures.context import FigureContext
+from fedmed.report.figures.style import RenderedFigure
 from tests import fabricated
 
 
-def drawn(folder: Path, names: Sequence[str], rounds: int = 3) -> list[Picture]:
+def drawn(folder: Path, names: Sequence[str], rounds: int = 3) -> list[RenderedFigure]:
     """The audit figures of a run whose method notes quantities of those names."""
     path = fabricated.run(folder / "run", curve=[0.1, 0.2])
     rows = [
@@ -26,7 +26,7 @@ def drawn(folder: Path, names: Sequence[str], rounds: int = 3) -> list[Picture]:
     (path / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     summary = summarise(read([path]))
     with style.drawing():
-        return audits(Sheet(summary=summary, folder=None), summary.comparison.worlds[0])
+        return audits(FigureContext(summary=summary, folder=None), summary.comparison.worlds[0])
 
 
 @pytest.mark.parametrize(

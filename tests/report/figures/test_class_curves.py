@@ -12,17 +12,17 @@ from matplotlib.image import imread
 
 from fedmed.comparison.read import read
 from fedmed.comparison.summary import summarise
-from fedmed.report.evaluations import Bins, Evaluation, Evaluations, Thresholds, evaluations
+from fedmed.report.evaluations import CalibrationBins, Evaluation, ThresholdCounts, WorldEvaluations, evaluations
 from fedmed.report.figures import style
 from fedmed.report.figures.class_curves import GRID, calibration_error, precision_recall, quality, reliability, roc
-from fedmed.report.figures.context import Sheet
+from fedmed.report.figures.context import FigureContext
 from tests import fabricated
 from tests.fabricated import strategy
 from tests.report.evaluated import evaluate
 
-PERFECT = Thresholds(np.array([0.0, 4, 4]), np.array([0.0, 0, 6]))
-CHANCE = Thresholds(np.array([0.0, 4]), np.array([0.0, 6]))
-STEPS = Thresholds(np.array([0.0, 1, 1, 2, 2]), np.array([0.0, 0, 1, 1, 2]))
+PERFECT = ThresholdCounts(np.array([0.0, 4, 4]), np.array([0.0, 0, 6]))
+CHANCE = ThresholdCounts(np.array([0.0, 4]), np.array([0.0, 6]))
+STEPS = ThresholdCounts(np.array([0.0, 1, 1, 2, 2]), np.array([0.0, 0, 1, 1, 2]))
 
 
 def test_the_roc_curve_starts_at_nothing_and_passes_through_its_corners() -> None:
@@ -44,8 +44,8 @@ def test_precision_is_interpolated_in_roc_space() -> None:
 
 def test_calibration_pools_seeds_and_spreads_over_them() -> None:
     seeds = [
-        Bins(np.array([10.0, 0, 2]), np.array([5.0, 0, 2]), np.array([0.4, np.nan, 0.9])),
-        Bins(np.array([30.0, 0, 2]), np.array([3.0, 0, 0]), np.array([0.2, np.nan, 0.8])),
+        CalibrationBins(np.array([10.0, 0, 2]), np.array([5.0, 0, 2]), np.array([0.4, np.nan, 0.9])),
+        CalibrationBins(np.array([30.0, 0, 2]), np.array([3.0, 0, 0]), np.array([0.2, np.nan, 0.8])),
     ]
     band = reliability(seeds)
     assert band.x == pytest.approx([0.25]), "bins of fewer than five are left out"
@@ -64,7 +64,9 @@ def test_every_class_has_a_plot_with_all_arms(tmp_path: Path, kind: str, top: in
     found = evaluations(comparison, comparison.worlds[0], [])
     assert found is not None
     with style.drawing():
-        pictures = {p.name: p for p in quality(Sheet(summary=summarise(comparison)), comparison.worlds[0], found)}
+        pictures = {
+            p.name: p for p in quality(FigureContext(summary=summarise(comparison)), comparison.worlds[0], found)
+        }
     assert [*pictures] == ["roc", "pr", "calibration"]
     auc = np.mean([each.per_class["auc"][2] for each in found.arms["moon"]])
     assert f"moon AUC {auc:.3f}" in pictures["roc"].markup
@@ -82,19 +84,19 @@ def test_every_class_has_a_plot_with_all_arms(tmp_path: Path, kind: str, top: in
 
 def test_points_that_make_no_line_are_seen_even_where_they_coincide(tmp_path: Path) -> None:
     """A net that says about the same of all images fills one bin."""
-    bins = [Bins(np.array([90.0]), np.array([81.0]), np.array([0.05]))]
+    bins = [CalibrationBins(np.array([90.0]), np.array([81.0]), np.array([0.05]))]
     names = ["fedavg", "moon", "scaffold"]
     for name in names:
         fabricated.run(tmp_path / name, config={"strategy": strategy(name)})
     comparison = read([tmp_path])
-    found = Evaluations({name: [Evaluation(calibration=bins)] for name in names}, ["one class"])
+    found = WorldEvaluations({name: [Evaluation(calibration=bins)] for name in names}, ["one class"])
     with style.drawing():
-        sheet = Sheet(summary=summarise(comparison), folder=tmp_path)
-        assert [each.name for each in quality(sheet, comparison.worlds[0], found)] == ["calibration"]
+        context = FigureContext(summary=summarise(comparison), folder=tmp_path)
+        assert [each.name for each in quality(context, comparison.worlds[0], found)] == ["calibration"]
     image = imread(next(tmp_path.rglob("calibration*.png")))[..., :3]
     head = image[: int(0.6 * len(image))]  # the keys below have the same colours
     for name in names:
-        assert (np.abs(head - to_rgb(sheet.looks[name].color)).max(-1) < 0.02).any(), name
+        assert (np.abs(head - to_rgb(context.arm_styles[name].color)).max(-1) < 0.02).any(), name
 
 
 def test_runs_without_curves_have_none(tmp_path: Path) -> None:
@@ -103,4 +105,4 @@ def test_runs_without_curves_have_none(tmp_path: Path) -> None:
     found = evaluations(comparison, comparison.worlds[0], [])
     assert found is not None
     with style.drawing():
-        assert list(quality(Sheet(summary=summarise(comparison)), comparison.worlds[0], found)) == []
+        assert list(quality(FigureContext(summary=summarise(comparison)), comparison.worlds[0], found)) == []

@@ -9,15 +9,15 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from fedmed.report.figures import federation as picture_plot
-from fedmed.report.figures.federation import picture_png
-from fedmed.rundir.federation import FederationPicture
+from fedmed.report.figures.federation import federation_png
+from fedmed.rundir.federation import FederationSummary
 
 
-def picture(clients: int, classes: int, *, names: str = "class", sites: int = 0) -> FederationPicture:
+def picture(clients: int, classes: int, *, names: str = "class", sites: int = 0) -> FederationSummary:
     rng = np.random.default_rng(0)
     counts = (rng.dirichlet(np.full(clients, 0.3), size=classes).T * 20_000).astype(np.int64)
     train = counts.sum(1)
-    return FederationPicture(
+    return FederationSummary(
         title=f"{clients} clients",
         counts=counts,
         images=np.stack([train, train // 10, train // 5], 1),
@@ -33,7 +33,7 @@ def picture(clients: int, classes: int, *, names: str = "class", sites: int = 0)
 @pytest.mark.parametrize(("clients", "classes"), [(1, 1), (3, 2), (31, 25), (1000, 2)])
 def test_a_png_is_written_whole(tmp_path: Path, clients: int, classes: int) -> None:
     path = tmp_path / "federation.png"
-    picture_png(picture(clients, classes), path)
+    federation_png(picture(clients, classes), path)
     pixels = matplotlib.image.imread(path)
     assert min(pixels.shape[:2]) > 200
     assert max(pixels.shape[:2]) < 4500
@@ -41,8 +41,8 @@ def test_a_png_is_written_whole(tmp_path: Path, clients: int, classes: int) -> N
     assert [p.name for p in tmp_path.iterdir()] == ["federation.png"]
 
 
-def drawn_texts(monkeypatch: pytest.MonkeyPatch, picture: FederationPicture, path: Path) -> tuple[Bbox, list[Text]]:
-    """The page and all texts on it, drawn but not saved, as `picture_png` leaves them."""
+def drawn_texts(monkeypatch: pytest.MonkeyPatch, picture: FederationSummary, path: Path) -> tuple[Bbox, list[Text]]:
+    """The page and all texts on it, drawn but not saved, as `federation_png` leaves them."""
     figures: list[Figure] = []
 
     def draw(figure: Figure, *_: object, **__: object) -> None:
@@ -50,7 +50,7 @@ def drawn_texts(monkeypatch: pytest.MonkeyPatch, picture: FederationPicture, pat
         figures.append(figure)
 
     monkeypatch.setattr(Figure, "savefig", draw)
-    picture_png(picture, path)
+    federation_png(picture, path)
     (figure,) = figures
     shown = [ax for ax in figure.axes if ax.axison]
     for ax in set(figure.axes) - set(shown):
@@ -89,7 +89,7 @@ def test_a_failure_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(picture_plot, "_draw", fail)
     with pytest.raises(RuntimeError):
-        picture_png(picture(3, 2), tmp_path / "a.png")
+        federation_png(picture(3, 2), tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []
 
 

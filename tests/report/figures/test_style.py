@@ -10,7 +10,7 @@ from fedmed.comparison.runs import POOLED
 from fedmed.report.figures import style
 
 
-def drawn(folder: Path | None, dots: int = 3) -> style.Picture:
+def drawn(folder: Path | None, dots: int = 3) -> style.RenderedFigure:
     with style.drawing():
         figure, ax = style.blank()
         ax.plot(np.arange(dots), np.arange(dots), color=style.ARMS[0])
@@ -51,10 +51,10 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_every_arm_has_a_look_of_its_own() -> None:
     arms = [f"arm{number}" for number in range(12)]
-    looks = style.looks([*arms, POOLED])
-    assert len({(look.color, str(look.dash)) for look in looks.values()}) == 13
-    assert looks[POOLED].color == style.REFERENCES[POOLED]
-    assert all(look.color in style.THEME for look in looks.values())
+    arm_styles = style.arm_styles([*arms, POOLED])
+    assert len({(look.color, str(look.dash)) for look in arm_styles.values()}) == 13
+    assert arm_styles[POOLED].color == style.REFERENCES[POOLED]
+    assert all(look.color in style.THEME for look in arm_styles.values())
 
 
 def places(path: str) -> list[tuple[float, float]]:

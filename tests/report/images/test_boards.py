@@ -7,13 +7,13 @@ import pytest
 
 from fedmed.comparison.runs import Comparison, Run
 from fedmed.report.images.boards import boards
-from fedmed.report.images.collection import Album, Board, Cell, views
-from fedmed.rundir.kept_images import NAME, Panel, Shown, save
+from fedmed.report.images.collection import ImageCell, ImageGrid, SharedImages, arm_images
+from fedmed.rundir.kept_images import NAME, ImagePanel, KeptImages, save
 
 X = np.random.default_rng(0).integers(0, 255, (2, 1, 6, 6)).astype(np.uint8)
 
 
-def comparison(folder: Path, **arms: Shown) -> Comparison:
+def comparison(folder: Path, **arms: KeptImages) -> Comparison:
     runs = {}
     for arm, shown in arms.items():
         (folder / arm).mkdir()
@@ -22,17 +22,17 @@ def comparison(folder: Path, **arms: Shown) -> Comparison:
     return Comparison(worlds=("w",), arms=tuple(arms), seeds=(0,), runs=runs, metric="dice", reference=next(iter(arms)))
 
 
-def told(compared: Comparison) -> list[Board]:
-    found = views(compared, "w", [])
+def told(compared: Comparison) -> list[ImageGrid]:
+    found = arm_images(compared, "w", [])
     assert found is not None
-    return list(boards(found, Album()))
+    return list(boards(found, SharedImages()))
 
 
-def texts(cell: Cell) -> tuple[str, ...]:
+def texts(cell: ImageCell) -> tuple[str, ...]:
     return tuple(word.text.replace("\N{NO-BREAK SPACE}", " ") for word in cell.words)
 
 
-def first(board: Board) -> dict[str, tuple[str, ...]]:
+def first(board: ImageGrid) -> dict[str, tuple[str, ...]]:
     """What stands below the first image, by view."""
     return {" ".join(filter(None, (row.name, row.aside))): texts(row.cells[0]) for row in board.rows}
 
@@ -43,11 +43,11 @@ def masks(*columns: int) -> np.ndarray:
     return found
 
 
-def segmented(*columns: int, corrected: tuple[int, ...] | None = None) -> Shown:
-    test = Panel(index=np.arange(2), x=X, truth=masks(1, 2), predicted=masks(*columns))
+def segmented(*columns: int, corrected: tuple[int, ...] | None = None) -> KeptImages:
+    test = ImagePanel(index=np.arange(2), x=X, truth=masks(1, 2), predicted=masks(*columns))
     given = {"given": masks(1), "corrected": None if corrected is None else masks(*corrected)}
-    training = Panel(index=np.arange(2), x=X, truth=masks(1, 2), client=np.array([4, 4]), **given)
-    return Shown(kind="segmentation", names=("background", "lesion"), test=test, training=training)
+    training = ImagePanel(index=np.arange(2), x=X, truth=masks(1, 2), client=np.array([4, 4]), **given)
+    return KeptImages(kind="segmentation", names=("background", "lesion"), test=test, training=training)
 
 
 def test_predictions_stand_beside_the_truth_with_their_dice(tmp_path: Path) -> None:
@@ -64,11 +64,11 @@ def test_predictions_stand_beside_the_truth_with_their_dice(tmp_path: Path) -> N
     assert annotation.columns == ["client 4", "client 4"]
 
 
-def classified(*p: tuple[float, float]) -> Shown:
+def classified(*p: tuple[float, float]) -> KeptImages:
     predicted = np.array(p, np.float16)
-    test = Panel(index=np.arange(2), x=X, truth=np.array([0, 1]), predicted=predicted)
-    wrong = Panel(index=np.arange(1), x=X[:1], truth=np.array([0]), predicted=predicted[1:])
-    return Shown(kind="multiclass", names=("cat", "dog"), test=test, mistakes=wrong)
+    test = ImagePanel(index=np.arange(2), x=X, truth=np.array([0, 1]), predicted=predicted)
+    wrong = ImagePanel(index=np.arange(1), x=X[:1], truth=np.array([0]), predicted=predicted[1:])
+    return KeptImages(kind="multiclass", names=("cat", "dog"), test=test, mistakes=wrong)
 
 
 def test_classes_are_told_right_or_wrong(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_classes_are_told_right_or_wrong(tmp_path: Path) -> None:
 
 
 def test_findings_that_were_not_annotated_are_counted(tmp_path: Path) -> None:
-    training = Panel(
+    training = ImagePanel(
         index=np.arange(2),
         x=X,
         truth=np.eye(2),
@@ -89,7 +89,7 @@ def test_findings_that_were_not_annotated_are_counted(tmp_path: Path) -> None:
         corrected_seen=np.ones((2, 2), bool),
         client=np.array([0, 1]),
     )
-    (board,) = told(comparison(tmp_path, fedmlp=Shown(kind="multilabel", names=("a", "b"), training=training)))
+    (board,) = told(comparison(tmp_path, fedmlp=KeptImages(kind="multilabel", names=("a", "b"), training=training)))
     words = [texts(row.cells[1]) for row in board.rows]
     assert words == [(), ("b",), ("none", "1 of 2 not annotated"), ("b",)]
 
@@ -97,16 +97,16 @@ def test_findings_that_were_not_annotated_are_counted(tmp_path: Path) -> None:
 def test_other_images_are_not_put_side_by_side(tmp_path: Path) -> None:
     other = classified((0.9, 0.1), (0.2, 0.8))
     assert other.test is not None
-    moved = Panel(index=other.test.index, x=X[::-1], truth=other.test.truth, predicted=other.test.predicted)
+    moved = ImagePanel(index=other.test.index, x=X[::-1], truth=other.test.truth, predicted=other.test.predicted)
     compared = comparison(
-        tmp_path, a=classified((0.9, 0.1), (0.2, 0.8)), b=Shown(kind="multiclass", names=(), test=moved)
+        tmp_path, a=classified((0.9, 0.1), (0.2, 0.8)), b=KeptImages(kind="multiclass", names=(), test=moved)
     )
     assert [row.name for row in told(compared)[1].rows] == ["image", "truth", "a"]
 
 
 def test_a_model_that_is_a_clients_is_said_to_be(tmp_path: Path) -> None:
     own = classified((0.9, 0.1), (0.2, 0.8))
-    shown = Shown(kind="multiclass", names=own.names, client=0, test=own.test)
+    shown = KeptImages(kind="multiclass", names=own.names, client=0, test=own.test)
     (same,) = told(comparison(tmp_path, local=shown))
     assert same.rows[2][2:] == ("client 0's model", "local")
 
@@ -117,7 +117,7 @@ def test_what_is_damaged_is_noted_and_what_is_missing_is_not(damaged: bool, tmp_
     path = tmp_path / "b" / NAME
     path.write_bytes(b"") if damaged else path.unlink()
     notes: list[str] = []
-    found = views(compared, "w", notes)
+    found = arm_images(compared, "w", notes)
     assert found is not None
     assert list(found.arms) == ["a"]
     assert [str(path) in note for note in notes] == ([True] if damaged else [])
@@ -125,9 +125,9 @@ def test_what_is_damaged_is_noted_and_what_is_missing_is_not(damaged: bool, tmp_
 
 def test_findings_are_right_wrong_or_missed(tmp_path: Path) -> None:
     predicted = np.array([[0.9, 0.8, 0.1], [0.1, 0.2, 0.3]], np.float16)
-    test = Panel(index=np.arange(2), x=X, truth=np.array([[1, 0, 1], [0, 0, 0]]), predicted=predicted)
-    wrong = Panel(index=np.arange(1), x=X[:1], truth=test.truth[:1], predicted=predicted[:1])
-    shown = Shown(kind="multilabel", names=("a", "b", "c"), test=test, mistakes=wrong)
+    test = ImagePanel(index=np.arange(2), x=X, truth=np.array([[1, 0, 1], [0, 0, 0]]), predicted=predicted)
+    wrong = ImagePanel(index=np.arange(1), x=X[:1], truth=test.truth[:1], predicted=predicted[:1])
+    shown = KeptImages(kind="multilabel", names=("a", "b", "c"), test=test, mistakes=wrong)
     mistakes, same = told(comparison(tmp_path, fedavg=shown))
     said, nothing = same.rows[2].cells
     assert texts(said) == ("a, 90 %", "b, 80 %", "missed: c")

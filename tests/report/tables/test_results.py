@@ -7,12 +7,12 @@ import pytest
 from fedmed.comparison.read import read
 from fedmed.comparison.summary import summarise
 from fedmed.report.tables import details, results
-from fedmed.report.tables.cells import Cell, Table, count_of
+from fedmed.report.tables.cells import HtmlTable, TableCell, count_of
 from tests import fabricated
 from tests.report.test_page import compared
 
 
-def cell(table: Table, arm: str, column: str) -> Cell:
+def cell(table: HtmlTable, arm: str, column: str) -> TableCell:
     names = [name for name, _ in table.header]
     return next(row[names.index(column)] for row in table.rows if row[0].text == arm)
 
@@ -22,7 +22,7 @@ def test_a_world_says_who_is_best_and_who_may_be(tmp_path: Path) -> None:
     table = results.results(summary, summary.comparison.worlds[0])
     assert [row[0].text for row in table.rows] == ["fedavg", "fedprox", "moon", "pooled"]
     assert [row[0].mark for row in table.rows] == ["", "best", "near", ""]
-    assert cell(table, "fedprox", "test AUC") == Cell(text="0.758", sort=pytest.approx(0.758), faint="± 0.013")
+    assert cell(table, "fedprox", "test AUC") == TableCell(text="0.758", sort=pytest.approx(0.758), faint="± 0.013")
     assert cell(table, "fedavg", "minus fedavg").text == "reference"
     assert cell(table, "fedprox", "minus fedavg").text == "+0.048"
     assert cell(table, "fedprox", "seeds").sort == 5
