@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test slow ray tracking lint format types budget check release-check
+.PHONY: run test quick slow ray tracking lint format types budget check release-check
 
 run: $(VENV)/.run
 	$(BIN)/fedmed run
@@ -14,6 +14,10 @@ run: $(VENV)/.run
 # one process per core, four at most; a test is no faster for more, and each imports torch
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
+
+# the tests of what changed, by who imports whom; BASE=<branch or commit> compares with another than main
+quick: $(VENV)/.test
+	$(BIN)/python -m tools.quick $(if $(BASE),--base $(BASE))
 
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m slow

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
-from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
+
+from tools.imports import Graph, graph, modules
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,41 +38,6 @@ RANK = {unit: rank for rank, row in enumerate(LAYERS) for unit in row} | {"": -1
 STRATEGIES_MAY_IMPORT = frozenset(unit for unit, rank in RANK.items() if rank <= RANK["method"])
 DATASETS_MAY_IMPORT = frozenset({"", "data", "rng", "errors"})
 
-Imports = dict[str, set[str]]
-"""Module -> the modules of fedmed that it imports, all by full dotted name."""
-
-
-def modules(root: Path) -> dict[str, Path]:
-    """Every module of fedmed by its import name, strategies and datasets included."""
-    found = {}
-    for folder in ("fedmed", "strategies", "datasets"):
-        prefix = folder if folder == "fedmed" else f"fedmed.{folder}"
-        for path in sorted((root / folder).rglob("*.py")):
-            parts = path.relative_to(root / folder).with_suffix("").parts
-            found[".".join((prefix, *(p for p in parts if p != "__init__")))] = path
-    return found
-
-
-def imported(module: str, path: Path, known: frozenset[str]) -> Iterator[str]:
-    """Names of the modules of fedmed that the file imports, at its top or lazily."""
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module or ""
-            names = [inner if (inner := f"{base}.{alias.name}") in known else base for alias in node.names]
-        else:
-            continue
-        yield from (name for name in names if name.partition(".")[0] == "fedmed")
-
-
-def graph(root: Path) -> Imports:
-    """Who imports whom among the modules of a checkout."""
-    found = modules(root)
-    known = frozenset(found) | {name.rpartition(".")[0] for name in found}
-    return {name: set(imported(name, path, known)) - {name} for name, path in found.items()}
-
 
 def unit(module: str) -> str:
     """`fedmed.data.shift` -> `data`; fedmed itself -> the empty name."""
@@ -92,7 +56,7 @@ def allowed(importer: str, target: str) -> bool:
     return theirs in RANK and (mine == theirs or RANK[theirs] < RANK[mine])
 
 
-def violations(imports: Imports) -> list[str]:
+def violations(imports: Graph) -> list[str]:
     """Every import that the layers forbid, as `importer -> imported`."""
     return [f"{name} -> {t}" for name, targets in imports.items() for t in sorted(targets) if not allowed(name, t)]
 
@@ -110,7 +74,7 @@ def test_no_import_cycle() -> None:
     assert cycle(graph(ROOT)) == []
 
 
-def cycle(imports: Imports) -> list[str]:
+def cycle(imports: Graph) -> list[str]:
     """One cycle of imports as a list of modules; empty when there is none."""
     try:
         TopologicalSorter(imports).prepare()

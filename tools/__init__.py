@@ -1,0 +1,1 @@
+"""What developers of fedmed run beside it; nothing of it is installed."""
