@@ -45,7 +45,7 @@ types: $(VENV)/.test
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 budget: $(VENV)/.test
-	$(BIN)/python benchmarks/code_budget.py
+	$(BIN)/python -m benchmarks.code_budget
 
 check: lint types test slow
 

@@ -20,7 +20,7 @@ CLUTTER = 0.06
 
 
 @dataclass(frozen=True, slots=True)
-class Atlas:
+class FindingParameters:
     """What each finding looks like, and with which others it comes.
 
     centre: (L, 2). radius, frequency, angle, strength: (L,); strength is negative for dark findings.
@@ -64,9 +64,9 @@ class SyntheticMultilabel(Dataset):
 
     def load(self) -> Table:
         """Paints all images; the same bits for the same options."""
-        atlas = self._atlas()
+        looks = self._parameters()
         return paint_table(
-            lambda n, rng: self._paint(n, rng, atlas),
+            lambda n, rng: self._paint(n, rng, looks),
             task=self.task,
             class_names=tuple(f"finding {number}" for number in range(self.findings)),
             images=self.images,
@@ -80,12 +80,12 @@ class SyntheticMultilabel(Dataset):
         """Expected share of images with each finding (L,), from `prevalence` down to a fifth of it."""
         return self.prevalence * torch.logspace(0, -1, self.findings, base=5)
 
-    def _atlas(self) -> Atlas:
+    def _parameters(self) -> FindingParameters:
         rng = generator(self.seed, KEY, "findings")
         place = spread_points(self.findings, 5, rng)
         lung = torch.where(torch.arange(self.findings) % 2 == 0, -0.4, 0.4)
         loadings = torch.randn(self.findings, 3, generator=rng)
-        return Atlas(
+        return FindingParameters(
             centre=torch.stack([lung + 0.3 * (place[:, 0] - 0.5), 1.1 * (place[:, 1] - 0.5)], 1),
             radius=0.12 + 0.14 * place[:, 2],
             frequency=1.5 + 3 * place[:, 3],
@@ -95,28 +95,28 @@ class SyntheticMultilabel(Dataset):
             loadings=loadings / loadings.norm(dim=1, keepdim=True),
         )
 
-    def _paint(self, n: int, rng: Generator, atlas: Atlas) -> tuple[Tensor, Tensor]:
+    def _paint(self, n: int, rng: Generator, looks: FindingParameters) -> tuple[Tensor, Tensor]:
         """Images (n, side, side) and findings (n, L)."""
-        y = self._presence(n, rng, atlas)
+        y = self._presence(n, rng, looks)
         shift = 0.04 * torch.randn(n, 2, generator=rng)
         image = _chest(n, self.side, shift, rng)
         for finding in range(self.findings):
             # Drawn for every image, present or not, so that one label changes nothing else.
-            centre = atlas.centre[finding] + shift + 0.06 * torch.randn(n, 2, generator=rng)
-            radius = atlas.radius[finding] * (1 + 0.15 * torch.randn(n, generator=rng))
+            centre = looks.centre[finding] + shift + 0.06 * torch.randn(n, 2, generator=rng)
+            radius = looks.radius[finding] * (1 + 0.15 * torch.randn(n, generator=rng))
             depth = star(self.side, centre, radius, random_waves(n, 2, 0.25, rng))
-            frequency, angle = atlas.frequency[finding].expand(n), atlas.angle[finding].expand(n)
+            frequency, angle = looks.frequency[finding].expand(n), looks.angle[finding].expand(n)
             stripes = grating(self.side, frequency, angle, uniform(rng, 0, 2 * math.pi, n))
-            brightness = self.snr * CLUTTER * atlas.strength[finding] * (1 + 0.4 * stripes)
+            brightness = self.snr * CLUTTER * looks.strength[finding] * (1 + 0.4 * stripes)
             image += y[:, finding, None, None] * soft(depth, 0.05) * brightness
         return image + CLUTTER * torch.randn(n, self.side, self.side, generator=rng), y
 
-    def _presence(self, n: int, rng: Generator, atlas: Atlas) -> Tensor:
+    def _presence(self, n: int, rng: Generator, looks: FindingParameters) -> Tensor:
         """Findings (n, L) in {0, 1}: a Gaussian copula with three common causes."""
-        common = torch.randn(n, 3, generator=rng) @ atlas.loadings.T
+        common = torch.randn(n, 3, generator=rng) @ looks.loadings.T
         own = torch.randn(n, self.findings, generator=rng)
         latent: Tensor = self.correlation**0.5 * common + (1 - self.correlation) ** 0.5 * own  # variance 1
-        return (latent > atlas.threshold).float()
+        return (latent > looks.threshold).float()
 
 
 def _chest(n: int, side: int, shift: Tensor, rng: Generator) -> Tensor:

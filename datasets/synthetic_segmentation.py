@@ -20,7 +20,7 @@ EDGE = 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class Atlas:
+class OrganAtlas:
     """The average anatomy of O organs.
 
     centre: (O, 2). radius: (O,). waves: (O, 3) complex. level: (O,), brightness against the tissue at contrast 1.
@@ -75,20 +75,20 @@ class SyntheticSegmentation(Dataset):
             key=KEY,
         )
 
-    def _atlas(self) -> Atlas:
+    def _atlas(self) -> OrganAtlas:
         rng = generator(self.seed, KEY, "atlas")
         angle = torch.arange(self.organs) * (2 * math.pi / self.organs) + uniform(rng, 0, 2 * math.pi, 1)
         ring = 0.45 if self.organs > 1 else 0.15
         room = ring * math.sin(math.pi / self.organs) if self.organs > 1 else 0.35  # where neighbours would touch
         level = torch.where(torch.arange(self.organs) % 2 == 0, 0.3, -0.22)
-        return Atlas(
+        return OrganAtlas(
             centre=ring * torch.stack([torch.cos(angle), 0.85 * torch.sin(angle)], 1),
             radius=min(room, 0.32) * uniform(rng, 0.75, 1.1, self.organs),
             level=level * uniform(rng, 0.7, 1.1, self.organs),
             waves=random_waves(self.organs, 3, 0.22, rng),
         )
 
-    def _paint(self, n: int, rng: Generator, atlas: Atlas) -> tuple[Tensor, Tensor]:
+    def _paint(self, n: int, rng: Generator, atlas: OrganAtlas) -> tuple[Tensor, Tensor]:
         """Images (n, side, side) and masks (n, side, side)."""
         grow = 1 + 0.06 * self.jitter * torch.randn(n, generator=rng)
         shift = 0.04 * self.jitter * torch.randn(n, 2, generator=rng)
@@ -107,7 +107,7 @@ class SyntheticSegmentation(Dataset):
         image = 0.04 + soft(body, EDGE) * (0.36 + layers + 0.05 * smooth_field(n, self.side, 6, rng))
         return image + self.noise * torch.randn(n, self.side, self.side, generator=rng), y
 
-    def _organs(self, n: int, rng: Generator, atlas: Atlas, grow: Tensor, shift: Tensor) -> list[Tensor]:
+    def _organs(self, n: int, rng: Generator, atlas: OrganAtlas, grow: Tensor, shift: Tensor) -> list[Tensor]:
         """Depth inside each organ, (n, side, side); all organs of an image share its turn, size and place."""
         turn = 0.12 * self.jitter * torch.randn(n, generator=rng)
         cosine, sine = torch.cos(turn), torch.sin(turn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 
@@ -20,10 +21,26 @@ def test_no_function_over_50_lines() -> None:
 
 
 def test_the_report_names_every_figure() -> None:
-    report = budget.report()
-    assert [
-        row for row in ("source lines", "longest file", "longest body", "highest complexity") if row not in report
-    ] == []
+    rows = {line[:38].strip(): line[38:] for line in budget.report().splitlines()}
+    assert [name for name, value in rows.items() if not value[0].isdigit() and not value.startswith("median")] == []
+    assert {"source lines", "longest body", "uses of Any", "modules with one importer, beside it"} <= rows.keys()
+
+
+def test_the_report_is_of_any_checkout(tmp_path: Path) -> None:
+    for name, source in (
+        ("fedmed/a/b.py", "from typing import Any\ndef f(x: Any) -> None:  # type: ignore[x]\n    build(c.engine)"),
+        ("fedmed/a/c.py", "from fedmed.a import b\nfrom omegaconf import DictConfig\nbuild(c.model)"),
+        ("fedmed/a/d.py", "def g(): ...\ndef h(): ..."),
+        ("fedmed/e.py", "from fedmed.a import c"),
+        ("tests/test_f.py", "pass"),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(source, encoding="utf-8")
+    rows = {line[:38].strip(): line[38:] for line in budget.report(tmp_path).splitlines()}
+    assert (rows["source files"], rows["source lines"], rows["functions"]) == ("4", "9", "3")
+    assert budget.one_importer(tmp_path) == ["fedmed.a.b"]
+    assert (rows["uses of Any"], rows["type: ignore, pyright: ignore"]) == ("1", "1, 0")
+    assert (rows["places that build an engine"], rows["files with DictConfig or OmegaConf"]) == ("1", "1")
 
 
 @pytest.mark.parametrize(

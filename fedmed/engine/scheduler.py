@@ -17,7 +17,7 @@ from flwr.app import Message, RecordDict
 
 from fedmed.engine.contexts import Contexts
 from fedmed.engine.shared_memory import RecordLayout, SharedMemoryBlock
-from fedmed.engine.worker import ClientResult, ClientTask, ClientWorker, TaskBuffers, answered
+from fedmed.engine.worker import ClientTask, ClientWorker, TaskBuffers, WorkerReply, answered
 from fedmed.engine.worker_factory import WorkerFactory
 from fedmed.errors import refuse
 from fedmed.flower.faults import NoAnswerError
@@ -199,7 +199,7 @@ class ClientScheduler:
                 desk.worker.process.kill()
                 self._replace(desk, NoAnswerError(f"no answer within client_timeout={self._limit:g} s"))
 
-    def _take(self, desk: _Desk, answer: ClientResult, place: int) -> None:
+    def _take(self, desk: _Desk, answer: WorkerReply, place: int) -> None:
         asked, broadcast = desk.flying.pop(answer.slot)
         desk.since = time.monotonic()
         broadcast.flying -= 1

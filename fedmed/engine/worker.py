@@ -54,8 +54,12 @@ class ClientTask(NamedTuple):
     state: RecordLayout
 
 
-class ClientResult(NamedTuple):
-    """What a client answered. error: what its app raised, instead of content and state; warned: what it warned of."""
+class WorkerReply(NamedTuple):
+    """What a worker answers about one client.
+
+    content, state: where the reply and the client's state lie in the slot. error: what the client's app raised instead
+    of them. warned: the warnings it gave.
+    """
 
     slot: int
     content: RecordLayout = ()
@@ -134,10 +138,10 @@ class ClientWorker:
         with suppress(OSError):
             self.line.send_bytes(pickle.dumps(task))
 
-    def receive(self) -> ClientResult:
+    def receive(self) -> WorkerReply:
         """The next answer; raises `EOFError` where the worker has died."""
         try:
-            answer: ClientResult = pickle.loads(self.line.recv_bytes())
+            answer: WorkerReply = pickle.loads(self.line.recv_bytes())
         except OSError as error:
             raise EOFError from error
         return answer
@@ -189,16 +193,16 @@ class _Served:
         try:
             return pickle.dumps(self._run(task))
         except Exception as error:
-            return _pickled(ClientResult(task.slot, error=error))
+            return _pickled(WorkerReply(task.slot, error=error))
 
-    def _run(self, task: ClientTask) -> ClientResult:
+    def _run(self, task: ClientTask) -> WorkerReply:
         slot = self._kit.slots[task.slot]
         context: Context = fresh_context(task.metadata.dst_node_id, self._kit.clients, slot.state.read(task.state))
         message = Message(self._content(*task.content), metadata=task.metadata)  # type: ignore[call-overload]
         with warnings.catch_warnings(record=True) as caught:
             content = self._app(message, context).content
         warned = tuple(ForwardedWarning(w.message, w.category, w.filename, w.lineno) for w in caught)
-        return ClientResult(task.slot, slot.content.write(content), slot.memory.write(context.state), None, warned)
+        return WorkerReply(task.slot, slot.content.write(content), slot.memory.write(context.state), None, warned)
 
     def _content(self, arena: int, number: int, blueprint: RecordLayout) -> RecordDict:
         if self._contents.get(arena, (0,))[0] != number:
@@ -206,7 +210,7 @@ class _Served:
         return self._contents[arena][1]
 
 
-def _pickled(answer: ClientResult) -> bytes:
+def _pickled(answer: WorkerReply) -> bytes:
     """A failed answer; the exception keeps the worker's traceback as a note, and its text where it cannot be sent."""
     error = answer.error
     assert error is not None
