@@ -9,11 +9,11 @@ from typing import Any
 from fedmed.campaign.grid import PlannedRun
 from fedmed.campaign.pool import RunEvent, RunPool, WorkerDied
 from fedmed.campaign.queue import RunQueue
-from fedmed.campaign.view import CampaignProgress, CampaignView, RunStatus
 from fedmed.campaign.worker import RunEnded, RunWarning, log_of
 from fedmed.errors import UserError
 from fedmed.formatting import some
 from fedmed.rundir.directory import RunDirectory
+from fedmed.terminal.campaign import CampaignDisplay, CampaignProgress, RunStatus
 
 TICK = 0.5
 """Seconds after which the view is told how far the grid is, whatever has happened."""
@@ -34,7 +34,7 @@ class CampaignResult:
         return [f"{some(labels)} failed: {error}" for error, labels in ended.items()]
 
 
-def execute(jobs: Sequence[PlannedRun], *, workers: int, view: CampaignView) -> CampaignResult:
+def execute(jobs: Sequence[PlannedRun], *, workers: int, view: CampaignDisplay) -> CampaignResult:
     """Does every run that is not done yet; one that fails stops no other.
 
     An interrupted run goes on from its last checkpoint, and so does one whose worker process dies.
@@ -57,7 +57,7 @@ def finished(job: PlannedRun) -> dict[str, Any] | None:
 class _Execution:
     """Where a grid stands."""
 
-    def __init__(self, jobs: Sequence[PlannedRun], view: CampaignView) -> None:
+    def __init__(self, jobs: Sequence[PlannedRun], view: CampaignDisplay) -> None:
         self._jobs, self._view = jobs, view
         self.order = RunQueue()
         self.failed: dict[PlannedRun, str] = {}

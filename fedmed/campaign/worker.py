@@ -23,8 +23,7 @@ from fedmed.child import be_a_child
 from fedmed.errors import UserError, refuse_file
 from fedmed.files import about, without_links
 from fedmed.rundir.rounds import Row
-from fedmed.terminal.pace import Pace
-from fedmed.terminal.progress import RunDisplay
+from fedmed.terminal.progress import ProgressMeter, RunDisplay
 
 PATIENCE = 0.2
 """Seconds that a worker which is told to stop has before it is made to."""
@@ -190,15 +189,15 @@ class _Relay(RunDisplay):
     """Passes on what a run shows."""
 
     def __init__(self, line: Connection) -> None:
-        self._line, self._pace = line, Pace(0, 0, "")
+        self._line, self._meter = line, ProgressMeter(0, 0, "")
 
     def start(self, *, rounds: int, done: int, metric: str) -> None:
-        self._pace = Pace(rounds, done, metric)
+        self._meter = ProgressMeter(rounds, done, metric)
         _say(self._line, RunProgress(done, rounds))
 
     def round(self, row: Row) -> None:
-        self._pace.add(row)
-        _say(self._line, RunProgress(self._pace.done, self._pace.rounds, self._pace.value))
+        self._meter.add(row)
+        _say(self._line, RunProgress(self._meter.done, self._meter.rounds, self._meter.value))
 
     def warn(self, text: str) -> None:
         _say(self._line, RunWarning(text))

@@ -95,8 +95,8 @@ def _compare(given: Namespace) -> int:
     from fedmed.campaign.judge import higher_is_better
     from fedmed.campaign.pool import fitting
     from fedmed.campaign.tracked import tracked
-    from fedmed.campaign.view import make_view
     from fedmed.comparison.record import write_record
+    from fedmed.terminal.campaign import make_campaign_display
 
     jobs = grid(given.overrides, root=given.runs or _root() / "compare", with_references=given.references)
     if given.metric is not None and given.better is None:
@@ -108,7 +108,7 @@ def _compare(given: Namespace) -> int:
     try:
         with tracked(jobs, folder) as jobs:
             with _reporting():
-                outcome = execute(jobs, workers=workers, view=make_view(quiet=given.quiet))
+                outcome = execute(jobs, workers=workers, view=make_campaign_display(quiet=given.quiet))
             failed = {job.directory: error for job, error in outcome.failed.items()}
             write_record(folder, runs, asked=given.overrides, failed=failed)
             if outcome.done:

@@ -16,8 +16,7 @@ from fedmed.config.grammar import key_of
 from fedmed.errors import refuse
 from fedmed.formatting import number
 from fedmed.rundir.json_text import dumps
-from fedmed.terminal.fit import fit
-from fedmed.terminal.text_table import TextTable
+from fedmed.terminal.text_table import TextTable, fit
 
 if TYPE_CHECKING:
     from fedmed.tuning.plan import TuningPlan

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fedmed.cli.arguments import Parser, positive
 from fedmed.comparison import record
-from fedmed.errors import visible
 from fedmed.rundir.schema import Status
-from fedmed.rundir.watched import WatchedRun, find, watched_run
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from fedmed.rundir.watched import WatchedRun, find_runs, watched_run
+from fedmed.terminal.watch import run_name, run_texts, watch_table
 
 SETTLED = 10.0
 """Seconds without news after which the runs of a folder count as all that there will be."""
-
-COLUMNS = ("bar", "round", "loss", "metric", "course", "rate", "left")
-GIVE_WAY, KEPT = ("rate", "course", "bar", "loss"), ("round", "metric", "left")
-"""What is left out on a narrow screen, first to last, and what never is."""
 
 
 def main(arguments: list[str]) -> int:
@@ -66,7 +57,7 @@ def _looks(folder: Path, every: float) -> Iterator[list[WatchedRun]]:
 def _runs(folder: Path) -> list[Path]:
     """The runs of a comparison, wherever they are kept; else those in the folder."""
     file = folder / record.NAME
-    return record.recorded(file) if file.is_file() else find(folder)
+    return record.recorded(file) if file.is_file() else find_runs(folder)
 
 
 def _over(runs: Sequence[WatchedRun], folder: Path) -> bool:
@@ -74,7 +65,7 @@ def _over(runs: Sequence[WatchedRun], folder: Path) -> bool:
     file = folder / record.NAME
     if file.is_file():
         return {run.path for run in runs if run.over} | {*record.failures(file)} >= {*record.recorded(file)}
-    return bool(runs) and all(run.over and (run.path == folder or run.news > SETTLED) for run in runs)
+    return bool(runs) and all(run.over and (run.path == folder or run.idle > SETTLED) for run in runs)
 
 
 def _print(looks: Iterator[list[WatchedRun]], folder: Path) -> None:
@@ -85,8 +76,8 @@ def _print(looks: Iterator[list[WatchedRun]], folder: Path) -> None:
             stage = (10 * run.done // run.rounds, run.status)
             if shown.get(run.path) != stage:
                 shown[run.path] = stage
-                words = [text for text in run.texts().values() if text]
-                print("  ".join([_name(run, folder), *words] if run.path != folder else words), flush=True)
+                words = [text for text in run_texts(run).values() if text]
+                print("  ".join([run_name(run, folder), *words] if run.path != folder else words), flush=True)
 
 
 def _show(looks: Iterator[list[WatchedRun]], folder: Path) -> None:
@@ -95,64 +86,4 @@ def _show(looks: Iterator[list[WatchedRun]], folder: Path) -> None:
 
     with Live(auto_refresh=False) as live:
         for runs in looks:
-            live.update(_table(runs, folder), refresh=True)
-
-
-def _table(runs: Sequence[WatchedRun], folder: Path) -> RenderableType:
-    """A line for each run; two where its name leaves its figures no room, as what tells runs apart may be anywhere."""
-    from rich.console import Group
-    from rich.text import Text
-
-    room = shutil.get_terminal_size().columns - 2
-    stacked = _layout(runs, folder, room)[0]
-    shown = _in_sight(runs, 2 if stacked else 1)
-    stacked, widths = _layout(shown, folder, room)
-    longest = max((len(_name(run, folder)) for run in shown), default=0)
-    lines = []
-    for run in shown:
-        texts = _texts(run)
-        figures = "  ".join(texts[name].ljust(width) for name, width in widths.items())
-        name = _name(run, folder)
-        lines += (
-            [Text(name, overflow="fold"), Text(f"  {figures}")]
-            if stacked
-            else [Text(f"{name.ljust(longest)}  {figures}", no_wrap=True, overflow="crop")]
-        )
-    finished = sum(run.status == "finished" for run in runs)
-    return Group(Text(f"{finished} of {len(_runs(folder))} runs finished", style="dim"), *lines)
-
-
-def _layout(runs: Sequence[WatchedRun], folder: Path, room: int) -> tuple[bool, dict[str, int]]:
-    """Whether names stand on lines of their own, and the columns that have room, with their widths."""
-    if not runs:
-        return False, {}
-    texts = [_texts(run) for run in runs]
-    widths = {name: max(len(each[name]) for each in texts) for name in COLUMNS}
-    longest = max(len(_name(run, folder)) for run in runs)
-    beside = _fitting(widths, room - longest)
-    return (False, beside) if beside else (True, _fitting(widths, room) or {name: widths[name] for name in KEPT})
-
-
-def _fitting(widths: dict[str, int], room: int) -> dict[str, int]:
-    """As many of the columns as fit, the least important left out first; none where the others do not fit."""
-    for count in range(len(GIVE_WAY) + 1):
-        kept = {name: width for name, width in widths.items() if name not in GIVE_WAY[:count]}
-        if sum(kept.values()) + 2 * len(kept) <= room:
-            return kept
-    return {}
-
-
-def _texts(run: WatchedRun) -> dict[str, str]:
-    return run.texts() | {"bar": ("━" * (8 * run.done // run.rounds)).ljust(8, "╌")}
-
-
-def _in_sight(runs: Sequence[WatchedRun], height: int = 1) -> list[WatchedRun]:
-    """As many as the screen has lines, `height` for each: those with the latest news, in the order of the folder."""
-    lines = max(1, (shutil.get_terminal_size().lines - 3) // height)
-    latest = sorted(runs, key=lambda run: (run.over, run.news))[:lines]
-    return [run for run in runs if run in latest]
-
-
-def _name(run: WatchedRun, folder: Path) -> str:
-    inside = run.path != folder and run.path.is_relative_to(folder)
-    return visible(str(run.path.relative_to(folder)) if inside else run.path.name)
+            live.update(watch_table(runs, folder, len(_runs(folder))), refresh=True)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from fedmed.comparison.rows import ClientRow, Ranking, Row, Summary, TargetRow
 from fedmed.errors import visible
 from fedmed.formatting import interval, probability, rests_on, signed, size, span, value
-from fedmed.terminal.fit import fit
-from fedmed.terminal.text_table import TextTable
+from fedmed.terminal.text_table import TextTable, fit
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from fedmed.formatting import percent
 from fedmed.rundir.federation import FederationSummary, client_labels
-from fedmed.terminal.fit import fit
-from fedmed.terminal.text_table import TextTable
+from fedmed.terminal.text_table import TextTable, fit
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fedmed.formatting import number, rests_on, size, span
 from fedmed.rundir.final import defined
-from fedmed.terminal.fit import fit
-from fedmed.terminal.text_table import TextTable
+from fedmed.terminal.text_table import TextTable, fit
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

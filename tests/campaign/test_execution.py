@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 from fedmed import run as runner
 from fedmed.campaign.execution import CampaignResult, execute, finished
 from fedmed.campaign.pool import RunPool, WorkerDied
-from fedmed.campaign.view import CampaignLines, QuietCampaignView
 from fedmed.campaign.worker import RunEnded, log_of
+from fedmed.terminal.campaign import PlainCampaignDisplay, QuietCampaignDisplay
 from tests.campaign.conftest import MakeGrid, MakeMethod
 from tests.run.conftest import StopAfter
 from tests.run.traces import trace
@@ -32,7 +32,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_that_fails_and_a_worker_that_is_killed_stop_no_other(small: MakeGrid, method: MakeMethod) -> None:
     method("broken", 'raise ValueError("out of luck")')
     method("killed", KILL_ONCE)
-    view = QuietCampaignView(stream := io.StringIO())
+    view = QuietCampaignDisplay(stream := io.StringIO())
     jobs = small("strategy=killed,broken,fedavg", "seed=0")
     outcome = execute(jobs, workers=2, view=view)
     killed, broken, fedavg = jobs
@@ -47,7 +47,7 @@ def test_a_run_that_fails_and_a_worker_that_is_killed_stop_no_other(small: MakeG
     assert [path.name for path in log.parent.glob("*.log")] == [log.name]
 
     undisturbed = replace(killed, directory=Path("elsewhere"))  # now that it has been killed once
-    assert execute([undisturbed], workers=1, view=QuietCampaignView(io.StringIO())).done == (undisturbed,)
+    assert execute([undisturbed], workers=1, view=QuietCampaignDisplay(io.StringIO())).done == (undisturbed,)
     assert trace(undisturbed.directory) == trace(killed.directory)
 
 
@@ -57,9 +57,9 @@ def test_what_is_done_is_not_done_again_and_what_was_broken_off_goes_on(small: M
         runner.run(OmegaConf.create(dict(fedprox.config)), fedprox.directory, show=StopAfter(2))
     rows = (fedprox.directory / "rounds.jsonl").read_text(encoding="utf-8")
     assert finished(fedprox) is None
-    assert execute([fedavg], workers=1, view=QuietCampaignView(io.StringIO())).done == (fedavg,)
+    assert execute([fedavg], workers=1, view=QuietCampaignDisplay(io.StringIO())).done == (fedavg,)
     before = _times(fedavg.directory)
-    again = execute([fedavg, fedprox], workers=2, view=CampaignLines(stream := io.StringIO()))
+    again = execute([fedavg, fedprox], workers=2, view=PlainCampaignDisplay(stream := io.StringIO()))
     assert stream.getvalue().splitlines()[0] == "2 runs, 1 of them done before: 1 to do by 1 worker"
     assert again.done == (fedavg, fedprox)
     assert _times(fedavg.directory) == before
@@ -70,7 +70,7 @@ def test_what_is_done_is_not_done_again_and_what_was_broken_off_goes_on(small: M
 def test_a_run_that_is_the_death_of_every_worker_has_failed(small: MakeGrid, method: MakeMethod) -> None:
     method("deadly", "os.kill(os.getpid(), signal.SIGKILL)")
     (deadly,) = small("strategy=deadly", "seed=0")
-    outcome = execute([deadly], workers=1, view=QuietCampaignView(io.StringIO()))
+    outcome = execute([deadly], workers=1, view=QuietCampaignDisplay(io.StringIO()))
     assert "3 worker processes died of it; the last was killed by SIGKILL" in outcome.failed[deadly]
 
 

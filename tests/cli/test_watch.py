@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from fedmed.cli import watch
 from fedmed.cli.main import main
 from fedmed.comparison.record import write_record
 from fedmed.rundir.directory import RunDirectory
+from fedmed.terminal.watch import _in_sight, watch_table
 
 
 def made(path: Path, done: int = 0, *, rounds: int = 20, finished: bool = False) -> RunDirectory:
@@ -117,7 +119,7 @@ def test_a_narrow_screen_leaves_out_what_matters_least_and_cuts_no_name(
     monkeypatch.setenv("COLUMNS", str(columns))
     console = Console(width=columns, color_system=None)
     with console.capture() as capture:
-        console.print(watch._table(watch.look(tmp_path, {}), tmp_path))
+        console.print(watch_table(watch.look(tmp_path, {}), tmp_path, 1))
     lines = capture.get().splitlines()
     assert lines[1].startswith(name)
     assert "…" not in capture.get()
@@ -128,8 +130,8 @@ def test_a_narrow_screen_leaves_out_what_matters_least_and_cuts_no_name(
 def test_the_screen_shows_what_moved_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(9):
         made(tmp_path / f"{number}", 1, finished=number % 3 > 0)
-    monkeypatch.setattr(watch.shutil, "get_terminal_size", lambda: type("Size", (), {"lines": 7, "columns": 80}))
-    shown = [run.path.name for run in watch._in_sight(watch.look(tmp_path, {}))]
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: type("Size", (), {"lines": 7, "columns": 80}))
+    shown = [run.path.name for run in _in_sight(watch.look(tmp_path, {}))]
     assert len(shown) == 4
     assert {"0", "3", "6"} < set(shown)
 

@@ -1,4 +1,4 @@
-"""WorldEvaluations without a run: what a net of a given strength would have left in evaluation.json."""
+"""Evaluations without a run: what a net of a given strength would have left in evaluation.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WorldEvaluations as figures take them: of this version, of older ones, damaged, foreign."""
+"""Evaluations as figures take them: of this version, of older ones, damaged, foreign."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import time
 from contextlib import suppress
@@ -11,7 +10,8 @@ import pytest
 
 from fedmed.errors import UserError
 from fedmed.rundir.directory import RunDirectory
-from fedmed.rundir.watched import WatchedRun, find, spark, watched_run
+from fedmed.rundir.watched import WatchedRun, find_runs, watched_run
+from fedmed.terminal.watch import run_texts
 
 
 def made(path: Path, *, rounds: int = 4, metric: str = "null") -> RunDirectory:
@@ -26,7 +26,7 @@ def test_a_run_under_way_tells_where_it_stands(tmp_path: Path) -> None:
     made(tmp_path / "run").append("rounds", [row(1, 0.5), row(2), row(3, 0.75)])
     found = watched_run(tmp_path / "run")
     assert found
-    assert found.texts() == {
+    assert run_texts(found) == {
         "round": "round 3/4",
         "loss": "loss 0.3333",
         "metric": "test.auc 0.750",
@@ -41,7 +41,7 @@ def test_a_run_that_has_just_begun(tmp_path: Path) -> None:
     made(tmp_path / "run")
     found = watched_run(tmp_path / "run")
     assert found
-    assert [text for text in found.texts().values() if text] == ["round 0/4"]
+    assert [text for text in run_texts(found).values() if text] == ["round 0/4"]
 
 
 def test_a_finished_run_has_no_time_left_even_if_it_ended_early(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_finished_run_has_no_time_left_even_if_it_ended_early(tmp_path: Path) 
     run.finish({})
     found = watched_run(tmp_path / "run")
     assert found
-    assert (found.texts()["round"], found.texts()["left"]) == ("round 2/2", "finished")
+    assert (run_texts(found)["round"], run_texts(found)["left"]) == ("round 2/2", "finished")
 
 
 def test_a_run_that_stopped_is_over_with_rounds_left(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_run_that_stopped_is_over_with_rounds_left(tmp_path: Path) -> None:
         raise RuntimeError
     found = watched_run(tmp_path / "run")
     assert found
-    assert (found.over, found.texts()["round"], found.texts()["left"]) == (True, "round 1/4", "stopped")
+    assert (found.over, run_texts(found)["round"], run_texts(found)["left"]) == (True, "round 1/4", "stopped")
 
 
 def test_the_chosen_metric_is_told(tmp_path: Path) -> None:
@@ -81,10 +81,12 @@ def test_a_row_that_is_being_written_is_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("pace", "news", "silent"), [(1.0, 50, False), (1.0, 70, True), (30.0, 140, False)])
 def test_long_silence_is_told(pace: float, news: float, silent: bool) -> None:
-    told = time.time() - news
-    run = WatchedRun(path=Path(), status="running", rounds=9, metric="", values=(), row=row(1), pace=pace, told=told)
+    updated = time.time() - news
+    run = WatchedRun(
+        path=Path(), status="running", rounds=9, metric="", values=(), row=row(1), pace=pace, updated=updated
+    )
     assert run.silent == silent
-    assert ("no news for 1:10" in run.texts()["left"]) == silent
+    assert ("no news for 1:10" in run_texts(run)["left"]) == silent
 
 
 def test_news_is_when_a_file_last_changed(tmp_path: Path) -> None:
@@ -94,7 +96,7 @@ def test_news_is_when_a_file_last_changed(tmp_path: Path) -> None:
     os.utime(tmp_path / "run/rounds.jsonl", (1, 200.0))
     found = watched_run(tmp_path / "run")
     assert found
-    assert found.told == 200.0
+    assert found.updated == 200.0
 
 
 @pytest.mark.parametrize("damage", ["run.json", "config.yaml"])
@@ -108,13 +110,7 @@ def test_runs_are_found_at_any_depth(tmp_path: Path) -> None:
     made(tmp_path / "all/b/run")
     made(tmp_path / "all/a")
     (tmp_path / "all/none").mkdir()
-    assert find(tmp_path / "all") == [tmp_path / "all/a", tmp_path / "all/b/run"]
-    assert find(tmp_path / "all/a") == [tmp_path / "all/a"]
+    assert find_runs(tmp_path / "all") == [tmp_path / "all/a", tmp_path / "all/b/run"]
+    assert find_runs(tmp_path / "all/a") == [tmp_path / "all/a"]
     with pytest.raises(UserError, match="watch: expected a run's directory"):
-        find(tmp_path / "nowhere")
-
-
-def test_a_course_goes_from_the_lowest_to_the_highest() -> None:
-    assert spark([0.0, 0.5, 1.0, 0.25]) == "▁▅█▃"
-    assert spark([2.0, 2.0]) == "▁▁"
-    assert json.dumps(spark([1, 2]), ensure_ascii=False) == '"▁█"'
+        find_runs(tmp_path / "nowhere")

@@ -5,7 +5,14 @@ from io import StringIO
 
 import pytest
 
-from fedmed.terminal.progress import LiveRunDisplay, PlainRunDisplay, QuietRunDisplay, RunDisplay, make_run_display
+from fedmed.terminal.progress import (
+    LiveRunDisplay,
+    PlainRunDisplay,
+    ProgressMeter,
+    QuietRunDisplay,
+    RunDisplay,
+    make_run_display,
+)
 
 
 class Terminal(StringIO):
@@ -113,3 +120,45 @@ def test_no_thread_runs_while_a_bar_shows() -> None:
 def test_rich_is_not_imported_before_it_is_needed() -> None:
     code = "import sys, fedmed.terminal.progress, fedmed.terminal.text_table; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_texts_keep_the_last_known_metric() -> None:
+    meter = ProgressMeter(rounds=20, done=0, metric="auc")
+    meter.add({"round": 1, "loss": 0.5, "seconds": 1.0, "test.auc": 0.75, "val.auc": 0.6})
+    meter.add({"round": 2, "loss": 0.25, "seconds": 2.0})
+    texts = meter.texts()
+    assert texts["round"] == "round  2/20"
+    assert texts["loss"] == "loss 0.2500"
+    assert texts["metric"] == "test.auc 0.750"
+    assert texts["rate"] == "1.50 s/round"
+
+
+def test_without_a_global_model_the_clients_mean_is_shown() -> None:
+    meter = ProgressMeter(rounds=2, done=0, metric="auc")
+    meter.add({"round": 1, "loss": None, "seconds": 1.0, "test.auc": None, "client.mean.auc": 0.7})
+    assert meter.texts()["metric"] == "client.mean.auc 0.700"
+    assert meter.texts()["loss"] == ""
+
+
+def test_time_left_goes_by_the_clock_of_the_rounds_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    meter = ProgressMeter(rounds=10, done=4, metric="auc", began=100.0)
+    now[0] += 6
+    meter.add({"round": 5, "seconds": 1.0})
+    now[0] += 6
+    meter.add({"round": 6, "seconds": 1.0})
+    assert meter.left == 24
+    assert meter.texts()["left"] == "0:24 left"
+
+
+@pytest.mark.parametrize(("rounds", "done"), [(1, 0), (5, 0), (23, 0), (100, 0), (1000, 7), (19, 18)])
+def test_about_ten_milestones_with_the_first_and_the_last(rounds: int, done: int) -> None:
+    meter = ProgressMeter(rounds=rounds, done=done, metric="auc")
+    shown = []
+    for round in range(done + 1, rounds + 1):
+        meter.add({"round": round, "seconds": 0.1})
+        shown += [round] if meter.is_milestone else []
+    assert shown[0] == done + 1
+    assert shown[-1] == rounds
+    assert min(rounds - done, 5) <= len(shown) <= 12

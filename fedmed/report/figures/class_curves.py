@@ -24,7 +24,7 @@ GRID: Values = np.linspace(0, 1, 31) ** 1.5
 """Where curves are averaged: closer on the left, where they bend."""
 
 MOST = 24
-"""SmallMultiples of a figure at most."""
+"""Plots of a figure at most."""
 
 FEW = 5
 """Examples of all seeds together below which a bin tells nothing."""
@@ -42,7 +42,7 @@ CALIBRATION = SmallMultiples(
     title="Calibration",
     x="predicted probability",
     y="Share that is true",
-    note=f"On the line, probabilities mean what they say. CalibrationBins of fewer than {FEW} images are left out.",
+    note=f"On the line, probabilities mean what they say. Bins of fewer than {FEW} images are left out.",
     diagonal=True,
 )
 

@@ -1,4 +1,4 @@
-"""What all figures of a comparison share: its rows, the arm_styles of its arms, and where its files go."""
+"""What all figures of a comparison share: its rows, the styles of its arms, and where its files go."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureContext:
-    """The figures of a comparison. folder: where their PNG and SVG files go; None for nowhere."""
+    """What a figure function is given of its comparison. folder: where their PNG and SVG files go; None for nowhere."""
 
     summary: Summary
     folder: Path | None = None

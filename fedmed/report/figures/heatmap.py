@@ -19,7 +19,7 @@ Values = NDArray[np.float64]
 INK, FAINT, RULE, EMPTY = "#222222", "#6b6b6b", "#d9d9d9", "#f2f2f2"
 
 DARK = "#1f1f20"
-"""Of what stands on a pale colour, whatever the page around it arm_styles like."""
+"""Of what stands on a pale colour, whatever the page around it looks like."""
 
 SMOOTHED = 300
 """From this many rows on, neighbouring rows may share a pixel and are blended."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS, GAP, HEAD = 3, 0.2, 0.24
-"""SmallMultiples side by side, inches between them, and inches over each for its name."""
+"""Plots side by side, inches between them, and inches over each for its name."""
 
 STRIPS, SAID = 10, 250
 """Strips at most over one plot that tell values, and values in all that a figure tells."""

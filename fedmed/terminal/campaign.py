@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from fedmed.formatting import clock, count, span
-from fedmed.terminal.display import Display, bar, moves
+from fedmed.terminal.display import Display, LineDisplay, LiveDisplay, fitting_display, progress_bars
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -42,11 +40,11 @@ class CampaignProgress:
         return f"{self.done}/{self.total} runs{failed}{f', {clock(self.left)} left' if self.left else ''}"
 
 
-class CampaignView(Display, Protocol):
-    """A view of a grid under way."""
+class CampaignDisplay(Display):
+    """What the display of a comparison's runs is told; by itself it shows nothing."""
 
     def start(self, state: CampaignProgress, workers: int) -> None:
-        """Begins."""
+        """Runs are about to be made, by so many workers."""
         return
 
     def update(self, state: CampaignProgress) -> None:
@@ -58,37 +56,23 @@ class CampaignView(Display, Protocol):
         return
 
     def failed(self, label: str, error: str, log: str) -> None:
-        """A run has failed, as even a quiet view says. log: where its words are."""
+        """A run has failed, as even a quiet display says. log: where its words are."""
         return
 
 
-def make_view(*, quiet: bool = False, stream: TextIO | None = None) -> CampaignView:
-    """The view that fits the stream (standard error when None)."""
-    target: TextIO = stream or sys.stderr
-    if quiet:
-        return QuietCampaignView(target)
-    return LiveCampaignView(target) if moves(target) else CampaignLines(target)
+def make_campaign_display(*, quiet: bool = False, stream: TextIO | None = None) -> CampaignDisplay:
+    """The display of a comparison's runs that fits the stream (standard error when None)."""
+    return fitting_display(QuietCampaignDisplay, PlainCampaignDisplay, LiveCampaignDisplay, quiet=quiet, stream=stream)
 
 
-@dataclass
-class QuietCampaignView(CampaignView):
+class QuietCampaignDisplay(LineDisplay, CampaignDisplay):
     """Only failures and warnings."""
-
-    stream: TextIO
 
     def failed(self, label: str, error: str, log: str) -> None:
         self.say(f"failed: {label}: {error} ({log})")
 
-    def warn(self, text: str) -> None:
-        self.say(f"warning: {text}")
 
-    def say(self, text: str) -> None:
-        """Writes a line."""
-        print(text, file=self.stream, flush=True)
-
-
-@dataclass
-class CampaignLines(QuietCampaignView):
+class PlainCampaignDisplay(QuietCampaignDisplay):
     """A line at the start and for every run that ends."""
 
     def start(self, state: CampaignProgress, workers: int) -> None:
@@ -99,13 +83,11 @@ class CampaignLines(QuietCampaignView):
 
 
 @dataclass
-class LiveCampaignView(QuietCampaignView):
-    """A bar for the grid, with a line for every run under way; redrawn at most ten times a second."""
+class LiveCampaignDisplay(LiveDisplay, QuietCampaignDisplay):
+    """A bar for all runs, with a line for every one under way."""
 
-    bar: Progress | None = None
     state: CampaignProgress | None = None
     rows: list[TaskID] = field(default_factory=list)
-    drawn: float = 0.0
 
     def start(self, state: CampaignProgress, workers: int) -> None:
         self.say(opening(state, workers))
@@ -117,30 +99,21 @@ class LiveCampaignView(QuietCampaignView):
 
     def update(self, state: CampaignProgress) -> None:
         self.state = state
-        if time.monotonic() - self.drawn > 0.1:
+        if self.due:
             self._draw(state)
 
-    def say(self, text: str) -> None:
-        if self.bar is None:
-            super().say(text)
-        else:
-            self.bar.console.print(text, markup=False, highlight=False)
-
     def stop(self) -> None:
-        if self.bar is not None:
-            if self.state is not None:
-                self._draw(replace(self.state, running=()))
-            self.bar.stop()
-            self.bar = None
+        if self.bar is not None and self.state is not None:
+            self._draw(replace(self.state, running=()))
+        super().stop()
 
     def _draw(self, state: CampaignProgress) -> None:
         if self.bar is None:
             return
-        self.drawn = time.monotonic()
         self.bar.update(self.bar.task_ids[0], completed=state.done + state.failed, description=state.text())
         for number, row in enumerate(self.rows):
             self.bar.update(row, **_row(state.running[number] if number < len(state.running) else None))
-        self.bar.refresh()
+        self.draw()
 
 
 def opening(state: CampaignProgress, workers: int) -> str:
@@ -172,4 +145,4 @@ def _bar(stream: TextIO) -> Progress:
 
     first = TextColumn("{task.description}", table_column=Column(no_wrap=True))
     value = TextColumn("{task.fields[value]}", style="bold", table_column=Column(no_wrap=True))
-    return bar(stream, first, BarColumn(bar_width=24), value)
+    return progress_bars(stream, first, BarColumn(bar_width=24), value)

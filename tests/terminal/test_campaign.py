@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from fedmed.campaign.view import (
-    CampaignLines,
+from fedmed.terminal.campaign import (
+    CampaignDisplay,
     CampaignProgress,
-    CampaignView,
-    LiveCampaignView,
-    QuietCampaignView,
+    LiveCampaignDisplay,
+    PlainCampaignDisplay,
+    QuietCampaignDisplay,
     RunStatus,
-    make_view,
+    make_campaign_display,
 )
 
 RUNNING = (RunStatus(label="moon seed=1", round=2, rounds=8, value="test.auc 0.812"),)
@@ -30,7 +30,7 @@ def state(**given: Any) -> CampaignProgress:
     return CampaignProgress(**usual | given)
 
 
-def shown(view: CampaignView) -> None:
+def shown(view: CampaignDisplay) -> None:
     with view:
         view.start(state(), workers=2)
         view.ended("fedavg seed=0", 3.25, state(failed=1))
@@ -41,15 +41,15 @@ def shown(view: CampaignView) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "terminal", "quiet"),
-    [(QuietCampaignView, True, True), (CampaignLines, False, False), (LiveCampaignView, True, False)],
+    [(QuietCampaignDisplay, True, True), (PlainCampaignDisplay, False, False), (LiveCampaignDisplay, True, False)],
 )
 def test_the_view_fits_the_stream(kind: type, terminal: bool, quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    assert type(make_view(quiet=quiet, stream=Terminal() if terminal else io.StringIO())) is kind
+    assert type(make_campaign_display(quiet=quiet, stream=Terminal() if terminal else io.StringIO())) is kind
 
 
 def test_lines_say_what_is_to_do_and_what_has_ended() -> None:
-    shown(CampaignLines(stream := io.StringIO()))
+    shown(PlainCampaignDisplay(stream := io.StringIO()))
     assert stream.getvalue().splitlines() == [
         "20 runs, 3 of them done before: 17 to do by 2 workers",
         "fedavg seed=0: 3.25 s  (5/20 runs, 1 failed, 0:42 left)",
@@ -59,7 +59,7 @@ def test_lines_say_what_is_to_do_and_what_has_ended() -> None:
 
 
 def test_quiet_keeps_to_what_must_be_known() -> None:
-    shown(QuietCampaignView(stream := io.StringIO()))
+    shown(QuietCampaignDisplay(stream := io.StringIO()))
     assert stream.getvalue().splitlines() == [
         "failed: moon seed=0: ValueError: no (runs/moon.log)",
         "warning: its worker process was killed",
@@ -69,7 +69,7 @@ def test_quiet_keeps_to_what_must_be_known() -> None:
 def test_a_terminal_shows_the_grid_and_every_run_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     stream = Terminal()
-    shown(LiveCampaignView(stream))
+    shown(LiveCampaignDisplay(stream))
     text = stream.getvalue()
     assert "6/20 runs" in text[text.rindex("warning") :]
     for word in ("5/20 runs, 0:42 left", "moon seed=1  round 2/8", "test.auc 0.812", "failed: moon seed=0"):
@@ -77,6 +77,6 @@ def test_a_terminal_shows_the_grid_and_every_run_under_way(monkeypatch: pytest.M
 
 
 def test_nothing_to_do_is_said() -> None:
-    view = CampaignLines(stream := io.StringIO())
+    view = PlainCampaignDisplay(stream := io.StringIO())
     view.start(state(before=20, done=20, running=(), left=None), workers=0)
     assert stream.getvalue() == "20 runs, all of them done before\n"
