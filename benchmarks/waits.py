@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from fedmed.comparison.read import read
-from fedmed.data.partition import DirichletPartition, IidPartition, Partition, Pool, divide
+from fedmed.data.partition import DirichletPartition, IidPartition, ImageMetadata, Partition, divide
 from fedmed.metrics import tally
 from fedmed.report import page
 from fedmed.tasks import MultiClass
@@ -55,7 +55,7 @@ def _help() -> None:
 
 
 def _divide(partition: Partition) -> None:
-    divide(partition, Pool(np.random.default_rng(0).integers(0, 10, 50_000), np.ones(50_000, bool)), 100, 0)
+    divide(partition, ImageMetadata(np.random.default_rng(0).integers(0, 10, 50_000), np.ones(50_000, bool)), 100, 0)
 
 
 def _interval() -> None:

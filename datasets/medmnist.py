@@ -9,15 +9,15 @@ from typing import Literal
 import numpy as np
 import torch
 
-from fedmed.data.archive import Archive
-from fedmed.data.columns import Columns
 from fedmed.data.download import fetch, md5_of, missing
 from fedmed.data.examples import Dataset, Examples, Table
-from fedmed.data.files import open_npz
-from fedmed.data.layouts import parts_of
-from fedmed.data.medmnist_table import MEDMNIST, Facts, file_name, url
-from fedmed.data.pixels import Array, pixels, stack
-from fedmed.data.values import whole_numbers
+from fedmed.data.medmnist_info import MEDMNIST, MedmnistInfo, file_name, url
+from fedmed.data.npz.archive import NpzArchive
+from fedmed.data.npz.columns import NpzColumns
+from fedmed.data.npz.layouts import array_groups
+from fedmed.data.npz.opening import open_npz
+from fedmed.data.npz.pixels import Array, pixels, stack
+from fedmed.data.npz.values import whole_numbers
 from fedmed.errors import near, refuse
 
 
@@ -54,7 +54,7 @@ class Medmnist(Dataset):
         path = None if known is None or self.verify else self._at_hand()
         return () if path is None else (path,)
 
-    def _facts(self) -> Facts:
+    def _facts(self) -> MedmnistInfo:
         if self.name not in MEDMNIST:
             raise refuse("dataset.name", "a set of MedMNIST", repr(self.name), near(self.name, MEDMNIST))
         facts = MEDMNIST[self.name]
@@ -63,7 +63,7 @@ class Medmnist(Dataset):
             raise refuse("dataset.size", f"{sizes} for {self.name}", self.size, "Others were not published.")
         return facts
 
-    def _path(self, facts: Facts) -> Path:
+    def _path(self, facts: MedmnistInfo) -> Path:
         """The verified file, downloaded first where it is missing."""
         md5 = facts.md5[self.size] if self.verify else None
         path, target = self._at_hand(), self._target()
@@ -88,8 +88,8 @@ class Medmnist(Dataset):
         places = (self._target(), Path.home() / ".medmnist" / file_name(self.name, self.size))
         return next((path for path in places if path.is_file()), None)
 
-    def _table(self, archive: Archive, facts: Facts) -> Table:
-        parts = [part for part in parts_of(archive) if part.split is not None and "labels" in part.keys]
+    def _table(self, archive: NpzArchive, facts: MedmnistInfo) -> Table:
+        parts = [part for part in array_groups(archive) if part.split is not None and "labels" in part.keys]
         if len(parts) != 3:
             expected = "images and labels of train, val and test"
             raise refuse(f"dataset.root: {archive.path}", expected, ", ".join(archive.keys), "Use dataset=npz for it.")
@@ -101,7 +101,7 @@ class Medmnist(Dataset):
             copies = depth if self.slices == "all" else 1
             stacks = [(key, _cut(array, self.slices)) for key, array in stacks]
         images = [(key, pixels(archive, key, array)) for key, array in stacks]
-        y = _labels(Columns(archive, parts, rows), facts).repeat_interleave(copies, 0)
+        y = _labels(NpzColumns(archive, parts, rows), facts).repeat_interleave(copies, 0)
         split = np.repeat(np.array([part.split for part in parts], np.int8), rows)
         return Table(
             examples=Examples(torch.from_numpy(stack(archive, images)), y),
@@ -113,7 +113,7 @@ class Medmnist(Dataset):
         )
 
 
-def _depth(archive: Archive, stacks: list[tuple[str, Array]]) -> int:
+def _depth(archive: NpzArchive, stacks: list[tuple[str, Array]]) -> int:
     """Slices per volume; raises UserError where an array does not hold volumes (N, D, H, W) of one depth."""
     depth = stacks[0][1].shape[1] if stacks[0][1].ndim == 4 else 0
     for key, array in stacks:
@@ -127,7 +127,7 @@ def _cut(volumes: Array, slices: Literal["middle", "all"]) -> Array:
     return volumes[:, volumes.shape[1] // 2] if slices == "middle" else volumes.reshape(-1, *volumes.shape[2:])
 
 
-def _labels(columns: Columns, facts: Facts) -> torch.Tensor:
+def _labels(columns: NpzColumns, facts: MedmnistInfo) -> torch.Tensor:
     """Labels (N,) int64, or (N, L) float32; raises UserError where they are beyond the published classes."""
     y = whole_numbers(columns.archive, columns.parts[0].keys["labels"], columns.labels()).astype(np.int64)
     width = len(facts.names) if facts.task == "multilabel" else 1

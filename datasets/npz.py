@@ -10,15 +10,15 @@ from typing import Annotated, Any, Literal
 import torch
 from annotated_types import Ge
 
-from fedmed.data.archive import Archive
-from fedmed.data.columns import Columns
 from fedmed.data.examples import Dataset, Examples, Table
-from fedmed.data.files import open_npz
-from fedmed.data.layouts import Part, parts_of
 from fedmed.data.mosaic import mosaic
-from fedmed.data.pixels import read_pixels, stack
-from fedmed.data.provenance import patients_of, sites_of, splits_of
-from fedmed.data.values import classes_of, findings_of, is_one_hot
+from fedmed.data.npz.archive import NpzArchive
+from fedmed.data.npz.columns import NpzColumns
+from fedmed.data.npz.layouts import ArrayGroup, array_groups
+from fedmed.data.npz.opening import open_npz
+from fedmed.data.npz.pixels import read_pixels, stack
+from fedmed.data.npz.provenance import patients_of, sites_of, splits_of
+from fedmed.data.npz.values import classes_of, findings_of, is_one_hot
 from fedmed.errors import refuse
 
 
@@ -55,10 +55,10 @@ class Npz(Dataset):
         if not self.path:
             raise refuse("dataset.path", "an npz file", "nothing", "Set dataset.path=<file>.npz.")
         with open_npz(Path(self.path).expanduser(), "dataset.path") as archive:
-            parts = parts_of(archive)
+            parts = array_groups(archive)
             column = self._column(archive, parts)
             images = [(part.keys["images"], read_pixels(archive, part.keys["images"])) for part in parts]
-            columns = Columns(archive, parts, [len(array) for _, array in images])
+            columns = NpzColumns(archive, parts, [len(array) for _, array in images])
             x = torch.from_numpy(stack(archive, images))
             split = splits_of(columns)
             site, site_names = sites_of(columns)
@@ -70,7 +70,7 @@ class Npz(Dataset):
                 site_names=site_names,
             )
 
-    def _column(self, archive: Archive, parts: Sequence[Part]) -> str:
+    def _column(self, archive: NpzArchive, parts: Sequence[ArrayGroup]) -> str:
         """The column to learn, present in every part."""
         column = {"auto": self.target, "segmentation": "masks"}.get(self.task, "labels")
         if self.target not in ("auto", column):
@@ -86,7 +86,7 @@ class Npz(Dataset):
                 raise archive.fault(wanted, f"{column} beside {part.keys['images']}", f"only {found}", "Add them.")
         return column
 
-    def _labelled(self, columns: Columns, x: torch.Tensor) -> dict[str, Any]:
+    def _labelled(self, columns: NpzColumns, x: torch.Tensor) -> dict[str, Any]:
         """Of a table: examples with one class or several findings per image, their task, and its classes."""
         archive, where, values = columns.archive, columns.parts[0].keys["labels"], columns.labels()  # (N, L)
         if self.task == "multilabel" or (self.task == "auto" and values.shape[1] > 1):
@@ -112,7 +112,7 @@ class Npz(Dataset):
         examples = Examples(x, torch.from_numpy(y))
         return {"examples": examples, "task": "multiclass", "classes": classes, "class_names": names}
 
-    def _masked(self, columns: Columns, x: torch.Tensor) -> dict[str, Any]:
+    def _masked(self, columns: NpzColumns, x: torch.Tensor) -> dict[str, Any]:
         """Of a table: examples with a mask per image, their task, and its mask values."""
         masks = columns.masks((x.shape[2], x.shape[3]), self.values)
         seen = None if masks.given is None else torch.from_numpy(masks.given.reshape(-1, 1, 1))

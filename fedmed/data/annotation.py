@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmed.data.examples import Examples, Indices
-from fedmed.data.masks import Drawn, Mask, chosen, drop_objects, erode, move
+from fedmed.data.incomplete_masks import IncompleteMask, Mask, chosen, drop_objects, erode, move
 from fedmed.errors import Fault, UserError, refuse
 from fedmed.rng import numpy_generator
 from fedmed.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """What a client's annotator gave.
+class GivenLabels:
+    """The labels of one client as its annotator gave them.
 
     y, seen: as in `fedmed.data.examples.Examples`; y is 0 where not seen.
     completeness: realised share of the true annotations that are given, in [0, 1]; for audit only.
@@ -49,7 +49,7 @@ class Annotation(ABC):
 
     seed: int | None = None
 
-    def annotate(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[Given]:
+    def annotate(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[GivenLabels]:
         """The labels that every client gets; its input stays as it is.
 
         held: the true examples of every client. rows: their rows in the dataset, on which random choices depend, so
@@ -63,7 +63,7 @@ class Annotation(ABC):
         return self.give(held, rows, task, seed if self.seed is None else self.seed)
 
     @abstractmethod
-    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[Given]:
+    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[GivenLabels]:
         """What `annotate` returns, for one of `tasks` and with the seed that counts."""
 
 
@@ -73,8 +73,8 @@ class CompleteAnnotation(Annotation):
 
     tasks: ClassVar[frozenset[str]] = frozenset({"multiclass", "multilabel", "segmentation"})
 
-    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[Given]:
-        return [Given(client.y, client.seen, 1.0) for client in held]
+    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[GivenLabels]:
+        return [GivenLabels(client.y, client.seen, 1.0) for client in held]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,15 +93,15 @@ class MissingLabelsAnnotation(Annotation):
     missing: Annotated[int, Ge(0)] | None = None
     hidden: Literal["unseen", "negative"] = "unseen"
 
-    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[Given]:
+    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[GivenLabels]:
         annotated = self._annotated(len(held), task.classes, numpy_generator(seed, "annotation"))
         return [self._hide(client, torch.from_numpy(own)) for client, own in zip(held, annotated, strict=True)]
 
-    def _hide(self, client: Examples, own: Tensor) -> Given:
+    def _hide(self, client: Examples, own: Tensor) -> GivenLabels:
         known = torch.ones_like(client.y, dtype=torch.bool) if client.seen is None else client.seen.expand_as(client.y)
         seen = known & own  # (N, L)
         completeness = _share(int(seen.sum()), int(known.sum()))
-        return Given(client.y * seen, seen if self.hidden == "unseen" else client.seen, completeness)
+        return GivenLabels(client.y * seen, seen if self.hidden == "unseen" else client.seen, completeness)
 
     def _annotated(self, clients: int, findings: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         """Which client annotates which finding, (clients, findings)."""
@@ -147,7 +147,7 @@ class IncompleteMasksAnnotation(Annotation):
     draw: Literal["exact", "bernoulli"] = "exact"
     connectivity: Literal[4, 8] = 4
 
-    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[Given]:
+    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[GivenLabels]:
         if self.problem == "drop_classes" and task.classes < 3:
             raise refuse("annotation.problem", "at least 2 foreground classes to drop one", task.classes - 1)
         usual = tuple(np.linspace(0.4, 1.0, len(held)).tolist())
@@ -161,17 +161,17 @@ class IncompleteMasksAnnotation(Annotation):
             for k, (client, own, share) in enumerate(zip(held, rows, shares, strict=True))
         ]
 
-    def _client(self, client: Examples, rows: Indices, share: float, task: Task, key: tuple[int, int]) -> Given:
+    def _client(self, client: Examples, rows: Indices, share: float, task: Task, key: tuple[int, int]) -> GivenLabels:
         if share == 1:
-            return Given(client.y, client.seen, 1.0)
+            return GivenLabels(client.y, client.seen, 1.0)
         if self.problem == "drop_classes":
             return self._drop_classes(client, share, task.classes, key)
         drawn = list(self._draw(client.y.numpy(), rows, share, key))
         y = torch.from_numpy(np.stack([one.mask for one in drawn])) if drawn else client.y
         y = y if client.seen is None else y * client.seen
-        return Given(y, client.seen, _share(sum(one.given for one in drawn), sum(one.true for one in drawn)))
+        return GivenLabels(y, client.seen, _share(sum(one.given for one in drawn), sum(one.true for one in drawn)))
 
-    def _draw(self, masks: Mask, rows: Indices, share: float, key: tuple[int, int]) -> Iterator[Drawn]:
+    def _draw(self, masks: Mask, rows: Indices, share: float, key: tuple[int, int]) -> Iterator[IncompleteMask]:
         seed, client = key
         for mask, row in zip(masks, rows.tolist(), strict=True):
             rng = numpy_generator(seed, "annotation", client, row)
@@ -182,11 +182,11 @@ class IncompleteMasksAnnotation(Annotation):
             else:
                 yield drop_objects(mask, share, self.draw == "exact", self.connectivity, rng)
 
-    def _drop_classes(self, client: Examples, share: float, classes: int, key: tuple[int, int]) -> Given:
+    def _drop_classes(self, client: Examples, share: float, classes: int, key: tuple[int, int]) -> GivenLabels:
         kept = chosen(classes - 1, share, self.draw == "exact", numpy_generator(key[0], "annotation", key[1]))
         table = torch.from_numpy(np.append(True, kept))
         present = [int((client.y == value).flatten(1).any(1).sum()) for value in range(1, classes)]
-        return Given(client.y * table[client.y.long()], client.seen, _share(int(kept @ present), sum(present)))
+        return GivenLabels(client.y * table[client.y.long()], client.seen, _share(int(kept @ present), sum(present)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +203,7 @@ class LabelNoiseAnnotation(Annotation):
     rate: tuple[float, ...] | None = None
     kind: Literal["symmetric", "pairwise"] = "symmetric"
 
-    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[Given]:
+    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[GivenLabels]:
         if self.kind == "pairwise" and task.kind == "multilabel":
             raise refuse("annotation.kind", "symmetric for a multilabel task", self.kind)
         rates = _per_client("annotation.rate", self.rate or (0.2,), len(held))
@@ -216,7 +216,7 @@ class LabelNoiseAnnotation(Annotation):
             for client, own, rate in zip(held, rows, rates, strict=True)
         ]
 
-    def _confuse(self, client: Examples, wrong: Tensor, other: Tensor, task: Task) -> Given:
+    def _confuse(self, client: Examples, wrong: Tensor, other: Tensor, task: Task) -> GivenLabels:
         known = torch.ones_like(wrong) if client.seen is None else client.seen.expand_as(wrong)
         wrong = wrong & known
         if task.kind == "multilabel":
@@ -225,7 +225,7 @@ class LabelNoiseAnnotation(Annotation):
             step = 1 if self.kind == "pairwise" else 1 + (other * (task.classes - 1)).long()
             false = (client.y + step) % task.classes
         y = torch.where(wrong, false, client.y)
-        return Given(y, client.seen, 1.0 - _share(int((y != client.y).sum()), int(known.sum()), empty=0.0))
+        return GivenLabels(y, client.seen, 1.0 - _share(int((y != client.y).sum()), int(known.sum()), empty=0.0))
 
 
 def _per_client(where: str, values: tuple[float, ...], clients: int) -> list[float]:

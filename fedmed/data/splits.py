@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmed.data.examples import TEST, TRAIN, VAL, Indices
-from fedmed.data.strata import units
+from fedmed.data.strata import sampling_units
 from fedmed.errors import refuse
 from fedmed.rng import numpy_generator
 
@@ -63,7 +63,7 @@ def _draw(
 ) -> Indices:
     """Seeded rows of the pool, near `share` of every stratum, whole patients only."""
     kind = np.zeros(len(pool), np.int64) if stratum is None else _codes(stratum[pool])
-    owner = units(None if patient is None else _codes(patient[pool]), kind, np.ones(len(pool), np.bool_))
+    owner = sampling_units(None if patient is None else _codes(patient[pool]), kind, np.ones(len(pool), np.bool_))
     chosen = np.zeros(len(owner.sizes), np.bool_)
     for number, wanted in enumerate(_apportion(share * np.bincount(owner.stratum, owner.sizes), rng)):
         members = rng.permutation(np.flatnonzero(owner.stratum == number))

@@ -12,7 +12,7 @@ from fedmed.data.examples import Indices
 
 
 @dataclass(frozen=True, slots=True)
-class Units:
+class SamplingUnits:
     """Rows that stay together (those of one patient, or single rows).
 
     of_row: (N,) unit of every row. sizes: (U,) rows per unit. stratum: (U,) stratum of most rows of the unit.
@@ -25,12 +25,12 @@ class Units:
     train: NDArray[np.bool_]
 
 
-def units(patient: Indices | None, stratum: Indices, train: NDArray[np.bool_]) -> Units:
+def sampling_units(patient: Indices | None, stratum: Indices, train: NDArray[np.bool_]) -> SamplingUnits:
     """One unit per patient; one per row where patients are unknown."""
     if patient is None:
-        return Units(np.arange(len(train)), np.ones(len(train), np.int64), stratum, train)
+        return SamplingUnits(np.arange(len(train)), np.ones(len(train), np.int64), stratum, train)
     _, first, of_row, sizes = np.unique(patient, return_index=True, return_inverse=True, return_counts=True)
-    return Units(of_row, sizes, _majority(of_row, stratum), train[first])
+    return SamplingUnits(of_row, sizes, _majority(of_row, stratum), train[first])
 
 
 def _majority(unit: Indices, stratum: Indices) -> Indices:

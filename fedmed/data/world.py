@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmed import rng
-from fedmed.data.annotation import Annotation, Given
+from fedmed.data.annotation import Annotation, GivenLabels
 from fedmed.data.examples import TEST, TRAIN, VAL, Dataset, Examples, Indices, Table, name_of
 from fedmed.data.normalise import Normalise, normaliser
-from fedmed.data.partition import Partition, Pool, divide
+from fedmed.data.partition import ImageMetadata, Partition, divide
 from fedmed.data.prepare import prepare, presence
 from fedmed.data.shift import NoneShift, Shift
 from fedmed.data.splits import draw_splits
@@ -46,7 +46,7 @@ class Share:
 class Audit:
     """What is known about one client and never reaches a method.
 
-    shown: how many of its training images show each class in truth (C,). completeness: see `Given`.
+    shown: how many of its training images show each class in truth (C,). completeness: see `GivenLabels`.
     annotated: share of its training entries that are annotated, per finding (C,), or for all classes alike (1,).
     site: the site of all its images, or None.
     """
@@ -161,7 +161,7 @@ def _hold(
     split = _split(table)
     rows = np.flatnonzero((split == TRAIN) | (split == VAL))
     labels = {"multiclass": table.examples.y.numpy(), "multilabel": shown, "segmentation": shown[:, 1:]}[table.task]
-    pool = replace(Pool(labels, split == TRAIN, table.site, table.patient)[rows], split=split)
+    pool = replace(ImageMetadata(labels, split == TRAIN, table.site, table.patient)[rows], split=split)
     parts = [rows[part] for part in divide(partition, pool, clients, seed)]
     seeds = [rng.seed_of(seed, "client test", client) for client in range(len(parts))]
     return [_own_test(table, part, client_test, s) for part, s in zip(parts, seeds, strict=True)], parts
@@ -218,7 +218,7 @@ def _share_out(examples: Examples, held: Sequence[_Held]) -> tuple[list[Share], 
     return shares, whole, examples[start:]
 
 
-def _as_given(share: Share, given: Given) -> Share:
+def _as_given(share: Share, given: GivenLabels) -> Share:
     """The share with the labels that its annotator gave."""
     n = len(share.train)
     seen = given.seen
@@ -233,7 +233,7 @@ def _differ(given: Examples, true: Examples) -> bool:
     return (given.seen is None) != (true.seen is None) or not torch.equal(given.y, true.y)
 
 
-def _audit(held: _Held, share: Share, given: Given, table: Table, shown: NDArray[np.bool_]) -> Audit:
+def _audit(held: _Held, share: Share, given: GivenLabels, table: Table, shown: NDArray[np.bool_]) -> Audit:
     seen = share.train.seen
     if seen is None:
         annotated = np.ones(1)

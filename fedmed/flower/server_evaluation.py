@@ -1,7 +1,7 @@
 """The server's test images, scored batch by batch by whoever has room on a grid of this machine.
 
-The nodes after the clients' hold a batch each (`fedmed.data.held`), and no memory. Tallies are merged in the order of
-the batches, so that every sum has the bits that one process gives it.
+The nodes after the clients' hold a batch each (`fedmed.data.node_data`), and no memory. Tallies are merged in the
+order of the batches, so that every sum has the bits that one process gives it.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from fedmed.config.build import build
 from fedmed.config.stored import check_code, check_values, read_stored
 from fedmed.data.batches import spans
 from fedmed.data.examples import Examples
-from fedmed.data.files import open_npz
-from fedmed.data.pixels import read_pixels
+from fedmed.data.npz.opening import open_npz
+from fedmed.data.npz.pixels import read_pixels
 from fedmed.errors import refuse
 from fedmed.files import replacing, write_atomically
 from fedmed.inference.model_card import read_card

@@ -13,7 +13,7 @@ from fedmed.config.build import build, resolve, settings
 from fedmed.config.experiment import Experiment
 from fedmed.data.augment import Augment, NoneAugment
 from fedmed.data.examples import Examples
-from fedmed.data.held import Held
+from fedmed.data.node_data import NodeData
 from fedmed.data.pooled import pooled
 from fedmed.data.world import World, build_world
 from fedmed.deploy.site_world import server_world
@@ -162,7 +162,7 @@ def _trainer(
         chain=chain,
         task=task,
         training=training,
-        share=Held(world.shares, world.test),
+        share=NodeData(world.shares, world.test),
         normalise=world.normalise,
         seed=chosen.seed,
         channels_last=model.channels_last,

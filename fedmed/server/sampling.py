@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Interval
 
 from fedmed import rng
-from fedmed.data.files import check_regular
+from fedmed.data.npz.opening import check_regular
 from fedmed.errors import Fault, UserError, refuse
 
 DIGITS = 9

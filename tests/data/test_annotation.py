@@ -8,7 +8,7 @@ from torch import Tensor
 from fedmed.data.annotation import (
     Annotation,
     CompleteAnnotation,
-    Given,
+    GivenLabels,
     IncompleteMasksAnnotation,
     LabelNoiseAnnotation,
     MissingLabelsAnnotation,
@@ -50,7 +50,7 @@ def a_world(task: Task, clients: int = 8, count: int = 12) -> tuple[list[Example
     return held, np.split(np.random.default_rng(0).permutation(clients * count), clients)
 
 
-def same(a: list[Given], b: list[Given]) -> bool:
+def same(a: list[GivenLabels], b: list[GivenLabels]) -> bool:
     return all(
         torch.equal(x.y, y.y) and (x.seen is y.seen or torch.equal(x.seen, y.seen))  # type: ignore[arg-type]
         for x, y in zip(a, b, strict=True)
@@ -119,7 +119,7 @@ def test_another_task_is_refused(annotation: Annotation, task: Task) -> None:
         annotation.annotate(*a_world(task), task, 0)
 
 
-def annotators(given: list[Given]) -> np.ndarray:
+def annotators(given: list[GivenLabels]) -> np.ndarray:
     """Which client annotates which finding, (clients, findings); every image of a client alike."""
     seen = [one.seen for one in given if one.seen is not None]
     assert all((mask == mask[:1]).all() for mask in seen)

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from fedmed.data.strata import cut, rows_of, strata, units
+from fedmed.data.strata import cut, rows_of, sampling_units, strata
 
 
 def test_a_patient_belongs_to_the_stratum_of_most_of_its_images() -> None:
     patient = np.array([9, 4, 9, 9, 4, 4, 7, 7])
     stratum = np.array([0, 2, 1, 1, 2, 0, 3, 1])
-    held = units(patient, stratum, patient == 9)
+    held = sampling_units(patient, stratum, patient == 9)
     assert held.sizes.tolist() == [3, 2, 3]  # patients 4, 7, 9
     assert held.stratum.tolist() == [2, 1, 1]
     assert held.train.tolist() == [False, False, True]
@@ -16,7 +16,7 @@ def test_a_patient_belongs_to_the_stratum_of_most_of_its_images() -> None:
 
 def test_without_patients_every_row_is_a_unit() -> None:
     stratum = np.array([2, 0, 1])
-    held = units(None, stratum, stratum > 0)
+    held = sampling_units(None, stratum, stratum > 0)
     assert held.of_row.tolist() == [0, 1, 2]
     assert held.sizes.tolist() == [1, 1, 1]
     assert held.stratum.tolist() == [2, 0, 1]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from fedmed.data import medmnist_table
-from fedmed.data.medmnist_table import MEDMNIST, file_name, url
+from fedmed.data import medmnist_info
+from fedmed.data.medmnist_info import MEDMNIST, file_name, url
 from fedmed.datasets.medmnist import Medmnist
 from fedmed.errors import UserError
 
@@ -17,7 +17,7 @@ def home(tmp_path, monkeypatch):
     """A home folder of the test's own, and a network that always refuses."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(medmnist_table, "RECORD", "http://127.0.0.1:1")
+    monkeypatch.setattr(medmnist_info, "RECORD", "http://127.0.0.1:1")
     return tmp_path / "home"
 
 

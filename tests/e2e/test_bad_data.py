@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedmed.data import medmnist_table
+from fedmed.data import medmnist_info
 
 
 def images(number: int = 40, side: int = 12, **more: Any) -> dict[str, Any]:
@@ -135,21 +135,21 @@ def test_a_changed_medmnist_file_is_refused(refused: Any, shared_data: Path, tmp
     content[len(content) // 2] ^= 1
     (tmp_path / "breastmnist.npz").write_bytes(content)
     (line,) = refused("dataset=medmnist", "dataset.root=.", "clients=2")
-    assert f"breastmnist.npz: expected MD5 {medmnist_table.MEDMNIST['breastmnist'].md5[28]}, got " in line
+    assert f"breastmnist.npz: expected MD5 {medmnist_info.MEDMNIST['breastmnist'].md5[28]}, got " in line
     assert "dataset.verify=false" in line
 
 
 def test_without_a_network_the_file_to_bring_is_named(
     refused: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(medmnist_table, "RECORD", "http://127.0.0.1:1")  # a closed port of this machine
+    monkeypatch.setattr(medmnist_info, "RECORD", "http://127.0.0.1:1")  # a closed port of this machine
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (line,) = refused("dataset=medmnist", "dataset.name=pathmnist", "dataset.root=here")
     target = tmp_path / "here" / "pathmnist.npz"
     for told in (
         "http://127.0.0.1:1/pathmnist.npz",
-        medmnist_table.MEDMNIST["pathmnist"].md5[28],
+        medmnist_info.MEDMNIST["pathmnist"].md5[28],
         "here/pathmnist.npz",
     ):
         assert told in line

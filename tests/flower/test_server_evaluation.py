@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from fedmed.client import Trainer
 from fedmed.data.batches import spans
 from fedmed.data.examples import Examples
-from fedmed.data.held import Held
+from fedmed.data.node_data import NodeData
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.engine.pool import PoolGrid
 from fedmed.engine.worker_factory import WorkerFactory
@@ -56,7 +56,7 @@ def trainer(kind: str, method: Method) -> tuple[Trainer, Examples]:
     made = trainer_of(toy, method)
     given = made.__reduce__()[1][0]
     training = replace(given["training"], metrics=[share_of_labels])
-    return Trainer(**given | {"share": Held(toy.shares, test), "training": training}), test  # type: ignore[arg-type]
+    return Trainer(**given | {"share": NodeData(toy.shares, test), "training": training}), test  # type: ignore[arg-type]
 
 
 def in_process(trainer: Trainer) -> LocalGrid:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedmed.data.masks import drop_objects, objects
+from fedmed.data.incomplete_masks import drop_objects, objects
 from fedmed.rng import generator
 from fedmed.strategies._completeness import (
     components,

@@ -13,7 +13,7 @@ from fedmed.client import Training
 from fedmed.config.experiment import Optimizer
 from fedmed.data.augment import StandardAugment
 from fedmed.data.examples import Examples
-from fedmed.data.masks import drop_objects
+from fedmed.data.incomplete_masks import drop_objects
 from fedmed.method import Batch, Client, Method, chain
 from fedmed.models.net import Net
 from fedmed.strategies.fedavg import FedAvg

@@ -14,7 +14,7 @@ from torch import Tensor
 from fedmed.config.compose import compose
 from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
-from fedmed.data.partition import CountTablePartition, Pool, divide
+from fedmed.data.partition import CountTablePartition, ImageMetadata, divide
 from fedmed.errors import UserError
 from fedmed.method import Method, Report, Server, chain
 from fedmed.metrics import tally
@@ -142,7 +142,7 @@ def test_the_head_of_fednpr_per_alone_stays_and_differs() -> None:
 
 def test_weights_of_fedisic6_are_its_hospitals_shares() -> None:
     rows = torch.arange(8).repeat_interleave(9100).numpy()
-    parts = divide(CountTablePartition(), Pool(rows, rows >= 0), None, 0)
+    parts = divide(CountTablePartition(), ImageMetadata(rows, rows >= 0), None, 0)
     reports = [Report(client=k, examples=len(p), loss=0.0, payload={}, weights={}) for k, p in enumerate(parts)]
     server = Server(round=1, rounds=1, seed=0, clients=tuple(range(6)), shared={}, state={})
     weights = FedNPR().weights(server, reports)

@@ -4,11 +4,10 @@ Names and meanings follow Flower Datasets' partitioners where both have them; he
 images of one patient stay together where patients are known.
 """
 
-from fedmed.data.partition.contract import DEFAULT_CLIENTS, MAX_DRAWS, Partition, Pool, divide
+from fedmed.data.partition.contract import DEFAULT_CLIENTS, MAX_DRAWS, ImageMetadata, Partition, divide
 from fedmed.data.partition.count_table import CountTablePartition
-from fedmed.data.partition.file import FilePartition
+from fedmed.data.partition.file import FilePartition, save
 from fedmed.data.partition.labels import DirichletPartition, PathologicalPartition, ShardPartition
-from fedmed.data.partition.lists import save
 from fedmed.data.partition.site import SitePartition
 from fedmed.data.partition.sizes import IidPartition, QuantityPartition
 
@@ -19,9 +18,9 @@ __all__ = [
     "DirichletPartition",
     "FilePartition",
     "IidPartition",
+    "ImageMetadata",
     "Partition",
     "PathologicalPartition",
-    "Pool",
     "QuantityPartition",
     "ShardPartition",
     "SitePartition",

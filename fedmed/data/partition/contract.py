@@ -22,13 +22,13 @@ MAX_DRAWS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
-    """The rows that clients may hold: training and validation rows.
+class ImageMetadata:
+    """What is known of the images that clients may hold, the training and validation images, without their pixels.
 
     labels: (N,) int64 class per row, or (N, L) bool: findings, or the foreground classes present in the mask.
     train: (N,) which of the rows are training rows.
     site, patient: (N,) int64 per row, or None when unknown.
-    split: TRAIN, VAL, TEST or UNUSED of every row of the dataset, of which the pool's rows are those to train or
+    split: TRAIN, VAL, TEST or UNUSED of every row of the dataset, of which these rows are those to train or
        validate on; None where these are all there are.
     """
 
@@ -41,11 +41,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self.train)
 
-    def __getitem__(self, rows: Indices) -> Pool:
-        """The pool of the chosen rows, as if there were no others."""
+    def __getitem__(self, rows: Indices) -> ImageMetadata:
+        """The metadata of the chosen rows, as if there were no others."""
         site = None if self.site is None else self.site[rows]
         patient = None if self.patient is None else self.patient[rows]
-        return Pool(self.labels[rows], self.train[rows], site, patient)
+        return ImageMetadata(self.labels[rows], self.train[rows], site, patient)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,29 +61,29 @@ class Partition(ABC):
     min_size: Annotated[int, Ge(1)] = 1
     seed: int | None = None
 
-    def number(self, pool: Pool, clients: int | None) -> int:
+    def number(self, images: ImageMetadata, clients: int | None) -> int:
         """How many clients there will be when the user asks for `clients` (None: did not say)."""
         return DEFAULT_CLIENTS if clients is None else clients
 
     @abstractmethod
-    def draw(self, pool: Pool, clients: int, rng: np.random.Generator) -> list[Indices]:
-        """Sorted rows of the pool for each of `clients` clients; UserError where the partition is not defined."""
+    def draw(self, images: ImageMetadata, clients: int, rng: np.random.Generator) -> list[Indices]:
+        """Sorted rows of `images` for each of `clients` clients; UserError where the partition is not defined."""
 
 
-def divide(partition: Partition, pool: Pool, clients: int | None, seed: int) -> list[Indices]:
+def divide(partition: Partition, images: ImageMetadata, clients: int | None, seed: int) -> list[Indices]:
     """Sorted rows of every client, each with at least `partition.min_size` training rows.
 
     clients: how many, or None for what the partition makes of the data. seed: the run's seed.
     Draws again, up to MAX_DRAWS times, while a client is too small (Flower Datasets' rule), then raises UserError.
     """
-    count = partition.number(pool, clients)
-    _check_count(partition, pool, count)
+    count = partition.number(images, clients)
+    _check_count(partition, images, count)
     rng = numpy_generator(seed if partition.seed is None else partition.seed, "partition")
     smallest, holder = -1, 0
     for _ in range(MAX_DRAWS):
         before = rng.bit_generator.state
-        parts = partition.draw(pool, count, rng)
-        sizes = [int(pool.train[part].sum()) for part in parts]
+        parts = partition.draw(images, count, rng)
+        sizes = [int(images.train[part].sum()) for part in parts]
         if min(sizes) >= partition.min_size:
             return parts
         if min(sizes) > smallest:
@@ -101,11 +101,11 @@ def _remedy(partition: Partition) -> str:
     return f"{said[0].upper()}{said[1:]}."
 
 
-def _check_count(partition: Partition, pool: Pool, clients: int) -> None:
+def _check_count(partition: Partition, images: ImageMetadata, clients: int) -> None:
     if clients < 1:
         raise refuse("clients", "at least 1", clients)
-    images = int(pool.train.sum())
-    if clients * partition.min_size > images:
-        most = f"at most {images // partition.min_size}, as there are {images} training images"
+    available = int(images.train.sum())
+    if clients * partition.min_size > available:
+        most = f"at most {available // partition.min_size}, as there are {available} training images"
         fix = f"Use fewer clients{' or lower partition.min_size' if partition.min_size > 1 else ''}."
         raise refuse("clients", f"{most} and partition.min_size is {partition.min_size}", clients, fix)

@@ -14,9 +14,9 @@ from annotated_types import Ge, Gt
 from numpy.typing import NDArray
 
 from fedmed.data.examples import Indices
-from fedmed.data.partition.contract import Partition, Pool
+from fedmed.data.partition.contract import ImageMetadata, Partition
 from fedmed.data.partition.spread import spread
-from fedmed.data.strata import cut, rows_of, strata, units
+from fedmed.data.strata import cut, rows_of, sampling_units, strata
 from fedmed.errors import refuse
 
 
@@ -32,10 +32,10 @@ class DirichletPartition(Partition):
 
     alpha: Annotated[float, Gt(0)] = 0.5
 
-    def draw(self, pool: Pool, clients: int, rng: np.random.Generator) -> list[Indices]:
-        stratum = strata(pool.labels, rare=clients)
+    def draw(self, images: ImageMetadata, clients: int, rng: np.random.Generator) -> list[Indices]:
+        stratum = strata(images.labels, rare=clients)
         shares = rng.dirichlet(np.full(clients, self.alpha), size=int(stratum.max()) + 1)
-        return spread(pool, stratum, shares, rng)
+        return spread(images, stratum, shares, rng)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +49,14 @@ class PathologicalPartition(Partition):
 
     classes_per_client: Annotated[int, Ge(1)] = 2
 
-    def draw(self, pool: Pool, clients: int, rng: np.random.Generator) -> list[Indices]:
-        if pool.labels.ndim != 1:
+    def draw(self, images: ImageMetadata, clients: int, rng: np.random.Generator) -> list[Indices]:
+        if images.labels.ndim != 1:
             raise refuse("partition", "one class per image for pathological", "several", "Choose partition=dirichlet.")
-        stratum = strata(pool.labels, rare=0)
+        stratum = strata(images.labels, rare=0)
         holders = self._holders(int(stratum.max()) + 1, clients, rng)
-        if pool.patient is not None:  # a patient stays together within each class
-            pool = replace(pool, patient=pool.patient * len(holders) + stratum)
-        return spread(pool, stratum, holders / holders.sum(1, keepdims=True), rng)
+        if images.patient is not None:  # a patient stays together within each class
+            images = replace(images, patient=images.patient * len(holders) + stratum)
+        return spread(images, stratum, holders / holders.sum(1, keepdims=True), rng)
 
     def _holders(self, classes: int, clients: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Which client holds which class, (classes, clients) in {0, 1}."""
@@ -80,9 +80,9 @@ class ShardPartition(Partition):
 
     shards_per_client: Annotated[int, Ge(1)] = 2
 
-    def draw(self, pool: Pool, clients: int, rng: np.random.Generator) -> list[Indices]:
+    def draw(self, images: ImageMetadata, clients: int, rng: np.random.Generator) -> list[Indices]:
         count = clients * self.shards_per_client
-        held = units(pool.patient, strata(pool.labels, rare=clients), pool.train)
+        held = sampling_units(images.patient, strata(images.labels, rare=clients), images.train)
         order = np.lexsort((rng.random(len(held.sizes)), held.stratum, held.train))
         group = held.train.astype(np.int64)[order]
         shard = np.empty(len(order), np.int64)

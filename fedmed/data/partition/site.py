@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from fedmed.data.examples import Indices
-from fedmed.data.partition.contract import Partition, Pool
+from fedmed.data.partition.contract import ImageMetadata, Partition
 from fedmed.data.partition.labels import DirichletPartition
 from fedmed.data.partition.sizes import IidPartition
 from fedmed.errors import refuse
@@ -30,22 +30,22 @@ class SitePartition(Partition):
     within: Literal["iid", "dirichlet"] = "iid"
     alpha: Annotated[float, Gt(0)] = 0.5
 
-    def number(self, pool: Pool, clients: int | None) -> int:
-        if pool.site is None:
+    def number(self, images: ImageMetadata, clients: int | None) -> int:
+        if images.site is None:
             raise refuse("partition", "a dataset that knows the site of its images", "none", "Choose partition=iid.")
-        sites = len(np.unique(pool.site))
+        sites = len(np.unique(images.site))
         count = sites * self.clients_per_site
         if clients not in (None, count):
             expected = f"{count} ({sites} sites x partition.clients_per_site={self.clients_per_site})"
             raise refuse("clients", expected, clients, "Leave clients out, or change partition.clients_per_site.")
         return count
 
-    def draw(self, pool: Pool, clients: int, rng: np.random.Generator) -> list[Indices]:
-        sites = [np.flatnonzero(pool.site == site) for site in np.unique(_known(pool.site))]
+    def draw(self, images: ImageMetadata, clients: int, rng: np.random.Generator) -> list[Indices]:
+        sites = [np.flatnonzero(images.site == site) for site in np.unique(_known(images.site))]
         if self.clients_per_site == 1:
             return sites
         inner = DirichletPartition(alpha=self.alpha) if self.within == "dirichlet" else IidPartition()
-        return [rows[part] for rows in sites for part in inner.draw(pool[rows], self.clients_per_site, rng)]
+        return [rows[part] for rows in sites for part in inner.draw(images[rows], self.clients_per_site, rng)]
 
 
 def _known(site: Indices | None) -> Indices:

@@ -12,7 +12,7 @@ import numpy as np
 from annotated_types import Gt
 
 from fedmed.data.examples import Indices
-from fedmed.data.partition.contract import Partition, Pool
+from fedmed.data.partition.contract import ImageMetadata, Partition
 from fedmed.data.partition.spread import one_stratum, spread
 
 
@@ -20,8 +20,8 @@ from fedmed.data.partition.spread import one_stratum, spread
 class IidPartition(Partition):
     """Equally many images for every client, chosen at random."""
 
-    def draw(self, pool: Pool, clients: int, rng: np.random.Generator) -> list[Indices]:
-        return spread(pool, one_stratum(pool), np.full((1, clients), 1 / clients), rng)
+    def draw(self, images: ImageMetadata, clients: int, rng: np.random.Generator) -> list[Indices]:
+        return spread(images, one_stratum(images), np.full((1, clients), 1 / clients), rng)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,5 +35,5 @@ class QuantityPartition(Partition):
 
     alpha: Annotated[float, Gt(0)] = 1.0
 
-    def draw(self, pool: Pool, clients: int, rng: np.random.Generator) -> list[Indices]:
-        return spread(pool, one_stratum(pool), rng.dirichlet(np.full(clients, self.alpha), size=1), rng)
+    def draw(self, images: ImageMetadata, clients: int, rng: np.random.Generator) -> list[Indices]:
+        return spread(images, one_stratum(images), rng.dirichlet(np.full(clients, self.alpha), size=1), rng)

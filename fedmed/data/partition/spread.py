@@ -6,16 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmed.data.examples import Indices
-from fedmed.data.partition.contract import Pool
-from fedmed.data.strata import cut, rows_of, units
+from fedmed.data.partition.contract import ImageMetadata
+from fedmed.data.strata import cut, rows_of, sampling_units
 from fedmed.errors import refuse
 
 
-def spread(pool: Pool, stratum: Indices, shares: NDArray[np.float64], rng: np.random.Generator) -> list[Indices]:
+def spread(
+    images: ImageMetadata, stratum: Indices, shares: NDArray[np.float64], rng: np.random.Generator
+) -> list[Indices]:
     """Divides each stratum by its shares (strata, clients), training and validation rows alike, patients kept whole."""
-    held, clients = units(pool.patient, stratum, pool.train), shares.shape[1]
+    held, clients = sampling_units(images.patient, stratum, images.train), shares.shape[1]
     if clients > len(held.sizes):
-        shared = "images" if pool.patient is None else "patients, whose images stay together"
+        shared = "images" if images.patient is None else "patients, whose images stay together"
         raise refuse("clients", f"at most {len(held.sizes)} to share {len(held.sizes)} {shared}", clients)
     group = held.stratum * 2 + held.train
     order = rng.permutation(len(group))
@@ -25,6 +27,6 @@ def spread(pool: Pool, stratum: Indices, shares: NDArray[np.float64], rng: np.ra
     return rows_of(client[held.of_row], clients)
 
 
-def one_stratum(pool: Pool) -> Indices:
-    """All rows of the pool in one stratum, (N,)."""
-    return np.zeros(len(pool), np.int64)
+def one_stratum(images: ImageMetadata) -> Indices:
+    """All rows in one stratum, (N,)."""
+    return np.zeros(len(images), np.int64)

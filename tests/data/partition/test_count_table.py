@@ -7,22 +7,21 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from fedmed.data.count_tables import FEDISIC6, ICH10, TABLES
-from fedmed.data.partition import CountTablePartition, Pool, divide
-from fedmed.data.partition.count_table import scaled
+from fedmed.data.partition import CountTablePartition, ImageMetadata, divide
+from fedmed.data.partition.count_table import FEDISIC6, ICH10, TABLES, scaled
 from fedmed.errors import UserError
 
 Table = Literal["fedisic6", "ich10"]
 
 
-def pool_of(per_class: list[int], val: int = 0) -> Pool:
+def pool_of(per_class: list[int], val: int = 0) -> ImageMetadata:
     """So many training rows of each class, and `val` validation rows of each."""
     labels = np.arange(len(per_class)).repeat(np.add(per_class, val))
     train = np.concatenate([np.arange(n + val) < n for n in per_class])
-    return Pool(labels, train)
+    return ImageMetadata(labels, train)
 
 
-def counts(pool: Pool, parts: list[np.ndarray], classes: int, *, train: bool = True) -> np.ndarray:
+def counts(pool: ImageMetadata, parts: list[np.ndarray], classes: int, *, train: bool = True) -> np.ndarray:
     chosen = [part[pool.train[part] == train] for part in parts]
     return np.stack([np.bincount(pool.labels[part], minlength=classes) for part in chosen])
 
@@ -80,7 +79,7 @@ def test_the_seed_alone_decides_who_gets_which_image() -> None:
 def test_patients_stay_together() -> None:
     pool = pool_of([300] * 8)
     patient = np.arange(len(pool)) // 3
-    pool = Pool(pool.labels, pool.train, patient=patient)
+    pool = ImageMetadata(pool.labels, pool.train, patient=patient)
     parts = divide(CountTablePartition(), pool, None, 0)
     holders = [set(patient[part].tolist()) for part in parts]
     assert sum(map(len, holders)) == len(set.union(*holders))
@@ -95,10 +94,10 @@ def test_patients_stay_together() -> None:
         (pool_of([300] * 6), None, "expected 8 classes in the data for fedisic6, got 6"),
         (pool_of([300] * 9), None, "expected 8 classes in the data for fedisic6, got 9"),
         (pool_of([300] * 5 + [4] + [300] * 2), None, "class 5 for each of the 5 clients that hold it, got 4 images"),
-        (Pool(np.zeros((90, 8), bool), np.ones(90, bool)), None, "one class per image for fedisic6"),
+        (ImageMetadata(np.zeros((90, 8), bool), np.ones(90, bool)), None, "one class per image for fedisic6"),
     ],
 )
-def test_data_that_do_not_match_the_table_are_refused(pool: Pool, clients: int | None, message: str) -> None:
+def test_data_that_do_not_match_the_table_are_refused(pool: ImageMetadata, clients: int | None, message: str) -> None:
     with pytest.raises(UserError) as error:
         divide(CountTablePartition(), pool, clients, 0)
     assert message in str(error.value)

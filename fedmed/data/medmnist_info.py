@@ -13,7 +13,7 @@ RECORD = "https://zenodo.org/records/10519652/files"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class MedmnistInfo:
     """What is published about one set.
 
     names: one per class or finding, in order of their number.
@@ -47,8 +47,8 @@ ORGANS = (
     "lung-right", "pancreas", "spleen",
 )  # fmt: skip
 
-MEDMNIST: Mapping[str, Facts] = {
-    "pathmnist": Facts(
+MEDMNIST: Mapping[str, MedmnistInfo] = {
+    "pathmnist": MedmnistInfo(
         names=(
             "adipose", "background", "debris", "lymphocytes", "mucus", "smooth muscle", "normal colon mucosa",
             "cancer-associated stroma", "colorectal adenocarcinoma epithelium",
@@ -60,7 +60,7 @@ MEDMNIST: Mapping[str, Facts] = {
             128: "ac42d08fb904d92c244187169d1fd1d9", 224: "2c51a510bcdc9cf8ddb2af93af1eadec",
         },
     ),
-    "chestmnist": Facts(
+    "chestmnist": MedmnistInfo(
         names=(
             "atelectasis", "cardiomegaly", "effusion", "infiltration", "mass", "nodule", "pneumonia", "pneumothorax",
             "consolidation", "edema", "emphysema", "fibrosis", "pleural", "hernia",
@@ -72,7 +72,7 @@ MEDMNIST: Mapping[str, Facts] = {
             128: "db107e5590b27930b62dbaf558aebee3", 224: "45bd33e6f06c3e8cdb481c74a89152aa",
         },
     ),
-    "dermamnist": Facts(
+    "dermamnist": MedmnistInfo(
         names=(
             "actinic keratoses and intraepithelial carcinoma", "basal cell carcinoma", "benign keratosis-like lesions",
             "dermatofibroma", "melanoma", "melanocytic nevi", "vascular lesions",
@@ -85,7 +85,7 @@ MEDMNIST: Mapping[str, Facts] = {
             128: "2defd784463fa5243564e855ed717de1", 224: "8974907d8e169bef5f5b96bc506ae45d",
         },
     ),
-    "octmnist": Facts(
+    "octmnist": MedmnistInfo(
         names=("choroidal neovascularization", "diabetic macular edema", "drusen", "normal"),
         counts=(97477, 10832, 1000),
         md5={
@@ -93,7 +93,7 @@ MEDMNIST: Mapping[str, Facts] = {
             128: "0a97e76651ace45c5d943ee3f65b63ae", 224: "abc493b6d529d5de7569faaef2773ba3",
         },
     ),
-    "pneumoniamnist": Facts(
+    "pneumoniamnist": MedmnistInfo(
         names=("normal", "pneumonia"),
         counts=(4708, 524, 624),
         md5={
@@ -101,7 +101,7 @@ MEDMNIST: Mapping[str, Facts] = {
             128: "05b46931834c231683c68f40c47b2971", 224: "d6a3c71de1b945ea11211b03746c1fe1",
         },
     ),
-    "retinamnist": Facts(
+    "retinamnist": MedmnistInfo(
         names=("0", "1", "2", "3", "4"),
         counts=(1080, 120, 400),
         channels=3,
@@ -110,7 +110,7 @@ MEDMNIST: Mapping[str, Facts] = {
             128: "e48e916a24454daf90583d4e6efb1a18", 224: "eae7e3b6f3fcbda4ae613ebdcbe35348",
         },
     ),
-    "breastmnist": Facts(
+    "breastmnist": MedmnistInfo(
         names=("malignant", "normal, benign"),
         counts=(546, 78, 156),
         md5={
@@ -118,7 +118,7 @@ MEDMNIST: Mapping[str, Facts] = {
             128: "363e4b3f8d712e9b5de15470a2aaadf1", 224: "b56378a6eefa9fed602bb16d192d4c8b",
         },
     ),
-    "bloodmnist": Facts(
+    "bloodmnist": MedmnistInfo(
         names=(
             "basophil", "eosinophil", "erythroblast",
             "immature granulocytes (myelocytes, metamyelocytes and promyelocytes)",
@@ -131,7 +131,7 @@ MEDMNIST: Mapping[str, Facts] = {
             128: "adace1e0ed228fccda1f39692059dd4c", 224: "b718ff6835fcbdb22ba9eacccd7b2601",
         },
     ),
-    "tissuemnist": Facts(
+    "tissuemnist": MedmnistInfo(
         names=(
             "Collecting Duct, Connecting Tubule", "Distal Convoluted Tubule", "Glomerular endothelial cells",
             "Interstitial endothelial cells", "Leukocytes", "Podocytes", "Proximal Tubule Segments",
@@ -143,7 +143,7 @@ MEDMNIST: Mapping[str, Facts] = {
             128: "61b955355d7425a89687b06cca3ce0c2", 224: "b077128c4a949f0a4eb01517f9037b9c",
         },
     ),
-    "organamnist": Facts(
+    "organamnist": MedmnistInfo(
         names=ORGANS,
         counts=(34561, 6491, 17778),
         md5={
@@ -151,7 +151,7 @@ MEDMNIST: Mapping[str, Facts] = {
             128: "eeae80d0a227a8d099027e1b3cfd3b60", 224: "50747347e05c87dd3aaf92c49f9f3170",
         },
     ),
-    "organcmnist": Facts(
+    "organcmnist": MedmnistInfo(
         names=ORGANS,
         counts=(12975, 2392, 8216),
         md5={
@@ -159,7 +159,7 @@ MEDMNIST: Mapping[str, Facts] = {
             128: "773c1f009daa3fe5d9a2a201b2a7ed94", 224: "050f5e875dc056f6768abf94ec9995d1",
         },
     ),
-    "organsmnist": Facts(
+    "organsmnist": MedmnistInfo(
         names=ORGANS,
         counts=(13932, 2452, 8827),
         md5={
@@ -167,7 +167,7 @@ MEDMNIST: Mapping[str, Facts] = {
             128: "ded0c5fa01a95dc4978b956f613e9b8e", 224: "b354719e553fbbb2513d5533f52a4cb1",
         },
     ),
-    "organmnist3d": Facts(
+    "organmnist3d": MedmnistInfo(
         names=(
             "liver", "kidney-right", "kidney-left", "femur-right", "femur-left", "bladder", "heart", "lung-right",
             "lung-left", "spleen", "pancreas",
@@ -176,31 +176,31 @@ MEDMNIST: Mapping[str, Facts] = {
         volumes=True,
         md5={28: "a0c5a1ff56af4f155c46d46fbb45a2fe", 64: "58a2205adf14a9d0a189cb06dc78bf10"},
     ),
-    "nodulemnist3d": Facts(
+    "nodulemnist3d": MedmnistInfo(
         names=("benign", "malignant"),
         counts=(1158, 165, 310),
         volumes=True,
         md5={28: "8755a7e9e05a4d9ce80a24c3e7a256f3", 64: "c47c5b7d457bf6332200d2ea6d64ecd8"},
     ),
-    "adrenalmnist3d": Facts(
+    "adrenalmnist3d": MedmnistInfo(
         names=("normal", "hyperplasia"),
         counts=(1188, 98, 298),
         volumes=True,
         md5={28: "bbd3c5a5576322bc4cdfea780653b1ce", 64: "17721accfe9fb005146a47d33bc54b2f"},
     ),
-    "fracturemnist3d": Facts(
+    "fracturemnist3d": MedmnistInfo(
         names=("buckle rib fracture", "nondisplaced rib fracture", "displaced rib fracture"),
         counts=(1027, 103, 240),
         volumes=True,
         md5={28: "6aa7b0143a6b42da40027a9dda61302f", 64: "f01d7e6316aedf4210da0da5b7437b42"},
     ),
-    "vesselmnist3d": Facts(
+    "vesselmnist3d": MedmnistInfo(
         names=("vessel", "aneurysm"),
         counts=(1335, 191, 382),
         volumes=True,
         md5={28: "b41fd4f7e7e2feedddb201585ecafa1b", 64: "6bb274a8846e1097066dcd64e2c4520f"},
     ),
-    "synapsemnist3d": Facts(
+    "synapsemnist3d": MedmnistInfo(
         names=("inhibitory synapse", "excitatory synapse"),
         counts=(1230, 177, 352),
         volumes=True,

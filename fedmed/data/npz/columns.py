@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmed.data.archive import Archive
 from fedmed.data.examples import Indices
-from fedmed.data.layouts import Part
-from fedmed.data.values import (
+from fedmed.data.npz.archive import NpzArchive
+from fedmed.data.npz.layouts import ArrayGroup
+from fedmed.data.npz.values import (
     Array,
     Reading,
     ask,
@@ -26,7 +26,7 @@ from fedmed.data.values import (
 )
 
 
-class Masks(NamedTuple):
+class LoadedMasks(NamedTuple):
     """Masks (N, H, W) uint8, which rows have one (N,) (None: all), the number of mask values, and their names."""
 
     y: NDArray[np.uint8]
@@ -36,14 +36,14 @@ class Masks(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
-    """The parts of one open file, read column by column over all parts.
+class NpzColumns:
+    """The columns of one open file (labels, masks, sites, ...), each read over all groups of arrays.
 
     rows: number of images of each part.
     """
 
-    archive: Archive
-    parts: Sequence[Part]
+    archive: NpzArchive
+    parts: Sequence[ArrayGroup]
     rows: Sequence[int]
 
     def has(self, column: str) -> bool:
@@ -97,8 +97,8 @@ class Columns:
             found.append((key, flat))
         return self._together(found)
 
-    def masks(self, size: tuple[int, int], reading: Reading) -> Masks:
-        """The masks of all images; reading: as for `fedmed.data.values.classes_of`, and 0/255 becomes 0/1."""
+    def masks(self, size: tuple[int, int], reading: Reading) -> LoadedMasks:
+        """The masks of all images; reading: as for `fedmed.data.npz.values.classes_of`, and 0/255 becomes 0/1."""
         given = self._has_mask()
         arrays, start = [], 0
         for key, array in self.read("masks"):
@@ -118,7 +118,7 @@ class Columns:
             start += rows
         if not names and found[-1] == 255:
             masks //= 255
-        return Masks(masks, given, len(names) or max(2, int(masks.max()) + 1), names)
+        return LoadedMasks(masks, given, len(names) or max(2, int(masks.max()) + 1), names)
 
     def _together(self, arrays: Sequence[tuple[str, Array]]) -> Array:
         """The arrays of all parts as one; raises UserError where some are text and others are numbers."""

@@ -1,4 +1,4 @@
-"""Who holds what in a simulation: clients their shares, and the server its test images, in the batches it scores."""
+"""What each node of a simulation holds: clients their shares, and the nodes after them the server's test images."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from fedmed.data.world import Share
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What a number holds: those of clients their share, those after them the server's test images, a batch each."""
+class NodeData:
+    """Node number -> data: the first nodes are the clients, with their share; those after them have test batches."""
 
     shares: Sequence[Share]
     test: Examples

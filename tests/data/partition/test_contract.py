@@ -9,9 +9,9 @@ from fedmed.data.partition import (
     DirichletPartition,
     FilePartition,
     IidPartition,
+    ImageMetadata,
     Partition,
     PathologicalPartition,
-    Pool,
     QuantityPartition,
     ShardPartition,
     SitePartition,
@@ -30,12 +30,12 @@ EVERY = (
 )
 
 
-def a_pool(seed: int, *, findings: int = 0, patients: bool = False) -> Pool:
+def a_pool(seed: int, *, findings: int = 0, patients: bool = False) -> ImageMetadata:
     rng = np.random.default_rng(seed)
     rows = int(rng.integers(300, 900))
     labels = rng.random((rows, findings)) < 0.2 if findings else rng.integers(0, 5, rows)
     patient = rng.integers(0, rows // 4, rows) if patients else None
-    return Pool(labels, rng.random(rows) < 0.8, rng.integers(0, 3, rows), patient)
+    return ImageMetadata(labels, rng.random(rows) < 0.8, rng.integers(0, 3, rows), patient)
 
 
 def sizes(parts: list[np.ndarray]) -> list[int]:
@@ -96,7 +96,7 @@ def test_iid_sizes_differ_by_at_most_one_training_row() -> None:
 
 
 def test_the_smaller_alpha_the_more_skewed_the_labels() -> None:
-    pool = Pool(np.arange(4000) % 4, np.ones(4000, bool))
+    pool = ImageMetadata(np.arange(4000) % 4, np.ones(4000, bool))
 
     def distance(alpha: float) -> float:
         parts = divide(DirichletPartition(alpha=alpha), pool, 8, 0)
@@ -108,7 +108,7 @@ def test_the_smaller_alpha_the_more_skewed_the_labels() -> None:
 
 
 def test_dirichlet_shares_have_the_spread_of_their_distribution() -> None:
-    pool = Pool(np.arange(200_000) % 200, np.ones(200_000, bool))
+    pool = ImageMetadata(np.arange(200_000) % 200, np.ones(200_000, bool))
     parts = divide(DirichletPartition(alpha=0.5), pool, 4, 0)
     share = np.stack([np.bincount(pool.labels[part], minlength=200) for part in parts]) / 1000
     # Dir(a, ..., a) over K clients: mean 1/K, variance (K-1) / (K^2 (K a + 1))
@@ -118,7 +118,7 @@ def test_dirichlet_shares_have_the_spread_of_their_distribution() -> None:
 
 def test_dirichlet_divides_training_and_validation_rows_alike() -> None:
     rows = np.arange(20_000)
-    pool = Pool(rows % 2, rows % 4 < 2)
+    pool = ImageMetadata(rows % 2, rows % 4 < 2)
     for part in divide(DirichletPartition(), pool, 5, 0):
         assert pool.train[part].sum() == pytest.approx((~pool.train[part]).sum(), abs=4)
 
@@ -126,12 +126,12 @@ def test_dirichlet_divides_training_and_validation_rows_alike() -> None:
 def test_dirichlet_over_sets_of_findings_merges_rare_sets_into_their_rarest_finding() -> None:
     common = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]], bool).repeat([300, 100, 200], axis=0)
     rare = np.array([[1, 1, 0]], bool).repeat(3, axis=0)  # fewer than clients: joins finding 1
-    pool = Pool(np.concatenate([common, rare]), np.ones(603, bool))
-    together = Pool(np.array([0, 1, 2, 1]).repeat([300, 100, 200, 3]), pool.train)
+    pool = ImageMetadata(np.concatenate([common, rare]), np.ones(603, bool))
+    together = ImageMetadata(np.array([0, 1, 2, 1]).repeat([300, 100, 200, 3]), pool.train)
     classes = divide(DirichletPartition(), together, 5, 0)
     sets = divide(DirichletPartition(), pool, 5, 0)
     group = np.array([1, 2, 0, 2]).repeat([300, 100, 200, 3])  # sets are numbered by their binary code
-    renumbered = divide(DirichletPartition(), Pool(group, pool.train), 5, 0)
+    renumbered = divide(DirichletPartition(), ImageMetadata(group, pool.train), 5, 0)
     assert same(sets, renumbered)
     assert not same(sets, classes)
 
@@ -147,14 +147,14 @@ def test_pathological_gives_few_classes_and_equally_many_holders(clients: int, m
 
 
 def test_shards_hold_few_labels_each() -> None:
-    pool = Pool(np.arange(1000) % 10, np.ones(1000, bool))
+    pool = ImageMetadata(np.arange(1000) % 10, np.ones(1000, bool))
     parts = divide(ShardPartition(shards_per_client=2), pool, 10, 0)
     assert sizes(parts) == [100] * 10
     assert all(len(np.unique(pool.labels[part])) <= 4 for part in parts)
 
 
 def test_quantity_skews_sizes_and_not_labels() -> None:
-    pool = Pool(np.arange(8000) % 2, np.ones(8000, bool))
+    pool = ImageMetadata(np.arange(8000) % 2, np.ones(8000, bool))
     parts = divide(QuantityPartition(alpha=0.5, min_size=100), pool, 6, 0)
     assert max(sizes(parts)) > 4 * min(sizes(parts))
     assert all(pool.labels[part].mean() == pytest.approx(0.5, abs=0.15) for part in parts)
@@ -230,11 +230,11 @@ def test_what_cannot_be_is_refused(partition: Partition, clients: int, message: 
 def test_what_the_data_do_not_allow_is_refused() -> None:
     labels = np.zeros((50, 2), bool)
     with pytest.raises(UserError, match="Choose partition=dirichlet"):
-        divide(PathologicalPartition(), Pool(labels, np.ones(50, bool)), 2, 0)
+        divide(PathologicalPartition(), ImageMetadata(labels, np.ones(50, bool)), 2, 0)
     with pytest.raises(UserError, match="Choose partition=iid"):
-        divide(SitePartition(), Pool(labels, np.ones(50, bool)), None, 0)
+        divide(SitePartition(), ImageMetadata(labels, np.ones(50, bool)), None, 0)
     with pytest.raises(UserError, match="at most 3 to share 3 patients"):
-        divide(IidPartition(), Pool(labels, np.ones(50, bool), patient=np.arange(50) % 3), 4, 0)
+        divide(IidPartition(), ImageMetadata(labels, np.ones(50, bool), patient=np.arange(50) % 3), 4, 0)
 
 
 class Counting(IidPartition):
@@ -243,7 +243,7 @@ class Counting(IidPartition):
     draws = 0
     random = True
 
-    def draw(self, pool: Pool, clients: int, rng: np.random.Generator) -> list[np.ndarray]:
+    def draw(self, pool: ImageMetadata, clients: int, rng: np.random.Generator) -> list[np.ndarray]:
         type(self).draws += 1
         if self.random:
             rng.random()
@@ -254,14 +254,14 @@ class Counting(IidPartition):
 def test_too_small_a_client_is_named_after_all_draws(monkeypatch: pytest.MonkeyPatch, random: bool, draws: int) -> None:
     monkeypatch.setattr(Counting, "draws", 0)
     monkeypatch.setattr(Counting, "random", random)
-    pool = Pool(np.zeros(40, np.int64), np.ones(40, bool))
+    pool = ImageMetadata(np.zeros(40, np.int64), np.ones(40, bool))
     with pytest.raises(UserError, match="at least 5 training images at each of 2 clients, got 1 at client 1"):
         divide(Counting(min_size=5), pool, 2, 0)
     assert Counting.draws == draws
 
 
 def test_draws_again_until_every_client_has_enough() -> None:
-    pool = Pool(np.arange(300) % 3, np.arange(300) % 5 > 0)
+    pool = ImageMetadata(np.arange(300) % 3, np.arange(300) % 5 > 0)
     for seed in range(5):
         parts = divide(DirichletPartition(alpha=0.3, min_size=10), pool, 6, seed)
         assert min(int(pool.train[part].sum()) for part in parts) >= 10

@@ -8,17 +8,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmed.data.columns import Columns
 from fedmed.data.examples import TRAIN, Indices
-from fedmed.data.layouts import SPLITS
-from fedmed.data.values import written
+from fedmed.data.npz.columns import NpzColumns
+from fedmed.data.npz.layouts import SPLITS
+from fedmed.data.npz.values import written
 from fedmed.errors import near
 
 RESERVED = ("mean", "worst", "spread")
 """Names under which metrics over all sites are kept, so that no site may have them."""
 
 
-def splits_of(columns: Columns) -> NDArray[np.int8] | None:
+def splits_of(columns: NpzColumns) -> NDArray[np.int8] | None:
     """TRAIN, VAL or TEST per row (N,), or None where the file does not say; UserError without a training row."""
     named = [part.split for part in columns.parts if part.split is not None]
     if named:
@@ -33,7 +33,7 @@ def splits_of(columns: Columns) -> NDArray[np.int8] | None:
     return split
 
 
-def sites_of(columns: Columns) -> tuple[Indices | None, tuple[str, ...]]:
+def sites_of(columns: NpzColumns) -> tuple[Indices | None, tuple[str, ...]]:
     """Site number per row (N,) with the names of the sites; None where the file does not say."""
     names = tuple(part.site for part in columns.parts if part.site is not None)
     key = "sites"
@@ -49,7 +49,7 @@ def sites_of(columns: Columns) -> tuple[Indices | None, tuple[str, ...]]:
 
 
 def patients_of(
-    columns: Columns, site: Indices | None, reading: Literal["auto", "shared", "separate"]
+    columns: NpzColumns, site: Indices | None, reading: Literal["auto", "shared", "separate"]
 ) -> Indices | None:
     """Patient number per row (N,), or None where the file does not say.
 
@@ -81,7 +81,7 @@ def _twice(own: Indices, patient: Indices) -> str:
     return f"{int((places > 1).sum())} of {len(places)} that recur in another one"
 
 
-def _written_splits(columns: Columns) -> NDArray[np.int8]:
+def _written_splits(columns: NpzColumns) -> NDArray[np.int8]:
     values, key = columns.joined("splits"), columns.parts[0].keys["splits"]
     expected = "0 (train), 1 (val) or 2 (test) per image, or these words"
     found = np.unique(values)

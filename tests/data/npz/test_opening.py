@@ -4,7 +4,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from fedmed.data.files import open_npz
+from fedmed.data.npz.opening import open_npz
 from fedmed.errors import UserError
 
 

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmed.data.archive import Archive
+from fedmed.data.npz.archive import NpzArchive
 
 Array = NDArray[Any]
 
 
-def read_pixels(archive: Archive, key: str) -> Array:
+def read_pixels(archive: NpzArchive, key: str) -> Array:
     """The images of one array (N, C, H, W), uint8 or float32; raises UserError as `pixels` does."""
     return pixels(archive, key, archive.read(key))
 
 
-def pixels(archive: Archive, key: str, array: Array) -> Array:
+def pixels(archive: NpzArchive, key: str, array: Array) -> Array:
     """Images (N, H, W), (N, H, W, 1) or (N, H, W, 3) as (N, C, H, W), uint8 or float32.
 
     Raises UserError where they are of another shape or type, empty, or not finite.
@@ -48,7 +48,7 @@ def _as_images(shape: tuple[int, ...]) -> str:
     return "Images are (N, H, W), or (N, H, W, C) with 1 or 3 channels last."
 
 
-def _finite(archive: Archive, key: str, array: Array) -> Array:
+def _finite(archive: NpzArchive, key: str, array: Array) -> Array:
     with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is refused for it
         images = array.astype(np.float32)
     good = np.isfinite(images).reshape(len(images), -1).all(1)
@@ -59,7 +59,7 @@ def _finite(archive: Archive, key: str, array: Array) -> Array:
     return images
 
 
-def stack(archive: Archive, arrays: Sequence[tuple[str, Array]]) -> Array:
+def stack(archive: NpzArchive, arrays: Sequence[tuple[str, Array]]) -> Array:
     """Images of all parts (N, C, H, W), contiguous; raises UserError where parts differ in size, channels or type."""
     key, first = arrays[0]
     for other, images in arrays[1:]:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmed.data.archive import Archive
+from fedmed.data.npz.archive import NpzArchive
 from fedmed.errors import UserError
 
 Array = NDArray[Any]
@@ -20,7 +20,7 @@ SHOWN = 6
 """Values that an error names before it only counts."""
 
 
-class Classes(NamedTuple):
+class ClassLabels(NamedTuple):
     """Classes (shape of the values, int64), how many there are, and their names where the values are names."""
 
     y: NDArray[np.int64]
@@ -28,7 +28,7 @@ class Classes(NamedTuple):
     names: tuple[str, ...]
 
 
-def classes_of(archive: Archive, key: str, values: Array, reading: Reading) -> Classes:
+def classes_of(archive: NpzArchive, key: str, values: Array, reading: Reading) -> ClassLabels:
     """The class of every label; raises UserError where labels are no class numbers, or might not be.
 
     reading: numbers (of classes, from 0 to the largest), codes (the values that occur are the classes, in sorted
@@ -41,7 +41,7 @@ def classes_of(archive: Archive, key: str, values: Array, reading: Reading) -> C
         check_known(archive, key, values, "label")
         found, codes = np.unique(values, return_inverse=True)
         at_least_two(archive, key, found)
-        return Classes(codes.reshape(values.shape).astype(np.int64), len(found), named(found))
+        return ClassLabels(codes.reshape(values.shape).astype(np.int64), len(found), named(found))
     found = np.unique(whole_numbers(archive, key, values))
     if reading == "auto":
         at_least_two(archive, key, found)
@@ -49,10 +49,10 @@ def classes_of(archive: Archive, key: str, values: Array, reading: Reading) -> C
             raise ask(archive, key, found, f"{int(found[-1]) + 1} classes from 0 to {int(found[-1])}")
     if found[-1] >= MOST:
         raise archive.fault(key, f"class numbers below {MOST}", written(found[-1]), "See dataset.values.")
-    return Classes(values.astype(np.int64), max(2, int(found[-1]) + 1), ())
+    return ClassLabels(values.astype(np.int64), max(2, int(found[-1]) + 1), ())
 
 
-def findings_of(archive: Archive, key: str, values: Array) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+def findings_of(archive: NpzArchive, key: str, values: Array) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
     """Findings (N, L) in {0, 1}, and which are annotated (None: all); NaN and -1 say that nobody knows.
 
     Raises UserError for other values, and where nothing at all is annotated.
@@ -85,7 +85,7 @@ def doubtful(found: Array) -> bool:
     return last > 1 and (int(found[0]) != 0 or 2 * (last - len(found) + 1) >= last)
 
 
-def ask(archive: Archive, key: str, found: Array, numbers: str) -> UserError:
+def ask(archive: NpzArchive, key: str, found: Array, numbers: str) -> UserError:
     """The UserError that states both readings of the values, and what chooses; numbers: the first reading."""
     never = int(found[-1]) + 1 - len(found)
     fix = (
@@ -95,14 +95,14 @@ def ask(archive: Archive, key: str, found: Array, numbers: str) -> UserError:
     return archive.fault(key, "values that number the classes from 0", listed(found), fix)
 
 
-def at_least_two(archive: Archive, key: str, found: Array) -> None:
+def at_least_two(archive: NpzArchive, key: str, found: Array) -> None:
     """Refuses values (those that occur, ascending) among which there is nothing to tell apart."""
     if len(found) == 1 and written(found[0]) != "1":
         only = "only zeros" if written(found[0]) == "0" else f"only {written(found[0])}"
         raise archive.fault(key, "at least two classes", only, "There is nothing to learn.")
 
 
-def whole_numbers(archive: Archive, key: str, array: Array) -> Array:
+def whole_numbers(archive: NpzArchive, key: str, array: Array) -> Array:
     """The array itself; raises UserError where it holds anything but whole numbers from 0."""
     if array.dtype.kind not in "buif":
         raise archive.fault(key, "whole numbers", f"values of type {array.dtype}", "Number the classes 0, 1, 2, ...")
@@ -119,7 +119,7 @@ def whole_numbers(archive: Archive, key: str, array: Array) -> Array:
     return array
 
 
-def check_known(archive: Archive, key: str, values: Array, what: str) -> None:
+def check_known(archive: NpzArchive, key: str, values: Array, what: str) -> None:
     """Refuses values that are neither numbers nor text, and those that are missing: NaN and empty text."""
     if values.dtype.kind not in "buifSUM":
         raise archive.fault(key, f"a {what} per image, as number or text", f"values of type {values.dtype}")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
-from fedmed.data.masks import chosen, drop_objects, erode, move, objects
+from fedmed.data.incomplete_masks import chosen, drop_objects, erode, move, objects
 
 NUCLEI = Path(__file__).resolve().parents[2] / "../shared/data/nuclei/nuclei_128.npz"
 

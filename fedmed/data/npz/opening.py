@@ -10,7 +10,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from zipfile import is_zipfile
 
-from fedmed.data.archive import AGAIN, CONVERT, Archive, open_archive
+from fedmed.data.npz.archive import AGAIN, CONVERT, NpzArchive, open_archive
 from fedmed.errors import refuse
 
 KINDS: tuple[tuple[int, bytes, str], ...] = (
@@ -64,7 +64,7 @@ def check_regular(path: Path, option: str, expected: str, suffix: str) -> None:
 
 
 @contextmanager
-def open_npz(path: Path, option: str, expected: str = "an npz file") -> Iterator[Archive]:
+def open_npz(path: Path, option: str, expected: str = "an npz file") -> Iterator[NpzArchive]:
     """Opens an npz file for reading; raises UserError where it is missing, not readable, damaged or no npz file.
 
     option: what the user set to name it, such as `dataset.path`. expected: what should lie there.

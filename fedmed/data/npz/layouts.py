@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from fedmed.data.archive import Archive
 from fedmed.data.examples import TEST, TRAIN, VAL
+from fedmed.data.npz.archive import NpzArchive
 from fedmed.errors import UserError, refuse
 
 SPLITS: Mapping[str, int] = {"train": TRAIN, "val": VAL, "test": TEST}
@@ -23,8 +23,8 @@ LAYOUTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Arrays that belong together row by row.
+class ArrayGroup:
+    """Arrays of one file that belong together row by row: the images of a split or site, and what is known of them.
 
     keys: the name of each column's array, among `COLUMNS`.
     split: TRAIN, VAL or TEST for all rows; None where the names do not say.
@@ -36,7 +36,7 @@ class Part:
     site: str | None = None
 
 
-def parts_of(archive: Archive) -> tuple[Part, ...]:
+def array_groups(archive: NpzArchive) -> tuple[ArrayGroup, ...]:
     """The parts of a file, in the order in which they were written; raises UserError where its names fit no layout."""
     prefixes = [key.removesuffix("images") for key in archive.keys if key == "images" or key.endswith("_images")]
     names = [prefix[:-1] for prefix in prefixes]
@@ -52,16 +52,16 @@ def parts_of(archive: Archive) -> tuple[Part, ...]:
     return parts
 
 
-def _part(archive: Archive, prefix: str) -> Part:
+def _part(archive: NpzArchive, prefix: str) -> ArrayGroup:
     name = prefix[:-1]
     split = SPLITS.get(name)
     site = name if name and split is None else None
     told = {"splits": split is not None, "sites": site is not None}  # by the name of the part already
     columns = [column for column in COLUMNS if prefix + column in archive.keys and not told.get(column)]
-    return Part({column: prefix + column for column in columns}, split, site)
+    return ArrayGroup({column: prefix + column for column in columns}, split, site)
 
 
-def _refuse_strays(archive: Archive, parts: Iterable[Part]) -> None:
+def _refuse_strays(archive: NpzArchive, parts: Iterable[ArrayGroup]) -> None:
     """Refuses arrays that look meant for fedmed but belong to no part; other extra arrays are harmless."""
     known = {key for part in parts for key in part.keys.values()}
     for key in archive.keys:
@@ -73,6 +73,6 @@ def _refuse_strays(archive: Archive, parts: Iterable[Part]) -> None:
             raise archive.fault(key, "a known name", "one that is not", f"Did you mean {close[0]}?")
 
 
-def _wrong_keys(archive: Archive, expected: str) -> UserError:
+def _wrong_keys(archive: NpzArchive, expected: str) -> UserError:
     got = ", ".join(archive.keys) or "no array at all"
     return refuse(f"{archive.option}: {archive.path}", expected, got, "Rename the arrays.")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from fedmed.data.memory import available
+from fedmed.data.npz.memory import available
 from fedmed.errors import UserError, refuse
 
 AGAIN = "Copy or download the file again, or write it anew with numpy.savez_compressed."
@@ -21,8 +21,8 @@ CONVERT = "Store images and labels as arrays: numpy.savez_compressed('images.npz
 LARGER = "Store fewer or smaller images (uint8 takes a quarter of float32), or use a machine with more memory."
 
 
-class Header(NamedTuple):
-    """What an array says about itself."""
+class ArrayHeader(NamedTuple):
+    """The header of an array in an npz file: its shape, order and type."""
 
     shape: tuple[int, ...]
     fortran: bool
@@ -30,7 +30,7 @@ class Header(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
+class NpzArchive:
     """An open npz file.
 
     path: where it lies.
@@ -96,19 +96,19 @@ class Archive:
         return self.fault(key, "an intact array", f"a damaged one ({why})", AGAIN)
 
 
-def open_archive(path: Path, option: str) -> Archive:
+def open_archive(path: Path, option: str) -> NpzArchive:
     """The archive at a path; raises whatever zipfile does."""
     file = ZipFile(path)
-    return Archive(path, option, file, tuple(name.removesuffix(".npy") for name in file.namelist()))
+    return NpzArchive(path, option, file, tuple(name.removesuffix(".npy") for name in file.namelist()))
 
 
-def _header(stream: IO[bytes]) -> Header:
+def _header(stream: IO[bytes]) -> ArrayHeader:
     """Shape, order and type of the array that follows; raises whatever a damaged header makes numpy raise."""
     version = npy.read_magic(stream)
     if version == (1, 0):
-        return Header(*npy.read_array_header_1_0(stream))
+        return ArrayHeader(*npy.read_array_header_1_0(stream))
     if version == (2, 0):
-        return Header(*npy.read_array_header_2_0(stream))
+        return ArrayHeader(*npy.read_array_header_2_0(stream))
     raise ValueError(f"version {version} of the npy format")
 
 

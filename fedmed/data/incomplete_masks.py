@@ -17,8 +17,8 @@ Mask = NDArray[Any]
 """(H, W) class per pixel, 0 the background."""
 
 
-class Drawn(NamedTuple):
-    """A drawn mask, how many objects or pixels of the truth it holds, and how many the truth has."""
+class IncompleteMask(NamedTuple):
+    """A mask (H, W) as it was drawn, how many objects or pixels of the truth it holds, and how many the truth has."""
 
     mask: Mask
     given: int
@@ -35,14 +35,14 @@ def chosen(count: int, share: float, exact: bool, rng: np.random.Generator) -> N
     return rng.permutation(count) < max(1, floor(share * count + 0.5))
 
 
-def drop_objects(mask: Mask, share: float, exact: bool, connectivity: int, rng: np.random.Generator) -> Drawn:
+def drop_objects(mask: Mask, share: float, exact: bool, connectivity: int, rng: np.random.Generator) -> IncompleteMask:
     """Keeps a share of the connected objects; the others become background."""
     label, count = objects(mask, connectivity)
     kept = chosen(count, share, exact, rng)
-    return Drawn(mask * np.append(False, kept)[label], int(kept.sum()), count)
+    return IncompleteMask(mask * np.append(False, kept)[label], int(kept.sum()), count)
 
 
-def erode(mask: Mask, share: float, connectivity: int, rng: np.random.Generator) -> Drawn:
+def erode(mask: Mask, share: float, connectivity: int, rng: np.random.Generator) -> IncompleteMask:
     """Shrinks every object from its boundary until `share` of its pixels, and at least one, remain."""
     label, count = objects(mask, connectivity)
     inside = np.flatnonzero(label)
@@ -55,10 +55,10 @@ def erode(mask: Mask, share: float, connectivity: int, rng: np.random.Generator)
     drawn = np.zeros(mask.size, mask.dtype)
     left = inside[order[rank < keep[owner[order]]]]
     drawn[left] = mask.ravel()[left]
-    return Drawn(drawn.reshape(mask.shape), len(left), len(inside))
+    return IncompleteMask(drawn.reshape(mask.shape), len(left), len(inside))
 
 
-def move(mask: Mask, share: float, rng: np.random.Generator) -> Drawn:
+def move(mask: Mask, share: float, rng: np.random.Generator) -> IncompleteMask:
     """Moves the boundaries by a smooth random field, just so far that about `share` of the foreground stays covered."""
     from scipy.ndimage import gaussian_filter
 
@@ -73,7 +73,7 @@ def move(mask: Mask, share: float, rng: np.random.Generator) -> Drawn:
         held = _overlap(mask, _displaced(mask, field * middle))
         near, far = (middle, far) if held > share * true else (near, middle)
     drawn = _displaced(mask, field * near)
-    return Drawn(drawn, _overlap(mask, drawn), true)
+    return IncompleteMask(drawn, _overlap(mask, drawn), true)
 
 
 def objects(mask: Mask, connectivity: int) -> tuple[Indices, int]:
