@@ -24,7 +24,7 @@ from fedmed.data.partition import DirichletPartition, IidPartition, ImageMetadat
 from fedmed.metrics import tally
 from fedmed.report import page
 from fedmed.tasks import MultiClass
-from tests.report.test_large import hundred
+from tests.report.test_page_size import hundred
 
 
 def main() -> None:

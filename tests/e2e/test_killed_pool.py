@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.run.test_killed import OPTIONS, ROOT, RUN, done, fedmed
+from tests.e2e.test_killed_runs import OPTIONS, ROOT, RUN, done, fedmed
 from tests.run.traces import leftovers, trace
 
 LOSS = '''\
