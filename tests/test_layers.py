@@ -12,7 +12,7 @@ from tools.imports import Graph, graph, modules
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "offline", "heap", "child", "files", "formatting"}),
+    frozenset({"errors", "offline", "heap", "workers", "files", "formatting"}),
     frozenset({"config", "rng", "devices", "checks"}),
     frozenset({"metric_direction", "tasks", "models", "optimizers", "compression"}),
     frozenset({"metrics"}),

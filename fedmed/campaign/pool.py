@@ -1,19 +1,17 @@
-"""A crew of workers: hands runs out, hears how they come along, and replaces a worker that dies."""
+"""A pool of worker processes for whole runs: hands runs out, hears how they come along, replaces a worker that dies."""
 
 from __future__ import annotations
 
-import os
-import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from multiprocessing import connection
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from fedmed.campaign.grid import PlannedRun
-from fedmed.campaign.worker import RunEnded, RunMessage, RunProgress, RunRequest, RunWorker
+from fedmed.campaign.worker import RunEnded, RunMessage, RunProgress, RunRequest, start_worker
 from fedmed.devices import device_of
+from fedmed.workers import Death, Supervisor, Worker
+from fedmed.workers.cores import workers_for
 
 DEATHS = 3
 """How many workers may die of the same run before it counts as failed."""
@@ -23,8 +21,7 @@ def fitting(configs: Sequence[Mapping[Any, Any]]) -> int:
     """How many workers keep every core busy with runs of these configs; one where a GPU trains, for its memory."""
     if any(device_of(config["device"]).type != "cpu" for config in configs):
         return 1
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return max(1, cores // max((config["torch_threads"] for config in configs), default=1))
+    return workers_for(max((config["torch_threads"] for config in configs), default=1))
 
 
 class WorkerDied(NamedTuple):
@@ -36,28 +33,26 @@ class WorkerDied(NamedTuple):
 class RunEvent(NamedTuple):
     """What has come of a run, so many seconds after it was handed out."""
 
-    job: PlannedRun
-    word: RunMessage | WorkerDied
+    run: PlannedRun
+    message: RunMessage | WorkerDied
     seconds: float
 
 
-@dataclass(slots=True)
-class BusyWorker:
-    """A run that a worker is at. since: when it was handed out, by the monotonic clock."""
+@dataclass(slots=True, eq=False)
+class RunWorker(Worker[PlannedRun]):
+    """A worker that does one run at a time. progress: how far that is."""
 
-    job: PlannedRun
-    since: float = field(default_factory=time.monotonic)
-    at: RunProgress = field(default_factory=lambda: RunProgress(0, 0))
+    progress: RunProgress = RunProgress(0, 0)  # noqa: RUF009  (immutable)
 
     @property
-    def seconds(self) -> float:
-        """How long it has been under way."""
-        return time.monotonic() - self.since
+    def run(self) -> PlannedRun:
+        """The run that it is at; there must be one."""
+        return self.tasks[0]
 
     @property
     def share(self) -> float:
-        """Which part of it is done."""
-        return self.at.done / self.at.rounds if self.at.rounds else 0.0
+        """Which part of the run is done (0 to 1)."""
+        return self.progress.done / self.progress.rounds if self.progress.rounds else 0.0
 
 
 class RunPool:
@@ -65,25 +60,30 @@ class RunPool:
 
     def __init__(self, workers: int) -> None:
         self.size = workers
-        self.desks: dict[RunWorker, BusyWorker] = {}
-        self._idle: list[RunWorker] = []
-        self._deaths: dict[str, int] = {}
+        self._supervisor = Supervisor[RunWorker](key=lambda run: run.key)
+
+    @property
+    def busy(self) -> list[RunWorker]:
+        """The workers that are at a run."""
+        return self._supervisor.busy
 
     @property
     def free(self) -> bool:
         """Whether there is somebody for another run."""
-        return len(self.desks) < self.size
+        return len(self.busy) < self.size
 
-    def give(self, job: PlannedRun) -> None:
+    def give(self, run: PlannedRun) -> None:
         """Hands out a run; there must be somebody free."""
-        worker = self._idle.pop() if self._idle else RunWorker()
-        self.desks[worker] = BusyWorker(job)
-        worker.ask(RunRequest(dict(job.config), job.directory))
+        worker = next((worker for worker in self._supervisor.workers if not worker.tasks), None)
+        if worker is None:
+            worker = RunWorker(start_worker())
+            self._supervisor.workers.append(worker)
+        worker.progress = RunProgress(0, 0)
+        worker.give(run, RunRequest(dict(run.config), run.directory))
 
-    def hear(self, seconds: float) -> list[RunEvent]:
+    def receive(self, seconds: float) -> list[RunEvent]:
         """What has come of the runs under way; waits so many seconds for something."""
-        ready = connection.wait([worker.line for worker in self.desks], seconds)
-        return [self._hear(worker) for worker in list(self.desks) if worker.line in ready]
+        return [self._event(worker, message) for worker, message in self._supervisor.receive(seconds)]
 
     def __enter__(self) -> Self:
         return self
@@ -91,31 +91,23 @@ class RunPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        workers = [*self.desks, *self._idle]
-        for worker in workers:
-            worker.dismiss(now=worker in self.desks)
-        for worker in workers:
-            worker.leave()
-        self.desks, self._idle = {}, []
+        self._supervisor.stop()
 
-    def _hear(self, worker: RunWorker) -> RunEvent:
-        desk = self.desks[worker]
-        try:
-            word = worker.hear()
-        except EOFError:
-            return RunEvent(desk.job, self._bury(worker), desk.seconds)
-        if isinstance(word, RunProgress):
-            desk.at = word
-        if isinstance(word, RunEnded):
-            self._idle.append(worker)
-            del self.desks[worker]
-        return RunEvent(desk.job, word, desk.seconds)
+    def _event(self, worker: RunWorker, message: RunMessage | Death) -> RunEvent:
+        run, seconds = worker.run, worker.seconds
+        if isinstance(message, Death):
+            self._supervisor.workers.remove(worker)
+            return RunEvent(run, _again(message), seconds)
+        if isinstance(message, RunProgress):
+            worker.progress = message
+        if isinstance(message, RunEnded):
+            worker.finish(run)
+        return RunEvent(run, message, seconds)
 
-    def _bury(self, worker: RunWorker) -> WorkerDied | RunEnded:
-        """Takes a dead worker off its desk; what is to become of its run."""
-        job, how = self.desks.pop(worker).job, worker.end()
-        self._deaths[job.key] = deaths = self._deaths.get(job.key, 0) + 1
-        if deaths < DEATHS:
-            return WorkerDied(how)
-        fix = "If memory ran out, ask for fewer --workers or lower batch_size."
-        return RunEnded(f"{deaths} worker processes died of it; the last was {how}. {fix}")
+
+def _again(death: Death) -> WorkerDied | RunEnded:
+    """What is to become of a run whose worker has died: it is done again, but for the last of DEATHS times."""
+    if death.deaths < DEATHS:
+        return WorkerDied(death.how)
+    fix = "If memory ran out, ask for fewer --workers or lower batch_size."
+    return RunEnded(f"{death.deaths} worker processes died of it; the last was {death.how}. {fix}")

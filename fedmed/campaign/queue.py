@@ -27,15 +27,15 @@ class RunQueue:
 
     def take(self) -> PlannedRun:
         """The run to do next."""
-        job = max(self.waiting, key=self._urgency)  # the first of equals
-        self.waiting.remove(job)
-        self.begun.add(job.kind)
-        return job
+        run = max(self.waiting, key=self._urgency)  # the first of equals
+        self.waiting.remove(run)
+        self.begun.add(run.kind)
+        return run
 
-    def back(self, job: PlannedRun) -> None:
+    def back(self, run: PlannedRun) -> None:
         """A run that was broken off is the next to be done."""
-        self.waiting.insert(0, job)
-        self.begun.discard(job.kind)
+        self.waiting.insert(0, run)
+        self.begun.discard(run.kind)
 
     def expected(self, kind: str) -> float | None:
         """Seconds that a run of the kind takes, of all kinds where it is not known; None while nothing is."""
@@ -47,7 +47,7 @@ class RunQueue:
 
         running: kind, seconds so far and share that is done (0 to 1), of each run under way.
         """
-        waiting = [self.expected(job.kind) for job in self.waiting]
+        waiting = [self.expected(run.kind) for run in self.waiting]
         under_way = [self._rest(*each) for each in running]
         known = [each for each in (*waiting, *under_way) if each is not None]
         if not known or len(known) < len(waiting) + len(under_way):
@@ -60,5 +60,5 @@ class RunQueue:
             return None if expected is None else max(expected - spent, 0.0)
         return spent / share - spent
 
-    def _urgency(self, job: PlannedRun) -> tuple[bool, float]:
-        return job.kind not in self.begun and not self.seconds.get(job.kind), self.expected(job.kind) or 0.0
+    def _urgency(self, run: PlannedRun) -> tuple[bool, float]:
+        return run.kind not in self.begun and not self.seconds.get(run.kind), self.expected(run.kind) or 0.0

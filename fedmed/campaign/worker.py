@@ -1,4 +1,4 @@
-"""A worker: a process of its own that does whole runs one after another, and its handle in the process that shares out.
+"""What a worker process of a campaign does: whole runs, one after another.
 
 Unlike a worker of `engine=pool`, which trains clients of one run, it holds nothing between runs but imported code, so
 that one that dies takes with it only the rounds of one run since its last checkpoint.
@@ -6,27 +6,23 @@ that one that dies takes with it only the rounds of one run since its last check
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from fedmed.child import be_a_child
 from fedmed.errors import UserError, refuse_file
 from fedmed.files import about, without_links
 from fedmed.rundir.rounds import Row
 from fedmed.terminal.progress import ProgressMeter, RunDisplay
-
-PATIENCE = 0.2
-"""Seconds that a worker which is told to stop has before it is made to."""
+from fedmed.workers import WorkerProcess
+from fedmed.workers.child import received, send
 
 
 class RunRequest(NamedTuple):
@@ -60,51 +56,12 @@ RunMessage = RunProgress | RunWarning | RunEnded
 """What a worker says about the run that it is doing."""
 
 
-class RunWorker:
-    """The handle of a worker process, which starts when it is made and is ready a second or two later."""
-
-    def __init__(self) -> None:
-        context: Any = _context()
-        self.line, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_serve, args=(theirs,), name="fedmed run")
-        self.process.start()
-        theirs.close()
-
-    def ask(self, asked: RunRequest) -> None:
-        """Hands over a run; that the worker has died is found out when its word is awaited."""
-        with suppress(OSError):
-            self.line.send(asked)
-
-    def hear(self) -> RunMessage:
-        """The next word; raises `EOFError` where the worker has died."""
-        try:
-            word: RunMessage = self.line.recv()
-        except OSError as error:
-            raise EOFError from error
-        return word
-
-    def end(self) -> str:
-        """Waits for a worker that has died; how it ended."""
-        self.process.join()
-        self.line.close()
-        code = self.process.exitcode or 0
-        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"gone with exit code {code}"
-
-    def dismiss(self, *, now: bool) -> None:
-        """Tells it to end, in the middle of a run if `now`; `leave` waits for it."""
-        if now:
-            self.process.terminate()
-        self.line.close()
-
-    def leave(self) -> None:
-        """Waits until a dismissed worker is gone, and makes it go where it takes its time."""
-        self.process.join(PATIENCE)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
+def start_worker() -> WorkerProcess:
+    """Starts a worker process, which is ready a second or two later."""
+    return WorkerProcess(_context(), _serve, daemon=False, name="fedmed run")  # a run may start a pool of its own
 
 
-def expect() -> None:
+def prepare_workers() -> None:
     """Says that workers will be needed soon: they have less to import then, while this process does something else."""
     if sys.platform == "linux":
         from multiprocessing import forkserver
@@ -129,39 +86,27 @@ def log_of(directory: Path) -> Path:
     return directory.with_name(f"{directory.name}.log")
 
 
-def _serve(line: Connection) -> None:
-    """A worker's life: run after run, until it is dismissed or the process that shares out has gone."""
-    be_a_child()
-    while True:
-        try:
-            asked = line.recv()
-        except (EOFError, OSError):
-            return
-        _say(line, _do(asked, line))
+def _serve(connection: Connection) -> None:
+    """A worker's life: run after run, until it is told to end or the process that hands them out has gone."""
+    for request in received(connection):
+        send(connection, _do(request, connection))
 
 
-def _say(line: Connection, word: RunMessage) -> None:
-    try:
-        line.send(word)
-    except OSError:  # nobody hears it any more
-        os._exit(1)
-
-
-def _do(asked: RunRequest, line: Connection) -> RunEnded:
+def _do(request: RunRequest, connection: Connection) -> RunEnded:
     """Does a run, or goes on with it; what it prints goes to its log, which stays only where it failed."""
-    path = log_of(asked.directory)
+    path = log_of(request.directory)
     try:
         with _log(path) as log:
-            if (ended := _logged(asked, line, log)).error is None:
+            if (ended := _logged(request, connection, log)).error is None:
                 path.unlink(missing_ok=True)
             return ended
     except OSError as error:  # of the log itself: a full disk, a folder that is read-only
         return RunEnded(str(refuse_file(error) or error))
 
 
-def _logged(asked: RunRequest, line: Connection, log: TextIO) -> RunEnded:
+def _logged(request: RunRequest, connection: Connection, log: TextIO) -> RunEnded:
     try:
-        _run(asked, _Relay(line))
+        _run(request, _Relay(connection))
     except Exception as error:
         fault = refuse_file(error) if isinstance(error, OSError) else error if isinstance(error, UserError) else None
         if fault is None:
@@ -172,35 +117,35 @@ def _logged(asked: RunRequest, line: Connection, log: TextIO) -> RunEnded:
     return RunEnded()
 
 
-def _run(asked: RunRequest, show: RunDisplay) -> None:
+def _run(request: RunRequest, show: RunDisplay) -> None:
     from omegaconf import OmegaConf
 
     from fedmed.config.stored import code_of
     from fedmed.run import resume, run
 
-    config = OmegaConf.create(asked.config)
-    if (asked.directory / "run.json").is_file():
-        resume(asked.directory, overrides=[], show=show, trusted=code_of(config))
+    config = OmegaConf.create(request.config)
+    if (request.directory / "run.json").is_file():
+        resume(request.directory, overrides=[], show=show, trusted=code_of(config))
     else:
-        run(config, asked.directory, show=show)
+        run(config, request.directory, show=show)
 
 
 class _Relay(RunDisplay):
     """Passes on what a run shows."""
 
-    def __init__(self, line: Connection) -> None:
-        self._line, self._meter = line, ProgressMeter(0, 0, "")
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._meter = connection, ProgressMeter(0, 0, "")
 
     def start(self, *, rounds: int, done: int, metric: str) -> None:
         self._meter = ProgressMeter(rounds, done, metric)
-        _say(self._line, RunProgress(done, rounds))
+        send(self._connection, RunProgress(done, rounds))
 
     def round(self, row: Row) -> None:
         self._meter.add(row)
-        _say(self._line, RunProgress(self._meter.done, self._meter.rounds, self._meter.value))
+        send(self._connection, RunProgress(self._meter.done, self._meter.rounds, self._meter.value))
 
     def warn(self, text: str) -> None:
-        _say(self._line, RunWarning(text))
+        send(self._connection, RunWarning(text))
 
 
 @contextmanager

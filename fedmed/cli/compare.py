@@ -87,9 +87,9 @@ def _parser() -> Parser:
 
 
 def _compare(given: Namespace) -> int:
-    from fedmed.campaign.worker import expect
+    from fedmed.campaign.worker import prepare_workers
 
-    expect()
+    prepare_workers()
     from fedmed.campaign.execution import execute
     from fedmed.campaign.grid import grid
     from fedmed.campaign.judge import higher_is_better

@@ -50,9 +50,9 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_intermixed_args(arguments)
     if find_spec("optuna") is None:
         raise refuse("tune", "the package optuna", "no such package", "Install it: pip install optuna.")
-    from fedmed.campaign.worker import expect
+    from fedmed.campaign.worker import prepare_workers
 
-    expect()
+    prepare_workers()
     from fedmed.campaign.pool import RunPool
     from fedmed.tuning.plan import read
     from fedmed.tuning.tune import Tuner
@@ -61,8 +61,8 @@ def main(arguments: list[str]) -> int:
     folder = given.out or Path(os.environ.get("FEDMED_RUNS", "runs")) / tuning.name
     under_way = Tuner(tuning, folder, _say)
     try:
-        with RunPool(given.workers or tuning.workers) as crew:
-            found = under_way.go(crew)
+        with RunPool(given.workers or tuning.workers) as pool:
+            found = under_way.go(pool)
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on.", file=sys.stderr)
         return 130

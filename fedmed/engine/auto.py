@@ -21,9 +21,9 @@ from fedmed.client import Trainer
 from fedmed.devices import spread
 from fedmed.engine.base import Engine, Workload
 from fedmed.engine.inprocess import InprocessEngine
-from fedmed.engine.local import cores
 from fedmed.engine.pool import PoolEngine
 from fedmed.flower import LocalGrid
+from fedmed.workers.cores import workers_for
 
 PAYS = {"fork": 2.0, "spawn": 60.0}
 """Seconds of training from which workers pay, by how they begin: what they save must be several times their start."""
@@ -56,7 +56,7 @@ class AutoEngine(Engine):
 def _places(trainer: Trainer) -> int:
     """How many clients can train side by side on what the machine has."""
     if trainer.device.type == "cpu":
-        return max(1, cores() // torch.get_num_threads())
+        return workers_for(torch.get_num_threads())
     devices = len(spread(trainer.device))
     return devices * PoolEngine().workers_per_gpu if devices > 1 else 1
 

@@ -14,12 +14,13 @@ from flwr.app import Message
 from fedmed.client import Trainer
 from fedmed.devices import spread
 from fedmed.engine.base import Engine
-from fedmed.engine.local import NodeGrid, cores, error_reply
+from fedmed.engine.local import NodeGrid, error_reply
 from fedmed.engine.scheduler import ClientScheduler
 from fedmed.engine.worker_factory import WorkerFactory
 from fedmed.errors import refuse
 from fedmed.flower import ClientFailure, LocalGrid
 from fedmed.flower.records import owned
+from fedmed.workers.cores import workers_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,33 +43,33 @@ class PoolEngine(Engine):
         if sys.platform == "win32":
             raise refuse("engine", "Linux or macOS for worker processes", "Windows", "Use engine=inprocess.")
         threads, device = torch.get_num_threads(), trainer.device
-        most = max(1, cores() // threads) if device.type == "cpu" else len(spread(device)) * self.workers_per_gpu
+        most = workers_for(threads) if device.type == "cpu" else len(spread(device)) * self.workers_per_gpu
         workers = self.workers or most
-        hiring = WorkerFactory(trainer, clients=clients, threads=threads, start=self.start)
-        return PoolGrid(hiring, clients, min(workers, clients))
+        factory = WorkerFactory(trainer, clients=clients, threads=threads, start=self.start)
+        return PoolGrid(factory, clients, min(workers, clients))
 
 
 class PoolGrid(NodeGrid):
     """Nodes whose messages worker processes answer; the contexts stay here, and states travel with the messages."""
 
-    def __init__(self, hiring: WorkerFactory, clients: int, workers: int) -> None:
+    def __init__(self, factory: WorkerFactory, clients: int, workers: int) -> None:
         super().__init__(clients)
-        self._crew = ClientScheduler(hiring, workers, self.contexts)
+        self._scheduler = ClientScheduler(factory, workers, self.contexts)
 
     def close(self) -> None:
-        self._crew.close()
+        self._scheduler.close()
 
     def stream(self, messages: Iterable[Message]) -> Iterator[Message | ClientFailure]:
-        for done in self._crew.work(messages, self.client_timeout):
-            if done.error is not None:
-                yield ClientFailure(done.message, done.error)
+        for completed in self._scheduler.replies(messages, self.client_timeout):
+            if completed.error is not None:
+                yield ClientFailure(completed.message, completed.error)
             else:
-                yield Message(done.content, reply_to=done.message)
+                yield Message(completed.content, reply_to=completed.message)
 
     def answers(self, messages: Sequence[Message]) -> list[Message]:
         return [
-            error_reply(done.message, done.error)
-            if done.error is not None
-            else Message(owned(done.content), reply_to=done.message)
-            for done in self._crew.work(messages)
+            error_reply(completed.message, completed.error)
+            if completed.error is not None
+            else Message(owned(completed.content), reply_to=completed.message)
+            for completed in self._scheduler.replies(messages)
         ]

@@ -17,10 +17,11 @@ from flwr.clientapp import ClientApp
 from fedmed.client import Trainer
 from fedmed.engine.base import Engine
 from fedmed.engine.contexts import fresh_context
-from fedmed.engine.local import NodeGrid, cores, error_reply
+from fedmed.engine.local import NodeGrid, error_reply
 from fedmed.errors import refuse
 from fedmed.flower import ClientFailure, LocalGrid, app_of
 from fedmed.flower.records import owned
+from fedmed.workers.cores import workers_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class ThreadsEngine(Engine):
         if trainer.net_draws():
             fix = "All threads draw from torch's one generator: use engine=pool, or set model.dropout=0."
             raise refuse("engine", "a net that draws no random numbers in training for threads", "dropout", fix)
-        workers = min(self.workers or max(1, cores() // torch.get_num_threads()), clients)
+        workers = min(self.workers or workers_for(torch.get_num_threads()), clients)
         return ThreadGrid([app_of(trainer.replica()) for _ in range(workers)], clients)
 
 

@@ -1,29 +1,23 @@
-"""A worker: a process of its own that runs clients' messages one after another, and its handle in the run's process.
+"""What a worker process of the pool does: it runs clients' messages one after another.
 
-What crosses the line between them is small: who is asked and where in shared memory the tensors lie. A worker keeps
-nothing of a client: a client's state comes with the task and goes back with the answer.
+What crosses the line between it and the run's process is small: who is asked, and where in shared memory the tensors
+lie. A worker keeps nothing of a client: a client's state comes with the task and goes back with the result.
 """
 
 from __future__ import annotations
 
 import pickle
-import signal
 import traceback
 import warnings
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from flwr.app import Context, Message, Metadata, RecordDict
 from flwr.clientapp import ClientApp
 
-from fedmed.child import be_a_child
 from fedmed.client import Trainer
 from fedmed.config.build import import_files, imported_files
 from fedmed.devices import PROCESSOR
@@ -31,13 +25,11 @@ from fedmed.engine.contexts import fresh_context
 from fedmed.engine.shared_memory import RecordLayout, SharedMemoryBlock
 from fedmed.flower import app_of, identify
 from fedmed.heap import keep_freed_memory
-
-PATIENCE = 0.2
-"""Seconds that a worker which is told to stop has before it is made to."""
+from fedmed.workers.child import received, send, send_pickled
 
 
 class ForwardedWarning(NamedTuple):
-    """A warning, as `warnings.warn_explicit` takes it."""
+    """A warning of a worker's, as `warnings.warn_explicit` takes it."""
 
     message: Warning | str
     category: type[Warning]
@@ -46,22 +38,22 @@ class ForwardedWarning(NamedTuple):
 
 
 class ClientTask(NamedTuple):
-    """A message for one client. content: (which broadcast arena, its number, what lies there)."""
+    """A message for one client.
 
-    slot: int
+    buffers: number of the task's buffers among the worker's. content: number of the broadcast block, how many contents
+    it has held, and the layout of this one. state: layout of the client's state.
+    """
+
+    buffers: int
     metadata: Metadata
     content: tuple[int, int, RecordLayout]
     state: RecordLayout
 
 
 class WorkerReply(NamedTuple):
-    """What a worker answers about one client.
+    """What came of a task. error: what the client's app raised, instead of content and state; warned: its warnings."""
 
-    content, state: where the reply and the client's state lie in the slot. error: what the client's app raised instead
-    of them. warned: the warnings it gave.
-    """
-
-    slot: int
+    buffers: int
     content: RecordLayout = ()
     state: RecordLayout = ()
     error: Exception | None = None
@@ -70,7 +62,11 @@ class WorkerReply(NamedTuple):
 
 @dataclass(slots=True)
 class TaskBuffers:
-    """Room for one task in flight: what it brings and what it gives."""
+    """The shared memory of one task in flight. state: of the client before; content: of its reply; memory: state after.
+
+    The state after has a block of its own: while it is written, tensors in it may still lie in the block of the state
+    before, where the client has left them as they were.
+    """
 
     state: SharedMemoryBlock = field(default_factory=SharedMemoryBlock)
     content: SharedMemoryBlock = field(default_factory=SharedMemoryBlock)
@@ -79,13 +75,17 @@ class TaskBuffers:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
-    """What a worker works with. device: where it trains; sharers: how many workers there are on it."""
+    """What a worker process is started with.
+
+    clients: how many nodes there are. threads: of torch. broadcasts: blocks that hold what many messages carry.
+    buffers: of its tasks. device: where it trains; sharers: how many workers there are on it.
+    """
 
     trainer: Trainer | SharedTrainer
     clients: int
     threads: int
     broadcasts: tuple[SharedMemoryBlock, ...]
-    slots: tuple[TaskBuffers, ...]
+    buffers: tuple[TaskBuffers, ...]
     device: torch.device = PROCESSOR
     sharers: int = 1
 
@@ -97,135 +97,94 @@ class WorkerSetup:
 
 @dataclass(frozen=True, slots=True)
 class SharedTrainer:
-    """A trainer for processes that inherit nothing; they share its images.
+    """A trainer for processes that inherit nothing: all of them map its images, none has a copy.
 
-    files: the users' files that it needs. pickled: all but the tensors, which lie in the arena.
+    files: the users' files that it needs. pickled: all but the tensors, which lie in the block.
     """
 
     files: list[Path]
-    arena: SharedMemoryBlock
+    block: SharedMemoryBlock
     pickled: bytes
 
     @classmethod
     def of(cls, trainer: Trainer) -> SharedTrainer:
         """Copies the trainer's tensors into shared memory."""
-        arena = SharedMemoryBlock()
-        return cls(imported_files(), arena, arena.dump(trainer))
+        block = SharedMemoryBlock()
+        return cls(imported_files(), block, block.dump(trainer))
 
     def open(self) -> Trainer:
         import_files(self.files)
-        trainer: Trainer = self.arena.load(self.pickled)
+        trainer: Trainer = self.block.load(self.pickled)
         return trainer
 
 
-class ClientWorker:
-    """The handle of a worker process."""
-
-    def __init__(self, kit: WorkerSetup, method: str) -> None:
-        context: Any = get_context(method)
-        self.kit = kit
-        self.line, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_serve, args=(kit, theirs), daemon=True, name="fedmed")
-        self.process.start()
-        theirs.close()
-
-    def ready(self) -> bool:
-        """Waits until the worker is ready; whether it can train. Raises `EOFError` where it died instead."""
-        return bool(self.line.recv())
-
-    def send(self, task: ClientTask | None) -> None:
-        """Hands over a task, or None to end; that a worker has died is found out when its answer is awaited."""
-        with suppress(OSError):
-            self.line.send_bytes(pickle.dumps(task))
-
-    def receive(self) -> WorkerReply:
-        """The next answer; raises `EOFError` where the worker has died."""
-        try:
-            answer: WorkerReply = pickle.loads(self.line.recv_bytes())
-        except OSError as error:
-            raise EOFError from error
-        return answer
-
-    def end(self) -> str:
-        """Waits for a worker that has died; how it ended."""
-        self.process.join()
-        code = self.process.exitcode or 0
-        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"gone with exit code {code}"
-
-    def stop(self) -> None:
-        """Ends the process, in the middle of a client if need be."""
-        self.process.join(PATIENCE)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-        self.line.close()
-
-
-def answered(workers: Iterable[ClientWorker], within: float | None = None) -> list[ClientWorker]:
-    """The workers that have answered or died; waits for the first, or so many seconds."""
-    lines = {worker.line: worker for worker in workers}
-    return [lines[line] for line in connection.wait(list(lines), within)]
-
-
-def _serve(kit: WorkerSetup, line: Connection) -> None:
-    """A worker's life: task after task, until it is told to end or the run's process has gone."""
-    be_a_child()
+def serve(connection: Connection, setup: WorkerSetup) -> None:
+    """A worker's life: says whether it can train, then runs task after task until it is told to end."""
     identify()
     keep_freed_memory()
-    trainer = kit.open()
-    torch.set_num_threads(kit.threads)
-    line.send(_can_train())
-    served = _Served(app_of(trainer), kit)
-    with suppress(EOFError, OSError):
-        while (task := pickle.loads(line.recv_bytes())) is not None:
-            line.send_bytes(served.answer(task))
+    trainer = setup.open()
+    torch.set_num_threads(setup.threads)
+    send(connection, _can_train())
+    clients = _Clients(app_of(trainer), setup)
+    for task in received(connection):
+        send_pickled(connection, clients.run(task))
 
 
-class _Served:
-    """What a worker keeps between tasks: the app, and what was last broadcast."""
+class _Clients:
+    """Runs the clients' app, and keeps between tasks only what was last broadcast."""
 
-    def __init__(self, app: ClientApp, kit: WorkerSetup) -> None:
-        self._app, self._kit = app, kit
+    def __init__(self, app: ClientApp, setup: WorkerSetup) -> None:
+        self._app, self._setup = app, setup
         self._contents: dict[int, tuple[int, RecordDict]] = {}
 
-    def answer(self, task: ClientTask) -> bytes:
-        """The pickled answer to a task."""
+    def run(self, task: ClientTask) -> bytes:
+        """The pickled result of a task; pickled here, so that one which cannot be sent is an error of the client's."""
         try:
             return pickle.dumps(self._run(task))
         except Exception as error:
-            return _pickled(WorkerReply(task.slot, error=error))
+            return _pickled_error(WorkerReply(task.buffers, error=error))
 
     def _run(self, task: ClientTask) -> WorkerReply:
-        slot = self._kit.slots[task.slot]
-        context: Context = fresh_context(task.metadata.dst_node_id, self._kit.clients, slot.state.read(task.state))
+        buffers = self._setup.buffers[task.buffers]
+        context: Context = fresh_context(task.metadata.dst_node_id, self._setup.clients, buffers.state.read(task.state))
         message = Message(self._content(*task.content), metadata=task.metadata)  # type: ignore[call-overload]
         with warnings.catch_warnings(record=True) as caught:
             content = self._app(message, context).content
         warned = tuple(ForwardedWarning(w.message, w.category, w.filename, w.lineno) for w in caught)
-        return WorkerReply(task.slot, slot.content.write(content), slot.memory.write(context.state), None, warned)
+        return WorkerReply(
+            task.buffers, buffers.content.write(content), buffers.memory.write(context.state), None, warned
+        )
 
-    def _content(self, arena: int, number: int, blueprint: RecordLayout) -> RecordDict:
-        if self._contents.get(arena, (0,))[0] != number:
-            self._contents[arena] = number, self._kit.broadcasts[arena].read(blueprint)
-        return self._contents[arena][1]
+    def _content(self, block: int, number: int, layout: RecordLayout) -> RecordDict:
+        """The content of a broadcast block, the same object for every client that gets it.
+
+        The number tells a content from an earlier one of the same layout, which lay in the very same place.
+        """
+        if self._contents.get(block, (0,))[0] != number:
+            self._contents[block] = number, self._setup.broadcasts[block].read(layout)
+        return self._contents[block][1]
 
 
-def _pickled(answer: WorkerReply) -> bytes:
-    """A failed answer; the exception keeps the worker's traceback as a note, and its text where it cannot be sent."""
-    error = answer.error
+def _pickled_error(result: WorkerReply) -> bytes:
+    """A failed result; the exception keeps the worker's traceback as a note, and its text where it cannot be sent."""
+    error = result.error
     assert error is not None
     error.add_note("In the worker:\n" + "".join(traceback.format_tb(error.__traceback__)))
     try:
-        pickle.loads(pickled := pickle.dumps(answer))
+        pickle.loads(pickled := pickle.dumps(result))
     except Exception:
         plain = RuntimeError(f"{type(error).__name__}: {error}")
         plain.__notes__ = error.__notes__
-        return pickle.dumps(answer._replace(error=plain))
+        return pickle.dumps(result._replace(error=plain))
     return pickled
 
 
 def _can_train() -> bool:
-    """Whether torch can differentiate here: not in a process forked from one in which it already has."""
+    """Whether torch can differentiate here.
+
+    Not in a process that was forked from one in which it already has: the threads of the autograd engine do not live
+    on in the fork, and torch refuses to wait for threads that are not there.
+    """
     try:
         torch.ones(1, requires_grad=True).sum().backward()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""How workers come to be: forked where torch allows it, else spawned."""
+"""How the pool's worker processes are started: forked where torch allows it, else spawned."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle
 from math import ceil
+from multiprocessing import get_context
 
 from fedmed.client import Trainer
 from fedmed.devices import spread
 from fedmed.engine.shared_memory import SharedMemoryBlock
-from fedmed.engine.worker import ClientWorker, SharedTrainer, TaskBuffers, WorkerSetup
+from fedmed.engine.worker import SharedTrainer, TaskBuffers, WorkerSetup, serve
 from fedmed.errors import refuse
+from fedmed.workers import WorkerProcess
 
-Slots = tuple[TaskBuffers, ...]
+Started = tuple[WorkerSetup, WorkerProcess]
 
 
 class WorkerFactory:
-    """Makes workers for one trainer.
+    """Starts workers for one trainer.
 
     clients: how many nodes there are. threads: of torch in each worker. start: fork, spawn or auto.
     Forking takes no time and copies nothing, but a process that has trained or used several threads cannot.
@@ -31,42 +33,45 @@ class WorkerFactory:
             raise refuse("engine.start", "spawn, or auto, on a GPU, which no forked process can use", start)
         forks = sys.platform == "linux" and threads == 1 and trainer.device.type == "cpu"
         self._methods = {"auto": ["fork", "spawn"] if forks else ["spawn"]}.get(start, [start])
-        self._parcel: SharedTrainer | None = None
+        self._shared_trainer: SharedTrainer | None = None
 
-    def all(self, slots: Sequence[Slots], broadcasts: tuple[SharedMemoryBlock, ...]) -> list[ClientWorker]:
-        """A worker for each entry of `slots`, ready; `UserError` where they cannot be started as asked."""
-        sharers = ceil(len(slots) / len(self._devices))
-        kits = [
+    def start_all(
+        self, buffers: Sequence[tuple[TaskBuffers, ...]], broadcasts: tuple[SharedMemoryBlock, ...]
+    ) -> list[Started]:
+        """A worker for each entry of `buffers`, ready; `UserError` where they cannot be started as asked."""
+        sharers = ceil(len(buffers) / len(self._devices))
+        setups = [
             WorkerSetup(self._trainer, self._clients, self._threads, broadcasts, own, device, sharers)
-            for own, device in zip(slots, cycle(self._devices), strict=False)
+            for own, device in zip(buffers, cycle(self._devices), strict=False)
         ]
         for method in self._methods:
-            workers = [self._worker(kit, method) for kit in kits]
-            if _ready(workers):
-                return workers
+            processes = [self._start(setup, method) for setup in setups]
+            if _ready(processes):
+                return list(zip(setups, processes, strict=True))
         fix = "Set engine.start=spawn, or auto."
         raise refuse("engine.start", "a process that has not trained yet, to fork from", self._methods[-1], fix)
 
-    def one(self, lost: ClientWorker) -> ClientWorker:
-        """Another worker in place of a lost one: spawned, since by now the run's process may have threads."""
-        worker = self._worker(lost.kit, "spawn")
-        worker.ready()
-        return worker
+    def replacement(self, setup: WorkerSetup) -> WorkerProcess:
+        """Another process, ready, with the setup of a lost one."""
+        # Spawned, not forked: by now this process may have threads, whose locks a fork would copy as they are held.
+        process = self._start(setup, "spawn")
+        process.receive()
+        return process
 
-    def _worker(self, kit: WorkerSetup, method: str) -> ClientWorker:
-        if method == "fork":
-            return ClientWorker(kit, method)
-        self._parcel = self._parcel or SharedTrainer.of(self._trainer)
-        return ClientWorker(replace(kit, trainer=self._parcel), method)
+    def _start(self, setup: WorkerSetup, method: str) -> WorkerProcess:
+        if method != "fork":
+            self._shared_trainer = self._shared_trainer or SharedTrainer.of(self._trainer)
+            setup = replace(setup, trainer=self._shared_trainer)
+        return WorkerProcess(get_context(method), serve, setup, daemon=True)
 
 
-def _ready(workers: Sequence[ClientWorker]) -> bool:
+def _ready(processes: Sequence[WorkerProcess]) -> bool:
     """Whether all can train; ends them otherwise, also where one died or the wait was broken off."""
     able = False
     try:
-        able = False not in [worker.ready() for worker in workers]
+        able = False not in [process.receive() for process in processes]
     finally:
         if not able:
-            for worker in workers:
-                worker.stop()
+            for process in processes:
+                process.leave()
     return able

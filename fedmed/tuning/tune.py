@@ -57,15 +57,15 @@ class Tuner:
         self._queue: list[PlannedRun] = []
         self.metric = f"val.{tuning.metric or USUAL[0]}"
 
-    def go(self, crew: RunPool) -> list[TuningResult]:
+    def go(self, pool: RunPool) -> list[TuningResult]:
         """All trials that are left; then what was found."""
         while True:
-            while crew.free and (job := self._job()):
-                crew.give(job)
-            if not crew.desks:
-                return [self._outcome(of) for of in range(len(self._searches))]
-            for news in crew.hear(1.0):
-                self._heard(news.job, news.word)
+            while pool.free and (run := self._next_run()):
+                pool.give(run)
+            if not pool.busy:
+                return [self._result(of) for of in range(len(self._searches))]
+            for event in pool.receive(1.0):
+                self._take(event.run, event.message)
 
     def _search(self, candidate: Candidate) -> Search:
         return Search(
@@ -77,7 +77,7 @@ class Tuner:
             defaults=candidate.defaults,
         )
 
-    def _job(self) -> PlannedRun | None:
+    def _next_run(self) -> PlannedRun | None:
         """The run to do next; None where there is none, or none before another has ended."""
         while not self._queue:
             begun = self._next()
@@ -101,38 +101,38 @@ class Tuner:
         """Puts the runs of a trial in the queue, but for those that are done, or under way for another trial."""
         plans = [self._tuning.candidates[of].run(trial.overrides, seed) for seed in self._tuning.seeds]
         configs = {key(plan.jobs[0].config, plan.catalogue): plan.jobs[0].config for plan in plans}
-        made = {job.key: job for job in jobs(configs, self._folder / RUNS)}
+        made = {run.key: run for run in jobs(configs, self._folder / RUNS)}
         known = {name for each in self._open for name in each.left}
         self._open.append(OpenTrial(of=of, trial=trial, left=made))
-        for job in list(made.values()):
-            if finished(job):
-                self._ended(job, None)
-            elif job.key not in known:
-                self._queue.append(job)
+        for run in list(made.values()):
+            if finished(run):
+                self._ended(run, None)
+            elif run.key not in known:
+                self._queue.append(run)
 
-    def _heard(self, job: PlannedRun, word: RunMessage | WorkerDied) -> None:
-        match word:
+    def _take(self, run: PlannedRun, message: RunMessage | WorkerDied) -> None:
+        match message:
             case WorkerDied(how):
-                self._say(f"{job.label}: its worker was {how}; it goes on with another")
-                self._queue.insert(0, job)
+                self._say(f"{run.label}: its worker was {how}; it goes on with another")
+                self._queue.insert(0, run)
             case RunWarning(text):
-                self._say(f"warning: {job.label}: {text}")
+                self._say(f"warning: {run.label}: {text}")
             case RunEnded(error):
-                self._ended(job, error)
+                self._ended(run, error)
 
-    def _ended(self, job: PlannedRun, error: str | None) -> None:
+    def _ended(self, run: PlannedRun, error: str | None) -> None:
         """Takes in a run that ended, for every trial that needs it."""
-        for opened in [each for each in self._open if job.key in each.left]:
-            del opened.left[job.key]
+        for opened in [each for each in self._open if run.key in each.left]:
+            del opened.left[run.key]
             if error is None:
-                opened.values.append(self._value(job))
+                opened.values.append(self._value(run))
             if error is not None or not opened.left:
                 self._close(opened, error)
 
     def _close(self, opened: OpenTrial, error: str | None) -> None:
         self._open.remove(opened)
         needed = {name for each in self._open for name in each.left}
-        self._queue = [job for job in self._queue if job.key in needed]
+        self._queue = [run for run in self._queue if run.key in needed]
         value = None if error or not all(map(isfinite, opened.values)) else fmean(opened.values)
         why = "" if value is not None else error or f"{self.metric} is not defined"
         trial = replace(opened.trial, value=value, why=why)
@@ -144,13 +144,13 @@ class Tuner:
         so_far = f" (best {number(best.value)})" if best and value is not None else ""
         self._say(f"{count}: {' '.join(trial.overrides)}: {result}{so_far}")
 
-    def _value(self, job: PlannedRun) -> float:
+    def _value(self, run: PlannedRun) -> float:
         """The validation of a finished run; NaN where it is not defined."""
-        final = finished(job) or {}
+        final = finished(run) or {}
         name, value = judged_by(final, self._tuning.metric)
         self.metric = name if name in final else self.metric
         return value
 
-    def _outcome(self, of: int) -> TuningResult:
+    def _result(self, of: int) -> TuningResult:
         search = self._searches[of]
         return TuningResult(candidate=self._tuning.candidates[of], tried=tuple(search.ended()), best=search.best())

@@ -77,44 +77,44 @@ def test_a_run_that_is_the_death_of_every_worker_has_failed(small: MakeGrid, met
 def test_a_worker_outlives_the_failures_of_its_runs(small: MakeGrid, method: MakeMethod) -> None:
     method("broken", 'raise ValueError("out of luck")')
     jobs = small("strategy=broken", "seed=0,1")
-    with RunPool(1) as crew:
+    with RunPool(1) as pool:
         pids = set()
         for each in jobs:
-            crew.give(each)
-            pids |= {worker.process.pid for worker in crew.desks}
-            assert not crew.free
-            while not crew.free:
-                words = [news.word for news in crew.hear(1)]
+            pool.give(each)
+            pids |= {worker.process.process.pid for worker in pool.busy}
+            assert not pool.free
+            while not pool.free:
+                words = [event.message for event in pool.receive(1)]
         assert isinstance(words[-1], RunEnded)
     assert len(pids) == 1
     with pytest.raises(ProcessLookupError):
         os.kill(pids.pop() or 0, 0)
 
 
-def test_a_crew_ends_its_workers_in_the_middle_of_a_run(small: MakeGrid) -> None:
+def test_a_pool_ends_its_workers_in_the_middle_of_a_run(small: MakeGrid) -> None:
     (long,) = small("strategy=fedavg", "seed=0", "rounds=100000")
-    with RunPool(1) as crew:
-        crew.give(long)
-        while not any(getattr(news.word, "done", 0) for news in crew.hear(1)):
+    with RunPool(1) as pool:
+        pool.give(long)
+        while not any(getattr(event.message, "done", 0) for event in pool.receive(1)):
             pass
-        (worker,) = crew.desks
-    assert not worker.process.is_alive()
+        (worker,) = pool.busy
+    assert not worker.process.process.is_alive()
     assert json.loads((long.directory / "run.json").read_text(encoding="utf-8"))["status"] == "running"
 
 
 def test_a_worker_that_dies_idle_costs_a_run_nothing(small: MakeGrid) -> None:
     one, other = small("strategy=fedavg", "seed=0,1", "rounds=1")
-    with RunPool(1) as crew:
-        crew.give(one)
-        (worker,) = crew.desks
-        while crew.desks:
-            crew.hear(1)
+    with RunPool(1) as pool:
+        pool.give(one)
+        (worker,) = pool.busy
+        while pool.busy:
+            pool.receive(1)
         worker.process.kill()
-        worker.process.join()
-        crew.give(other)
-        (news,) = crew.hear(10)
-        assert (news.job, type(news.word)) == (other, WorkerDied)
-        assert crew.free
+        worker.process.process.join()
+        pool.give(other)
+        (event,) = pool.receive(10)
+        assert (event.run, type(event.message)) == (other, WorkerDied)
+        assert pool.free
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="files are not locked there")
@@ -123,14 +123,14 @@ def test_two_comparisons_that_need_the_same_run_do_not_both_do_it(small: MakeGri
 
     (same,) = small("strategy=fedavg", "seed=0", "rounds=1")
     same.directory.parent.mkdir()
-    with log_of(same.directory).open("a", encoding="utf-8") as held, RunPool(1) as crew:
+    with log_of(same.directory).open("a", encoding="utf-8") as held, RunPool(1) as pool:
         fcntl.flock(held, fcntl.LOCK_EX)
-        crew.give(same)
-        assert crew.hear(4) == []
+        pool.give(same)
+        assert pool.receive(4) == []
         assert not same.directory.exists()
         fcntl.flock(held, fcntl.LOCK_UN)
-        while crew.desks:
-            crew.hear(1)
+        while pool.busy:
+            pool.receive(1)
     assert finished(same) is not None
 
 

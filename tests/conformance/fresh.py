@@ -10,13 +10,14 @@ from flwr.app import Message
 from torch import Tensor
 
 from fedmed.engine.pool import PoolGrid
-from fedmed.engine.worker import ClientWorker
+from fedmed.engine.worker import WorkerSetup
 from fedmed.engine.worker_factory import WorkerFactory
+from fedmed.workers import WorkerProcess
 from tests.conformance.cases import Case
 from tests.toys import Toy, federate, trainer_of
 
 CROWD = 12
-"""Clients of a crowd: far more than two workers have slots, so that every slot is used again within a round."""
+"""Clients of a crowd: far more than two workers have buffers for, so that all are used again within a round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ def pooled(case: Case, workers: int, **options: Any) -> Bits:
     """The case on a pool of forked workers."""
     toy, method = case.toy, case.method
     trainer = trainer_of(toy, method, seed=options.get("seed", 0))
-    hiring = WorkerFactory(trainer, clients=len(toy.shares), threads=1, start="fork")
-    with PoolGrid(hiring, len(toy.shares), workers) as grid:
+    factory = WorkerFactory(trainer, clients=len(toy.shares), threads=1, start="fork")
+    with PoolGrid(factory, len(toy.shares), workers) as grid:
         return bits(federate(toy, method, grid=grid, **options))
 
 
@@ -46,18 +47,18 @@ def crowd(toy: Toy) -> Toy:
 def crowded(case: Case, **options: Any) -> Bits:
     """The case with a crowd on two workers, of which one is killed in every round; others are forked in its place."""
     toy, method = crowd(case.toy), case.method
-    hiring = _Forks(trainer_of(toy, method, seed=options.get("seed", 0)), clients=CROWD, threads=1, start="fork")
-    with _Killed(hiring, CROWD, 2) as grid:
+    factory = _Forks(trainer_of(toy, method, seed=options.get("seed", 0)), clients=CROWD, threads=1, start="fork")
+    with _Killed(factory, CROWD, 2) as grid:
         return bits(federate(toy, method, grid=grid, **options))  # type: ignore[arg-type]
 
 
 class _Forks(WorkerFactory):
     """Forks replacements too, which is safe (and quick) in a process that has nothing but a pool."""
 
-    def one(self, lost: ClientWorker) -> ClientWorker:
-        worker = self._worker(lost.kit, "fork")
-        worker.ready()
-        return worker
+    def replacement(self, setup: WorkerSetup) -> WorkerProcess:
+        process = self._start(setup, "fork")
+        process.receive()
+        return process
 
 
 class _Killed(PoolGrid):
@@ -67,7 +68,7 @@ class _Killed(PoolGrid):
         for place, reply in enumerate(super().stream(messages)):
             yield reply
             if place == 2:
-                self._crew._desks[0].worker.process.kill()
+                self._scheduler._supervisor.workers[0].process.kill()
 
 
 def bits(ended: Any) -> Bits:

@@ -18,7 +18,7 @@ LONG = Workload(clients=3, images=10**9)
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A machine of four cores, in whose main process nothing else runs."""
-    monkeypatch.setattr(auto, "cores", lambda: 4)
+    monkeypatch.setattr("fedmed.workers.cores.cores", lambda: 4)
     monkeypatch.setattr(auto, "parent_process", lambda: None)
     monkeypatch.setattr("threading.active_count", lambda: 1)
     monkeypatch.setattr("torch.get_num_threads", lambda: 1)
@@ -45,7 +45,7 @@ def replace_clients(clients: int) -> Workload:
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("fedmed.engine.auto.cores", lambda: 1, "there is one core"),
+        ("fedmed.workers.cores.cores", lambda: 1, "there is one core"),
         ("fedmed.engine.auto.parent_process", lambda: object(), "this one is a worker itself"),
         ("threading.active_count", lambda: 2, "other threads run here"),
         ("sys.platform", "win32", "Windows"),

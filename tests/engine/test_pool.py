@@ -68,8 +68,8 @@ def _do(what: str) -> None:
 
 
 def pool(method: Method, workers: int = 2, start: str = "auto") -> PoolGrid:
-    hiring = WorkerFactory(trainer_of(TOY, method), clients=3, threads=1, start=start)
-    return PoolGrid(hiring, 3, workers)
+    factory = WorkerFactory(trainer_of(TOY, method), clients=3, threads=1, start=start)
+    return PoolGrid(factory, 3, workers)
 
 
 @pytest.fixture
@@ -92,19 +92,21 @@ def test_workers_spread_over_devices_and_a_lost_one_is_replaced_on_its_own(
 ) -> None:
     both = [torch.device("cpu", 0), torch.device("cpu", 1)]  # the processor under two names
     monkeypatch.setattr("fedmed.engine.worker_factory.spread", lambda device: both)
-    hiring = WorkerFactory(trainer_of(TOY, FedAvg()), clients=3, threads=1, start="spawn")
-    slots = [(TaskBuffers(), TaskBuffers()) for _ in range(3)]
-    workers = hiring.all(slots, (SharedMemoryBlock(),))
+    factory = WorkerFactory(trainer_of(TOY, FedAvg()), clients=3, threads=1, start="spawn")
+    buffers = [(TaskBuffers(), TaskBuffers()) for _ in range(3)]
+    started = factory.start_all(buffers, (SharedMemoryBlock(),))
+    processes = [process for _, process in started]
+    setups = [setup for setup, _ in started]
     try:
-        assert [(w.kit.device, w.kit.sharers) for w in workers] == [(both[0], 2), (both[1], 2), (both[0], 2)]
-        workers[1].process.kill()
-        workers.append(hiring.one(workers[1]))
-        assert workers[3].kit.device == both[1]
-        assert workers[3].kit.slots is slots[1]
-        assert [w.kit.open().device for w in workers] == [w.kit.device for w in workers]
+        assert [(s.device, s.sharers) for s in setups] == [(both[0], 2), (both[1], 2), (both[0], 2)]
+        assert [s.buffers for s in setups] == buffers
+        processes[1].kill()
+        processes.append(factory.replacement(setups[1]))
+        assert processes[3].process.pid not in [process.process.pid for process in processes[:3]]
+        assert [s.open().device for s in setups] == [s.device for s in setups]
     finally:
-        for worker in workers:
-            worker.stop()
+        for process in processes:
+            process.leave()
 
 
 def test_gpus_get_so_many_workers_each_and_no_forks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,33 +20,33 @@ MU = "strategy.fedprox.mu=0.001..1.0:log"
 Judge = Callable[[Any], Any]
 
 
-class Bench:
-    """A crew that trains nothing: a run's validation is what `judge` says, and an error where that is a text."""
+class NoTraining:
+    """A pool that trains nothing: a run's validation is what `judge` says, and an error where that is a text."""
 
     def __init__(self, judge: Judge, size: int = 2) -> None:
         self.judge, self.size = judge, size
-        self.desks: list[PlannedRun] = []
+        self.busy: list[PlannedRun] = []
         self.given: list[PlannedRun] = []
         self.most = 0
 
     @property
     def free(self) -> bool:
-        return len(self.desks) < self.size
+        return len(self.busy) < self.size
 
     def give(self, job: PlannedRun) -> None:
         assert self.free
-        assert job.directory not in [each.directory for each in self.desks]
-        self.desks.append(job)
+        assert job.directory not in [each.directory for each in self.busy]
+        self.busy.append(job)
         self.given.append(job)
-        self.most = max(self.most, len(self.desks))
+        self.most = max(self.most, len(self.busy))
 
-    def hear(self, seconds: float) -> list[RunEvent]:
-        job = self.desks.pop(0)
+    def receive(self, seconds: float) -> list[RunEvent]:
+        job = self.busy.pop(0)
         said = self.judge(job.config)
         if isinstance(said, BaseException):
             raise said
         if isinstance(said, RunWarning):
-            self.desks.insert(0, job)
+            self.busy.insert(0, job)
         if isinstance(said, (WorkerDied, RunWarning)):
             return [RunEvent(job, said, 1.0)]
         if isinstance(said, str):
@@ -69,9 +69,9 @@ def said() -> list[str]:
 
 @pytest.fixture
 def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Any:
-    """tune(crew, *overrides): what is found for the strategies, in the folder `here`."""
+    """tune(pool, *overrides): what is found for the strategies, in the folder `here`."""
     monkeypatch.chdir(tmp_path)
-    return lambda crew, *overrides: Tuner(words(*overrides), tmp_path / "here", said.append).go(crew)
+    return lambda pool, *overrides: Tuner(words(*overrides), tmp_path / "here", said.append).go(pool)
 
 
 def words(*overrides: str) -> TuningPlan:
@@ -80,11 +80,11 @@ def words(*overrides: str) -> TuningPlan:
 
 
 def test_strategies_get_the_same_budget_and_the_best_by_validation(tune: Any, said: list[str]) -> None:
-    crew = Bench(mu)
-    avg, prox = tune(crew, "strategy=fedavg,fedprox", "budget=3", "optimizer.lr=0.01..0.05")
+    pool = NoTraining(mu)
+    avg, prox = tune(pool, "strategy=fedavg,fedprox", "budget=3", "optimizer.lr=0.01..0.05")
     assert (len(avg.tried), len(prox.tried)) == (3, 3)
-    assert crew.most == 2
-    assert {config["seed"] for config in (job.config for job in crew.given)} == {100}
+    assert pool.most == 2
+    assert {config["seed"] for config in (job.config for job in pool.given)} == {100}
     best = max(prox.tried, key=lambda trial: trial.value)
     assert prox.best == best
     assert len(said) == 6
@@ -92,7 +92,7 @@ def test_strategies_get_the_same_budget_and_the_best_by_validation(tune: Any, sa
 
 
 def test_a_strategy_without_anything_to_search_has_one_trial(tune: Any) -> None:
-    avg, prox = tune(Bench(mu), "strategy=fedavg,fedprox", "budget=2")
+    avg, prox = tune(NoTraining(mu), "strategy=fedavg,fedprox", "budget=2")
     assert (len(avg.tried), len(prox.tried)) == (1, 2)
 
 
@@ -100,7 +100,7 @@ def test_a_trial_that_fails_is_told_and_counts(tune: Any, said: list[str]) -> No
     def judge(config: Any) -> Any:
         return "the loss is not finite" if config["strategy"]["fedprox"]["mu"] < 0.05 else 0.5
 
-    (prox,) = tune(Bench(judge), "strategy=fedprox", "budget=4")
+    (prox,) = tune(NoTraining(judge), "strategy=fedprox", "budget=4")
     failed = [trial for trial in prox.tried if trial.value is None]
     assert len(prox.tried) == 4
     assert 0 < len(failed) < 4
@@ -114,49 +114,49 @@ def test_the_same_words_go_on_where_a_search_was_stopped(tune: Any, tmp_path: Pa
         return lambda config: KeyboardInterrupt() if next(left, 0) == 0 else mu(config)
 
     with pytest.raises(KeyboardInterrupt):
-        tune(Bench(until(1), size=1), "strategy=fedprox", "budget=3")
-    crew = Bench(mu, size=1)
-    (stopped,) = tune(crew, "strategy=fedprox", "budget=3")
-    assert len(crew.given) == 2
-    (whole,) = Tuner(words("strategy=fedprox", "budget=3"), tmp_path / "other", print).go(Bench(mu, size=1))
+        tune(NoTraining(until(1), size=1), "strategy=fedprox", "budget=3")
+    pool = NoTraining(mu, size=1)
+    (stopped,) = tune(pool, "strategy=fedprox", "budget=3")
+    assert len(pool.given) == 2
+    (whole,) = Tuner(words("strategy=fedprox", "budget=3"), tmp_path / "other", print).go(NoTraining(mu, size=1))
     assert stopped.tried == whole.tried
 
 
 def test_a_larger_budget_goes_further(tune: Any) -> None:
-    tune(Bench(mu), "strategy=fedprox", "budget=1")
-    crew = Bench(mu)
-    (more,) = tune(crew, "strategy=fedprox", "budget=2")
-    assert (len(more.tried), len(crew.given)) == (2, 1)
+    tune(NoTraining(mu), "strategy=fedprox", "budget=1")
+    pool = NoTraining(mu)
+    (more,) = tune(pool, "strategy=fedprox", "budget=2")
+    assert (len(more.tried), len(pool.given)) == (2, 1)
 
 
 def test_a_trial_is_the_mean_over_its_seeds(tune: Any) -> None:
-    (found,) = tune(Bench(lambda config: config["seed"] / 10), "strategy=fedprox", "budget=1", "seed=1,2,6")
+    (found,) = tune(NoTraining(lambda config: config["seed"] / 10), "strategy=fedprox", "budget=1", "seed=1,2,6")
     assert [trial.value for trial in found.tried] == [pytest.approx(0.3)]
 
 
 def test_values_that_come_again_are_not_run_again(tune: Any) -> None:
-    crew = Bench(mu)
-    (found,) = tune(crew, "strategy=fedavg", "budget=4", "epochs=1,2")
+    pool = NoTraining(mu)
+    (found,) = tune(pool, "strategy=fedavg", "budget=4", "epochs=1,2")
     assert len(found.tried) == 4
-    assert len(crew.given) == 2
+    assert len(pool.given) == 2
 
 
 def test_a_worker_that_dies_is_replaced_and_warnings_are_passed_on(tune: Any, said: list[str]) -> None:
     told = iter([WorkerDied("killed by SIGKILL"), RunWarning("low memory"), 0.5, 0.5])
-    (found,) = tune(Bench(lambda config: next(told)), "strategy=fedprox", "budget=1")
+    (found,) = tune(NoTraining(lambda config: next(told)), "strategy=fedprox", "budget=1")
     assert [trial.value for trial in found.tried] == [0.5]
     assert any("killed by SIGKILL" in line for line in said)
 
 
 def test_runs_without_validation_are_refused(tune: Any) -> None:
     with pytest.raises(UserError, match=r"val\.auc or val\.dice: expected a result to choose by"):
-        tune(Bench(lambda config: None), "strategy=fedprox", "budget=2")
+        tune(NoTraining(lambda config: None), "strategy=fedprox", "budget=2")
 
 
 def test_a_metric_of_which_less_is_better(tune: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     finish = RunDirectory.finish
     monkeypatch.setattr(RunDirectory, "finish", lambda run, final: finish(run, {"val.loss": final["val.auc"]}))
-    (found,) = tune(Bench(mu), "strategy=fedprox", "budget=2", "metric=loss")
+    (found,) = tune(NoTraining(mu), "strategy=fedprox", "budget=2", "metric=loss")
     assert found.best.value == min(trial.value for trial in found.tried)
 
 
@@ -165,6 +165,6 @@ def test_validation_that_does_not_define_the_metric_fails_the_trial_and_not_the_
 ) -> None:
     finish = RunDirectory.finish
     monkeypatch.setattr(RunDirectory, "finish", lambda run, final: finish(run, {"val.loss": 0.5}))
-    (found,) = tune(Bench(mu), "strategy=fedprox", "budget=2")
+    (found,) = tune(NoTraining(mu), "strategy=fedprox", "budget=2")
     assert [trial.why for trial in found.tried] == ["val.auc is not defined"] * 2
     assert any("failed: val.auc is not defined" in line for line in said)

@@ -1,0 +1,6 @@
+"""Worker processes, as engines and campaigns both need them: started, heard, replaced when they die, and ended."""
+
+from fedmed.workers.process import WorkerProcess
+from fedmed.workers.supervisor import Death, Supervisor, Worker
+
+__all__ = ["Death", "Supervisor", "Worker", "WorkerProcess"]
