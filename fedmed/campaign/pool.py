@@ -94,10 +94,10 @@ class RunPool:
         self._supervisor.stop()
 
     def _event(self, worker: RunWorker, message: RunMessage | Death) -> RunEvent:
-        run, seconds = worker.run, worker.seconds
         if isinstance(message, Death):
             self._supervisor.workers.remove(worker)
-            return RunEvent(run, _again(message), seconds)
+            return RunEvent(message.lost[0], _again(message), worker.seconds)
+        run, seconds = worker.run, worker.seconds
         if isinstance(message, RunProgress):
             worker.progress = message
         if isinstance(message, RunEnded):

@@ -237,7 +237,7 @@ class ClientScheduler:
 
         error: what is said of the client that it ran; None where that may be given again.
         """
-        lost, worker.tasks = worker.tasks, []
+        lost: list[_InFlight] = death.lost
         for task in lost:
             task.broadcast.readers -= 1
             worker.free.append(task.buffers)

@@ -47,12 +47,14 @@ AnyWorker = TypeVar("AnyWorker", bound=Worker[Any])
 
 
 class Death(NamedTuple):
-    """A worker has died of its first task, or was killed at it; its tasks stay with it, to be taken back.
+    """A worker has died of its first task, or was killed at it.
 
-    how: it ended (`killed by SIGKILL`). deaths: how many workers have died of that task by now.
+    how: it ended (`killed by SIGKILL`). lost: the tasks that it had, which are nobody's now. deaths: how many workers
+    have died of the first of these by now.
     """
 
     how: str
+    lost: list[Any]
     deaths: int
 
 
@@ -83,9 +85,11 @@ class Supervisor(Generic[AnyWorker]):
 
     def bury(self, worker: AnyWorker) -> Death:
         """Waits for the process of a worker that has died, or was killed, at its first task."""
-        how, task = worker.process.wait(), self._key(worker.tasks[0])
-        self._deaths[task] += 1
-        return Death(how, self._deaths[task])
+        how, lost = worker.process.wait(), worker.tasks
+        worker.tasks = []
+        key = self._key(lost[0])
+        self._deaths[key] += 1
+        return Death(how, lost, self._deaths[key])
 
     def stop(self) -> None:
         """Ends all workers, those that are busy in the middle of their tasks, and waits until they are gone."""

@@ -83,15 +83,15 @@ def test_a_death_is_told_once_with_how_and_how_often(
 ) -> None:
     for deaths in (1, 2):
         (worker,) = hired(supervisor, message)
-        assert all_said(supervisor, 1) == [(worker, Death(how, deaths))]
-        assert worker.tasks == [message]
+        assert all_said(supervisor, 1) == [(worker, Death(how, [message], deaths))]
+        assert supervisor.busy == []
         supervisor.workers.remove(worker)
 
 
 def test_the_other_workers_of_a_dead_one_are_heard(supervisor: Supervisor[Worker[str]]) -> None:
     """Also where they were forked after it: none of them may hold a copy of its end of the connection."""
     dies, _, lives = hired(supervisor, "die", "sleep", "c")
-    assert dict(all_said(supervisor, 2)) == {dies: Death("killed by SIGKILL", 1), lives: "heard c"}
+    assert dict(all_said(supervisor, 2)) == {dies: Death("killed by SIGKILL", ["die"], 1), lives: "heard c"}
 
 
 def test_a_worker_that_died_idle_is_noticed_at_its_next_task(supervisor: Supervisor[Worker[str]]) -> None:
@@ -99,7 +99,7 @@ def test_a_worker_that_died_idle_is_noticed_at_its_next_task(supervisor: Supervi
     worker.process.kill()
     worker.process.process.join()
     worker.give("late", "late")
-    assert all_said(supervisor, 1) == [(worker, Death("killed by SIGKILL", 1))]
+    assert all_said(supervisor, 1) == [(worker, Death("killed by SIGKILL", ["late"], 1))]
     supervisor.workers.remove(worker)
 
 
