@@ -12,7 +12,7 @@ from fedmed.metric_direction import FOUND_ONLY
 from fedmed.report.evaluations import Evaluation, WorldEvaluations
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.dots import ArmValues, dots, means
-from fedmed.report.figures.style import RenderedFigure
+from fedmed.report.figures.svg import RenderedFigure
 from fedmed.report.images.captions import name_of
 from fedmed.report.series import Values
 from fedmed.report.tables.cells import HtmlTable, TableCell, count_of, mean_of

@@ -11,7 +11,7 @@ from fedmed.formatting import metric_name
 from fedmed.report import series
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.dots import ArmValues, dots
-from fedmed.report.figures.style import RenderedFigure
+from fedmed.report.figures.svg import RenderedFigure
 from fedmed.report.series import Values
 from fedmed.report.tables.cells import HtmlTable, TableCell, mean_of
 

@@ -42,7 +42,7 @@ def write(comparison: Comparison, folder: Path) -> Path:
 
 def write_summary(summary: Summary, folder: Path) -> Path:
     """The same for a comparison that was summarised."""
-    with style.drawing():
+    with style.figure_style():
         page = render(summary, FigureContext(summary=summary, folder=folder / "figures"))
     write_atomically(folder / NAME, page)
     return folder / NAME
@@ -79,7 +79,7 @@ def _content(summary: Summary, context: FigureContext) -> dict[str, Any]:
         "versions": [("seeds", ", ".join(map(str, comparison.seeds))), *_versions(environments)],
         "runs": details.runs(comparison, summary.headline),
         "images": list(album.uris),
-        "colors": {arm: f"var({style.THEME[look.color]})" for arm, look in context.arm_styles.items()},
+        "colors": {arm: f"var({style.THEME[each.color]})" for arm, each in context.arm_styles.items()},
         "marks": MARKS,
     }
 

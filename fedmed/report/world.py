@@ -19,7 +19,7 @@ from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.dice import dice_by_class, dice_by_image
 from fedmed.report.figures.differences import forest
 from fedmed.report.figures.learning_curves import cost, curves
-from fedmed.report.figures.style import RenderedFigure
+from fedmed.report.figures.svg import RenderedFigure
 from fedmed.report.images.boards import boards
 from fedmed.report.images.collection import ImageGrid, SharedImages, arm_images
 from fedmed.report.tables import details, results

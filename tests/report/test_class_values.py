@@ -71,7 +71,7 @@ def test_segmentation_tells_of_the_foreground(tmp_path: Path) -> None:
     rows = columns(found, "fedavg")
     assert list(rows)[:4] == ["class", "images", "Dice", "IoU"]
     assert rows["class"] == [1, 2]
-    with style.drawing():
+    with style.figure_style():
         context = FigureContext(summary=summarise(comparison))
         every = dice_by_image(context, comparison.worlds[0], found)
         one = dice_by_class(context, comparison.worlds[0], found, "moon")
@@ -108,7 +108,7 @@ def test_what_never_happened_is_no_number_and_what_hardly_did_is_no_nought() -> 
 def test_a_figure_tells_every_class_and_arm(tmp_path: Path) -> None:
     comparison, found = told(tmp_path, "multiclass")
     metrics = class_metrics(found)
-    with style.drawing():
+    with style.figure_style():
         context = FigureContext(summary=summarise(comparison))
         picture = class_figure(context, comparison.worlds[0], found, "auc", metrics["auc"])
     assert picture.title == "AUC by class"

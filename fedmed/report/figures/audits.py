@@ -15,10 +15,12 @@ import numpy as np
 from fedmed.comparison.runs import Run
 from fedmed.report import series
 from fedmed.report.figures.context import FigureContext
-from fedmed.report.figures.elements import LineLabel, band, names_at_ends, room, title_axes
-from fedmed.report.figures.overlap import redraw
-from fedmed.report.figures.style import ARMS, FAINT, ArmStyle, RenderedFigure, blank, fit
-from fedmed.report.figures.ticks import number_below
+from fedmed.report.figures.elements import draw_band
+from fedmed.report.figures.labels import LineLabel, label_line_ends, names_width, title_axes
+from fedmed.report.figures.overlap import redraw_overlaps
+from fedmed.report.figures.style import ARMS, FAINT, ArmStyle, new_figure, place_axes
+from fedmed.report.figures.svg import RenderedFigure
+from fedmed.report.figures.ticks import set_x_ticks
 from fedmed.report.series import Band, Values
 
 MOST = 6
@@ -137,17 +139,17 @@ def _drawn(
 def _lines(
     context: FigureContext, world: str, file: str, title: str, plot: AuditPlot, lines: Mapping[str, Band]
 ) -> RenderedFigure:
-    figure, ax = blank()
-    fit(figure, ax, left=0.42, right=room(list(lines)) if len(lines) > 1 else 0.15, top=0.36)
+    figure, ax = new_figure()
+    place_axes(figure, ax, left=0.42, right=names_width(list(lines)) if len(lines) > 1 else 0.15, top=0.36)
     colors = dict(zip(lines, ARMS, strict=False))
     for name, line in lines.items():
-        band(ax, line, ArmStyle(colors[name], "-"))
-    number_below(ax, integer=True)
+        draw_band(ax, line, ArmStyle(colors[name], "-"))
+    set_x_ticks(ax, integer=True)
     ax.grid(axis="y")
     if len(lines) > 1:
-        names_at_ends(ax, [LineLabel(name, float(line.mean[-1]), colors[name]) for name, line in lines.items()])
+        label_line_ends(ax, [LineLabel(name, float(line.mean[-1]), colors[name]) for name, line in lines.items()])
     title_axes(ax, "round", plot.y)
-    together = redraw(ax, lines, colors)
+    together = redraw_overlaps(ax, lines, colors)
     note = f"{plot.note} {together} Mean over clients and seeds; band: quartiles over clients."
     said = ", ".join(f"{name} {line.mean[-1]:.3g}" for name, line in lines.items())
     return context.write(figure, file, world, title=title, note=note, alt=f"{title}, by round. At the end: {said}.")
@@ -156,8 +158,8 @@ def _lines(
 def _scatter(
     context: FigureContext, world: str, file: str, title: str, plot: AuditPlot, pairs: Values, color: str
 ) -> RenderedFigure:
-    figure, ax = blank()
-    fit(figure, ax, left=0.42, right=0.15, top=0.36)
+    figure, ax = new_figure()
+    place_axes(figure, ax, left=0.42, right=0.15, top=0.36)
     ends = (min(0.0, float(pairs.min())), max(1.0, float(pairs.max())))
     ax.plot(ends, ends, color=FAINT, linewidth=0.9)
     ax.plot(*pairs.T, "o", color=color, markersize=4.5, alpha=0.6, markeredgewidth=0, clip_on=False)

@@ -16,7 +16,7 @@ from fedmed.report.evaluations import CalibrationBins, Evaluation, ThresholdCoun
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.dots import ends, means
 from fedmed.report.figures.small_multiples import SmallMultiples, SmallPlot, small_multiples
-from fedmed.report.figures.style import RenderedFigure
+from fedmed.report.figures.svg import RenderedFigure
 from fedmed.report.images.captions import name_of
 from fedmed.report.series import Band, Values
 

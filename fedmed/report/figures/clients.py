@@ -7,10 +7,12 @@ import numpy as np
 from fedmed.formatting import metric_name
 from fedmed.report import series
 from fedmed.report.figures.context import FigureContext
-from fedmed.report.figures.elements import name_rows, room, strip, title_axes
-from fedmed.report.figures.style import RenderedFigure, blank, fit
-from fedmed.report.figures.ticks import number_below
-from fedmed.report.figures.tooltips import rows
+from fedmed.report.figures.elements import draw_strip
+from fedmed.report.figures.labels import label_rows, names_width, title_axes
+from fedmed.report.figures.style import new_figure, place_axes
+from fedmed.report.figures.svg import RenderedFigure
+from fedmed.report.figures.ticks import set_x_ticks
+from fedmed.report.figures.tooltips import row_tooltips
 from fedmed.report.series import Values
 
 
@@ -21,20 +23,20 @@ def clients(context: FigureContext, world: str) -> RenderedFigure | None:
     found = {arm: values for arm, values in found.items() if len(values) > 1}
     if metric is None or not found:
         return None
-    figure, ax = blank(height=0.66 + 0.38 * len(found))
-    fit(figure, ax, left=room(list(found)) if context.several else 0.15, right=0.2, top=0.06)
+    figure, ax = new_figure(height=0.66 + 0.38 * len(found))
+    place_axes(figure, ax, left=names_width(list(found)) if context.several else 0.15, right=0.2, top=0.06)
     for at, (arm, values) in enumerate(found.items()):
-        strip(ax, at, values, context.arm_styles[arm].color)
-    name_rows(ax, list(found) if context.several else [""])
+        draw_strip(ax, at, values, context.arm_styles[arm].color)
+    label_rows(ax, list(found) if context.several else [""])
     ax.grid(axis="x")
-    number_below(ax)
+    set_x_ticks(ax)
     title_axes(ax, metric_name(metric))
     said = [f"{arm} median {np.median(v):.3f}, from {v.min():.3f} to {v.max():.3f}" for arm, v in found.items()]
     dot = "one client in one seed" if len(context.comparison.seeds) > 1 else "one client"
     note = f"A dot is {dot}; below the dots, quartiles and median."
     alt = f"{metric_name(metric)}, client by client: {'; '.join(said)}."
     return context.write(
-        figure, "clients", world, title="Client by client", note=note, alt=alt, tooltips=rows(ax, said)
+        figure, "clients", world, title="Client by client", note=note, alt=alt, tooltips=row_tooltips(ax, said)
     )
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from fedmed.comparison.rows import Row, Summary
 from fedmed.comparison.runs import Comparison
 from fedmed.formatting import metric_name
-from fedmed.report.figures import style
-from fedmed.report.figures.style import ArmStyle, RenderedFigure
+from fedmed.report.figures import style, svg
+from fedmed.report.figures.style import ArmStyle
+from fedmed.report.figures.svg import RenderedFigure
 from fedmed.report.figures.tooltips import Tooltip
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureContext:
-    """What a figure function is given of its comparison. folder: where their PNG and SVG files go; None for nowhere."""
+    """What a figure is drawn from. folder: where its PNG and SVG files go; None for nowhere."""
 
     summary: Summary
     folder: Path | None = None
@@ -64,6 +65,6 @@ class FigureContext:
         """The figure on the page, its files numbered by its world where there are several."""
         number = "" if world is None or len(self.comparison.worlds) == 1 else self.comparison.worlds.index(world) + 1
         file = f"{name}_{number}" if number else name
-        return style.write(
+        return svg.render_figure(
             figure, self.folder, name=file, title=title, note=note, alt=alt, wide=wide, tooltips=tooltips
         )

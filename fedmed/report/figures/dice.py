@@ -9,9 +9,11 @@ import numpy as np
 from fedmed.report.evaluations import WorldEvaluations
 from fedmed.report.figures import tooltips
 from fedmed.report.figures.context import FigureContext
-from fedmed.report.figures.elements import name_rows, room, strip, title_axes
-from fedmed.report.figures.style import RenderedFigure, blank, fit
-from fedmed.report.figures.ticks import number_below
+from fedmed.report.figures.elements import draw_strip
+from fedmed.report.figures.labels import label_rows, names_width, title_axes
+from fedmed.report.figures.style import new_figure, place_axes
+from fedmed.report.figures.svg import RenderedFigure
+from fedmed.report.figures.ticks import set_x_ticks
 from fedmed.report.images.captions import name_of
 from fedmed.report.series import Values
 
@@ -50,19 +52,19 @@ def _strips(
     if not rows:
         return None
     named = len(rows) > 1
-    figure, ax = blank(height=0.66 + 0.38 * len(rows))
-    fit(figure, ax, left=room([*rows]) if named else 0.15, right=0.2, top=0.06)
+    figure, ax = new_figure(height=0.66 + 0.38 * len(rows))
+    place_axes(figure, ax, left=names_width([*rows]) if named else 0.15, right=0.2, top=0.06)
     for at, (values, color) in enumerate(zip(rows.values(), colors, strict=False)):
-        strip(ax, at, values, color, most=DOTS)
-    name_rows(ax, [*rows] if named else [""])
+        draw_strip(ax, at, values, color, most=DOTS)
+    label_rows(ax, [*rows] if named else [""])
     ax.set_xlim(-0.02, 1.02)
     ax.grid(axis="x")
-    number_below(ax)
+    set_x_ticks(ax)
     title_axes(ax, "Dice")
     said = [f"{label} {_said(values)}" for label, values in rows.items()]
     note = "Below the dots, quartiles and median. Images without anything to find or found have no Dice."
     alt = f"{title}: {'; '.join(said)}."
-    return context.write(figure, name, world, title=title, note=note, alt=alt, tooltips=tooltips.rows(ax, said))
+    return context.write(figure, name, world, title=title, note=note, alt=alt, tooltips=tooltips.row_tooltips(ax, said))
 
 
 def _said(values: Values) -> str:

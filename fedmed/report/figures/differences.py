@@ -12,9 +12,10 @@ from fedmed.comparison.rows import Ranking, Row
 from fedmed.formatting import interval, probability, signed
 from fedmed.report.figures import tooltips
 from fedmed.report.figures.context import FigureContext
-from fedmed.report.figures.elements import cut, name_over_rows, room, short, title_axes
-from fedmed.report.figures.style import FAINT, INK, PAPER, WIDTH, RenderedFigure, blank, fit
-from fedmed.report.figures.ticks import number_below
+from fedmed.report.figures.labels import label_over_rows, names_width, shorten, title_axes, truncate
+from fedmed.report.figures.style import FAINT, INK, PAPER, WIDTH, new_figure, place_axes
+from fedmed.report.figures.svg import RenderedFigure
+from fedmed.report.figures.ticks import set_x_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,16 +33,16 @@ def forest(context: FigureContext, world: str) -> RenderedFigure | None:
     if not rows:
         return None
     told = [f"{signed(row.difference)} {interval(row.dlow, row.dhigh, sign=True)}".strip() for row in rows]
-    figure, ax = blank(height=0.6 + ROW * len(rows))
-    fit(figure, ax, left=0.1, right=0.1, top=0.06)
+    figure, ax = new_figure(height=0.6 + ROW * len(rows))
+    place_axes(figure, ax, left=0.1, right=0.1, top=0.06)
     ax.axvline(0, color=FAINT, linewidth=0.9)
     for at, row in enumerate(rows):
         _difference(ax, at, row, context.arm_styles[row.arm].color)
-    name_over_rows(ax, [row.arm for row in rows], told)
+    label_over_rows(ax, [row.arm for row in rows], told)
     ax.set_xlim(*_limits(rows))
     ax.grid(axis="x")
-    number_below(ax)
-    title_axes(ax, f"{context.metric}, minus that of {cut(reference)}")
+    set_x_ticks(ax)
+    title_axes(ax, f"{context.metric}, minus that of {truncate(reference)}")
     said = [f"{row.arm} {text}" for row, text in zip(rows, told, strict=True)]
     filled = any(row.p_holm is not None for row in rows)
     return context.write(
@@ -51,7 +52,7 @@ def forest(context: FigureContext, world: str) -> RenderedFigure | None:
         title=f"Paired difference from {reference}",
         note=f"Same seed, same data, same start. Lines: 95 % intervals.{f' {FILLED}' if filled else ''}",
         alt=f"Paired differences from {reference} in {context.metric}: {'; '.join(said)}.",
-        tooltips=tooltips.rows(ax, [_tip(row, text) for row, text in zip(rows, said, strict=True)]),
+        tooltips=tooltips.row_tooltips(ax, [_tip(row, text) for row, text in zip(rows, said, strict=True)]),
     )
 
 
@@ -89,10 +90,10 @@ def _difference(ax: Axes, at: int, row: Row, color: str) -> None:
 def ranks(context: FigureContext, ranking: Ranking) -> RenderedFigure:
     """A critical-difference diagram: arms on the line of their ranks, best left; bars join those that are alike."""
     count, half = len(ranking.arms), (len(ranking.arms) + 1) // 2
-    side, names = room(ranking.arms) + 0.5, short(ranking.arms)
+    side, names = names_width(ranking.arms) + 0.5, shorten(ranking.arms)
     width = max(WIDTH, 2 * side + 0.22 * count)
-    figure, ax = blank(width, height=0.95 + 0.2 * half + 0.1 * len(ranking.alike))
-    fit(figure, ax, left=side, right=side, bottom=0.05, top=0.3)
+    figure, ax = new_figure(width, height=0.95 + 0.2 * half + 0.1 * len(ranking.alike))
+    place_axes(figure, ax, left=side, right=side, bottom=0.05, top=0.3)
     ax.spines[:].set_visible(False)
     ax.set_yticks([])
     ax.xaxis.set_ticks_position("top")

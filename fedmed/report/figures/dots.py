@@ -10,9 +10,10 @@ import numpy as np
 from fedmed.formatting import rests_on, value
 from fedmed.report.figures import tooltips
 from fedmed.report.figures.context import FigureContext
-from fedmed.report.figures.elements import keys, keys_height, name_rows, room, title_axes
-from fedmed.report.figures.style import RULE, RenderedFigure, blank, fit
-from fedmed.report.figures.ticks import number_below
+from fedmed.report.figures.labels import draw_legend, label_rows, legend_height, names_width, title_axes
+from fedmed.report.figures.style import RULE, new_figure, place_axes
+from fedmed.report.figures.svg import RenderedFigure
+from fedmed.report.figures.ticks import set_x_ticks
 from fedmed.report.series import Values
 
 if TYPE_CHECKING:
@@ -28,24 +29,24 @@ def dots(
     """The figure; some value is defined."""
     arms, row = [*found], max(0.26, 0.085 * len(found) + 0.1)
     several = len(arms) > 1
-    foot = keys_height(arms) if several else 0.0
-    figure, ax = blank(height=0.66 + row * len(rows) + foot)
-    fit(figure, ax, left=room(rows), right=0.2, top=0.06, bottom=0.42 + foot)
+    foot = legend_height(arms) if several else 0.0
+    figure, ax = new_figure(height=0.66 + row * len(rows) + foot)
+    place_axes(figure, ax, left=names_width(rows), right=0.2, top=0.06, bottom=0.42 + foot)
     for number, arm in enumerate(arms):
         aside = (number - (len(arms) - 1) / 2) * 0.085 / row
         _arm(ax, found[arm], aside, context.arm_styles[arm].color)
-    name_rows(ax, rows)
+    label_rows(ax, rows)
     ax.hlines(np.arange(len(rows) - 1) + 0.5, *_limits(ax, found), color=RULE, linewidth=0.4)
     ax.grid(axis="x")
-    number_below(ax)
+    set_x_ticks(ax)
     title_axes(ax, x)
     if several:
-        keys(ax, {arm: context.arm_styles[arm].color for arm in arms}, below=0.42)
+        draw_legend(ax, {arm: context.arm_styles[arm].color for arm in arms}, below=0.42)
     said = [_said(label, at, found) for at, label in enumerate(rows)]
     several_seeds = any(len(values) > 1 for values in found.values())
     note = "Mean over seeds; lines from the lowest seed to the highest." if several_seeds else ""
     alt = f"{title}. {'; '.join(text.replace(chr(10), ', ') for text in said)}."
-    return context.write(figure, name, world, title=title, note=note, alt=alt, tooltips=tooltips.rows(ax, said))
+    return context.write(figure, name, world, title=title, note=note, alt=alt, tooltips=tooltips.row_tooltips(ax, said))
 
 
 def means(values: Values) -> Values:

@@ -1,99 +1,33 @@
-"""Marks that several figures share: lines with bands, names at the ends of lines, strips of dots, names of rows."""
+"""What figures are drawn of: lines with bands, strips of dots, and where rows are clients, heat maps and bars."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fedmed.report.figures.heatmap import inches
-from fedmed.report.figures.style import FAINT, HEIGHT, INK, PAPER, WIDTH, ArmStyle
+from fedmed.report.figures.style import DARK, EMPTY, FAINT, PAPER, ArmStyle
 from fedmed.report.series import Band, Values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Units = Literal["data", "axes fraction"]
-"""Of the plot's numbers, or of its width and height."""
-
-GAP = 10.0
-"""Points between the names at the ends of lines."""
-
-LONGEST = 22
-"""Characters of a name in a figure."""
+    from matplotlib.colors import Normalize
+    from matplotlib.image import AxesImage
 
 
-class LineLabel(NamedTuple):
-    """A name beside the end of its line."""
-
-    text: str
-    y: float
-    color: str
-
-
-def cut(name: str, longest: int = LONGEST) -> str:
-    """The name, cut where it is too long for a figure."""
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
-
-
-def short(names: Sequence[str], longest: int = LONGEST) -> list[str]:
-    """The names as a figure has room for them; those that would look alike are cut at their start instead of their end,
-    or numbered.
-    """
-    heads = [cut(name, longest) for name in names]
-    tails = [name if len(name) <= longest else f"…{name[1 - longest :]}" for name in names]
-    found = [tail if heads.count(head) > 1 else head for head, tail in zip(heads, tails, strict=True)]
-    return [f"{name} ({number})" if found.count(name) > 1 else name for number, name in enumerate(found, 1)]
-
-
-def room(names: Sequence[str]) -> float:
-    """Inches that names beside a plot take."""
-    return max((inches(name, 8.5) for name in short(names)), default=0.0) + 0.14
-
-
-def band(ax: Axes, line: Band, look: ArmStyle, *, dots: Literal["all", "last", "none"] = "last") -> None:
+def draw_band(ax: Axes, line: Band, style: ArmStyle, *, dots: Literal["all", "last", "none"] = "last") -> None:
     """A line, and behind it its band, where there is one. dots: which points are marked."""
     if (line.high > line.low).any():
-        ax.fill_between(line.x, line.low, line.high, color=look.color, alpha=0.13, linewidth=0)
-    ax.plot(line.x, line.mean, color=look.color, linestyle=look.dash)
+        ax.fill_between(line.x, line.low, line.high, color=style.color, alpha=0.13, linewidth=0)
+    ax.plot(line.x, line.mean, color=style.color, linestyle=style.dash)
     start = {"all": 0, "last": -1, "none": len(line.x)}[dots]
     if len(line.x[start:]):
-        ax.plot(line.x[start:], line.mean[start:], "o", color=look.color, markersize=3.2)
+        ax.plot(line.x[start:], line.mean[start:], "o", color=style.color, markersize=3.2)
 
 
-def names_at_ends(ax: Axes, ends: Sequence[LineLabel]) -> None:
-    """Names right of the plot, each as near to the end of its line as the others leave room; limits are set before."""
-    low, high = ax.get_ylim()
-    tall = ax.get_window_extent().height / ax.figure.dpi * 72
-    order = sorted(ends, key=lambda end: end.y)
-    wanted = [(end.y - low) / (high - low) * tall for end in order]
-    names = short([end.text for end in order])
-    for end, name, at in zip(order, names, spread(wanted, GAP, tall), strict=True):
-        ax.annotate(
-            name,
-            (1, 0),
-            (7, at),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            va="center",
-            color=end.color,
-            annotation_clip=False,
-        )
-
-
-def spread(wanted: Sequence[float], gap: float, end: float) -> list[float]:
-    """Ascending positions at least `gap` apart, near those that are wanted (ascending), up to `end` where they fit."""
-    placed: list[float] = []
-    for at in wanted:
-        placed.append(max(at, placed[-1] + gap) if placed else at)
-    for number in reversed(range(len(placed))):
-        limit = end if number == len(placed) - 1 else placed[number + 1] - gap
-        placed[number] = min(placed[number], limit)
-    return placed
-
-
-def strip(ax: Axes, at: float, values: Values, color: str, *, most: int | None = None) -> None:
+def draw_strip(ax: Axes, at: float, values: Values, color: str, *, most: int | None = None) -> None:
     """One row of dots, spread a little, with their quartiles and median below. most: how many of ascending ones."""
     shown = values[np.unique(np.linspace(0, len(values) - 1, min(len(values), most or len(values))).astype(int))]
     aside = ((np.arange(1, len(shown) + 1) * 0.618034) % 1 - 0.5) * 0.34
@@ -103,92 +37,71 @@ def strip(ax: Axes, at: float, values: Values, color: str, *, most: int | None =
     ax.plot(middle, at + 0.28, "o", color=PAPER, markersize=3.4, markeredgecolor=color, markeredgewidth=1.2)
 
 
-def name_rows(ax: Axes, names: Sequence[str], colors: Mapping[str, str] | None = None) -> None:
-    """Names left of rows 0, 1, ... from the top."""
-    ax.set_yticks(range(len(names)), short(names))
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.spines.left.set_visible(False)
-    for tick, name in zip(ax.get_yticklabels(), names, strict=True):
-        tick.set_color((colors or {}).get(name, INK))
+SMOOTHED = 300
+"""From this many rows on, neighbouring rows may share a pixel and are blended."""
 
 
-def name_over_rows(ax: Axes, names: Sequence[str], values: Sequence[str]) -> None:
-    """Names over rows 0, 1, ... from the top, as long as their values on the right leave room."""
-    wide = ax.get_window_extent().width / ax.figure.dpi
-    left = wide - max(inches(text, 7.5) for text in values) - 0.15
-    fitting = next((n for n in range(60, 8, -1) if max(inches(name, 8.5) for name in short(names, n)) <= left), 8)
-    ax.set_yticks([])
-    ax.set_ylim(len(names) - 0.4, -0.75)
-    ax.spines.left.set_visible(False)
-    for at, (name, text) in enumerate(zip(short(names, fitting), values, strict=True)):
-        label(ax, name, (0, at), (1, 7), units=("axes fraction", "data"), color=INK, ground=True)
-        label(ax, text, (1, at), (-1, 7), units=("axes fraction", "data"), across="right", size=7.5, ground=True)
+def draw_heatmap(rows: Axes, values: Values, colors: str, scale: Normalize) -> AxesImage:
+    """Cells (clients, classes) coloured by value, pale where NaN; many rows are blended downwards, never sideways."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
 
-
-def label(
-    ax: Axes,
-    text: str,
-    place: tuple[float, float],
-    offset: tuple[float, float],
-    *,
-    units: tuple[Units, Units] = ("data", "data"),
-    across: Literal["left", "center", "right"] = "left",
-    down: Literal["baseline", "bottom", "center", "top"] = "baseline",
-    size: float = 8.5,
-    color: str = FAINT,
-    ground: bool = False,
-) -> None:
-    """Text that many points from a place, inside of the plot or not.
-
-    across, down: which of its ends is there. ground: whether it covers the grid behind it.
-    """
-    ax.annotate(
-        text,
-        place,
-        offset,
-        xycoords=units,
-        textcoords="offset points",
-        ha=across,
-        va=down,
-        fontsize=size,
-        color=color,
-        annotation_clip=False,
-        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.8} if ground else None,
+    clients, classes = values.shape
+    palette = ListedColormap(colormaps[colors](np.linspace(0.1, 0.95, 256)))
+    rows.set_facecolor(EMPTY)
+    extent = (-0.5, classes - 0.5, clients - 0.5, -0.5)
+    image = rows.imshow(
+        np.repeat(values, 64, axis=1),
+        cmap=palette,
+        norm=scale,
+        aspect="auto",
+        extent=extent,
+        interpolation=None if clients > SMOOTHED else "nearest",
     )
+    rows.vlines(np.arange(classes - 1) + 0.5, -0.5, clients - 0.5, color="white", linewidth=1.5)
+    rows.set_yticks([])
+    return image
 
 
-def keys_height(names: Sequence[str]) -> float:
-    """Inches that `keys` take."""
-    return 0.17 * (1 + max(row for row, _ in _flow(names))) + 0.1
+def write_cell_values(rows: Axes, values: Values, scale: Normalize, text: Callable[[float], str]) -> None:
+    """A number into every cell that has a value, and lines between the rows."""
+    rows.hlines(np.arange(len(values) - 1) + 0.5, *rows.get_xlim(), color="white", linewidth=1.5)
+    for (client, label), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            color = "white" if scale(value) > 0.55 else DARK
+            rows.text(label, client, text(value), ha="center", va="center", fontsize=7.5, color=color)
 
 
-def keys(ax: Axes, colors: Mapping[str, str], *, below: float) -> None:
-    """Names in their colours, in rows that many inches below the plot."""
-    left = ax.get_position().x0 * ax.figure.bbox.width / ax.figure.dpi - 0.1
-    below_plot: tuple[Units, Units] = ("axes fraction", "axes fraction")
-    for (row, at), name, color in zip(_flow([*colors]), short([*colors]), colors.values(), strict=True):
-        offset = (72 * (at - left), -72 * (below + 0.1 + 0.17 * row))
-        label(ax, f"● {name}", (0, 0), offset, units=below_plot, size=8, color=color)
+def draw_color_scale(
+    foot: Axes, image: AxesImage, scale: Normalize, text: Callable[[float], str], caption: str
+) -> None:
+    """A horizontal scale with three ticks, evenly spaced, and its caption on the right."""
+    bar = foot.figure.colorbar(image, cax=foot, orientation="horizontal")
+    bar.outline.set_visible(False)
+    ticks = [float(scale.inverse(share)) for share in (0, 0.5, 1)]
+    bar.set_ticks(ticks, labels=[text(tick) for tick in ticks], fontsize=7)
+    bar.ax.tick_params(length=2)
+    foot.annotate(caption, (1.05, 0.5), xycoords="axes fraction", va="center", fontsize=7, color=FAINT)
 
 
-def _flow(names: Sequence[str], width: float = WIDTH - 0.2) -> list[tuple[int, float]]:
-    """Row and inches from the left of names that follow each other like words."""
-    places, row, at = [], 0, 0.0
-    for name in short(names):
-        wide = inches(f"● {name}", 8) + 0.16
-        row, at = (row + 1, 0.0) if at and at + wide > width else (row, at)
-        places.append((row, at))
-        at += wide
-    return places
+def draw_bars(ax: Axes, start: Values, end: Values, color: str, *, joined: bool) -> None:
+    """One bar per row from start to end (clients,); joined: without gaps, as one shape."""
+    clients = len(start)
+    if joined:
+        edges = np.arange(clients + 1) - 0.5
+        ax.stairs(end, edges, baseline=start, orientation="horizontal", fill=True, color=color)
+    else:
+        ax.barh(range(clients), end - start, left=start, height=0.7, color=color)
+    ax.set_ylim(clients - 0.5, -0.5)
 
 
-def title_axes(ax: Axes, x: str, y: str = "") -> None:
-    """What the axes show: x below, y above the plot's left corner, upright."""
-    ax.set_xlabel(x, labelpad=4)
-    if y:
-        ax.annotate(y, (0, 1), (-3, 6), xycoords="axes fraction", textcoords="offset points", ha="left", color=FAINT)
-
-
-def tall(count: int) -> float:
-    """Inches of a figure beside whose plot that many names have to stand apart."""
-    return max(HEIGHT, 0.8 + count * GAP / 72)
+def draw_totals(above: Axes, values: NDArray[np.int64], like: Axes, text: Callable[[float], str] | None) -> None:
+    """Upright bars over the columns of the heat map `like`, with their values where there is room for text."""
+    above.bar(range(len(values)), values, width=0.72, color="#7fb1d3")
+    above.set(xlim=like.get_xlim(), ylim=(0, 1.5 * max(values.max(), 1)), xticks=[], yticks=[])
+    if text is None:
+        return
+    for at, value in enumerate(values):
+        above.annotate(
+            text(value), (at, value), (0, 1), textcoords="offset points", ha="center", fontsize=7, color=FAINT
+        )

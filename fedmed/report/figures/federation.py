@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 
 from fedmed.files import replacing
 from fedmed.formatting import percent, short
-from fedmed.report.figures import heatmap
-from fedmed.report.figures.heatmap import FAINT, INK, Values, inches
+from fedmed.report.figures.elements import draw_bars, draw_color_scale, draw_heatmap, draw_totals, write_cell_values
+from fedmed.report.figures.labels import label_columns, panel_legend, panel_title
+from fedmed.report.figures.style import EMPTY, FAINT, INK, text_width
+from fedmed.report.figures.ticks import round_ticks, set_bar_ticks
+from fedmed.report.series import Values
 from fedmed.rundir.federation import FederationSummary, client_labels
 from fedmed.terminal.federation import WIDE
 
@@ -68,7 +71,7 @@ class _View:
     @property
     def longest(self) -> float:
         """Width in inches of the longest class name."""
-        return max(map(inches, self.classes))
+        return max(map(text_width, self.classes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def _draw(view: _View) -> Figure:
     panels, left = _panels(view), _left(view)
     base = MARGIN + _foot(view, panels) + _names(view, panels)
     rows = view.row * len(view.order)
-    titles = max(inches(view.picture.title, 13.5), inches(view.picture.subtitle, 9))
+    titles = max(text_width(view.picture.title, 13.5), text_width(view.picture.subtitle, 9))
     width = max(left + sum(panel.width + GAP for panel in panels), titles + 2 * MARGIN)
     height = base + rows + ABOVE + TITLE
     figure = Figure(figsize=(width, height))
@@ -140,26 +143,26 @@ def _draw_counts(view: _View, width: float, above: Axes, rows: Axes, foot: Axes)
 
     counts = view.picture.counts[view.order].astype(float)
     values, scale = np.where(counts > 0, counts, np.nan), PowerNorm(0.5, vmin=0, vmax=max(counts.max(), 1))
-    image = heatmap.heat(rows, values, "Blues", scale)
-    heatmap.name_columns(rows, view.classes, turned=_turned(view, width))
+    image = draw_heatmap(rows, values, "Blues", scale)
+    label_columns(rows, view.classes, turned=_turned(view, width))
     roomy = width / len(view.classes) >= 0.4
     if roomy and not view.wide:
-        heatmap.write_cells(rows, values, scale, short)
+        write_cell_values(rows, values, scale, short)
         foot.axis("off")
     else:
-        heatmap.color_scale(foot, image, scale, short, "per client and class")
-    heatmap.totals(above, view.picture.counts.sum(0), rows, short if roomy else None)
-    heatmap.heading(above, "training images with the class")
+        draw_color_scale(foot, image, scale, short, "per client and class")
+    draw_totals(above, view.picture.counts.sum(0), rows, short if roomy else None)
+    panel_title(above, "training images with the class")
 
 
 def _draw_sizes(view: _View, above: Axes, rows: Axes, foot: Axes) -> None:
     ends = np.pad(view.picture.images[view.order].cumsum(1), ((0, 0), (1, 0))).astype(float)
     for split, color in enumerate(SPLITS.values()):
-        heatmap.bars(rows, ends[:, split], ends[:, split + 1], color, joined=view.wide)
+        draw_bars(rows, ends[:, split], ends[:, split + 1], color, joined=view.wide)
     most = max(ends.max(), 1)
-    heatmap.bar_axis(rows, 1.02 * most, heatmap.round_ticks(most), short)
-    heatmap.legend(above, SPLITS, width=2.2)
-    heatmap.heading(above, "images per client")
+    set_bar_ticks(rows, 1.02 * most, round_ticks(most), short)
+    panel_legend(above, SPLITS, width=2.2)
+    panel_title(above, "images per client")
     above.axis("off")
     foot.axis("off")
 
@@ -168,24 +171,24 @@ def _draw_annotated(view: _View, width: float, shares: Values, above: Axes, rows
     from matplotlib.colors import Normalize
 
     values, scale = shares[view.order], Normalize(0, 1)
-    image = heatmap.heat(rows, values, "Oranges", scale)
-    heatmap.name_columns(rows, view.classes, turned=_turned(view, width))
+    image = draw_heatmap(rows, values, "Oranges", scale)
+    label_columns(rows, view.classes, turned=_turned(view, width))
     if width / len(view.classes) >= 0.28 and not view.wide:
-        heatmap.write_cells(rows, values, scale, lambda share: f"{100 * share:.0f}")
+        write_cell_values(rows, values, scale, lambda share: f"{100 * share:.0f}")
         foot.axis("off")
     else:
-        heatmap.color_scale(foot, image, scale, percent, "annotated")
-    heatmap.heading(above, "annotated share in %")
+        draw_color_scale(foot, image, scale, percent, "annotated")
+    panel_title(above, "annotated share in %")
     above.axis("off")
 
 
 def _draw_completeness(view: _View, shares: Values, above: Axes, rows: Axes, foot: Axes) -> None:
     values = shares[view.order]
     zeros = np.zeros(len(values))
-    heatmap.bars(rows, zeros, zeros + 1, heatmap.EMPTY, joined=view.wide)
-    heatmap.bars(rows, zeros, np.nan_to_num(values), ANNOTATED, joined=view.wide)
-    heatmap.bar_axis(rows, 1, (0, 0.5, 1), lambda share: f"{100 * share:.0f}")
-    heatmap.heading(above, "completeness in %")
+    draw_bars(rows, zeros, zeros + 1, EMPTY, joined=view.wide)
+    draw_bars(rows, zeros, np.nan_to_num(values), ANNOTATED, joined=view.wide)
+    set_bar_ticks(rows, 1, (0, 0.5, 1), lambda share: f"{100 * share:.0f}")
+    panel_title(above, "completeness in %")
     above.axis("off")
     foot.axis("off")
 
@@ -222,8 +225,8 @@ def _turned(view: _View, width: float) -> bool:
 def _left(view: _View) -> float:
     """Room left of the rows: row labels, or turned class names that begin left of their column."""
     labels = _sites(view)[1] if view.wide else [*client_labels(view.picture), "client"]
-    room = max(map(inches, labels), default=0.0) + (0.3 if view.wide else 0.08)
-    turned = max(0.77 * inches(name) - 0.46 * (at + 0.5) for at, name in enumerate(view.classes))
+    room = max(map(text_width, labels), default=0.0) + (0.3 if view.wide else 0.08)
+    turned = max(0.77 * text_width(name) - 0.46 * (at + 0.5) for at, name in enumerate(view.classes))
     return MARGIN + max(room, turned)
 
 

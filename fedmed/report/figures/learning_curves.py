@@ -10,11 +10,13 @@ import numpy as np
 from fedmed.formatting import value
 from fedmed.report import series
 from fedmed.report.figures.context import FigureContext
-from fedmed.report.figures.elements import LineLabel, band, names_at_ends, room, tall, title_axes
-from fedmed.report.figures.overlap import redraw
-from fedmed.report.figures.style import HEIGHT, REFERENCES, RenderedFigure, blank, fit
-from fedmed.report.figures.ticks import number_below, number_below_by_magnitude
-from fedmed.report.figures.tooltips import Tooltip, strips
+from fedmed.report.figures.elements import draw_band
+from fedmed.report.figures.labels import LineLabel, height_for_labels, label_line_ends, names_width, title_axes
+from fedmed.report.figures.overlap import redraw_overlaps
+from fedmed.report.figures.style import HEIGHT, REFERENCES, new_figure, place_axes
+from fedmed.report.figures.svg import RenderedFigure
+from fedmed.report.figures.ticks import set_log_x_ticks, set_x_ticks
+from fedmed.report.figures.tooltips import Tooltip, column_tooltips
 from fedmed.report.series import Band
 
 if TYPE_CHECKING:
@@ -45,17 +47,17 @@ def cost(context: FigureContext, world: str) -> RenderedFigure | None:
 def _drawn(
     context: FigureContext, world: str, lines: Mapping[str, Band], name: str, title: str, x: str, note: str
 ) -> RenderedFigure:
-    figure, ax = blank(height=tall(len(lines)) if context.several else HEIGHT)
-    fit(figure, ax, left=0.42, right=room(list(lines)) if context.several else 0.15, top=0.36)
+    figure, ax = new_figure(height=height_for_labels(len(lines)) if context.several else HEIGHT)
+    place_axes(figure, ax, left=0.42, right=names_width(list(lines)) if context.several else 0.15, top=0.36)
     for arm, line in lines.items():
-        band(ax, line, context.arm_styles[arm])
+        draw_band(ax, line, context.arm_styles[arm])
     _scale(ax, lines, logarithmic=name == "cost")
     ax.grid(axis="y")
     ends = [LineLabel(arm, float(line.mean[-1]), context.arm_styles[arm].color) for arm, line in lines.items()]
     if context.several:
-        names_at_ends(ax, ends)
+        label_line_ends(ax, ends)
     title_axes(ax, x, context.metric)
-    together = redraw(ax, lines, {arm: context.arm_styles[arm].color for arm in lines})
+    together = redraw_overlaps(ax, lines, {arm: context.arm_styles[arm].color for arm in lines})
     said = ", ".join(f"{end.text} {end.y:.3f}" for end in ends)
     alt = f"{title}: {context.metric} by {x}. At the end: {said}. {together}".strip()
     note = f"{note} {together}".strip()
@@ -69,15 +71,15 @@ def _scale(ax: Axes, lines: Mapping[str, Band], *, logarithmic: bool) -> None:
     ax.yaxis.set_major_locator(MaxNLocator(5))
     if logarithmic and max(line.x[-1] for line in lines.values()) > 20 * min(line.x[0] for line in lines.values()):
         ax.set_xscale("log")
-        number_below_by_magnitude(ax)
+        set_log_x_ticks(ax)
     else:
-        number_below(ax, integer=not logarithmic)
+        set_x_ticks(ax, integer=not logarithmic)
 
 
 def _tips(ax: Axes, lines: Mapping[str, Band], x: str) -> list[Tooltip]:
     """What every arm has reached, at the places where the first one was evaluated that is longest."""
     grid = max((line.x for line in lines.values()), key=len)
-    return strips(ax, grid, [_said(lines, at, x) for at in grid.tolist()])
+    return column_tooltips(ax, grid, [_said(lines, at, x) for at in grid.tolist()])
 
 
 def _said(lines: Mapping[str, Band], at: float, x: str) -> str:

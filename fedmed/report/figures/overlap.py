@@ -33,7 +33,7 @@ class Overlap(NamedTuple):
     names: tuple[str, ...]
 
 
-def stretches(lines: Mapping[str, Values]) -> list[Overlap]:
+def overlaps(lines: Mapping[str, Values]) -> list[Overlap]:
     """Where lines (points, 2) run together, in the order in which they part."""
     open: dict[tuple[str, ...], int] = {}
     found: list[Overlap] = []
@@ -59,14 +59,14 @@ def _near(one: Values, other: Values, at: int) -> bool:
     return len(a) == len(b) == 2 and bool((np.abs(a - b) <= NEAR).all())
 
 
-def redraw(ax: Axes, lines: Mapping[str, Band], colors: Mapping[str, str]) -> str:
+def redraw_overlaps(ax: Axes, lines: Mapping[str, Band], colors: Mapping[str, str]) -> str:
     """Draws lines that run together as dashes of all their colours in turn; who coincides all along, as a sentence.
 
     The plot's limits are set, and the lines are drawn.
     """
     scale = 72 / ax.figure.dpi
     places = {name: scale * ax.transData.transform(np.stack([of.x, of.mean], 1)) for name, of in lines.items()}
-    found = stretches(places)
+    found = overlaps(places)
     for start, end, names in found:
         if end - start < len(lines[names[0]].x) // SHORT:
             continue  # lines that cross

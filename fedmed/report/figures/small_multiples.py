@@ -11,9 +11,11 @@ import numpy as np
 
 from fedmed.report.figures import tooltips
 from fedmed.report.figures.context import FigureContext
-from fedmed.report.figures.elements import band, keys, keys_height, label, short
-from fedmed.report.figures.overlap import redraw
-from fedmed.report.figures.style import FAINT, INK, RULE, WIDTH, ArmStyle, RenderedFigure, blank, fit
+from fedmed.report.figures.elements import draw_band
+from fedmed.report.figures.labels import draw_legend, label, legend_height, shorten
+from fedmed.report.figures.overlap import redraw_overlaps
+from fedmed.report.figures.style import FAINT, INK, RULE, WIDTH, ArmStyle, new_figure, place_axes
+from fedmed.report.figures.svg import RenderedFigure
 from fedmed.report.figures.tooltips import Tooltip
 from fedmed.report.series import Band
 
@@ -60,16 +62,16 @@ def small_multiples(
     columns = min(COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
     side = min(3.4, (WIDTH - LEFT - RIGHT - GAP * (columns - 1)) / columns)
-    foot = FOOT + (keys_height(arms) if len(arms) > 1 else 0.0)
-    figure, ax = blank(height=rows * (side + HEAD) + (rows - 1) * GAP + foot + 0.05)
-    fit(figure, ax, left=LEFT, right=WIDTH - LEFT - columns * side - (columns - 1) * GAP, bottom=foot, top=0.05)
+    foot = FOOT + (legend_height(arms) if len(arms) > 1 else 0.0)
+    figure, ax = new_figure(height=rows * (side + HEAD) + (rows - 1) * GAP + foot + 0.05)
+    place_axes(figure, ax, left=LEFT, right=WIDTH - LEFT - columns * side - (columns - 1) * GAP, bottom=foot, top=0.05)
     wide, tall = 1 + GAP / side, 1 + (GAP + HEAD) / side
     ax.set(xlim=(0, columns * wide - GAP / side), ylim=(0, rows * tall - GAP / side))
     ax.set_axis_off()
     together: list[str] = []
     areas: list[Tooltip] = []
     parts = max(1, min(STRIPS, SAID // (len(panels) * len(arms))))
-    names = short([panel.title for panel in panels], int(side * 15))
+    names = shorten([panel.title for panel in panels], int(side * 15))
     for number, (name, panel) in enumerate(zip(names, panels, strict=True)):
         row, column = divmod(number, columns)
         corner = (column * wide, (rows - 1 - row) * tall)
@@ -78,7 +80,7 @@ def small_multiples(
         areas += _areas(ax, corner, tall - GAP / side, panel, plots, parts)
     label(ax, f"{plots.y} by {plots.x}", (0, 0), (0, -22), down="top")
     if len(arms) > 1:
-        keys(ax, {arm: context.arm_styles[arm].color for arm in arms}, below=FOOT)
+        draw_legend(ax, {arm: context.arm_styles[arm].color for arm in arms}, below=FOOT)
     same = together[0] if len({*together}) == 1 else ""
     return context.write(
         figure,
@@ -110,7 +112,7 @@ def _lines(ax: Axes, corner: tuple[float, float], panel: SmallPlot, arm_styles: 
     x, y = corner
     moved = {arm: Band(of.x + x, of.mean + y, of.low + y, of.high + y) for arm, of in panel.lines.items()}
     for after, (arm, line) in zip(reversed(range(len(moved))), moved.items(), strict=True):
-        band(ax, line, arm_styles[arm], dots="all" if panel.dotted and len(moved) < 3 else "none")
+        draw_band(ax, line, arm_styles[arm], dots="all" if panel.dotted and len(moved) < 3 else "none")
         if len(line.x) == 1:  # larger the earlier, so that all are seen where they coincide
             ax.plot(
                 line.x, line.mean, "o", color=arm_styles[arm].color, markersize=3.2 + 1.8 * after, markeredgewidth=0
@@ -119,7 +121,7 @@ def _lines(ax: Axes, corner: tuple[float, float], panel: SmallPlot, arm_styles: 
         ax.plot((x, x + 1), (y + panel.level,) * 2, color=FAINT, linewidth=0.7, zorder=1)
     if len(panel.lines) == 1 and (said := next(iter(panel.said.values()), "")):
         label(ax, said, (x + 1, y), (-3, 4), across="right", size=7.5)
-    return redraw(ax, moved, {arm: arm_styles[arm].color for arm in moved})
+    return redraw_overlaps(ax, moved, {arm: arm_styles[arm].color for arm in moved})
 
 
 def _areas(
@@ -128,12 +130,12 @@ def _areas(
     """Strips over a plot, which tell all lines where they are; one for all of it tells only what they come to."""
     x, y = corner
     if parts == 1:
-        return [tooltips.box(ax, corner, (x + 1, y + height), _said(panel))]
+        return [tooltips.area_tooltip(ax, corner, (x + 1, y + height), _said(panel))]
     edges = [number / parts for number in range(parts + 1)]
     at = [(low + high) / 2 for low, high in pairwise(edges)]
     texts = [f"{panel.title}, {plots.x} {share:.2f}\n{plots.y}\n{_values(panel, share)}" for share in at]
     spans = zip(pairwise(edges), texts, strict=True)
-    return [tooltips.box(ax, (x + low, y), (x + high, y + height), text) for (low, high), text in spans]
+    return [tooltips.area_tooltip(ax, (x + low, y), (x + high, y + height), text) for (low, high), text in spans]
 
 
 def _values(panel: SmallPlot, at: float) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
 from fedmed.formatting import minus
-from fedmed.report.figures.heatmap import inches
+from fedmed.report.figures.style import RULE, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ SPACE = 0.09
 """Inches that numbers are apart at least."""
 
 
-def number_below(ax: Axes, most: int = 6, *, integer: bool = False) -> None:
+def set_x_ticks(ax: Axes, most: int = 6, *, integer: bool = False) -> None:
     """Numbers at round places below the plot, whose limits are set; `most` at most, fewer where they would touch."""
     from matplotlib.ticker import MaxNLocator
 
@@ -25,7 +25,7 @@ def number_below(ax: Axes, most: int = 6, *, integer: bool = False) -> None:
     _place(ax, ([float(at) for at in found] for found in counts))
 
 
-def number_below_by_magnitude(ax: Axes) -> None:
+def set_log_x_ticks(ax: Axes) -> None:
     """The same below a logarithmic scale: at 1, 3, 10, 30, ..., or at fewer."""
     low, high = ax.get_xlim()
     powers = range(floor(log10(low)), ceil(log10(high)) + 1)
@@ -50,7 +50,7 @@ def _place(ax: Axes, choices: Iterator[list[float]]) -> None:
 def _apart(ax: Axes, places: Sequence[float], labels: Sequence[str]) -> bool:
     level = ax.get_ylim()[0]
     x = [float(ax.transData.transform((at, level))[0]) / ax.figure.dpi for at in places]
-    wide = [inches(label, 8.5) for label in labels]
+    wide = [text_width(label, 8.5) for label in labels]
     spans = zip(pairwise(x), pairwise(wide), strict=True)
     return all(right - left >= (one + other) / 2 + SPACE for (left, right), (one, other) in spans)
 
@@ -64,3 +64,18 @@ def texts(places: Sequence[float]) -> list[str]:
         return [minus(f"{at:.4g}") for at in places]
     alike = max(steps) < 1.01 * min(steps)
     return [minus(f"{at + 0.0:,.{digits}f}" if alike else f"{at:,g}") for at in places]
+
+
+def set_bar_ticks(ax: Axes, end: float, ticks: Sequence[float], text: Callable[[float], str]) -> None:
+    """The axis below bars that reach from 0 to `end`."""
+    ax.set(xlim=(0, end), yticks=[])
+    ax.set_xticks(ticks, [text(tick) for tick in ticks])
+    ax.grid(axis="x", color=RULE, linewidth=0.6)
+    ax.set_axisbelow(True)
+
+
+def round_ticks(end: float) -> list[float]:
+    """About four round whole numbers from 0 to `end`."""
+    from matplotlib.ticker import MaxNLocator
+
+    return [float(tick) for tick in MaxNLocator(3, integer=True).tick_values(0, end) if tick <= end]

@@ -27,7 +27,7 @@ class Tooltip(NamedTuple):
     text: str
 
 
-def group(tips: Sequence[Tooltip]) -> str:
+def svg_group(tips: Sequence[Tooltip]) -> str:
     """The areas as an SVG group."""
     parts = (
         f'<rect x="{t.x:.1f}" y="{t.y:.1f}" width="{t.width:.1f}" height="{t.height:.1f}">'
@@ -37,7 +37,7 @@ def group(tips: Sequence[Tooltip]) -> str:
     return f'<g class="tips" fill="none" pointer-events="all">{"".join(parts)}</g>' if tips else ""
 
 
-def box(ax: Axes, low: tuple[float, float], high: tuple[float, float], text: str) -> Tooltip:
+def area_tooltip(ax: Axes, low: tuple[float, float], high: tuple[float, float], text: str) -> Tooltip:
     """Between two corners in the plot's own units."""
     corners = ax.transData.transform((low, high)) * 72 / ax.figure.dpi
     left, right = sorted(corners[:, 0])
@@ -45,17 +45,17 @@ def box(ax: Axes, low: tuple[float, float], high: tuple[float, float], text: str
     return Tooltip(left, ax.figure.bbox.height * 72 / ax.figure.dpi - top, right - left, top - bottom, text)
 
 
-def strips(ax: Axes, x: Values, texts: Sequence[str]) -> list[Tooltip]:
+def column_tooltips(ax: Axes, x: Values, texts: Sequence[str]) -> list[Tooltip]:
     """An upright strip around every x, ascending, each as far as the middle between it and its neighbours."""
     kept = np.unique(np.linspace(0, len(x) - 1, min(DENSE, len(x))).round().astype(int))
     (left, right), y = sorted(ax.get_xlim()), ax.get_ylim()
     at = x[kept]
     middles = np.sqrt(at[1:] * at[:-1]) if ax.get_xscale() == "log" else (at[1:] + at[:-1]) / 2
     edges = np.concatenate([[left], middles.clip(left, right), [right]])
-    return [box(ax, (edges[n], y[0]), (edges[n + 1], y[1]), texts[int(k)]) for n, k in enumerate(kept)]
+    return [area_tooltip(ax, (edges[n], y[0]), (edges[n + 1], y[1]), texts[int(k)]) for n, k in enumerate(kept)]
 
 
-def rows(ax: Axes, texts: Sequence[str]) -> list[Tooltip]:
+def row_tooltips(ax: Axes, texts: Sequence[str]) -> list[Tooltip]:
     """A level strip around every row 0, 1, ... of the plot."""
     x = ax.get_xlim()
-    return [box(ax, (x[0], at - 0.5), (x[1], at + 0.5), text) for at, text in enumerate(texts)]
+    return [area_tooltip(ax, (x[0], at - 0.5), (x[1], at + 0.5), text) for at, text in enumerate(texts)]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmed.report.evaluations import WorldEvaluations
-from fedmed.report.figures.elements import short
+from fedmed.report.figures.labels import shorten
 from fedmed.report.images.captions import name_of, percent
 
 MOST = 24
@@ -68,7 +68,7 @@ def confusion_matrix(found: WorldEvaluations, arm: str) -> ConfusionMatrix | Non
         caption=f"Confusion matrix of {arm}",
         note=note,
         names=names,
-        short=short(names, LONGEST),
+        short=shorten(names, LONGEST),
         rows=rows,
         confused=_confused(names, counts, shares),
     )

@@ -63,7 +63,7 @@ def test_every_class_has_a_plot_with_all_arms(tmp_path: Path, kind: str, top: in
     comparison = read([tmp_path])
     found = evaluations(comparison, comparison.worlds[0], [])
     assert found is not None
-    with style.drawing():
+    with style.figure_style():
         pictures = {
             p.name: p for p in quality(FigureContext(summary=summarise(comparison)), comparison.worlds[0], found)
         }
@@ -90,7 +90,7 @@ def test_points_that_make_no_line_are_seen_even_where_they_coincide(tmp_path: Pa
         fabricated.run(tmp_path / name, config={"strategy": strategy(name)})
     comparison = read([tmp_path])
     found = WorldEvaluations({name: [Evaluation(calibration=bins)] for name in names}, ["one class"])
-    with style.drawing():
+    with style.figure_style():
         context = FigureContext(summary=summarise(comparison), folder=tmp_path)
         assert [each.name for each in quality(context, comparison.worlds[0], found)] == ["calibration"]
     image = imread(next(tmp_path.rglob("calibration*.png")))[..., :3]
@@ -104,5 +104,5 @@ def test_runs_without_curves_have_none(tmp_path: Path) -> None:
     comparison = read([tmp_path])
     found = evaluations(comparison, comparison.worlds[0], [])
     assert found is not None
-    with style.drawing():
+    with style.figure_style():
         assert list(quality(FigureContext(summary=summarise(comparison)), comparison.worlds[0], found)) == []

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fedmed.report.figures import style
-from fedmed.report.figures.elements import band
-from fedmed.report.figures.overlap import Overlap, redraw, stretches
+from fedmed.report.figures.elements import draw_band
+from fedmed.report.figures.overlap import Overlap, overlaps, redraw_overlaps
 from fedmed.report.series import Band
 
 
@@ -18,29 +18,29 @@ def line(*y: float, x: Sequence[float] | None = None) -> np.ndarray:
 
 
 def test_stretches_are_found_by_how_near_lines_are_as_drawn() -> None:
-    found = stretches({"a": line(0, 50, 90, 100), "b": line(0.5, 50, 60, 100), "c": line(200, 200, 200, 200)})
+    found = overlaps({"a": line(0, 50, 90, 100), "b": line(0.5, 50, 60, 100), "c": line(200, 200, 200, 200)})
     assert found == [Overlap(0, 1, ("a", "b"))]
-    assert stretches({"a": line(0, 10), "b": line(2, 12)}) == []
-    assert stretches({name: line(1, 2, 3) for name in "abc"}) == [Overlap(0, 2, ("a", "b", "c"))]
+    assert overlaps({"a": line(0, 10), "b": line(2, 12)}) == []
+    assert overlaps({name: line(1, 2, 3) for name in "abc"}) == [Overlap(0, 2, ("a", "b", "c"))]
 
 
 def test_lines_that_were_evaluated_elsewhere_do_not_run_together() -> None:
-    assert stretches({"a": line(0, 0, 0), "b": line(0, 0, 0, x=[0, 5, 20])}) == []
-    assert stretches({"a": line(0, 0, 0), "b": line(0, 0)}) == [Overlap(0, 1, ("a", "b"))]
-    assert stretches({"a": line(0), "b": line(0)}) == []
-    assert stretches({}) == []
+    assert overlaps({"a": line(0, 0, 0), "b": line(0, 0, 0, x=[0, 5, 20])}) == []
+    assert overlaps({"a": line(0, 0, 0), "b": line(0, 0)}) == [Overlap(0, 1, ("a", "b"))]
+    assert overlaps({"a": line(0), "b": line(0)}) == []
+    assert overlaps({}) == []
 
 
 def redrawn(lines: dict[str, list[float]]) -> tuple[str, set[str]]:
     """What is said, and the colours that are seen in pixels."""
     colors = dict(zip(lines, style.ARMS, strict=False))
-    with style.drawing():
-        figure, ax = style.blank()
+    with style.figure_style():
+        figure, ax = style.new_figure()
         bands = {n: Band(np.arange(len(y), dtype=float), *[np.array(y)] * 3) for n, y in lines.items()}
         for name, each in bands.items():
-            band(ax, each, style.ArmStyle(colors[name], "-"))
+            draw_band(ax, each, style.ArmStyle(colors[name], "-"))
         ax.set_axis_off()
-        said = redraw(ax, bands, colors)
+        said = redraw_overlaps(ax, bands, colors)
         figure.canvas.draw()
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 

@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 
 from fedmed.report.figures import style
-from fedmed.report.figures.ticks import number_below, number_below_by_magnitude, texts
+from fedmed.report.figures.ticks import set_log_x_ticks, set_x_ticks, texts
 
 MINUS = "\N{MINUS SIGN}"
 
 
 def drawn(width: float, low: float, high: float, *, log: bool = False) -> tuple[list[float], list[str]]:
     """Places and labels below a plot of that many inches; raises where labels touch as matplotlib draws them."""
-    with style.drawing():
-        figure, ax = style.blank(width, 1.0)
+    with style.figure_style():
+        figure, ax = style.new_figure(width, 1.0)
         ax.set_xlim(low, high)
         if log:
             ax.set_xscale("log")
-            number_below_by_magnitude(ax)
+            set_log_x_ticks(ax)
         else:
-            number_below(ax)
+            set_x_ticks(ax)
         figure.draw_without_rendering()
         boxes = [tick.get_window_extent() for tick in ax.get_xticklabels() if tick.get_text()]
         assert all(left.x1 < right.x0 for left, right in pairwise(boxes))

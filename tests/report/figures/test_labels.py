@@ -12,11 +12,11 @@ from matplotlib.text import Text
 
 from fedmed.comparison.read import read
 from fedmed.comparison.summary import summarise
-from fedmed.report.figures import style
+from fedmed.report.figures import style, svg
 from fedmed.report.figures.clients import clients
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.differences import forest, ranks
-from fedmed.report.figures.elements import short
+from fedmed.report.figures.labels import shorten, spread_apart, truncate
 from fedmed.report.figures.learning_curves import cost, curves
 from tests.fabricated import CONFIG, run, strategy
 
@@ -50,8 +50,8 @@ def texts(figure: Figure) -> Iterator[Text]:
 @pytest.mark.parametrize("draw", [forest, curves, cost, clients, "ranks"])
 def test_no_text_lies_on_another(context: FigureContext, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Figure] = []
-    monkeypatch.setattr(style, "write", lambda figure, *_, **__: drawn.append(figure))
-    with style.drawing():
+    monkeypatch.setattr(svg, "render_figure", lambda figure, *_, **__: drawn.append(figure))
+    with style.figure_style():
         if draw == "ranks":
             assert context.summary.ranking
             ranks(context, context.summary.ranking)
@@ -69,8 +69,26 @@ def test_no_text_lies_on_another(context: FigureContext, draw: Any, monkeypatch:
 
 def test_names_that_are_cut_stay_apart() -> None:
     names = ["short", "a" * 30, f"{WORDS}_1", f"{WORDS}_2", f"x{WORDS}{'y' * 30}", f"z{WORDS}{'y' * 30}"]
-    found = short(names)
+    found = shorten(names)
     assert len({*found}) == len(names)
     assert max(map(len, found)) <= 22
     assert found[0] == "short"
-    assert len({*short([f"{'a' * 40}{n}{'b' * 40}" for n in range(12)])}) == 12
+    assert len({*shorten([f"{'a' * 40}{n}{'b' * 40}" for n in range(12)])}) == 12
+
+
+@pytest.mark.parametrize(
+    ("wanted", "placed"),
+    [
+        ([0, 50, 100], [0, 50, 100]),
+        ([10, 11, 50], [10, 20, 50]),
+        ([95, 99, 100], [80, 90, 100]),
+        ([], []),
+    ],
+)
+def test_names_keep_apart_and_inside(wanted: list[float], placed: list[float]) -> None:
+    assert spread_apart(wanted, 10, 100) == placed
+
+
+def test_a_long_name_is_cut() -> None:
+    assert truncate("a" * 30, 10) == "a" * 9 + "…"
+    assert truncate("short", 10) == "short"
