@@ -34,7 +34,7 @@ from fedmed.engine.cohort import CohortEngine
 from fedmed.engine.inprocess import InprocessEngine
 from fedmed.engine.pool import PoolEngine
 from fedmed.engine.threads import ThreadsEngine
-from fedmed.flower import strategy
+from fedmed.flower import EvaluationPlan, RoundCallbacks, ServerSettings, strategy
 from fedmed.flower.records import pack
 from fedmed.method import Method, chain
 from fedmed.models.net import Model
@@ -83,7 +83,10 @@ def fedmed_rounds(
         return False
 
     server = strategy(
-        method, clients_per_round=workload.per_round, evaluates=lambda round: False, after_round=after_round
+        method,
+        ServerSettings(clients_per_round=workload.per_round),
+        evaluation=EvaluationPlan(due=lambda round: False),
+        callbacks=RoundCallbacks(after_round=after_round),
     )
     initial = pack({name: tensor.clone() for name, tensor in net.state_dict().items()})
     with engine.grid(trainer, workload.clients) as grid:

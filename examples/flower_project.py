@@ -22,7 +22,7 @@ from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
 from fedmed.engine.inprocess import InProcessGrid
-from fedmed.flower import client_app, strategy
+from fedmed.flower import ServerSettings, client_app, strategy
 from fedmed.method import chain
 from fedmed.models.net import Net
 from fedmed.strategies.fedprox import FedProx
@@ -80,7 +80,7 @@ def main(grid: Grid, context: Context) -> None:
             correct = net(unseen.x).argmax(1) == unseen.y
         return MetricRecord({"accuracy": correct.double().mean().item()})
 
-    plan = strategy(METHOD, clients_per_round=3, seed=1)
+    plan = strategy(METHOD, ServerSettings(clients_per_round=3, seed=1))
     result = plan.start(grid, ArrayRecord(net.state_dict()), num_rounds=ROUNDS, evaluate_fn=evaluate)
     for round, scores in result.evaluate_metrics_serverapp.items():
         loss = result.train_metrics_clientapp[round]["loss"]

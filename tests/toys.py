@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -15,7 +15,17 @@ from fedmed.client import ClientRequest, Trainer, Training
 from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
 from fedmed.engine.inprocess import InProcessGrid
-from fedmed.flower import ClientFailure, RoundResult, ServerState, client_app, strategy
+from fedmed.flower import (
+    ClientFailure,
+    EvaluationPlan,
+    MethodStrategy,
+    RoundCallbacks,
+    RoundResult,
+    ServerSettings,
+    ServerState,
+    client_app,
+    strategy,
+)
 from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Chain, Method, Payload, chain
 from fedmed.models.net import Net, scope
@@ -182,20 +192,26 @@ def federate(
     progress: ServerState | None = None,
     **options: Any,
 ) -> Ended:
-    """Trains the toy; options are those of `fedmed.flower.strategy`."""
+    """Trains the toy; options are those of `strategy_of`."""
     grid = grid or grid_of(toy, method, training, seed=seed)
     ended = Ended({}, progress or ServerState(), grid)
-    plan = strategy(
-        method,
-        seed=seed,
-        progress=ended.progress,
-        after_round=lambda result: bool(ended.results.append(result)),
-        **{"evaluate_clients": False, **options},
-    )
+    given = {"seed": seed, "by_clients": False, "after_round": lambda result: bool(ended.results.append(result))}
+    plan = strategy_of(method, progress=ended.progress, **{**given, **options})
     with torch.random.fork_rng(devices=[]):
         done = plan.start(grid, pack(initial(toy, method) if shared is None else shared), rounds)
     ended.shared = {name: tensor.clone() for name, tensor in unpack(done.arrays).items()}
     return ended
+
+
+def strategy_of(method: Method | Chain, *, progress: ServerState | None = None, **options: Any) -> MethodStrategy:
+    """The method's strategy; options are fields of its settings, its evaluation and its callbacks."""
+    groups: list[Any] = [
+        kind(**{field.name: options.pop(field.name) for field in fields(kind) if field.name in options})
+        for kind in (ServerSettings, EvaluationPlan, RoundCallbacks)
+    ]
+    assert not options, f"no option of a strategy: {', '.join(options)}"
+    settings, evaluation, callbacks = groups
+    return strategy(method, settings, evaluation=evaluation, callbacks=callbacks, progress=progress)
 
 
 def trainer_of(toy: Toy, method: Method | Chain, training: Training = TRAINING, *, seed: int = 0) -> Trainer:

@@ -5,19 +5,23 @@ from fedmed.flower.faults import ClientError, ClientFailure, FaultRow, FaultTole
 from fedmed.flower.grid import LocalGrid
 from fedmed.flower.identity import identify
 from fedmed.flower.rounds import RoundResult, ServerState
+from fedmed.flower.settings import EvaluationPlan, RoundCallbacks, ServerSettings
 from fedmed.flower.strategy import MethodStrategy
 
 strategy = MethodStrategy
-"""`strategy(method, ...)`: the Strategy of a method; the companion of `client_app(method, ...)`."""
+"""`strategy(method, ServerSettings(...))`: the Strategy of a method; the companion of `client_app(method, ...)`."""
 
 __all__ = [
     "ClientError",
     "ClientFailure",
+    "EvaluationPlan",
     "FaultRow",
     "FaultTolerance",
     "LocalGrid",
     "MethodStrategy",
+    "RoundCallbacks",
     "RoundResult",
+    "ServerSettings",
     "ServerState",
     "app_of",
     "client_app",

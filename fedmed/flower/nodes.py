@@ -30,10 +30,10 @@ class ClientNode(NamedTuple):
 
 def roster(grid: Grid) -> dict[int, int]:
     """The node of every client, in order of client number."""
-    return {client: member.node for client, member in members(grid).items()}
+    return {client: member.node for client, member in client_nodes(grid).items()}
 
 
-def members(grid: Grid) -> dict[int, ClientNode]:
+def client_nodes(grid: Grid) -> dict[int, ClientNode]:
     """Every client, in order of its number; asked of the nodes, as node ids are random in Flower's runtimes."""
     asked = [Message(RecordDict(), node, "query.roster") for node in sorted(grid.get_node_ids())]
     found: dict[int, ClientNode] = {}

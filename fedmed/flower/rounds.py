@@ -1,4 +1,4 @@
-"""What a round gave, and where a run stands on the server."""
+"""A round as values, step by step (planned, trained, evaluated, and what it gave), and where a run stands."""
 
 from __future__ import annotations
 
@@ -7,14 +7,78 @@ from dataclasses import dataclass, field
 from math import nan
 from typing import Any
 
+from torch import Tensor
+
+from fedmed.flower.nodes import ClientNode
 from fedmed.method import Payload
 from fedmed.metrics import Scores
 from fedmed.server import PrivacySpent
 
 Row = dict[str, float | int]
+"""Numbers of one client in one round, by name; `client` is its number."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
+class ServerState:
+    """Where a run stands on the server: all that a resumed run needs besides the weights and the clients' memory.
+
+    round: the last that is done. inbox: what clients get next round, by member. state: of the server, by member.
+    """
+
+    round: int = 0
+    inbox: dict[str, Payload] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRound:
+    """A round before anybody has trained.
+
+    round, rounds: its number, from 1, and how many there are.
+    shared: the weights that are sent, which move to the device of the first reply, where they are averaged.
+    nodes: of all clients of the federation, by client. asked: clients that are sent a message, those that drop out too.
+    lost: those of them that drop out. down: bytes of the message to one client.
+    """
+
+    round: int
+    rounds: int
+    shared: dict[str, Tensor]
+    nodes: Mapping[int, ClientNode]
+    asked: Sequence[int]
+    lost: Sequence[int]
+    down: int
+
+    @property
+    def answering(self) -> list[int]:
+        """Clients that are to answer."""
+        return [client for client in self.asked if client not in self.lost]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedRound:
+    """What training gave.
+
+    shared: the new shared weights; the old ones where nobody is in the mean. clients: a row per client in the mean.
+    missing: a row per client that was asked and is not in it, see `RoundResult`. up: bytes of all replies.
+    seconds: that the server's step took, without the wait for replies.
+    """
+
+    shared: Payload
+    clients: list[Row]
+    missing: list[Row]
+    up: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatedRound:
+    """What clients' evaluation gave: a row each, in order of client; scores of their images together, by their name."""
+
+    rows: list[Row] = field(default_factory=list)
+    pooled: Mapping[str, Scores] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class RoundResult:
     """What one round gave.
 
@@ -40,15 +104,6 @@ class RoundResult:
     spent: PrivacySpent | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class ServerState:
-    """Where a run stands on the server: all that a resumed run needs besides the weights and the clients' memory."""
-
-    round: int = 0
-    inbox: dict[str, Payload] = field(default_factory=dict)
-    state: dict[str, Any] = field(default_factory=dict)
-
-
 def mean_loss(rows: Sequence[Row]) -> float:
-    """WeightedMean training loss over the images of all clients that trained; NaN where none did."""
+    """Mean training loss over the images of all clients that trained; NaN where none did."""
     return sum(r["loss"] * r["examples"] for r in rows) / sum(r["examples"] for r in rows) if rows else nan

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from flwr.app import ArrayRecord, ConfigRecord, Context, MetricRecord
+from flwr.app import ArrayRecord, ConfigRecord, Context
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import Strategy
 
-EvaluateFn = Callable[[int, ArrayRecord], MetricRecord | None]
+from fedmed.flower.settings import EvaluateFn
 
 
 def server_app(

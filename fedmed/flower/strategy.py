@@ -1,185 +1,80 @@
-"""The Strategy: a method's server half under Flower's own contract, with a row per client and a say after rounds."""
+"""The Strategy: a method's server half under Flower's own contract, with a row per client and a say after rounds.
+
+A round is five steps, each of which makes a value (`fedmed.flower.rounds`): it is planned, trained, aggregated and
+evaluated, and its result is shown to whoever wants it. `MethodStrategy._round` reads so from top to bottom.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
-from torch import Tensor
 
-from fedmed.devices import PROCESSOR, moved, settings_kept
 from fedmed.errors import UserError
 from fedmed.flower.collect import ReplyCollector
-from fedmed.flower.faults import STRICT, ClientFailure, FaultRow, FaultTolerance
+from fedmed.flower.faults import ClientFailure
 from fedmed.flower.grid import LocalGrid, exchange
 from fedmed.flower.identity import identify
-from fedmed.flower.messages import TrainReply, ask, count_bytes
-from fedmed.flower.nodes import ClientNode, members
+from fedmed.flower.messages import ask, count_bytes
+from fedmed.flower.nodes import ClientNode, client_nodes
 from fedmed.flower.records import pack, unpack
-from fedmed.flower.rounds import RoundResult, Row, ServerState, mean_loss
-from fedmed.flower.validation import ReplyValidator
-from fedmed.method import Chain, Method, Server, chain
+from fedmed.flower.rounds import EvaluatedRound, PlannedRound, RoundResult, Row, ServerState, TrainedRound, mean_loss
+from fedmed.flower.settings import EvaluateFn, EvaluationPlan, RoundCallbacks, ServerSettings
+from fedmed.flower.training import RoundTraining, validator_of
+from fedmed.method import Chain, Method, chain
 from fedmed.metrics import Tally
-from fedmed.server import IDEAL, Aggregation, AverageServerOptimizer, Conditions, ServerOptimizer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Session:
+    """What `start` is given for all its rounds; see `Strategy.start`. timeout: seconds to wait for replies."""
+
+    grid: Grid
+    timeout: float
+    train_config: ConfigRecord
+    evaluate_config: ConfigRecord
+    evaluate_fn: EvaluateFn | None
 
 
 class MethodStrategy(Strategy):
     """A method's (or a chain's) server half, for `strategy(method, ...).start(grid, arrays, num_rounds)`.
 
-    seed: of sampling and of the method's random numbers.
-    clients_per_round: how many clients train in a round (None: all).
-    conditions: who is asked, who drops out, how long it takes, how the weights come up, what hides a client.
-    optimizer: how to step from the old weights to the mean (None: take the mean).
-    parameters: names of the trainable entries, which the optimizer steps (None: all).
-    evaluates: in which rounds anything is evaluated.
-    evaluate_clients: whether clients score the received model in those rounds.
-    adapted: whether they also score themselves right after training.
-    pooled: makes an empty tally; then clients send the outputs of their validation images, which are scored together.
-    after_round: sees each round's result; True ends the run.
+    progress: where to go on from; kept up to date.
     history: whether the result of `start` holds the metrics of all rounds, as Flower's do (false: of the last alone).
-    tolerance: what becomes of a round in which a client is at fault.
-    on_fault: sees a row for each client that is.
-    progress: where to go on from.
+    Raises `UserError` for conditions that the method cannot be run under.
     """
 
     def __init__(
         self,
         method: Method | Chain,
+        settings: ServerSettings | None = None,
         *,
-        seed: int = 0,
-        clients_per_round: int | None = None,
-        conditions: Conditions = IDEAL,
-        optimizer: ServerOptimizer | None = None,
-        parameters: frozenset[str] | None = None,
-        evaluates: Callable[[int], bool] = lambda round: True,
-        evaluate_clients: bool = True,
-        adapted: bool = False,
-        pooled: Callable[[], Tally] | None = None,
-        after_round: Callable[[RoundResult], bool] = lambda result: False,
-        history: bool = True,
+        evaluation: EvaluationPlan | None = None,
+        callbacks: RoundCallbacks | None = None,
         progress: ServerState | None = None,
-        tolerance: FaultTolerance = STRICT,
-        on_fault: Callable[[FaultRow], None] = lambda row: None,
+        history: bool = True,
     ) -> None:
         identify()
-        if faults := list(conditions.faults(chain(method))):
+        self._chain, self._settings = chain(method), settings or ServerSettings()
+        if faults := list(self._settings.conditions.faults(self._chain)):
             raise UserError(*faults)
-        self._chain, self._parameters, self._seed = chain(method), parameters, seed
-        self._count, self._conditions, self._after = clients_per_round, conditions, after_round
-        self._optimizer = optimizer or AverageServerOptimizer()
-        self._evaluates, self._evaluate_clients, self._adapted = evaluates, evaluate_clients, adapted
-        self._pooled = pooled
-        self.progress = progress or ServerState()
-        self._tolerance, self._on_fault = tolerance, on_fault
+        self._evaluation, self._callbacks = evaluation or EvaluationPlan(), callbacks or RoundCallbacks()
+        self.progress, self._keeps_history = progress or ServerState(), history
+        self._nodes: dict[int, ClientNode] = {}
+        self._rounds = 0
+        # Flower's hooks hand on weights and metrics only: what else a step makes is left here for the next one
         self._grid: Grid | None = None
-        self._members: dict[int, ClientNode] = {}
-        self._clients: dict[int, int] = {}
-        self._rounds, self._history = 0, history
-        self._shared: dict[str, Tensor] = {}
-        self._result = RoundResult(0, {}, [], {}, 0, 0)
+        self._planned: PlannedRound | None = None
+        self._trained: TrainedRound | None = None
+        self._evaluated = EvaluatedRound()
 
     def summary(self) -> None:
         """Says nothing: whoever starts the strategy reports."""
-
-    def configure_train(
-        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
-    ) -> Iterable[Message]:
-        """One message for every client of the round, in order of client number."""
-        self._members, self._grid = self._members or members(grid), grid
-        self._clients = {member.node: client for client, member in self._members.items()}
-        self._shared = unpack(arrays)
-        images = {client: member.images for client, member in self._members.items()}
-        asked = self._conditions.sampling.draw(images, self._count, seed=self._seed, round=server_round)
-        down = count_bytes(self._shared) + sum(map(count_bytes, self.progress.inbox.values()))
-        self._result = RoundResult(server_round, {}, [], {}, down * len(asked), 0, asked=len(asked))
-        lost = self._conditions.failures.lost(asked, seed=self._seed, round=server_round)
-        self._result.missing = [{"client": client, "dropout": 1} for client in lost]
-        return self._messages("train", [c for c in asked if c not in lost], server_round, arrays, config)
-
-    def aggregate_train(
-        self, server_round: int, replies: Iterable[Message | ClientFailure]
-    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """The new shared weights; `ClientError` if clients were at fault, `ValueError` if none answered."""
-        aggregation, border, gate = self._aggregation(server_round), self._border(), self._gate("train", server_round)
-
-        def read(message: Message, client: int) -> TrainReply:
-            reply = border.read(message, client, self._members[client])
-            if not self._result.clients:
-                self._meet(reply)
-            return border.admit(reply)
-
-        for reply in gate.passed(replies, read):
-            if self._note(reply):
-                aggregation.add(reply.report, reply.payloads)
-        self._result.missing.extend({"client": client, "fault": 1} for client in gate.faulty)
-        if not self._result.clients:
-            return self._stay(server_round)
-        began = time.perf_counter()
-        with settings_kept(f"round {server_round}, aggregate, strategy {self._chain}"):
-            shared, self.progress.inbox = aggregation.finish()
-        self.progress.round = server_round
-        self._result.shared, self._result.seconds["aggregate"] = shared, time.perf_counter() - began
-        return pack(shared), MetricRecord({"loss": mean_loss(self._result.clients)})
-
-    def _aggregation(self, round: int) -> Aggregation:
-        server = Server(
-            round=round,
-            rounds=max(self._rounds, round),
-            seed=self._seed,
-            clients=tuple(self._members),
-            shared=self._shared,
-            state=self.progress.state,
-        )
-        names = frozenset(self._shared) if self._parameters is None else self._parameters
-        return Aggregation(self._chain, server, self._optimizer, names, self._conditions, self._result.asked)
-
-    def _border(self) -> ReplyValidator:
-        images = sum(member.images for member in self._members.values())
-        return ReplyValidator(
-            shared=self._shared,
-            methods=self._chain.members,
-            compression=self._conditions.compression,
-            total=float(max(images, len(self._members), 1)),
-            seconds=self._tolerance.client_timeout,
-        )
-
-    def _gate(self, stage: str, round: int) -> ReplyCollector:
-        return ReplyCollector(
-            self._tolerance,
-            self._on_fault,
-            stage=stage,
-            round=round,
-            strategy=str(self._chain),
-            clients=self._clients,
-            grid=self._grid,
-        )
-
-    def configure_evaluate(
-        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
-    ) -> Iterable[Message]:
-        """One message for every client, in the rounds that evaluate."""
-        if not (self._evaluate_clients and self._evaluates(server_round)):
-            return []
-        return self._messages("evaluate", list(self._members), server_round, arrays, config)
-
-    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message | ClientFailure]) -> MetricRecord | None:
-        """Keeps a row per client; the mean over clients of every metric that is defined for some."""
-        rows: list[Row] = []
-        tallies: dict[str, Tally] = {}
-        border = self._border()
-        for row, outputs in self._gate("evaluate", server_round).passed(replies, border.evaluation):
-            rows.append(row)
-            for name, packed in outputs.items():
-                if self._pooled is not None:  # merged at once: an answer is lent until the next one comes
-                    tallies.setdefault(name, self._pooled()).merge(packed)
-        self._result.pooled = {name: tally.scores() for name, tally in tallies.items()}
-        self._result.evaluated = sorted(rows, key=lambda row: row["client"])
-        names = sorted({n for row in rows for n in row if n.count(".") == 1 and not n.endswith("num-examples")})
-        values = {n: [row[n] for row in rows if n in row] for n in names}
-        return MetricRecord({n: sum(v) / len(v) for n, v in values.items()}) if values else None
 
     def start(
         self,
@@ -189,92 +84,174 @@ class MethodStrategy(Strategy):
         timeout: float = 3600,
         train_config: ConfigRecord | None = None,
         evaluate_config: ConfigRecord | None = None,
-        evaluate_fn: Callable[[int, ArrayRecord], MetricRecord | None] | None = None,
+        evaluate_fn: EvaluateFn | None = None,
     ) -> Result:
         """Runs the rounds after `progress.round` up to `num_rounds`, or until `after_round` says to stop."""
-        self._rounds, longest = num_rounds, self._tolerance.client_timeout
-        timeout = timeout if longest is None else min(timeout, longest)
+        self._rounds, longest = num_rounds, self._settings.tolerance.client_timeout
         if isinstance(grid, LocalGrid):
             grid.client_timeout = longest
-        result, arrays = Result(arrays=initial_arrays), initial_arrays
-        train_config, evaluate_config = train_config or ConfigRecord(), evaluate_config or ConfigRecord()
+        session = _Session(
+            grid=grid,
+            timeout=timeout if longest is None else min(timeout, longest),
+            train_config=train_config or ConfigRecord(),
+            evaluate_config=evaluate_config or ConfigRecord(),
+            evaluate_fn=evaluate_fn,
+        )
+        history, arrays = Result(arrays=initial_arrays), initial_arrays
         for round in range(self.progress.round + 1, num_rounds + 1):
-            if not self._history:
-                result = Result(arrays=initial_arrays)
-            arrays, metrics = self._train(round, arrays, train_config, grid, timeout)
-            result.arrays, result.train_metrics_clientapp[round] = arrays, metrics
-            began = time.perf_counter()
-            self._evaluate(round, arrays, evaluate_config, grid, timeout, result)
-            if evaluate_fn and self._evaluates(round) and (scores := evaluate_fn(round, arrays)):
-                result.evaluate_metrics_serverapp[round] = scores
-                self._result.server = {n: float(v) for n, v in scores.items()}  # type: ignore[arg-type]
-            self._result.seconds["evaluate"] = time.perf_counter() - began
-            if self._after(self._result):
+            if not self._keeps_history:
+                history = Result(arrays=initial_arrays)
+            result = self._round(round, arrays, session, history)
+            arrays = history.arrays
+            if self._callbacks.after_round(result):
                 break
-        return result
+        return history
 
-    def _train(
-        self, round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid, timeout: float
-    ) -> tuple[ArrayRecord, MetricRecord]:
-        """A round's new weights; the old ones where nobody was there to train."""
+    def _round(self, round: int, arrays: ArrayRecord, session: _Session, history: Result) -> RoundResult:
+        """One round from the weights `arrays`; history: gets the new ones, and metrics as Flower keeps them."""
         began = time.perf_counter()
-        if messages := list(self.configure_train(round, arrays, config, grid)):
-            new, metrics = self.aggregate_train(round, exchange(grid, messages, timeout))
-        else:
-            new, metrics = self._stay(round)
-        self._result.seconds["train"] = time.perf_counter() - began - self._result.seconds["aggregate"]
-        clock = [row["simulated_seconds"] for row in self._result.clients if "simulated_seconds" in row]
-        self._result.simulated = self._conditions.system.waited(clock, complete=not self._result.missing)
-        self._result.spent = self._conditions.spent(round, len(self._members), self._count)
-        return new or arrays, metrics or MetricRecord()
+        messages = list(self.configure_train(round, arrays, session.train_config, session.grid))
+        replies = exchange(session.grid, messages, session.timeout) if messages else ()
+        new, metrics = self.aggregate_train(round, replies)
+        planned, trained = self._steps()
+        train_seconds = time.perf_counter() - began - trained.seconds
+        history.arrays, history.train_metrics_clientapp[round] = new or arrays, metrics or MetricRecord()
 
-    def _stay(self, round: int) -> tuple[None, None]:
-        """Ends a round in which nothing came in time: weights, inboxes and the server's memory stay as they are.
+        began = time.perf_counter()
+        self._evaluated = EvaluatedRound()
+        if messages := list(self.configure_evaluate(round, history.arrays, session.evaluate_config, session.grid)):
+            found = self.aggregate_evaluate(round, exchange(session.grid, messages, session.timeout))
+            history.evaluate_metrics_clientapp[round] = found or MetricRecord()
+        server = self._scored(round, history.arrays, session.evaluate_fn)
+        if server is not None:
+            history.evaluate_metrics_serverapp[round] = server
+        evaluate_seconds = time.perf_counter() - began
 
-        Raises `ValueError` where clients were to answer and none did.
+        seconds = {"aggregate": trained.seconds, "train": train_seconds, "evaluate": evaluate_seconds}
+        return self._result(planned, trained, server, seconds)
+
+    def _steps(self) -> tuple[PlannedRound, TrainedRound]:
+        assert self._planned is not None
+        assert self._trained is not None
+        return self._planned, self._trained
+
+    def _scored(self, round: int, arrays: ArrayRecord, evaluate_fn: EvaluateFn | None) -> MetricRecord | None:
+        """Scores of the new weights on the server, in rounds that evaluate; None where there are none."""
+        scores = evaluate_fn(round, arrays) if evaluate_fn and self._evaluation.due(round) else None
+        return scores or None
+
+    def _result(
+        self, planned: PlannedRound, trained: TrainedRound, server: MetricRecord | None, seconds: dict[str, float]
+    ) -> RoundResult:
+        conditions = self._settings.conditions
+        clock = [row["simulated_seconds"] for row in trained.clients if "simulated_seconds" in row]
+        scores: dict[str, Any] = dict(server or {})
+        return RoundResult(
+            planned.round,
+            trained.shared,
+            trained.clients,
+            seconds,
+            down=planned.down * len(planned.asked),
+            up=trained.up,
+            evaluated=self._evaluated.rows,
+            pooled=self._evaluated.pooled,
+            server={name: float(value) for name, value in scores.items()},
+            asked=len(planned.asked),
+            missing=trained.missing,
+            simulated=conditions.system.waited(clock, complete=not trained.missing),
+            spent=conditions.spent(planned.round, len(planned.nodes), self._settings.clients_per_round),
+        )
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """Plans the round; one message for every client that is to answer, in order of client number."""
+        self._nodes, self._grid = self._nodes or client_nodes(grid), grid
+        settings, seed, shared = self._settings, self._settings.seed, unpack(arrays)
+        images = {client: node.images for client, node in self._nodes.items()}
+        asked = settings.conditions.sampling.draw(images, settings.clients_per_round, seed=seed, round=server_round)
+        self._planned = PlannedRound(
+            round=server_round,
+            rounds=max(self._rounds, server_round),
+            shared=shared,
+            nodes=self._nodes,
+            asked=asked,
+            lost=settings.conditions.failures.lost(asked, seed=seed, round=server_round),
+            down=count_bytes(shared) + sum(map(count_bytes, self.progress.inbox.values())),
+        )
+        also = {"adapted": self._evaluation.adapted and self._evaluation.due(server_round)}
+        return self._messages("train", self._planned.answering, self._planned, arrays, {**config}, also)
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message | ClientFailure]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        """The new shared weights, none where they stay; `ClientError` if clients were at fault.
+
+        Raises `ValueError` if clients were to answer and none did.
         """
-        if len(self._result.missing) < self._result.asked or round != self._result.round:
-            raise ValueError(f"round {round}: no client answered, so there is nothing to average")
-        self.progress.round = round
-        self._result.shared, self._result.seconds["aggregate"] = self._shared, 0.0
-        return None, None
+        planned = self._planned
+        if planned is None or planned.round != server_round:
+            raise ValueError(f"round {server_round}: no client answered, so there is nothing to average")
+        training = RoundTraining(planned, self._chain, self._settings, self.progress)
+        collector = self._collector("train", planned)
+        for reply in collector.passed(replies, training.read):
+            training.add(reply)
+        self._trained = training.finish(collector.faulty)
+        if not self._trained.clients:
+            return None, None
+        return pack(self._trained.shared), MetricRecord({"loss": mean_loss(self._trained.clients)})
 
-    def _evaluate(
-        self, round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid, timeout: float, result: Result
-    ) -> None:
-        if messages := list(self.configure_evaluate(round, arrays, config, grid)):
-            metrics = self.aggregate_evaluate(round, exchange(grid, messages, timeout))
-            result.evaluate_metrics_clientapp[round] = metrics or MetricRecord()
+    def configure_evaluate(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """One message for every client, in the rounds that evaluate."""
+        planned = self._planned
+        if planned is None or not (self._evaluation.by_clients and self._evaluation.due(server_round)):
+            return []
+        also = {"pooled": self._evaluation.pooled is not None}
+        return self._messages("evaluate", list(planned.nodes), planned, arrays, {**config}, also)
+
+    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message | ClientFailure]) -> MetricRecord | None:
+        """Keeps a row per client; the mean over clients of every metric that is defined for some."""
+        assert self._planned is not None
+        rows: list[Row] = []
+        tallies: dict[str, Tally] = {}
+        validator = validator_of(self._planned, self._chain, self._settings)
+        for row, outputs in self._collector("evaluate", self._planned).passed(replies, validator.evaluation):
+            rows.append(row)
+            for name, packed in outputs.items():
+                if self._evaluation.pooled is not None:  # merged at once: an answer is lent until the next one comes
+                    tallies.setdefault(name, self._evaluation.pooled()).merge(packed)
+        self._evaluated = EvaluatedRound(
+            rows=sorted(rows, key=lambda row: row["client"]),
+            pooled={name: tally.scores() for name, tally in tallies.items()},
+        )
+        names = sorted({n for row in rows for n in row if n.count(".") == 1 and not n.endswith("num-examples")})
+        values = {n: [row[n] for row in rows if n in row] for n in names}
+        return MetricRecord({n: sum(v) / len(v) for n, v in values.items()}) if values else None
 
     def _messages(
-        self, kind: str, clients: Sequence[int], round: int, arrays: ArrayRecord, config: ConfigRecord
+        self,
+        kind: str,
+        clients: Sequence[int],
+        planned: PlannedRound,
+        arrays: ArrayRecord,
+        config: dict[str, Any],
+        also: dict[str, bool],
     ) -> list[Message]:
-        numbers = {"server-round": round, "num-rounds": max(self._rounds, round)}
-        train = {"adapted": self._adapted and self._evaluates(round)}
-        also = train if kind == "train" else {"pooled": self._pooled is not None}
+        """One message of a kind (train or evaluate) to each client: all with the same content."""
+        config |= {"server-round": planned.round, "num-rounds": planned.rounds, **also}
         inbox = {member: pack(payload) for member, payload in self.progress.inbox.items()}
-        content = ask(arrays, inbox, {**config, **numbers, **also})
-        return [Message(content, self._members[c].node, kind, group_id=str(round)) for c in clients]
+        content = ask(arrays, inbox, config)
+        return [Message(content, planned.nodes[c].node, kind, group_id=str(planned.round)) for c in clients]
 
-    def _meet(self, reply: TrainReply) -> None:
-        """Brings weights and the server's memory to the device of the replies, where they are averaged."""
-        received = (reply.report.weights, *reply.payloads.values())
-        there = next((tensor.device for tensors in received for tensor in tensors.values()), PROCESSOR)
-        self._shared.update(moved(self._shared, there))
-        self.progress.state.update(moved(self.progress.state, there))
-
-    def _note(self, reply: TrainReply) -> bool:
-        """Keeps the client's row and counts its bytes; whether it came in time."""
-        report, up = reply.report, reply.up
-        self._result.up += up
-        row: Row = {"client": report.client, "examples": report.examples, "loss": report.loss}
-        row |= {"seconds": reply.seconds, "bytes.up": up, **reply.extra}
-        system, down = self._conditions.system, self._result.down // max(self._result.asked, 1)
-        took = system.duration(report.client, images=reply.images, down=down, up=up, seed=self._seed)
-        if took is not None:
-            row |= {"simulated_seconds": sum(took)} | {f"simulated_seconds.{n}": t for n, t in took._asdict().items()}
-        if system.late(took):
-            self._result.missing.append(row | {"late": 1})
-            return False
-        self._result.clients.append(row)
-        return True
+    def _collector(self, stage: str, planned: PlannedRound) -> ReplyCollector:
+        return ReplyCollector(
+            self._settings.tolerance,
+            self._callbacks.on_fault,
+            stage=stage,
+            round=planned.round,
+            strategy=str(self._chain),
+            clients={node.node: client for client, node in planned.nodes.items()},
+            grid=self._grid,
+        )

@@ -19,7 +19,16 @@ from fedmed.config.build import build
 from fedmed.deploy.submit import submit, superlink_of
 from fedmed.devices import device_of, drawn_from, settings_kept
 from fedmed.errors import refuse
-from fedmed.flower import FaultRow, FaultTolerance, RoundResult, ServerState, strategy
+from fedmed.flower import (
+    EvaluationPlan,
+    FaultRow,
+    FaultTolerance,
+    RoundCallbacks,
+    RoundResult,
+    ServerSettings,
+    ServerState,
+    strategy,
+)
 from fedmed.flower.memory import read_memory, write_memory
 from fedmed.flower.messages import flat
 from fedmed.flower.nodes import await_nodes
@@ -124,24 +133,16 @@ class _Run:
         self._rows = [judged(row) for row in kept]
         plan = strategy(
             parts.chain,
-            seed=chosen.seed,
-            clients_per_round=chosen.clients_per_round,
-            conditions=parts.conditions,
-            optimizer=parts.server,
-            parameters=frozenset(name for name, _ in parts.net.named_parameters()) & shared.keys(),
-            evaluates=self._evaluates,
-            evaluate_clients="client" in chosen.scopes,
-            adapted="adapted" in chosen.scopes,
-            pooled=pooled(parts),
-            after_round=self._after,
+            self._settings(shared),
+            evaluation=EvaluationPlan(
+                due=self._evaluates,
+                by_clients="client" in chosen.scopes,
+                adapted="adapted" in chosen.scopes,
+                pooled=pooled(parts),
+            ),
+            callbacks=RoundCallbacks(after_round=self._after, on_fault=self._fault),
             history=False,
             progress=self._progress,
-            tolerance=FaultTolerance(
-                on_client_error=chosen.on_client_error,
-                min_clients=chosen.min_clients,
-                client_timeout=chosen.client_timeout,
-            ),
-            on_fault=self._fault,
         )
         rounds = self._progress.round if self._out_of_patience() else chosen.rounds
         with TrackedRun(parts.tracking, about, kept=kept, warn=self._show.warn) as self._followed:
@@ -149,6 +150,21 @@ class _Run:
                 self._show.start(rounds=rounds, done=self._progress.round, metric=parts.metric)
                 self._app(plan, shared, rounds)(self._grid, Context(1, 0, {}, RecordDict(), {}))
             return self._finish()
+
+    def _settings(self, shared: Mapping[str, torch.Tensor]) -> ServerSettings:
+        parts, chosen = self._parts, self._parts.settings
+        return ServerSettings(
+            seed=chosen.seed,
+            clients_per_round=chosen.clients_per_round,
+            conditions=parts.conditions,
+            optimizer=parts.server,
+            parameters=frozenset(name for name, _ in parts.net.named_parameters()) & shared.keys(),
+            tolerance=FaultTolerance(
+                on_client_error=chosen.on_client_error,
+                min_clients=chosen.min_clients,
+                client_timeout=chosen.client_timeout,
+            ),
+        )
 
     def _app(self, plan: Strategy, shared: Mapping[str, torch.Tensor], rounds: int) -> ServerApp:
         config, timeout = ConfigRecord({"run": self._kept.label}), self._parts.engine.answers_within()

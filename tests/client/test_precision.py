@@ -66,7 +66,7 @@ def _check(given: Batch | SweepPart) -> None:
 
 
 def test_methods_see_float32_only_and_every_pass_is_lowered() -> None:
-    federate(TOY, Spy(), rounds=2, training=replace(TRAINING, precision="bf16"), adapted=True, evaluate_clients=True)
+    federate(TOY, Spy(), rounds=2, training=replace(TRAINING, precision="bf16"), adapted=True, by_clients=True)
 
 
 def test_a_lowered_net_can_be_copied_pickled_and_fail() -> None:

@@ -33,8 +33,8 @@ OPTIONS: dict[str, Any] = {
     "rounds": 4,
     "clients_per_round": 2,
     "seed": 1,
-    "evaluates": lambda round: round == 2,
-    "evaluate_clients": True,
+    "due": lambda round: round == 2,
+    "by_clients": True,
     "adapted": True,
 }
 

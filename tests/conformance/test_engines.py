@@ -20,7 +20,7 @@ def fresh() -> Iterator[ProcessPoolExecutor]:
         yield executor
 
 
-OPTIONS = {"rounds": 3, "clients_per_round": 2, "seed": 1, "evaluate_clients": True, "adapted": True}
+OPTIONS = {"rounds": 3, "clients_per_round": 2, "seed": 1, "by_clients": True, "adapted": True}
 
 
 @pytest.mark.parametrize("workers", [1, 2])

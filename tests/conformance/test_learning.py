@@ -6,7 +6,7 @@ from tests.toys import TRAINING, federate
 
 
 def test_the_loss_falls(case: Case, method: Method) -> None:
-    ended = federate(case.toy, method, rounds=6, evaluate_clients=True, evaluates=lambda round: round in (1, 6))
+    ended = federate(case.toy, method, rounds=6, by_clients=True, due=lambda round: round in (1, 6))
     first, last = (sum(row["test.loss"] for row in ended.results[round - 1].evaluated) for round in (1, 6))
     assert last < 0.8 * first
 

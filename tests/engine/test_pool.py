@@ -130,8 +130,8 @@ def test_workers_have_the_bits_of_one_process_in_every_use(start: str, none_left
     method = Odd()
     with pool(method, start=start) as place:
         assert isinstance(place, LocalGrid)
-        plain = federate(TOY, method, rounds=3, clients_per_round=2, evaluate_clients=True)
-        ended = federate(TOY, method, rounds=3, clients_per_round=2, evaluate_clients=True, grid=place)  # type: ignore[arg-type]
+        plain = federate(TOY, method, rounds=3, clients_per_round=2, by_clients=True)
+        ended = federate(TOY, method, rounds=3, clients_per_round=2, by_clients=True, grid=place)  # type: ignore[arg-type]
         assert same(ended.shared, plain.shared)
         assert ended.losses == plain.losses
         assert [r.evaluated for r in ended.results] == [r.evaluated for r in plain.results]

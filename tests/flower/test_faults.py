@@ -90,7 +90,7 @@ def test_an_evaluation_that_is_amiss_is_left_out_and_its_client_named(kind: str)
     tamper, said = EVALUATION[kind]
     grid = grid_of(TOY, chain(Scaffold(), Faulty()), kind=InProcessGrid)
     grid._app = Tampered(grid._app, "evaluate", tamper)
-    ended, (row,) = run("", grid, evaluate_clients=True)
+    ended, (row,) = run("", grid, by_clients=True)
     assert (row["client"], row["round"], row["stage"]) == (CLIENT, ROUND, "evaluate")
     assert said in row["what"]
     assert same(ended.shared, run("")[0].shared)

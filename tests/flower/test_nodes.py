@@ -5,7 +5,7 @@ import pytest
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.flower import ClientError
 from fedmed.flower import nodes as module
-from fedmed.flower.nodes import await_nodes, members, roster
+from fedmed.flower.nodes import await_nodes, client_nodes, roster
 from fedmed.strategies.fedavg import FedAvg
 from tests.toys import TOYS, grid_of
 
@@ -42,11 +42,11 @@ def test_nodes_that_do_not_come_are_missed(grid: InProcessGrid) -> None:
 def test_every_client_is_known_by_its_node_and_its_images() -> None:
     place = grid_of(TOY, FedAvg(), kind=InProcessGrid)
     assert roster(place) == {0: 1, 1: 2, 2: 3}
-    assert [member.images for member in members(place).values()] == [12, 12, 12]
+    assert [member.images for member in client_nodes(place).values()] == [12, 12, 12]
 
 
 def test_two_nodes_of_one_client_are_refused() -> None:
     place = grid_of(TOY, FedAvg(), kind=InProcessGrid)
     place.contexts[3].node_config["partition-id"] = 0
     with pytest.raises(ClientError, match="nodes 1 and 3: expected clients of different numbers, got client 0 twice"):
-        members(place)
+        client_nodes(place)

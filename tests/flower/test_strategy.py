@@ -17,7 +17,7 @@ from fedmed.server import AverageServerOptimizer
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedper import FedPer
 from fedmed.strategies.scaffold import Scaffold
-from tests.toys import TOYS, federate, grid_of, initial, same
+from tests.toys import TOYS, federate, grid_of, initial, same, strategy_of
 
 TOY = TOYS["multiclass"].with_train(0, lambda held: held[:5])
 
@@ -150,7 +150,7 @@ def test_the_roster_is_asked_once_and_messages_go_out_in_client_order() -> None:
         asked.extend(m.metadata.message_type for m in messages),
         send(messages),
     )[1]
-    remote, plan = Remote(grid), strategy(FedAvg(), clients_per_round=2)
+    remote, plan = Remote(grid), strategy_of(FedAvg(), clients_per_round=2)
     arrays = pack(initial(TOY, FedAvg()))
     rounds = [list(plan.configure_train(r, arrays, ConfigRecord(), remote)) for r in (1, 2)]
     assert remote.asked == ["query.roster"] * 3
@@ -166,7 +166,7 @@ def test_after_a_round_its_result_is_shown_and_may_end_the_run() -> None:
         return result.round == 2
 
     grid = grid_of(TOY, FedAvg(), kind=InProcessGrid)
-    plan = strategy(FedAvg(), after_round=stop, adapted=True)
+    plan = strategy_of(FedAvg(), after_round=stop, adapted=True)
     plan.start(grid, pack(initial(TOY, FedAvg())), 5)
     assert [result.round for result in seen] == [1, 2]
     assert plan.progress.round == 2
@@ -189,7 +189,7 @@ def test_bytes_of_weights_and_payloads_are_counted_both_ways() -> None:
 
 
 def test_only_some_rounds_are_evaluated() -> None:
-    ended = federate(TOY, FedAvg(), rounds=4, evaluate_clients=True, evaluates=lambda round: round % 2 == 0)
+    ended = federate(TOY, FedAvg(), rounds=4, by_clients=True, due=lambda round: round % 2 == 0)
     assert [bool(result.evaluated) for result in ended.results] == [False, True, False, True]
 
 
@@ -202,7 +202,7 @@ def test_the_server_scores_the_new_weights_in_rounds_that_evaluate() -> None:
 
     grid = grid_of(TOY, FedAvg(), kind=InProcessGrid)
     results: list[RoundResult] = []
-    plan = strategy(FedAvg(), evaluates=lambda r: r == 2, after_round=lambda r: bool(results.append(r)))
+    plan = strategy_of(FedAvg(), due=lambda r: r == 2, after_round=lambda r: bool(results.append(r)))
     plan.start(grid, pack(initial(TOY, FedAvg())), 2, evaluate_fn=score)
     assert scored == [2]
     assert results[1].server == {"w": float(results[1].shared["head.bias"].sum())}

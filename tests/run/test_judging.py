@@ -96,7 +96,7 @@ def test_outputs_leave_clients_only_where_they_are_asked_for() -> None:
     toy = TOYS["multiclass"]
     for pooled in (None, partial(tally, toy.task)):
         grid = grid_of(toy, FedAvg(), kind=Listening)
-        ended = federate(toy, FedAvg(), rounds=1, grid=grid, evaluate_clients=True, pooled=pooled)
+        ended = federate(toy, FedAvg(), rounds=1, grid=grid, by_clients=True, pooled=pooled)
         names = {name for direction, name, _ in grid.heard if direction == "up" and name.startswith("outputs.")}
         assert names == (set() if pooled is None else {"outputs.val"})
         assert ended.results[0].pooled.keys() == (set() if pooled is None else {"val"})
@@ -105,7 +105,7 @@ def test_outputs_leave_clients_only_where_they_are_asked_for() -> None:
 def test_a_private_client_gives_no_outputs_whoever_asks() -> None:
     toy, training = TOYS["multiclass"], replace(TRAINING, private=True)
     grid = grid_of(toy, FedAvg(), training, kind=Listening)
-    ended = federate(toy, FedAvg(), rounds=1, grid=grid, evaluate_clients=True, pooled=partial(tally, toy.task))
+    ended = federate(toy, FedAvg(), rounds=1, grid=grid, by_clients=True, pooled=partial(tally, toy.task))
     assert not [name for _, name, _ in grid.heard if name.startswith("outputs.")]
     assert ended.results[0].pooled == {}
     assert all("val.auc" in row for row in ended.results[0].evaluated)
@@ -135,7 +135,7 @@ def test_a_best_model_that_nobody_chose_is_refused(run: Any, tmp_path: Path) -> 
 def test_nothing_of_a_lent_answer_is_kept() -> None:
     """Tensors of an answer are lent until the next is asked for."""
     toy = TOYS["multiclass"]
-    honest = federate(toy, FedAvg(), rounds=1, evaluate_clients=True, pooled=partial(tally, toy.task))
+    honest = federate(toy, FedAvg(), rounds=1, by_clients=True, pooled=partial(tally, toy.task))
 
     class Lending(Listening):
         def stream(self, messages: Any) -> Any:
@@ -147,7 +147,7 @@ def test_nothing_of_a_lent_answer_is_kept() -> None:
                             array.tensor.zero_()
 
     grid = grid_of(toy, FedAvg(), kind=Lending)
-    lent = federate(toy, FedAvg(), rounds=1, grid=grid, evaluate_clients=True, pooled=partial(tally, toy.task))
+    lent = federate(toy, FedAvg(), rounds=1, grid=grid, by_clients=True, pooled=partial(tally, toy.task))
     assert lent.results[0].pooled["val"].values == honest.results[0].pooled["val"].values
     assert torch.is_tensor(next(iter(lent.shared.values())))
 

@@ -49,7 +49,7 @@ def test_those_that_drop_out_are_left_out_and_named() -> None:
 @pytest.mark.parametrize("method", [FedAvg(), Scaffold()], ids=["fedavg", "scaffold"])
 def test_a_round_in_which_all_drop_out_changes_nothing(method: FedAvg | Scaffold) -> None:
     conditions = Conditions(failures=DropoutFailures(rate=0.999999))
-    ended = federate(TOY, method, rounds=2, conditions=conditions, evaluate_clients=True, adapted=True)
+    ended = federate(TOY, method, rounds=2, conditions=conditions, by_clients=True, adapted=True)
     assert same(ended.shared, initial(TOY, method))
     assert (ended.progress.round, ended.progress.state, ended.progress.inbox) == (2, {}, {})
     assert all(len(result.evaluated) == 3 for result in ended.results)

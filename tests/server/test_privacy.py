@@ -13,7 +13,6 @@ from scipy.stats import norm
 
 from fedmed.compression import TopkCompression
 from fedmed.errors import UserError
-from fedmed.flower import strategy
 from fedmed.method import Client, Method, Payload, Server, chain
 from fedmed.server import (
     AvailabilitySampling,
@@ -29,7 +28,7 @@ from fedmed.strategies.fedbn import FedBN
 from fedmed.strategies.fedprox import FedProx
 from fedmed.strategies.moon import Moon
 from fedmed.strategies.scaffold import Scaffold
-from tests.toys import TOYS, TRAINING, Ended, classifier, federate, initial, same
+from tests.toys import TOYS, TRAINING, Ended, classifier, federate, initial, same, strategy_of
 
 dp_accounting = pytest.importorskip("dp_accounting", reason="the extra fedmed-sim[dp] is not installed")
 rdp = pytest.importorskip("dp_accounting.rdp")
@@ -168,7 +167,7 @@ class Counts(Method):
 )
 def test_methods_that_it_cannot_cover_are_refused_by_name(method: Any, why: str) -> None:
     with pytest.raises(UserError, match=f"privacy=gaussian: expected methods that it covers, got {why}"):
-        strategy(method, conditions=Conditions(privacy=PLAN))
+        strategy_of(method, conditions=Conditions(privacy=PLAN))
 
 
 def test_a_method_that_sends_more_than_its_weights_is_refused_when_it_does() -> None:
@@ -179,7 +178,7 @@ def test_a_method_that_sends_more_than_its_weights_is_refused_when_it_does() -> 
 
 def test_sampling_by_what_clients_hold_is_refused() -> None:
     with pytest.raises(UserError, match="sampling=by_size"):
-        strategy(FedAvg(), conditions=Conditions(privacy=PLAN, sampling=BySizeSampling()))
+        strategy_of(FedAvg(), conditions=Conditions(privacy=PLAN, sampling=BySizeSampling()))
     assert list(Conditions(privacy=PLAN, sampling=UniformSampling()).faults(chain(FedProx(), FedBN()))) == []
 
 

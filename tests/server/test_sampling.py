@@ -116,7 +116,7 @@ def test_a_round_without_anybody_passes_idle(tmp_path: Path) -> None:
     trace = tmp_path / "trace.csv"
     trace.write_text("0,0,1,0\n1,0,1,0\n2,0,0,0\n", encoding="utf-8")
     conditions = Conditions(sampling=AvailabilitySampling(path=str(trace)))
-    ended = federate(TOY, Scaffold(), rounds=3, conditions=conditions, evaluate_clients=True)
+    ended = federate(TOY, Scaffold(), rounds=3, conditions=conditions, by_clients=True)
     first, second, third = ended.results
     assert same(dict(first.shared), initial(TOY, Scaffold()))
     assert (first.asked, second.asked, first.clients, first.up, first.down) == (0, 2, [], 0, 0)
