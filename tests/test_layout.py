@@ -24,11 +24,13 @@ WHOLE = {
     "run/test_resume.py": "whole runs that stop and go on",
     "run/test_trust.py": "whole run directories of strangers",
     "test_budget.py": "the size of every file and function",
+    "test_contributing.py": "CONTRIBUTING.md",
     "test_encodings.py": "every text file that is opened",
     "test_layers.py": "the imports of every module",
     "test_layout.py": "the tests of every room",
     "test_names.py": "the names of every class",
     "test_packaging.py": "what is built and installed",
+    "test_readme.py": "README.md",
     "test_repository.py": "what the repository says of itself",
 }
 """Test files that are of no single module, and what they are of."""
