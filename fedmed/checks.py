@@ -80,7 +80,7 @@ def check_state(state: Mapping[Any, Any], where: str, *, server: bool = False, a
         if isinstance(value, Mapping):
             check_state(value, where, server=server, at=place)
         elif not _keepable(value, server):
-            fix = "Keep only such values in a state; what is for one round belongs in client.scratch."
+            fix = "Keep only such values in a state; what is for one round goes to client.keep."
             raise refuse(where + place, "a tensor, a number, text, or a dict of these", _kind(value), fix)
 
 

@@ -4,9 +4,11 @@ Xiang, Wu, Yu, Yang, Cheng, Yan: FedIA: Federated Medical Image Segmentation wit
 Completeness. MICCAI 2024, arXiv 2407.02280.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -99,29 +101,29 @@ class FedIA(Method):
         return faults
 
     def prepare(self, client: Client) -> None:
-        client.scratch["losses"] = []
+        kept = _Round()
+        client.keep(kept)
         if self._estimates(client):
-            counts = client.scratch["counts"] = []
+            kept.counts = []
             if self.estimator != "batch":
-                counts += [self._counts(p > 0.5, y, seen) for _, p, y, seen in _predicted(client)]
+                kept.counts += [self._counts(p > 0.5, y, seen) for _, p, y, seen in _predicted(client)]
         if self._due(client):
-            client.scratch["found"] = []
-            client.scratch["open"] = torch.ones(len(client.given), dtype=torch.bool)
+            kept.search = _Search(torch.ones(len(client.given), dtype=torch.bool))
             if self.when == "prepare":
                 for index, p, y, seen in _predicted(client):
-                    self._find(client, index, p, y, seen)
-                self._keep(client)
+                    self._find(client, kept.search, index, p, y, seen)
+                self._settle(client)
         _relabel(client)
 
     def loss(self, client: Client, batch: Batch) -> Tensor:
-        p, y = arithmetic.foreground(batch.logits), batch.y.to(batch.logits.dtype)
-        if self.estimator == "batch" and "counts" in client.scratch:
-            client.scratch["counts"].append(self._counts(p > 0.5, batch.y, batch.seen))
+        kept, p, y = client.kept(_Round), arithmetic.foreground(batch.logits), batch.y.to(batch.logits.dtype)
+        if self.estimator == "batch" and kept.counts is not None:
+            kept.counts.append(self._counts(p > 0.5, batch.y, batch.seen))
         loss = self._dice_loss(client, p, y, batch.seen)
-        if self.when == "in_pass" and "found" in client.scratch:
-            self._find(client, batch.index, p.detach(), batch.y, batch.seen)
-            if not client.scratch["open"].any():
-                self._keep(client)
+        if self.when == "in_pass" and kept.search is not None:
+            self._find(client, kept.search, batch.index, p.detach(), batch.y, batch.seen)
+            if not kept.search.open.any():
+                self._settle(client)
                 _relabel(client)
         return loss
 
@@ -131,12 +133,12 @@ class FedIA(Method):
         return 0.0
 
     def report(self, client: Client) -> Payload:
-        if "found" in client.scratch:
-            self._keep(client)
-        losses = client.scratch["losses"]
+        kept = client.kept(_Round)
+        self._settle(client)
+        losses = kept.losses
         payload = {"loss": torch.stack(losses).mean().double().cpu() if losses else torch.ones((), dtype=torch.float64)}
-        if "counts" in client.scratch:
-            client.state["completeness"] = self._completeness(client)
+        if kept.counts is not None:
+            client.state["completeness"] = self._completeness(client, kept.counts)
         if "completeness" in client.state:
             payload["completeness"] = torch.tensor(client.state["completeness"], dtype=torch.float64)
         return payload
@@ -195,7 +197,7 @@ class FedIA(Method):
             loss = (losses * shown).sum() / shown.sum().clamp(min=1)
             if not shown.any():
                 return loss
-        client.scratch["losses"].append(loss.detach())
+        client.kept(_Round).losses.append(loss.detach())
         return loss
 
     def _counts(self, predicted: Tensor, y: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -207,27 +209,31 @@ class FedIA(Method):
             found.append(counts.sum(0, keepdim=True) if self.estimator == "batch" else counts)
         return found[0], found[1]
 
-    def _completeness(self, client: Client) -> float:
-        given, predicted = (torch.cat(parts) for parts in zip(*client.scratch["counts"], strict=True))
+    def _completeness(self, client: Client, counts: Sequence[tuple[Tensor, Tensor]]) -> float:
+        """Lesions in the masks per lesion predicted, from the counts of the client's images or batches."""
+        given, predicted = (torch.cat(parts) for parts in zip(*counts, strict=True))
         found = arithmetic.estimate(given, predicted, pooled=self.estimator == "image")
         if found is None:
             warnings.warn(f"fedia: no lesion predicted at client {client.id}: taken as complete", stacklevel=2)
             return 1.0
         return min(max(found, self.lowest), 1.0) if self.clip else found
 
-    def _find(self, client: Client, index: Tensor, p: Tensor, y: Tensor, seen: Tensor | None) -> None:
+    def _find(self, client: Client, search: _Search, index: Tensor, p: Tensor, y: Tensor, seen: Tensor | None) -> None:
         """Notes the background pixels that are taken for foreground, of images (B,) not yet looked at."""
         sure = min(client.state["completeness"] + 0.4, self.threshold) if self.adaptive else self.threshold
-        found = arithmetic.hidden(p, y, sure) & client.scratch["open"][index, None, None].to(p.device)
+        found = arithmetic.hidden(p, y, sure) & search.open[index, None, None].to(p.device)
         image, pixel = (found if seen is None else found & seen).flatten(1).nonzero().cpu().unbind(1)
         size = found[0].numel()
-        client.scratch["found"].append(index.cpu()[image] * size + pixel)
-        client.scratch["open"][index] = False
+        search.found.append(index.cpu()[image] * size + pixel)
+        search.open[index] = False
 
-    def _keep(self, client: Client) -> None:
-        """Has the client remember, for good, which pixels were found."""
-        small = client.given.y.numel() <= 2**31
-        client.state["pixels"] = torch.cat(client.scratch.pop("found")).to(torch.int32 if small else torch.int64)
+    def _settle(self, client: Client) -> None:
+        """Ends the round's search, if there is one: the client remembers, for good, which pixels were found."""
+        kept = client.kept(_Round)
+        if kept.search is not None:
+            small = client.given.y.numel() <= 2**31
+            client.state["pixels"] = torch.cat(kept.search.found).to(torch.int32 if small else torch.int64)
+            kept.search = None
 
     def _note(self, server: Server, report: Report) -> None:
         """Writes down the client's IoU and completeness, and whether it is flagged or has been corrected."""
@@ -277,6 +283,30 @@ class FedIA(Method):
         completed = torch.tensor([server.state[str(r.client)]["completeness"] for r in reports], dtype=torch.float64)
         losses = torch.stack([r.payload["loss"] for r in reports]).double().cpu()
         return arithmetic.shares(completed, losses, self.temperature) * (counts if self.use_counts else 1)
+
+
+@dataclass(slots=True)
+class _Search:
+    """The search for what a client's masks leave out.
+
+    open: images not yet looked at (N,) bool. found: numbers of pixels, counted over all masks as one row, by part.
+    """
+
+    open: Tensor
+    found: list[Tensor] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Round:
+    """What a client's round collects.
+
+    losses: Dice loss of each batch, (). counts: lesions in the masks and predicted, by part (n,); None in rounds that
+    estimate nothing. search: for omissions; None in rounds without, and once it has ended.
+    """
+
+    losses: list[Tensor] = field(default_factory=list)
+    counts: list[tuple[Tensor, Tensor]] | None = None
+    search: _Search | None = None
 
 
 def _predicted(client: Client) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:

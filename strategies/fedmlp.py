@@ -77,19 +77,21 @@ class FedMLP(Method):
         return faults
 
     def prepare(self, client: Client) -> None:
-        given, rows = client.given, len(client.given)
+        given, rows, before = client.given, len(client.given), None
         if self._tags(client) and given.seen is not None:
             seen = _seen(given)
-            tag = client.state["tag"] = self._tag(client, seen)
+            features, before = client.collect(client.received)
+            tag = client.state["tag"] = self._tag(client, features, seen)
             client.relabel(torch.where(tag == 1, 1.0, given.y), seen | (tag >= 0))
         # pi = positives / n, clamped to [1/(n+1), n/(n+1)]; p' = sigmoid(z + log(pi / (1 - pi)))
         # of a class that the client annotates in part, n is what it knows of it: unknown entries are no negatives
         known = _seen(client.train).sum(0).where(_seen(given).any(0), rows)
         prior = (client.train.y.sum(0) / known).clamp(1 / (rows + 1), rows / (rows + 1))
-        client.scratch["shift"] = prior.logit() if self.logit_adjustment else torch.zeros_like(prior)
+        shift = prior.logit() if self.logit_adjustment else torch.zeros_like(prior)
+        client.keep(_Round(shift, before))
 
     def loss(self, client: Client, batch: Batch) -> Tensor:
-        shift = client.scratch["shift"]
+        shift = client.kept(_Round).shift
         losses = [client.task.loss(logits + shift, batch.y, batch.seen) for _, logits in self._views(client, batch)]
         mean = torch.stack(losses).mean()
         whole = self.consistency if self._tags(client) else False
@@ -119,7 +121,7 @@ class FedMLP(Method):
         if client.round < self._warmup(client.rounds):
             return {}
         features, logits = client.collect(client.model)
-        client.scratch["after"] = logits
+        client.kept(_Round).after = logits
         seen = _seen(client.given)
         rows, counts = prototypes(features, client.given.y, seen)
         _finite(client, "features", rows.T, 2)
@@ -165,9 +167,10 @@ class FedMLP(Method):
                 out[f"positives.{c}"] = float((present & seen)[:, c].sum())
             if not seen[:, c].all():
                 out |= {f"{name}.{c}": value for name, value in _worth(tag[:, c], present[:, c], seen[:, c]).items()}
-        for when in [name for name in ("before", "after") if name in client.scratch]:
-            areas = auc(curve(client.scratch[when], present, ~seen))
-            if areas.isfinite().any():
+        kept = client.kept(_Round)
+        for when, logits in (("before", kept.before), ("after", kept.after)):
+            areas = None if logits is None else auc(curve(logits, present, ~seen))
+            if areas is not None and areas.isfinite().any():
                 out[f"missing_auc.{when}"] = areas.nanmean().item()
         return out
 
@@ -189,9 +192,8 @@ class FedMLP(Method):
         found: list[tuple[Tensor, Tensor]] = batch.cache["fedmlp"]
         return found
 
-    def _tag(self, client: Client, seen: Tensor) -> Tensor:
-        """The client's tags (N, C) int8 with this round's added: 1 present, 0 absent, -1 none."""
-        features, client.scratch["before"] = client.collect(client.received)
+    def _tag(self, client: Client, features: Tensor, seen: Tensor) -> Tensor:
+        """The client's tags (N, C) int8 with this round's added: 1 present, 0 absent, -1 none. features: (N, D)."""
         tag: Tensor = client.state.get("tag", torch.full_like(seen, -1, dtype=torch.int8))
         lean = leaning(features, client.inbox["prototypes"])
         _finite(client, "features and prototypes", lean, 1)
@@ -211,6 +213,19 @@ class FedMLP(Method):
         order = torch.sort(score.masked_fill(~among, -torch.inf), dim=0, descending=True, stable=True).indices
         place = torch.arange(len(score), device=order.device)[:, None].expand_as(order)
         return torch.empty_like(order).scatter_(0, order, place) < count
+
+
+@dataclass(slots=True)
+class _Round:
+    """What a client's round goes by.
+
+    shift: of training logits, the log-odds of the prior (C,). before, after: logits (N, C) of the training images,
+    by the received model in rounds that tag, and by the trained one in rounds that report.
+    """
+
+    shift: Tensor
+    before: Tensor | None = None
+    after: Tensor | None = None
 
 
 def prototypes(features: Tensor, y: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:

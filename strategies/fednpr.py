@@ -66,12 +66,12 @@ class FedNPR(Method):
 
     def prepare(self, client: Client) -> None:
         counts = client.train.y.bincount(minlength=client.task.classes)  # (C,)
-        client.scratch["counts"] = counts
-        client.scratch["log_prior"] = log_prior(counts)
+        client.keep(_Classes(counts, log_prior(counts)))
         if self.weight:
-            self._refresh(client, counts)
+            client.keep(self._refreshed(client, counts))
 
-    def _refresh(self, client: Client, counts: Tensor) -> None:
+    def _refreshed(self, client: Client, counts: Tensor) -> _Centroids:
+        """The client's sub-centroids, found anew for every class of which there are enough images."""
         features = unit(torch.cat([part.features for part in client.sweep(client.model)]))  # (N, D)
         kept = client.state.get("centroids")
         if kept is None:
@@ -81,11 +81,9 @@ class FedNPR(Method):
             self._of_class(rows, features[client.train.y == c], client) if counts[c] >= self.min_examples else rows
             for c, rows in enumerate(kept.unbind())
         ]
-        client.state["centroids"] = torch.stack(found)
-        client.scratch["directions"] = unit(client.state["centroids"])
-        client.scratch["features"] = features
-        client.scratch["targets"] = counts >= self.min_examples if self.mask else counts >= 0
-        client.scratch["masks"] = bool(counts[~client.scratch["targets"]].any())
+        rows = client.state["centroids"] = torch.stack(found)
+        targets = counts >= self.min_examples if self.mask else counts >= 0
+        return _Centroids(unit(rows), features, targets, masks=bool(counts[~targets].any()))
 
     def _of_class(self, rows: Tensor, features: Tensor, client: Client) -> Tensor:
         """The sub-centroids (K, D) of one class from those before and the unit features (n, D) of its images."""
@@ -103,17 +101,17 @@ class FedNPR(Method):
 
     def loss(self, client: Client, batch: Batch) -> Tensor:
         # L_bsm = CE(y_hat + log(pi + 1e-9), y)
-        return client.task.loss(batch.logits + client.scratch["log_prior"], batch.y, batch.seen)
+        return client.task.loss(batch.logits + client.kept(_Classes).log_prior, batch.y, batch.seen)
 
     def penalty(self, client: Client, batch: Batch) -> Tensor | float:
-        features, y = batch.features, batch.y
-        if client.scratch["masks"]:
-            chosen = client.scratch["targets"][y]  # (B,)
+        features, y, centroids = batch.features, batch.y, client.kept(_Centroids)
+        if centroids.masks:
+            chosen = centroids.targets[y]  # (B,)
             if not chosen.any():
                 return 0.0
             features, y = features[chosen], y[chosen]
         # L_npr = CE(z, y)
-        npr = F.cross_entropy(standings(features, client.scratch["directions"]), y)
+        npr = F.cross_entropy(standings(features, centroids.directions), y)
         return self.weight * npr if self.mix == "multiply" else self.weight + npr
 
     def audit(self, client: Client, truth: Tensor) -> Mapping[str, float]:
@@ -124,17 +122,40 @@ class FedNPR(Method):
         centroids.cosine: mean cosine of two sub-centroids of one class. centroids.empty: of classes refreshed.
         classes.absent, classes.masked: how many have no images, or no targets.
         """
-        features, counts, directions = (client.scratch[name] for name in ("features", "counts", "directions"))
+        counts, centroids = client.kept(_Classes).counts, client.kept(_Centroids)
+        features, directions = centroids.features, centroids.directions
         fresh = directions[counts >= self.min_examples]
         return {
             "npr": F.cross_entropy(standings(features, directions), truth).item(),
             "purity": purity((features @ directions.flatten(0, 1).T).argmax(1), truth),
             "centroids.empty": float((~fresh.any(2)).sum()),
             "classes.absent": float((counts == 0).sum()),
-            "classes.masked": float((~client.scratch["targets"]).sum()),
+            "classes.masked": float((~centroids.targets).sum()),
             **_pair_cosines(features, truth),
             **_centroid_cosine(fresh),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Classes:
+    """How many training images of each class the client has, and the log of their shares; both (C,)."""
+
+    counts: Tensor
+    log_prior: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _Centroids:
+    """The sub-centroids of a round, and the images that they were found from.
+
+    directions: of the sub-centroids (C, K, D), of unit length or zero. features: of the training images (N, D), of
+    unit length. targets: classes whose images are targets of L_npr (C,). masks: whether any image is of another class.
+    """
+
+    directions: Tensor
+    features: Tensor
+    targets: Tensor
+    masks: bool
 
 
 def log_prior(counts: Tensor) -> Tensor:

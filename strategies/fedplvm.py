@@ -66,10 +66,10 @@ class FedPLVM(Method):
         return [Fault("strategy", expected, setup.task.kind, "Use a multi-class dataset, or another strategy.")]
 
     def prepare(self, client: Client) -> None:
-        client.scratch["known"] = _Known.of(client.inbox, client.task.classes) if client.inbox else None
+        client.keep(_Received(_Known.of(client.inbox, client.task.classes) if client.inbox else None))
 
     def penalty(self, client: Client, batch: Batch) -> Tensor | float:
-        known: _Known | None = client.scratch["known"]
+        known = client.kept(_Received).known
         if known is None:
             return 0.0
         z, y = batch.features, batch.y
@@ -98,15 +98,12 @@ class FedPLVM(Method):
 
     def report(self, client: Client) -> Payload:
         features, y = client.collect(client.model)[0], client.train.y
-        client.scratch["features"] = features
         _refuse_broken(client, features, y)
         by_class = y.argsort(stable=True).split(y.bincount().tolist())
         drawn = [self._draw(client, rows) for rows in by_class if len(rows) >= self.min_examples]
-        if not drawn:
-            return {}
-        chosen = torch.cat(drawn)
-        sent = _prototypes(features[chosen], y[chosen], self.local_clusters)
-        client.scratch["sent"] = sent
+        chosen = torch.cat(drawn) if drawn else None
+        sent = {} if chosen is None else _prototypes(features[chosen], y[chosen], self.local_clusters)
+        client.keep(_Sent(features, sent))
         return sent
 
     def _draw(self, client: Client, rows: Tensor) -> Tensor:
@@ -122,13 +119,14 @@ class FedPLVM(Method):
         sent.bytes, received.bytes: of all these. clustered: share of the images whose features were clustered.
         variance.<m>: of the features of class m, scaled to length 1. cosine.own, cosine.other: means over pairs.
         """
-        z, given = unit(client.scratch["features"]), client.train.y.bincount()
+        after = client.kept(_Sent)
+        z, given = unit(after.features), client.train.y.bincount()
         used = given.clamp(max=self.max_examples)[given >= self.min_examples]
-        found = {"clustered": used.sum().item() / len(truth), **_counts("sent", client.scratch.get("sent", {}), client)}
+        found = {"clustered": used.sum().item() / len(truth), **_counts("sent", after.payload, client)}
         present, label = truth.unique(return_inverse=True)
         variance = 1 - centroids(z, label).square().sum(1)  # mean |z - mean z|^2 = 1 - |mean z|^2
         found |= {f"variance.{m}": v for m, v in zip(present.tolist(), variance.tolist(), strict=True)}
-        known: _Known | None = client.scratch["known"]
+        known = client.kept(_Received).known
         if known is None:
             return found
         cosine = z @ known.rows.T  # (N, P)
@@ -169,6 +167,19 @@ class _Known(NamedTuple):
         own = F.one_hot(given, classes).T.to(rows.dtype)
         number = given.bincount(minlength=classes)
         return cls(unit(rows), given, number, unit(own @ rows), bool(number.all()), own)
+
+
+class _Received(NamedTuple):
+    """What came from the server; None before there are prototypes."""
+
+    known: _Known | None
+
+
+class _Sent(NamedTuple):
+    """Features of the training images after training (N, D), and what the client makes of them for the server."""
+
+    features: Tensor
+    payload: Payload
 
 
 def _prototypes(rows: Tensor, classes: Tensor, how: str) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fedmed.errors import Fault
 from fedmed.method import Batch, Client, Method, Payload, Setup
+from fedmed.models.net import Net
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +38,10 @@ class Moon(Method):
 
     def prepare(self, client: Client) -> None:
         previous = client.state.get("previous")
-        client.scratch["previous"] = client.frozen(previous) if self.mu and previous else None
+        client.keep(_Previous(client.frozen(previous) if self.mu and previous else None))
 
     def penalty(self, client: Client, batch: Batch) -> Tensor | float:
-        previous = client.scratch["previous"]
+        previous = client.kept(_Previous).net
         if previous is None:
             return 0.0
         with torch.no_grad():
@@ -54,3 +55,10 @@ class Moon(Method):
         if self.mu:
             client.state["previous"] = {n: t.detach().clone() for n, t in client.model.state_dict().items()}
         return {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Previous:
+    """The client's model after its last round, frozen; None in its first, and where the term is off."""
+
+    net: Net | None

@@ -4,7 +4,7 @@ Karimireddy, Kale, Mohri, Reddi, Stich, Suresh: SCAFFOLD: Stochastic Controlled 
 ICML 2020, arXiv 1910.06378.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,10 +32,10 @@ class Scaffold(Method):
     def prepare(self, client: Client) -> None:
         c, own = client.inbox, client.state.get("variate", {})
         # c - c_k; a variate that does not exist yet is zero
-        client.scratch["drift"] = {n: _minus(c.get(n), own.get(n)) for n in c.keys() | own.keys()}
+        client.keep(_Drift({n: _minus(c.get(n), own.get(n)) for n in c.keys() | own.keys()}))
 
     def correct(self, client: Client) -> None:
-        drift = client.scratch["drift"]
+        drift = client.kept(_Drift).by_name
         for name, weight, _ in client.shared if drift else ():
             if weight.grad is not None:
                 weight.grad.add_(drift[name])
@@ -57,6 +57,13 @@ class Scaffold(Method):
             total = sum(r.payload[name] for r in reports) / len(server.clients)
             server.state[name] = server.state[name] + total if name in server.state else total
         return dict(server.state)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drift:
+    """What every gradient of a round is corrected by: c - c_k, by state-dict name; empty before there is any."""
+
+    by_name: Mapping[str, Tensor]
 
 
 def _minus(a: Tensor | None, b: Tensor | None) -> Tensor:

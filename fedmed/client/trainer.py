@@ -21,7 +21,7 @@ from fedmed.data.batches import batches, passed, spans
 from fedmed.data.examples import Examples
 from fedmed.devices import PROCESSOR, Nested
 from fedmed.errors import UserError
-from fedmed.method import Batch, Chain, Payload, RoundContext, Scope, State, SweepPart
+from fedmed.method import Batch, Chain, Client, Payload, RoundContext, Scope, State, SweepPart
 from fedmed.metrics import Scores, Tally, tally
 from fedmed.models.net import Net, scope
 from fedmed.optimizers import Memory, learning_rate, make_optimizer
@@ -94,22 +94,22 @@ class Trainer:
     def train(self, request: ClientRequest) -> ClientResult:
         """Local training from the request's weights; errors name the client, the round and the stage."""
         with self._named(request):
-            context = self.receive(request)
-            loss = self._train(context, request.state.get(OPTIMIZER, {}))
+            client = self.receive(request)
+            loss = self._train(client, request.state.get(OPTIMIZER, {}))
             self._stage = "report"
-            payloads = self._reported(context)
+            payloads = self._reported(client)
             self._check_net(request)
             test, truth = self.share(request.client).test, self.share(request.client).truth
-            rows, how = len(context.train), self.training
+            rows, how = len(client.train), self.training
             return ClientResult(
                 examples=rows,
                 images=passed(rows, how.batch_size, epochs=how.epochs, steps=how.steps),
                 loss=loss,
                 weights=self.shared,
                 payloads=payloads,
-                state=self._memory(context),
-                adapted=self.score(test, "adapted", context) if request.adapted and len(test) else None,
-                audit={} if truth is None else self.chain.audit(context, truth),
+                state=self._memory(client),
+                adapted=self.score(test, "adapted", client) if request.adapted and len(test) else None,
+                audit={} if truth is None else self.chain.audit(client, truth),
             )
 
     def _check_net(self, request: ClientRequest) -> None:
@@ -118,9 +118,9 @@ class Trainer:
         self._guard.check(where)
         check_weights(self._weights, self.received(request), where)
 
-    def _reported(self, context: RoundContext) -> dict[str, Payload]:
-        payloads = self.chain.report(context)
-        check_payloads(payloads, room(self.shared), f"client {context.id}, round {context.round}")
+    def _reported(self, client: Client) -> dict[str, Payload]:
+        payloads = self.chain.report(client)
+        check_payloads(payloads, room(self.shared), f"client {client.id}, round {client.round}")
         return self._here(payloads)
 
     def images(self, client: int) -> int:
@@ -144,16 +144,16 @@ class Trainer:
     def tallies(self, request: ClientRequest) -> dict[str, Tally]:
         """What `evaluate` scores."""
         with self._named(request):
-            context, share = self.receive(request), self.share(request.client)
+            client, share = self.receive(request), self.share(request.client)
             held = {"val": share.val, "audit": share.audit, "test": share.test}
-            return {n: self.assess(e, "client", context) for n, e in held.items() if e is not None and len(e)}
+            return {n: self.assess(e, "client", client) for n, e in held.items() if e is not None and len(e)}
 
-    def score(self, examples: Examples, scope: Scope, context: RoundContext | None = None) -> Scores:
+    def score(self, examples: Examples, scope: Scope, client: Client | None = None) -> Scores:
         """Scores of the net as it stands."""
-        return self.assess(examples, scope, context).scores()
+        return self.assess(examples, scope, client).scores()
 
     def assess(
-        self, examples: Examples, scope: Scope, context: RoundContext | None = None, *, thorough: bool = False
+        self, examples: Examples, scope: Scope, client: Client | None = None, *, thorough: bool = False
     ) -> Tally:
         """The tally of the net's predictions; thorough: with slow surface metrics."""
         self._stage = f"evaluate ({scope})"
@@ -162,15 +162,15 @@ class Trainer:
         with torch.no_grad():
             for rows in spans(examples):
                 part = labelled(examples[rows], self.device)
-                logits = self.chain.predict(self.net, self._layout(self._normalise(part.x)), scope, context)
+                logits = self.chain.predict(self.net, self._layout(self._normalise(part.x)), scope, client)
                 result.add(logits, part.y, part.seen)
         return result
 
-    def _memory(self, context: RoundContext) -> dict[str, dict[str, State]]:
+    def _memory(self, client: Client) -> dict[str, dict[str, State]]:
         """What the client keeps until its next round."""
-        for name, memory in context.state.items():
-            check_state(memory, f"client {context.id}, round {context.round}: {name}, client.state")
-        state = {name: own_copy(memory) for name, memory in context.state.items() if memory}
+        for name, memory in client.context.state.items():
+            check_state(memory, f"client {client.id}, round {client.round}: {name}, client.state")
+        state = {name: own_copy(memory) for name, memory in client.context.state.items() if memory}
         if self.local:
             state[LOCAL] = {name: self._weights[name].clone() for name in self._initial}
         if self.training.optimizer.state == "persist":
@@ -185,65 +185,68 @@ class Trainer:
         """All weights of the net as the request's round begins, where it is: the shared ones and the client's own."""
         return self._here({**request.state.get(LOCAL, self._initial), **request.shared})
 
-    def receive(self, request: ClientRequest) -> RoundContext:
+    def receive(self, request: ClientRequest) -> Client:
         """Puts the request's weights and the client's own into the net; the round as its methods see it."""
         self._stage = "receive"
         self._copies.begin()
         own = request.state.get(LOCAL, self._initial)
         self.load(self.received(request))
         memory = {name: memory for name, memory in request.state.items() if not name.startswith("@")}
-        return RoundContext(
+        train = self.share(request.client).train
+        return Client(
             id=request.client,
             round=request.round,
             rounds=request.rounds,
             seed=self.seed,
+            lr=learning_rate(self.training.optimizer, request.round, request.rounds),
             task=self.task,
             model=self.net,
-            anchor=self._here(request.shared),
-            train=self.share(request.client).train,
-            given=self.share(request.client).train,
-            inbox=self._here(request.inbox),
-            state=own_copy(self._here(memory)),
-            spare=lambda weights: self._copies.take({**own, **weights}),
-            sweep=lambda net: self._sweep(net, request.client),
-            augment=lambda index, generator: self._augment(request.client, index, generator),
-            lr=learning_rate(self.training.optimizer, request.round, request.rounds),
+            given=train,
+            context=RoundContext(
+                anchor=self._here(request.shared),
+                train=train,
+                inbox=self._here(request.inbox),
+                state=own_copy(self._here(memory)),
+                frozen_copy=lambda weights: self._copies.take({**own, **weights}),
+                sweep=lambda net: self._sweep(net, request.client),
+                augment=lambda index, generator: self._augment(request.client, index, generator),
+            ),
         )
 
     def _here(self, tensors: Nested) -> Nested:
         """Nested tensors, on the device of the net."""
         return tensors if self.device.type == "cpu" else devices.moved(tensors, self.device)
 
-    def _train(self, context: RoundContext, memory: Memory) -> float:
+    def _train(self, client: Client, memory: Memory) -> float:
         """Local training; the mean loss over the images seen."""
-        training, rows = self.training, len(context.train)
+        training, rows = self.training, len(client.train)
         self._optimizer.recall(memory)
         self._descent.begin()
-        self._optimizer.lr = context.lr
-        rng.seed_dropout(self.seed, context.round, context.id, device=self.device)
-        order = rng.generator(self.seed, "batches", context.round, context.id)
-        views = rng.generator(self.seed, "augment", context.round, context.id) if training.augment else order
-        self._guard.begin(context.given)
+        self._optimizer.lr = client.lr
+        rng.seed_dropout(self.seed, client.round, client.id, device=self.device)
+        order = rng.generator(self.seed, "batches", client.round, client.id)
+        views = rng.generator(self.seed, "augment", client.round, client.id) if training.augment else order
+        self._guard.begin(client.given)
         self._stage = "prepare"
-        self.chain.prepare(context)
+        self.chain.prepare(client)
         self._stage = "training"
         losses, sizes = [], []
         for index in batches(rows, training.batch_size, order, epochs=training.epochs, steps=training.steps):
-            losses.append(self._step(context, index, views))
+            losses.append(self._step(client, index, views))
             sizes.append(len(index))
-        return mean_loss(losses, sizes, f"client {context.id}, round {context.round}")
+        return mean_loss(losses, sizes, f"client {client.id}, round {client.round}")
 
-    def _step(self, context: RoundContext, index: Tensor, views: torch.Generator) -> Tensor:
+    def _step(self, client: Client, index: Tensor, views: torch.Generator) -> Tensor:
         """One optimizer step on the rows `index`; the detached loss."""
-        batch = self._batch(context.train, index, views)
-        loss = self.chain.loss(context, batch)
-        self._descent.step(loss, lambda: self._correct(context))
-        context.step += 1
+        batch = self._batch(client.train, index, views)
+        loss = self.chain.loss(client, batch)
+        self._descent.step(loss, lambda: self._correct(client))
+        client.context.step += 1
         return loss.detach()
 
-    def _correct(self, context: RoundContext) -> None:
+    def _correct(self, client: Client) -> None:
         """Gradients as the methods change them, then clipped."""
-        self.chain.correct(context)
+        self.chain.correct(client)
         if self.training.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.net.parameters(), self.training.clip_norm)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from fedmed.errors import Fault, UserError, refuse
-from fedmed.method.client import Batch, Payload, RoundContext, Scope
+from fedmed.method.client import Batch, Client, Payload, Scope
 from fedmed.method.contract import HOOKS, Method, Setup
 from fedmed.method.hooks import called, logits, numbers, scalar, stepped, tensors, weighing
 from fedmed.method.server import Report, Server
@@ -64,44 +64,44 @@ class Chain:
     def check(self, setup: Setup) -> list[Fault]:
         return [fault for name, method in self._each("check") for fault in called(name, method.check, setup)]
 
-    def prepare(self, context: RoundContext) -> None:
+    def prepare(self, client: Client) -> None:
         for name, method in self._each("prepare"):
-            called(name, method.prepare, context.client(name))
+            called(name, method.prepare, client.member(name))
 
-    def loss(self, context: RoundContext, batch: Batch) -> Tensor:
+    def loss(self, client: Client, batch: Batch) -> Tensor:
         """The supervised term plus every penalty, scalar."""
         name, holder = self._slot["loss"]
-        total = scalar(called(name, holder.loss, context.client(name), batch), _at(name, "loss", context))
+        total = scalar(called(name, holder.loss, client.member(name), batch), _at(name, "loss", client))
         for name, method in self._each("penalty"):
-            term = called(name, method.penalty, context.client(name), batch)
-            total = total + scalar(term, _at(name, "penalty", context))
+            term = called(name, method.penalty, client.member(name), batch)
+            total = total + scalar(term, _at(name, "penalty", client))
         if not isinstance(total, Tensor) or not total.requires_grad:
             got = "one without a gradient" if isinstance(total, Tensor) else type(total).__name__
-            raise refuse(_at(name, "loss", context), "a tensor with a gradient", got, "Compute it from batch.logits.")
+            raise refuse(_at(name, "loss", client), "a tensor with a gradient", got, "Compute it from batch.logits.")
         return total
 
-    def correct(self, context: RoundContext) -> None:
+    def correct(self, client: Client) -> None:
         for name, method in self._each("correct"):
-            called(name, method.correct, context.client(name))
+            called(name, method.correct, client.member(name))
 
-    def report(self, context: RoundContext) -> dict[str, Payload]:
+    def report(self, client: Client) -> dict[str, Payload]:
         """What each member sends, by its name."""
         return {
-            name: tensors(called(name, method.report, context.client(name)), _at(name, "report", context))
+            name: tensors(called(name, method.report, client.member(name)), _at(name, "report", client))
             for name, method in self._each("report")
         }
 
-    def audit(self, context: RoundContext, truth: Tensor) -> dict[str, float]:
+    def audit(self, client: Client, truth: Tensor) -> dict[str, float]:
         """What each member's inner values are worth, as `<member>.<name>`."""
         found = {
-            n: numbers(called(n, method.audit, context.client(n), truth), _at(n, "audit", context))
+            n: numbers(called(n, method.audit, client.member(n), truth), _at(n, "audit", client))
             for n, method in self._each("audit")
         }
         return {f"{name}.{key}": value for name, values in found.items() for key, value in values.items()}
 
-    def predict(self, net: Net, x: Tensor, scope: Scope, context: RoundContext | None) -> Tensor:
+    def predict(self, net: Net, x: Tensor, scope: Scope, client: Client | None) -> Tensor:
         name, holder = self._slot["predict"]
-        found = called(name, holder.predict, net, x, scope, None if context is None else context.client(name))
+        found = called(name, holder.predict, net, x, scope, None if client is None else client.member(name))
         return logits(found, len(x), f"{name}.predict, {scope}")
 
     def weights(self, server: Server, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]]) -> Tensor:
@@ -157,8 +157,8 @@ def _of(name: str, reports: Sequence[Report], payloads: Sequence[Mapping[str, Pa
     return [replace(r, payload=p.get(name, {})) for r, p in zip(reports, payloads, strict=True)]
 
 
-def _at(name: str, hook: str, context: RoundContext) -> str:
-    return f"{name}.{hook}, client {context.id}, round {context.round}"
+def _at(name: str, hook: str, client: Client) -> str:
+    return f"{name}.{hook}, client {client.id}, round {client.round}"
 
 
 def _in(name: str, hook: str, server: Server) -> str:

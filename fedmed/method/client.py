@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from dataclasses import FrozenInstanceError, dataclass, field, replace
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from fedmed import rng
 from fedmed.data.examples import Examples
+from fedmed.errors import refuse
 from fedmed.models.net import Net
 from fedmed.tasks import Task
 
@@ -22,6 +23,8 @@ State = Any
 
 Scope = Literal["test", "client", "adapted"]
 """What is evaluated: the global model (test), the received model at a client, the model right after local training."""
+
+T = TypeVar("T")
 
 
 class Shared(NamedTuple):
@@ -52,7 +55,11 @@ class Batch:
 
 
 class SweepPart(NamedTuple):
-    """One part of a pass over a client's training images: their rows, features and logits, without gradients."""
+    """One part of a pass over a client's training images: their rows, features and logits, without gradients.
+
+    rows: of the training images, n of them. features: (n, D), or (n, D, H, W) for segmentation. logits: (n, K), or
+    (n, K, H, W).
+    """
 
     rows: slice
     features: Tensor
@@ -61,41 +68,28 @@ class SweepPart(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class RoundContext:
-    """One client's round as the engine keeps it; the members of a chain see it through `Client`.
+    """The engine's side of a client's round, one for all members of the chain: what changes in it, and what it lends.
 
-    anchor, inbox: the shared weights as the round began, and what members find from the server, by member's name; all
-        clients are sent the same tensors, so that methods get copies.
-    train: with the labels in force; given: with those the client was given. state: by member's name.
-    spare: gives a frozen copy of the net, in eval mode, with some weights replaced. sweep: see `Client.sweep`.
-    augment: another augmented view (B, C, H, W) of the training images in the given rows.
+    anchor: the shared weights as the round began, by state-dict name. inbox: what the server sent, by member's name.
+        All clients are sent the same tensors of both, so that methods are handed copies.
+    state: what the client remembers, by member's name; changed in place.
+    train: training images with the labels in force. step: optimizer steps done so far.
+    frozen_copy: gives a frozen copy of the net, in eval mode, with some weights replaced. sweep: see `Client.sweep`.
+    augment: another augmented view (B, C, H, W) of the training images in the given rows (B,).
     """
 
-    id: int
-    round: int
-    rounds: int
-    seed: int
-    task: Task
-    model: Net
     anchor: Payload
     train: Examples
-    given: Examples
     inbox: Mapping[str, Payload]
     state: dict[str, dict[str, State]]
-    spare: Callable[[Payload], Net]
+    frozen_copy: Callable[[Payload], Net]
     sweep: Callable[[Net], Iterator[SweepPart]]
     augment: Callable[[Tensor, torch.Generator], Tensor]
     step: int = 0
-    lr: float = 0.0
+    members: dict[str, Client] = field(default_factory=dict)
     _received: Net | None = None
-    _shared: list[Shared] | None = None
     _own_anchor: Payload | None = None
-    _clients: dict[str, Client] = field(default_factory=dict)
-
-    def client(self, member: str) -> Client:
-        """The round as one member of the chain sees it, with a memory, an inbox and random numbers of its own."""
-        if member not in self._clients:
-            self._clients[member] = Client(self, member)
-        return self._clients[member]
+    _shared: list[Shared] | None = None
 
     @property
     def own_anchor(self) -> Payload:
@@ -106,104 +100,128 @@ class RoundContext:
 
     @property
     def received(self) -> Net:
+        """The net as the round began, frozen, made when it is first asked for."""
         if self._received is None:
-            self._received = self.spare(self.anchor)
+            self._received = self.frozen_copy(self.anchor)
         return self._received
 
-    @property
-    def shared(self) -> list[Shared]:
+    def shared(self, net: nn.Module) -> list[Shared]:
+        """The net's trainable parameters that are shared, listed once a round."""
         if self._shared is None:
-            named, anchor = self.model.named_parameters(), self.own_anchor
+            named, anchor = net.named_parameters(), self.own_anchor
             self._shared = [Shared(n, p, anchor[n]) for n, p in named if n in anchor and p.requires_grad]
         return self._shared
 
 
-class Client:
+@dataclass(slots=True)
+class _Own:
+    """What one member of a chain has to itself in a round, made when it is first asked for."""
+
+    kept: dict[type, object] = field(default_factory=dict)
+    inbox: Payload | None = None
+    rng: torch.Generator | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ClientRound:
+    """What stays the same of a client's round; see `Client`."""
+
+    id: int
+    round: int
+    rounds: int
+    seed: int
+    lr: float
+    task: Task
+    model: Net
+    given: Examples
+    context: RoundContext
+    name: str = ""
+    _own: _Own = field(default_factory=_Own, init=False, repr=False)
+
+
+class Client(_ClientRound):
     """A client's round as a method sees it.
 
+    id: the client's number, from 0. round: the round's number, from 1. rounds: how many the run has.
+    seed: of the run. lr: the learning rate of this round.
+    task: what the labels mean. model: the net in training.
+    given: the client's training images with the labels that it was given.
     state: survives rounds, workers and restarts, and never leaves the client: tensors, numbers, strings, nested dicts.
-    scratch: for this round only.
+    context: the engine's side of the round; no part of the contract.
     """
 
-    __slots__ = ("_context", "_inbox", "_rng", "name", "scratch", "state")
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuses anything but `client.state |= ...` and the like: what is set elsewhere would be lost, or wrong."""
+        if name != "state":
+            raise FrozenInstanceError(f"client.{name} cannot be set: memory is client.state, a round's client.keep")
+        object.__setattr__(self, name, value)
 
-    def __init__(self, context: RoundContext, name: str) -> None:
-        self._context = context
-        self.name = name
-        self.state: dict[str, State] = context.state.setdefault(name, {})
-        self._inbox: Payload | None = None
-        self.scratch: dict[str, Any] = {}
-        self._rng: torch.Generator | None = None
-
-    @property
-    def id(self) -> int:
-        """The client's number, from 0."""
-        return self._context.id
+    def member(self, name: str) -> Client:
+        """The round as the member of that name in the chain sees it: its own memory, inbox, kept values and numbers."""
+        members = self.context.members
+        if name not in members:
+            members[name] = replace(self, name=name)
+        return members[name]
 
     @property
-    def round(self) -> int:
-        """The round's number, from 1."""
-        return self._context.round
+    def state(self) -> dict[str, State]:
+        """The method's memory at this client."""
+        return self.context.state.setdefault(self.name, {})
 
-    @property
-    def rounds(self) -> int:
-        """How many rounds the run has."""
-        return self._context.rounds
+    @state.setter
+    def state(self, memory: dict[str, State]) -> None:
+        self.context.state[self.name] = memory
+
+    def keep(self, value: object) -> None:
+        """Keeps an object of the method's own for the rest of this round, in place of one of the same class."""
+        self._own.kept[type(value)] = value
+
+    def kept(self, cls: type[T]) -> T:
+        """The object of that class that the method has kept in this round.
+
+        Raises `UserError` where there is none: `prepare` runs before training, and not before an evaluation.
+        """
+        value = self._own.kept.get(cls)
+        if not isinstance(value, cls):
+            known = ", ".join(kind.__name__ for kind in self._own.kept) or "nothing"
+            fix = f"Call client.keep({cls.__name__}(...)) in prepare, or in another hook that runs before this one."
+            raise refuse(f"client {self.id}, round {self.round}", f"a kept {cls.__name__}", f"{known} kept", fix)
+        return value
 
     @property
     def step(self) -> int:
         """Optimizer steps done so far this round."""
-        return self._context.step
-
-    @property
-    def lr(self) -> float:
-        """The learning rate of this round."""
-        return self._context.lr
-
-    @property
-    def task(self) -> Task:
-        """What the labels mean."""
-        return self._context.task
-
-    @property
-    def model(self) -> Net:
-        """The net in training."""
-        return self._context.model
+        return self.context.step
 
     @property
     def anchor(self) -> Payload:
         """The shared weights as the round began, by state-dict name; detached, read-only."""
-        return self._context.own_anchor
+        return self.context.own_anchor
 
     @property
     def inbox(self) -> Payload:
         """What the method's `combine` returned last round; empty in round 1."""
-        if self._inbox is None:
-            self._inbox = copied(self._context.inbox.get(self.name, {}))
-        return self._inbox
+        if self._own.inbox is None:
+            self._own.inbox = copied(self.context.inbox.get(self.name, {}))
+        return self._own.inbox
 
     @property
     def shared(self) -> list[Shared]:
         """Every trainable parameter that is shared, beside its value in `anchor`."""
-        return self._context.shared
+        return self.context.shared(self.model)
 
     @property
     def train(self) -> Examples:
         """The client's training images with the labels in force: those it was given, unless relabelled this round."""
-        return self._context.train
-
-    @property
-    def given(self) -> Examples:
-        """The client's training images with the labels it was given."""
-        return self._context.given
+        return self.context.train
 
     def relabel(self, y: Tensor, seen: Tensor | None) -> None:
         """Puts other labels in force for this round, shaped as in `Examples`; the given ones stay as they are."""
-        self._context.train = Examples(self.given.x, y, seen)
+        self.context.train = Examples(self.given.x, y, seen)
 
     def sweep(self, net: Net) -> Iterator[SweepPart]:
         """A pass over the training images, in order, part by part, in eval mode, without augmentation or gradients."""
-        return self._context.sweep(net)
+        return self.context.sweep(net)
 
     def collect(self, net: Net) -> tuple[Tensor, Tensor]:
         """Features (N, D) and logits (N, K) of all training images; see `sweep`, which holds only a part at a time."""
@@ -212,16 +230,16 @@ class Client:
 
     def view(self, batch: Batch) -> Tensor:
         """Another view of the batch's images (B, C, H, W), augmented anew as the run's `augment` says."""
-        return self._context.augment(batch.index, self.rng)
+        return self.context.augment(batch.index, self.rng)
 
     @property
     def received(self) -> Net:
         """The model as the round began (with this client's own local part), frozen, in eval mode."""
-        return self._context.received
+        return self.context.received
 
     def frozen(self, weights: Payload) -> Net:
         """The received model with `weights` (by state-dict name) in place of its own; frozen, in eval mode."""
-        return self._context.spare({**self.anchor, **weights})
+        return self.context.frozen_copy({**self.anchor, **weights})
 
     @property
     def rng(self) -> torch.Generator:
@@ -229,10 +247,9 @@ class Client:
 
         Batch order and dropout have streams of their own.
         """
-        if self._rng is None:
-            s = self._context
-            self._rng = rng.generator(s.seed, "method", self.name, s.round, s.id)
-        return self._rng
+        if self._own.rng is None:
+            self._own.rng = rng.generator(self.seed, "method", self.name, self.round, self.id)
+        return self._own.rng
 
 
 def copied(tensors: Payload) -> dict[str, Tensor]:

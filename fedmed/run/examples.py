@@ -17,7 +17,7 @@ from fedmed.client import ClientRequest, Trainer
 from fedmed.data.batches import spans
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
-from fedmed.method import RoundContext, Scope
+from fedmed.method import Client, Scope
 from fedmed.run.parts import Parts
 from fedmed.rundir.checkpoint import Checkpoint
 from fedmed.rundir.kept_images import ImagePanel, KeptImages, save
@@ -48,9 +48,9 @@ def _shown(parts: Parts, saved: Checkpoint) -> KeptImages | None:
     if not len(test) or (local and parts.engine.remote):
         predicted: dict[str, ImagePanel | None] = {}
     else:
-        context = parts.trainer.receive(_request(parts, saved, 0)) if local else None
+        first = parts.trainer.receive(_request(parts, saved, 0)) if local else None
         parts.trainer.load(saved.shared)
-        predicted = _test(parts.trainer, test, context)
+        predicted = _test(parts.trainer, test, first)
     if training is None and not predicted:
         return None
     client = 0 if local else None
@@ -69,14 +69,14 @@ def _request(parts: Parts, saved: Checkpoint, client: int) -> ClientRequest:
     )
 
 
-def _test(trainer: Trainer, test: Examples, context: RoundContext | None) -> dict[str, ImagePanel | None]:
+def _test(trainer: Trainer, test: Examples, client: Client | None) -> dict[str, ImagePanel | None]:
     kind, count = trainer.task.kind, _room(test)
     rows = _spread(_ranking(test.y, kind), count)
     if kind == "segmentation":
-        return {"test": _panel(test, rows, _predicted(trainer, test, rows, context))}
+        return {"test": _panel(test, rows, _predicted(trainer, test, rows, client))}
     searched = _spread(np.arange(len(test)), SEARCHED)
     every = np.union1d(searched, rows)
-    predicted = dict(zip(every.tolist(), _predicted(trainer, test, every, context), strict=True))
+    predicted = dict(zip(every.tolist(), _predicted(trainer, test, every, client), strict=True))
     sure = np.array([_sureness(predicted[row], test[torch.tensor([row])], kind) for row in searched.tolist()])
     worst = searched[np.argsort(-sure, kind="stable")[: min(count, int((sure > 0).sum()))]]
     shown = {name: np.array([predicted[row] for row in of.tolist()]) for name, of in (("test", rows), ("bad", worst))}
@@ -100,18 +100,16 @@ def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return rows[((np.arange(count) + 0.5) * len(rows) / count).astype(np.int64)]
 
 
-def _predicted(
-    trainer: Trainer, images: Examples, rows: NDArray[np.int64], context: RoundContext | None
-) -> NDArray[Any]:
+def _predicted(trainer: Trainer, images: Examples, rows: NDArray[np.int64], client: Client | None) -> NDArray[Any]:
     """Probabilities (n, C) as float16, or classes (n, H, W), by the resident net as it stands."""
     part, trained = images[torch.from_numpy(rows)], trainer.net.training
-    scope: Scope = "test" if context is None else "client"
+    scope: Scope = "test" if client is None else "client"
     trainer.net.eval()
     found = []
     with torch.no_grad():
         for span in spans(part):
             x = trainer.inputs(part[span])[0]
-            p = trainer.task.probabilities(trainer.chain.predict(trainer.net, x, scope, context)).cpu()
+            p = trainer.task.probabilities(trainer.chain.predict(trainer.net, x, scope, client)).cpu()
             found.append(p.argmax(1).to(torch.uint8) if trainer.task.kind == "segmentation" else p.half())
     trainer.net.train(trained)
     return torch.cat(found).numpy()
@@ -172,10 +170,10 @@ def _client_panel(parts: Parts, saved: Checkpoint, client: int, rows: NDArray[np
 
 def _in_force(trainer: Trainer, request: ClientRequest) -> Examples:
     """The client's training images with the labels that its methods would put in force."""
-    context = trainer.receive(request)
+    client = trainer.receive(request)
     trainer.net.train()
-    trainer.chain.prepare(context)
-    return Examples(context.given.x.cpu(), context.train.y.cpu(), _processor(context.train.seen))
+    trainer.chain.prepare(client)
+    return Examples(client.given.x.cpu(), client.train.y.cpu(), _processor(client.train.seen))
 
 
 def _labels(name: str, examples: Examples) -> dict[str, NDArray[Any]]:

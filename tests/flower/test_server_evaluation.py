@@ -21,7 +21,7 @@ from fedmed.engine.pool import PoolGrid
 from fedmed.engine.worker_factory import WorkerFactory
 from fedmed.flower import LocalGrid, app_of
 from fedmed.flower.server_evaluation import assess
-from fedmed.method import Method, RoundContext, Scope
+from fedmed.method import Client, Method, Scope
 from fedmed.metrics import tally
 from fedmed.strategies.fedavg import FedAvg
 from tests.lending import Lending
@@ -38,7 +38,7 @@ class Deadly(Method):
 
     file: str
 
-    def predict(self, net: nn.Module, x: Tensor, scope: Scope, context: RoundContext | None) -> Tensor:
+    def predict(self, net: nn.Module, x: Tensor, scope: Scope, context: Client | None) -> Tensor:
         if not Path(self.file).exists():
             Path(self.file).touch()
             os.kill(os.getpid(), signal.SIGKILL)

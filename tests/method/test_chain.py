@@ -21,6 +21,13 @@ from tests.toys import TOYS, TRAINING, federate, job_of, same, trainer_of
 TOY = TOYS["multiclass"]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a diary keeps of a round."""
+
+    inbox: Payload
+
+
 @dataclass(frozen=True, kw_only=True)
 class Diary(Method):
     """Draws, remembers, sends and receives under its own name; each copy with another number."""
@@ -30,10 +37,10 @@ class Diary(Method):
     def prepare(self, client: Client) -> None:
         client.state["drawn"] = torch.rand(2, generator=client.rng)
         client.state["rounds"] = client.state.get("rounds", 0) + 1
-        client.scratch["inbox"] = dict(client.inbox)
+        client.keep(Kept(dict(client.inbox)))
 
     def report(self, client: Client) -> Payload:
-        return {"mine": torch.tensor(self.number), **{f"got {n}": t for n, t in client.scratch["inbox"].items()}}
+        return {"mine": torch.tensor(self.number), **{f"got {n}": t for n, t in client.kept(Kept).inbox.items()}}
 
     def combine(self, server: Server, reports: Sequence[Report]) -> Payload:
         server.state["total"] = server.state.get("total", 0.0) + sum(float(r.payload["mine"]) for r in reports)

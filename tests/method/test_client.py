@@ -6,13 +6,21 @@ import torch
 from torch import Tensor
 
 from fedmed.client import Trainer
+from fedmed.errors import UserError
 from fedmed.method import Batch, Chain, Client, Method, Payload, RoundContext, Server, chain
 from fedmed.models.net import Net
 from fedmed.strategies.fedper import FedPer
-from fedmed.strategies.moon import Moon
+from fedmed.strategies.moon import Moon, _Previous
 from tests.toys import TOYS, job_of, same, trainer_of
 
 TOY = TOYS["multiclass"]
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a method of these tests keeps."""
+
+    number: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,29 +34,56 @@ class Peek(Method):
 
 
 def test_a_client_is_the_same_view_all_round_and_another_one_for_each_member() -> None:
-    context = _round_context()
-    one = context.client("one")
-    one.scratch["note"] = 1
-    assert context.client("one") is one
-    assert context.client("two").scratch == {}
+    whole = _client()
+    one = whole.member("one")
+    one.keep(Note(1))
+    assert whole.member("one") is one
+    assert whole.member("one").kept(Note) == Note(1)
+
+
+def test_what_was_never_kept_is_named_with_what_was_and_what_to_do() -> None:
+    whole = _client()
+    whole.member("one").keep(Note(1))
+    for kept, client in (("nothing", whole.member("two")), ("int", whole.member("three"))):
+        client.keep(3) if kept == "int" else None
+        with pytest.raises(UserError, match=rf"client 1, round 2: expected a kept Note, got {kept} kept.*client\.keep"):
+            client.kept(Note)
+
+
+def test_an_object_of_the_same_class_takes_the_place_of_the_one_before() -> None:
+    client = _client().member("one")
+    client.keep(Note(1))
+    client.keep(Note(2))
+    client.keep(3)
+    assert (client.kept(Note), client.kept(int)) == (Note(2), 3)
+
+
+def test_what_a_method_keeps_is_gone_with_the_round() -> None:
+    peek = Peek()
+    trainer = trainer_of(TOY, peek)
+    trainer.train(job_of(trainer))
+    peek.shown[-1].keep(Note(1))
+    trainer.train(job_of(trainer, round=2))
+    with pytest.raises(UserError, match="nothing kept"):
+        peek.shown[-1].kept(Note)
 
 
 def test_memory_of_one_member_is_hidden_from_another() -> None:
-    context = _round_context(state={"one": {"kept": 3}}, inbox={"two": {"mail": torch.ones(1)}})
-    assert context.client("one").state == {"kept": 3}
-    assert context.client("two").state == {}
-    assert context.client("one").inbox == {}
-    assert list(context.client("two").inbox) == ["mail"]
-    context.client("two").state["kept"] = 4
-    assert context.state == {"one": {"kept": 3}, "two": {"kept": 4}}
+    whole = _client(state={"one": {"kept": 3}}, inbox={"two": {"mail": torch.ones(1)}})
+    assert whole.member("one").state == {"kept": 3}
+    assert whole.member("two").state == {}
+    assert whole.member("one").inbox == {}
+    assert list(whole.member("two").inbox) == ["mail"]
+    whole.member("two").state["kept"] = 4
+    assert whole.context.state == {"one": {"kept": 3}, "two": {"kept": 4}}
 
 
 def test_shared_are_the_trainable_parameters_that_are_not_local_beside_their_anchor() -> None:
     trainer = trainer_of(TOY, FedPer(local=("@head", "features.norm.*")))
     trainer.net.get_parameter("features.conv.bias").requires_grad_(False)
-    context = trainer.receive(job_of(trainer))
-    assert [name for name, _, _ in context.shared] == ["features.conv.weight"]
-    (one,) = context.shared
+    whole = trainer.receive(job_of(trainer))
+    assert [name for name, _, _ in whole.shared] == ["features.conv.weight"]
+    (one,) = whole.shared
     assert one.weight is trainer.net.get_parameter(one.name)
     assert torch.equal(one.anchor, one.weight)
     assert not one.anchor.requires_grad
@@ -71,8 +106,8 @@ def test_the_received_model_is_frozen_in_eval_mode_and_as_received_after_trainin
 def test_frozen_models_keep_the_own_local_part_unless_given_another() -> None:
     trainer = trainer_of(TOY, FedPer())
     own = {name: torch.full_like(trainer.net.state_dict()[name], 2.0) for name in ("head.weight", "head.bias")}
-    context = trainer.receive(job_of(trainer, state={"@local": own}))
-    client = context.client("fedper")
+    whole = trainer.receive(job_of(trainer, state={"@local": own}))
+    client = whole.member("fedper")
     assert same({n: t for n, t in client.received.state_dict().items() if n in own}, own)
     other = {"head.bias": torch.full((3,), 5.0), "features.conv.bias": torch.full((4,), 7.0)}
     frozen = client.frozen(other)
@@ -80,12 +115,12 @@ def test_frozen_models_keep_the_own_local_part_unless_given_another() -> None:
     entries = frozen.state_dict()
     assert same({n: entries[n] for n in other}, other)
     assert torch.equal(entries["head.weight"], own["head.weight"])
-    assert torch.equal(entries["features.conv.weight"], context.anchor["features.conv.weight"])
+    assert torch.equal(entries["features.conv.weight"], whole.anchor["features.conv.weight"])
 
 
 def test_received_is_made_once_a_round_and_frozen_models_are_apart() -> None:
     trainer = trainer_of(TOY, Method())
-    client = trainer.receive(job_of(trainer)).client("any")
+    client = trainer.receive(job_of(trainer)).member("any")
     received = client.received
     frozen = client.frozen({"head.bias": torch.full((3,), 9.0)})
     assert client.received is received
@@ -102,21 +137,29 @@ def test_spare_nets_are_made_once_and_reused_in_later_rounds() -> None:
 
 
 def test_the_view_tells_round_step_and_learning_rate() -> None:
-    context = _round_context()
-    client = context.client("one")
-    assert (client.id, client.round, client.rounds, client.step) == (1, 2, 5, 0)
-    context.step, context.lr = 3, 0.25
-    assert (client.step, client.lr) == (3, 0.25)
+    client = _client().member("one")
+    assert (client.id, client.round, client.rounds, client.step, client.lr) == (1, 2, 5, 0, 0.25)
+    client.context.step = 3
+    assert client.step == 3
     assert client.task is TOY.task
     assert client.train is TOY.shares[1].train
 
 
 def test_what_a_client_is_shown_cannot_be_replaced() -> None:
-    client = _round_context().client("one")
+    client = _client().member("one")
     with pytest.raises(AttributeError):
         client.model = TOY.net()  # type: ignore[misc]
     with pytest.raises(AttributeError):
         client.forgotten = 1  # type: ignore[attr-defined]
+
+
+def test_memory_can_be_updated_in_place_or_given_anew() -> None:
+    whole = _client()
+    client = whole.member("one")
+    client.state |= {"a": 1}
+    assert whole.context.state == {"one": {"a": 1}}
+    client.state = {"b": 2}
+    assert whole.context.state == {"one": {"b": 2}}
 
 
 def test_server_memory_is_by_member_and_its_random_numbers_by_member_and_round() -> None:
@@ -158,29 +201,33 @@ def assert_frozen(net: Net, trained: Net) -> None:
     assert not theirs & {t.data_ptr() for t in net.state_dict().values()}
 
 
-def _round_context(state: Any = None, inbox: Any = None) -> RoundContext:
-    net = TOY.net()
+def _client(state: Any = None, inbox: Any = None) -> Client:
+    net, train = TOY.net(), TOY.shares[1].train
     anchor: Payload = {name: t.clone() for name, t in net.state_dict().items()}
-    return RoundContext(
+    context = RoundContext(
+        anchor=anchor,
+        train=train,
+        inbox=inbox or {},
+        state=state or {},
+        frozen_copy=lambda weights: net,
+        sweep=lambda net: iter(()),
+        augment=lambda index, generator: index,
+    )
+    return Client(
         id=1,
         round=2,
         rounds=5,
         seed=0,
+        lr=0.25,
         task=TOY.task,
         model=net,
-        anchor=anchor,
-        train=TOY.shares[1].train,
-        given=TOY.shares[1].train,
-        sweep=lambda net: iter(()),
-        augment=lambda index, generator: index,
-        inbox=inbox or {},
-        state=state or {},
-        spare=lambda weights: net,
+        given=train,
+        context=context,
     )
 
 
 def _two_spares(trainer: Trainer, client: int) -> list[Net]:
-    view = trainer.receive(job_of(trainer, client=client)).client("any")
+    view = trainer.receive(job_of(trainer, client=client)).member("any")
     return [view.received, view.frozen({})]
 
 
@@ -195,5 +242,5 @@ def test_fedper_and_moon_in_one_chain_restore_the_own_head() -> None:
     trainer.train(job_of(trainer, round=2, state=first.state))
     received = peek.shown[-1].received
     assert same({name: received.state_dict()[name] for name in own}, own)
-    previous = peek.shown[-1]._context.client("moon").scratch["previous"]
+    previous = peek.shown[-1].member("moon").kept(_Previous).net
     assert same(dict(previous.state_dict()), dict(first.state["moon"]["previous"]))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fedmed.data.examples import Examples
 from fedmed.method import Batch, Client, Report, RoundContext, SweepPart
 from fedmed.models.net import Net
-from fedmed.strategies.fedmlp import FedMLP
+from fedmed.strategies.fedmlp import FedMLP, _Round
 from fedmed.tasks import MultiLabel
 
 P = torch.tensor([[0.8, 0.3, 0.6], [0.4, 0.1, 0.9]])
@@ -43,28 +43,34 @@ def client_of(
     inbox: Mapping[str, Tensor] | None = None,
     state: dict[str, Any] | None = None,
 ) -> Client:
-    """A client whose nets give fixed features and logits, both of its model and of its teacher."""
+    """A client amid a round, whose nets give fixed features and logits, both of its model and of its teacher."""
     features = torch.zeros(len(y), 2) if features is None else features
     logits = torch.zeros_like(y) if logits is None else logits
     given = Examples(torch.zeros(len(y), 1, 2, 2), y, seen)
     net = Net(nn.Identity(), Fixed(logits))
     context = RoundContext(
+        anchor={},
+        train=given,
+        inbox={"fedmlp": inbox or {}},
+        state={"fedmlp": state or {}},
+        frozen_copy=lambda weights: net,
+        sweep=lambda net: iter([SweepPart(slice(0, len(y)), features, logits)]),
+        augment=lambda index, generator: given.x[index],
+    )
+    client = Client(
         id=4,
         round=round,
         rounds=9,
         seed=0,
+        lr=0.1,
         task=MultiLabel(classes=y.shape[1]),
         model=net,
-        anchor={},
-        train=given,
         given=given,
-        inbox={"fedmlp": inbox or {}},
-        state={"fedmlp": state or {}},
-        spare=lambda weights: net,
-        sweep=lambda net: iter([SweepPart(slice(0, len(y)), features, logits)]),
-        augment=lambda index, generator: given.x[index],
+        context=context,
     )
-    return context.client("fedmlp")
+    member = client.member("fedmlp")
+    member.keep(_Round(torch.zeros(y.shape[1])))  # of a round whose prior moves no logit
+    return member
 
 
 def batch_of(logits: Tensor, y: Tensor, seen: Tensor | None) -> Batch:

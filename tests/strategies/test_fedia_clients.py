@@ -10,7 +10,7 @@ from fedmed.data.examples import Examples
 from fedmed.errors import UserError
 from fedmed.method import Batch, Client, RoundContext, SweepPart, chain
 from fedmed.models.net import Net
-from fedmed.strategies.fedia import FedIA
+from fedmed.strategies.fedia import FedIA, _Round
 from fedmed.tasks import Segmentation
 
 P = torch.tensor([[[0.9, 0.7, 0.55, 0.8], [0.05, 0.9, 0.85, 0.4]]])
@@ -34,22 +34,26 @@ def client_of(
     given = Examples(torch.zeros(len(y), 1, *y.shape[1:]), y, seen)
     net = Net(nn.Identity(), nn.Identity())
     context = RoundContext(
+        anchor={},
+        train=given,
+        inbox={"fedia": {"due": torch.tensor([due]), "share": torch.tensor([0.25]), "weighted": torch.tensor(True)}},
+        state={"fedia": state or {}},
+        frozen_copy=lambda weights: net,
+        sweep=lambda net: iter([SweepPart(slice(0, len(y)), p, logits_of(p))]),
+        augment=lambda index, generator: given.x[index],
+    )
+    client = Client(
         id=0,
         round=round,
         rounds=9,
         seed=0,
+        lr=0.1,
         task=Segmentation(classes=2),
         model=net,
-        anchor={},
-        train=given,
         given=given,
-        inbox={"fedia": {"due": torch.tensor([due]), "share": torch.tensor([0.25]), "weighted": torch.tensor(True)}},
-        state={"fedia": state or {}},
-        spare=lambda weights: net,
-        sweep=lambda net: iter([SweepPart(slice(0, len(y)), p, logits_of(p))]),
-        augment=lambda index, generator: given.x[index],
+        context=context,
     )
-    return context.client("fedia")
+    return client.member("fedia")
 
 
 def batch_of(p: Tensor, y: Tensor, seen: Tensor | None = None, index: Tensor | None = None) -> Batch:
@@ -162,10 +166,10 @@ def test_a_client_that_missed_the_end_of_the_warm_up_estimates_when_next_asked()
 def test_completeness_is_estimated_once_and_never_without_rounds_to_weigh() -> None:
     client = client_of(Y, P, round=3, state={"completeness": 0.25})
     FedIA(warmup_rounds=2).prepare(client)
-    assert "counts" not in client.scratch
+    assert client.kept(_Round).counts is None
     client = client_of(Y, P, round=9)
     FedIA(warmup_rounds=9).prepare(client)
-    assert "counts" not in client.scratch
+    assert client.kept(_Round).counts is None
 
 
 def corrected(method: FedIA, **known: Any) -> Client:

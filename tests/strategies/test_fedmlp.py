@@ -13,7 +13,7 @@ from fedmed.config.experiment import Optimizer
 from fedmed.errors import UserError
 from fedmed.method import Server, Setup, chain
 from fedmed.models.net import Net
-from fedmed.strategies.fedmlp import FedMLP, leaning, prototypes
+from fedmed.strategies.fedmlp import FedMLP, _Round, leaning, prototypes
 from tests.strategies.fedmlp_toys import (
     AXES,
     F6,
@@ -59,8 +59,9 @@ def test_m2_adjusted_loss_over_annotated_classes(fields: dict[str, Any], expecte
     client = client_of(y, seen, round=1)
     method.prepare(client)
     if method.logit_adjustment:
-        client.scratch["shift"] = torch.tensor([0.25, 0.4]).logit()
-        adjusted = (z + client.scratch["shift"]).sigmoid()
+        shift = torch.tensor([0.25, 0.4]).logit()
+        client.keep(_Round(shift))
+        adjusted = (z + shift).sigmoid()
         assert adjusted.flatten().tolist() == pytest.approx([0.25, 0.831253, 0.475367, 0.196950], abs=1e-5)
     loss = method.loss(client, batch_of(z, y, seen))
     loss.backward()
@@ -73,10 +74,10 @@ def test_m2_adjusted_loss_over_annotated_classes(fields: dict[str, Any], expecte
 def test_m2_the_prior_is_the_share_of_positives_clamped() -> None:
     client = client_of(torch.tensor([[1.0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1]]), None, round=1)
     FedMLP(warmup_rounds=2).prepare(client)
-    assert client.scratch["shift"].sigmoid().tolist() == pytest.approx([0.25, 0.2, 0.8])
+    assert client.kept(_Round).shift.sigmoid().tolist() == pytest.approx([0.25, 0.2, 0.8])
     even = client_of(torch.tensor([[1.0], [0]]), None, round=1)
     FedMLP(warmup_rounds=2).prepare(even)
-    assert even.scratch["shift"].tolist() == [0]
+    assert even.kept(_Round).shift.tolist() == [0]
 
 
 def test_m3_prototypes(server: Server) -> None:
@@ -213,8 +214,8 @@ def test_m8_stage_1(fields: dict[str, Any], expected: float, views: int) -> None
 def total(method: FedMLP, round: int, y: Tensor, seen: Tensor | None) -> float:
     """Loss and penalty of P against the teacher's G; a second view gives P again."""
     client = client_of(y, seen, round=round, logits=P.logit())
-    client._context.spare = lambda weights: Net(nn.Identity(), Fixed(G.logit()))
-    client.scratch["shift"] = torch.zeros(3)
+    client.context.frozen_copy = lambda weights: Net(nn.Identity(), Fixed(G.logit()))
+    client.keep(_Round(torch.zeros(3)))
     batch = batch_of(P.logit(), y, seen)
     return float(method.loss(client, batch) + method.penalty(client, batch))
 

@@ -20,7 +20,7 @@ from fedmed.method import Method, Report, Server, chain
 from fedmed.metrics import tally
 from fedmed.optimizers import learning_rate
 from fedmed.strategies.fedavg import FedAvg
-from fedmed.strategies.fednpr import FedNPR, log_prior
+from fedmed.strategies.fednpr import FedNPR, _Centroids, _Classes, log_prior
 from fedmed.strategies.fedprox import FedProx
 from fedmed.strategies.moon import Moon
 from fedmed.strategies.scaffold import Scaffold
@@ -32,15 +32,14 @@ TOY = TOYS["multiclass"]
 
 
 def a_client(counts: list[int], centroids: Tensor = M) -> Any:
-    targets = torch.tensor(counts) >= 2
-    masks = not bool(targets.all())
-    scratch = {
-        "log_prior": log_prior(torch.tensor(counts)),
-        "targets": targets,
-        "masks": masks,
-        "directions": centroids,
+    """A client that has prepared a round with images of each class and sub-centroids."""
+    found = torch.tensor(counts)
+    targets = found >= 2
+    kept = {
+        _Classes: _Classes(found, log_prior(found)),
+        _Centroids: _Centroids(centroids, torch.zeros(0, 2), targets, masks=not bool(targets.all())),
     }
-    return SimpleNamespace(task=MultiClass(classes=3), scratch=scratch)
+    return SimpleNamespace(task=MultiClass(classes=3), kept=kept.__getitem__)
 
 
 def a_batch(features: Tensor, y: list[int]) -> Any:
@@ -67,7 +66,7 @@ def centroids_after(toy: Toy, method: FedNPR, rounds: int = 1) -> list[Tensor]:
 @pytest.mark.parametrize(("mix", "total"), [("multiply", 6.557375), ("add", 6.987168)])
 def test_the_total_loss(mix: Any, total: float) -> None:
     method, client, batch = FedNPR(mix=mix), a_client([90, 9, 1]), a_batch(F_, [2])
-    client.scratch["targets"][:] = True
+    client.kept(_Centroids).targets[:] = True
     assert method.loss(client, batch).item() == pytest.approx(6.537386, abs=1e-5)
     assert float(method.loss(client, batch) + method.penalty(client, batch)) == pytest.approx(total, abs=1e-5)
 

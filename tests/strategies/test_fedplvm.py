@@ -14,7 +14,7 @@ from fedmed.errors import UserError
 from fedmed.method import Batch, Client, Payload, Report, Server, Setup, SweepPart, chain
 from fedmed.server import Aggregation, AverageServerOptimizer
 from fedmed.strategies.fedavg import FedAvg
-from fedmed.strategies.fedplvm import FedPLVM
+from fedmed.strategies.fedplvm import FedPLVM, _Received
 from fedmed.tasks import MultiClass
 from tests.toys import TOYS, federate, job_of, same, trainer_of
 
@@ -33,13 +33,12 @@ def client_of(
 ) -> Client:
     """A prepared client whose training images have these features."""
     trainer = trainer_of(TOY, method)
-    context = trainer.receive(job_of(trainer, round=2))
+    received = replace(trainer.receive(job_of(trainer, round=2)), task=MultiClass(classes=classes))
     z = torch.as_tensor(features, dtype=torch.float32)
-    context.sweep = lambda net: iter([SweepPart(slice(0, len(z)), z, z)])
-    context.train = Examples(torch.zeros(len(z), 1, 8, 8), torch.tensor(y))
-    context.task = MultiClass(classes=classes)
-    context.inbox = {"fedplvm": inbox}
-    client = context.client("fedplvm")
+    received.context.sweep = lambda net: iter([SweepPart(slice(0, len(z)), z, z)])
+    received.context.train = Examples(torch.zeros(len(z), 1, 8, 8), torch.tensor(y))
+    received.context.inbox = {"fedplvm": inbox}
+    client = received.member("fedplvm")
     method.prepare(client)
     return client
 
@@ -183,7 +182,7 @@ def test_p7_means_of_prototypes_count_clusters_alike() -> None:
     rows = [[4, 0], [4, 0.1], [4, 0.2], [0, 1], [0.1, 1]]
     found = sent(rows, [0] * 5)["prototypes"]
     assert found.tolist() == [pytest.approx([4, 0.1]), pytest.approx([0.05, 1])]
-    known = client_of(FedPLVM(), payload(found, [0, 0])).scratch["known"]
+    known = client_of(FedPLVM(), payload(found, [0, 0])).kept(_Received).known
     gbar = torch.tensor([2.025, 0.55])
     assert known.mean[0].tolist() == pytest.approx((gbar / gbar.norm()).tolist(), abs=1e-5)
 

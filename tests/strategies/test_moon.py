@@ -6,7 +6,7 @@ from torch import Tensor
 
 from fedmed.client import Trainer
 from fedmed.config.experiment import Optimizer
-from fedmed.method import Batch, Payload, RoundContext, Setup, chain
+from fedmed.method import Batch, Client, Payload, Setup, chain
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.moon import Moon
 from tests.toys import TOYS, federate, job_of, same, trainer_of
@@ -18,7 +18,7 @@ MU, TEMPERATURE = 2.0, 0.7
 def test_the_penalty_is_the_contrast_of_equation_3() -> None:
     trainer = trainer_of(TOY, Moon(mu=MU, temperature=TEMPERATURE))
     context, batch, previous = _second_round(trainer)
-    penalty = trainer.chain.members["moon"].penalty(context.client("moon"), batch)
+    penalty = trainer.chain.members["moon"].penalty(context.member("moon"), batch)
     global_z = _features(context.anchor, batch.x)
     previous_z = _features(previous, batch.x)
     terms = []
@@ -32,7 +32,7 @@ def test_the_penalty_is_the_contrast_of_equation_3() -> None:
 def test_the_gradient_flows_through_the_net_in_training_only() -> None:
     trainer = trainer_of(TOY, Moon(mu=MU))
     context, batch, _ = _second_round(trainer)
-    trainer.chain.members["moon"].penalty(context.client("moon"), batch).backward()
+    trainer.chain.members["moon"].penalty(context.member("moon"), batch).backward()
     assert trainer.net.get_parameter("features.conv.weight").grad.abs().sum() > 0
     assert trainer.net.get_parameter("head.weight").grad is None
     assert all(p.grad is None for net in trainer._copies.nets for p in net.parameters())
@@ -75,7 +75,7 @@ def test_segmentation_is_refused() -> None:
     assert fault.got == "segmentation"
 
 
-def _second_round(trainer: Trainer) -> tuple[RoundContext, Batch, Payload]:
+def _second_round(trainer: Trainer) -> tuple[Client, Batch, Payload]:
     """A client's second round after one local step: its context, a batch, and its previous model's weights."""
     state = trainer.train(job_of(trainer)).state
     shared = {name: t + 0.1 if t.is_floating_point() else t for name, t in trainer.shared.items()}
