@@ -1,4 +1,4 @@
-"""Memory that processes share: tensors are written into it once and read in place; only their description is sent."""
+"""Memory that processes share: tensors are written into it once and read in place; only their layout is sent."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from torch import Tensor, nn
 from fedmed.flower.records import pack, unpack
 
 SPAN = 1 << 36
-"""Bytes an arena may grow to. Only what is written takes memory; the file is sparse."""
+"""Bytes that a block may grow to. Only what is written takes memory: the file behind it is sparse."""
 
 ALIGNED, KEPT = 64, 64
-"""Bytes to which tensors are aligned; how many sets of views an arena remembers."""
+"""Bytes to which tensors are aligned (a cache line); how many sets of views a block remembers."""
 
 
 class TensorLayout(NamedTuple):
-    """Where a tensor lies in an arena, and how."""
+    """Where a tensor lies in a block. stride: in elements; offset: in bytes from the block's start."""
 
     dtype: torch.dtype
     shape: tuple[int, ...]
@@ -37,16 +37,18 @@ class TensorLayout(NamedTuple):
 
 TensorLayouts = tuple[TensorLayout, ...]
 RecordLayout = tuple[tuple[str, type, Any, TensorLayouts], ...]
-"""A record dict without its tensors: per record its name, its kind, what it holds (or its tensors' names), places."""
+"""A record dict without its tensors: per record its name, its kind, what it holds (or its tensors' names), layouts."""
 
 
 class SharedMemoryBlock:
-    """An unnamed shared file in memory: it vanishes with the last process that has it, however that ends.
+    """A block of memory that processes share; it is gone with the last process that has it, however that ends.
 
     It can be inherited by a forked process and passed to a spawned one as an argument.
     """
 
     def __init__(self, file: int | None = None) -> None:
+        # A file in memory without a name: nothing is left behind by a process that is killed, as named shared memory
+        # would be. Mapped at its full span at once, since a mapping that grows would move, away from under its views.
         self._file = _new_file() if file is None else file
         weakref.finalize(self, os.close, self._file)
         self._memory = mmap.mmap(self._file, SPAN)
@@ -56,26 +58,25 @@ class SharedMemoryBlock:
         return _attach, (reduction.DupFd(self._file),)
 
     def write(self, content: RecordDict) -> RecordLayout:
-        """Copies the tensors of the records in, over what was there, and describes them."""
-        blueprint: list[tuple[str, type, Any, TensorLayouts]] = []
+        """Copies the tensors of the records in, over what was there; how they lie, and all but the tensors."""
+        layout: list[tuple[str, type, Any, TensorLayouts]] = []
         end = 0
         for name, record in content.items():
             if isinstance(record, ArrayRecord):
                 tensors = unpack(record)
-                places, end = _places(tensors.values(), end)
+                layouts, end = _lay_out(tensors.values(), end)
                 if tensors:
-                    parts = [tensor.detach() for tensor in tensors.values()]
-                    torch._foreach_copy_(self._at(places), parts)  # pyright: ignore[reportPrivateImportUsage]  # no public name
-                blueprint.append((name, ArrayRecord, tuple(tensors), places))
+                    torch._foreach_copy_(self._at(layouts), [t.detach() for t in tensors.values()])
+                layout.append((name, ArrayRecord, tuple(tensors), layouts))
             else:
-                blueprint.append((name, type(record), dict(record), ()))
-        return tuple(blueprint)
+                layout.append((name, type(record), dict(record), ()))
+        return tuple(layout)
 
-    def read(self, blueprint: RecordLayout) -> RecordDict:
-        """The records that were written; their tensors are lent: good until the arena is written again."""
+    def read(self, layout: RecordLayout) -> RecordDict:
+        """The records that were written; their tensors are lent: good until the block is written again."""
         content = RecordDict()
-        for name, kind, held, places in blueprint:
-            content[name] = pack(dict(zip(held, self._at(places), strict=True))) if kind is ArrayRecord else kind(held)
+        for name, kind, held, layouts in layout:
+            content[name] = pack(dict(zip(held, self._at(layouts), strict=True))) if kind is ArrayRecord else kind(held)
         return content
 
     def dump(self, thing: Any) -> bytes:
@@ -85,34 +86,41 @@ class SharedMemoryBlock:
         return stream.getvalue()
 
     def load(self, pickled: bytes) -> Any:
-        """What was dumped; its tensors lie in the arena."""
+        """What was dumped; its tensors lie in the block."""
         return _Unpickler(io.BytesIO(pickled), self).load()
 
-    def view(self, place: TensorLayout) -> Tensor:
-        """The tensor at a place."""
-        if not prod(place.shape):
-            return torch.empty(place.shape, dtype=place.dtype)
-        length = 1 + sum((size - 1) * step for size, step in zip(place.shape, place.stride, strict=True))
-        flat = torch.frombuffer(self._memory, dtype=place.dtype, count=length, offset=place.offset)
-        return flat.as_strided(place.shape, place.stride)
+    def view(self, layout: TensorLayout) -> Tensor:
+        """The tensor that lies there."""
+        if not prod(layout.shape):
+            return torch.empty(layout.shape, dtype=layout.dtype)
+        length = 1 + sum((size - 1) * step for size, step in zip(layout.shape, layout.stride, strict=True))
+        flat = torch.frombuffer(self._memory, dtype=layout.dtype, count=length, offset=layout.offset)
+        return flat.as_strided(layout.shape, layout.stride)
 
-    def _at(self, places: TensorLayouts) -> list[Tensor]:
-        """The tensors at the places; the same objects when asked again, as a net's weights are in every round."""
-        if places not in self._views:
+    def _at(self, layouts: TensorLayouts) -> list[Tensor]:
+        """The tensors that lie there; the same objects when asked again.
+
+        A net's weights have the same layouts in every round, and to make their views anew each time would take the
+        write of a small net two thirds longer.
+        """
+        if layouts not in self._views:
             if len(self._views) >= KEPT:
                 self._views.clear()
-            self._views[places] = [self.view(place) for place in places]
-        return self._views[places]
+            self._views[layouts] = [self.view(layout) for layout in layouts]
+        return self._views[layouts]
 
 
-def _places(tensors: Iterable[Tensor], start: int) -> tuple[TensorLayouts, int]:
-    """Layouts for the tensors one after another, and where they end; the memory layout of dense tensors is kept."""
-    places = []
+def _lay_out(tensors: Iterable[Tensor], start: int) -> tuple[TensorLayouts, int]:
+    """Layouts of the tensors one after another, and where they end (bytes).
+
+    Strides of dense tensors are kept: a net in channels_last gets its weights as they were, with nothing to convert.
+    """
+    layouts = []
     for tensor in tensors:
         stride = tensor.stride() if _dense(tensor) else torch.empty(tensor.shape, device="meta").stride()
-        places.append(TensorLayout(tensor.dtype, tuple(tensor.shape), stride, start))
+        layouts.append(TensorLayout(tensor.dtype, tuple(tensor.shape), stride, start))
         start += -(-tensor.numel() * tensor.element_size() // ALIGNED) * ALIGNED
-    return tuple(places), start
+    return tuple(layouts), start
 
 
 def _dense(tensor: Tensor) -> bool:
@@ -135,11 +143,15 @@ def _attach(passed: Any) -> SharedMemoryBlock:
 
 
 class _Pickler(pickle.Pickler):
-    """Puts storages into an arena, each once, and keeps of tensors where they lie in them."""
+    """Copies tensors into a block, and pickles of each only its layout.
 
-    def __init__(self, stream: io.BytesIO, arena: SharedMemoryBlock) -> None:
+    By storage, each once: tensors that are views of the same memory (clients' images, tied weights) are so in the
+    other process too, and take no more room than here.
+    """
+
+    def __init__(self, stream: io.BytesIO, block: SharedMemoryBlock) -> None:
         super().__init__(stream, protocol=pickle.HIGHEST_PROTOCOL)
-        self._arena, self._end, self._starts = arena, 0, dict[int, int]()
+        self._block, self._end, self._starts = block, 0, dict[int, int]()
 
     def persistent_id(self, thing: Any) -> Any:
         if not isinstance(thing, Tensor):
@@ -148,24 +160,24 @@ class _Pickler(pickle.Pickler):
         if storage.data_ptr() not in self._starts:
             self._starts[storage.data_ptr()] = self._end
             whole = torch.empty(0, dtype=torch.uint8).set_(storage)
-            (place,), self._end = _places([whole], self._end)
-            self._arena.view(place).copy_(whole)
+            (layout,), self._end = _lay_out([whole], self._end)
+            self._block.view(layout).copy_(whole)
         offset = self._starts[storage.data_ptr()] + int(thing.storage_offset()) * thing.element_size()
-        place = TensorLayout(thing.dtype, tuple(thing.shape), thing.stride(), offset)
-        return place, isinstance(thing, nn.Parameter), thing.requires_grad
+        layout = TensorLayout(thing.dtype, tuple(thing.shape), thing.stride(), offset)
+        return layout, isinstance(thing, nn.Parameter), thing.requires_grad
 
 
 class _Unpickler(pickle.Unpickler):
-    """The other way."""
+    """Finds in a block what `_Pickler` has put there: a tensor for each layout, one object however often it stands."""
 
-    def __init__(self, stream: io.BytesIO, arena: SharedMemoryBlock) -> None:
+    def __init__(self, stream: io.BytesIO, block: SharedMemoryBlock) -> None:
         super().__init__(stream)
-        self._arena, self._loaded = arena, dict[Any, Tensor]()
+        self._block, self._loaded = block, dict[Any, Tensor]()
 
     def persistent_load(self, kept: Any) -> Tensor:
         if kept not in self._loaded:
-            place, parameter, requires_grad = kept
-            tensor = self._arena.view(place)
+            layout, parameter, requires_grad = kept
+            tensor = self._block.view(layout)
             self._loaded[kept] = (
                 nn.Parameter(tensor, requires_grad) if parameter else tensor.requires_grad_(requires_grad)
             )

@@ -22,8 +22,8 @@ TENSORS = {
 }
 
 
-def roundtrip(arena: SharedMemoryBlock, content: RecordDict) -> RecordDict:
-    return arena.read(pickle.loads(pickle.dumps(arena.write(content))))
+def roundtrip(block: SharedMemoryBlock, content: RecordDict) -> RecordDict:
+    return block.read(pickle.loads(pickle.dumps(block.write(content))))
 
 
 @pytest.mark.parametrize("name", TENSORS)
@@ -57,16 +57,16 @@ def test_numbers_texts_and_several_records_are_read_as_they_were_written() -> No
 
 
 def test_what_is_read_is_lent() -> None:
-    arena = SharedMemoryBlock()
-    first = unpack(roundtrip(arena, RecordDict({"a": pack({"x": torch.zeros(2)})})).array_records["a"])["x"]
-    arena.write(RecordDict({"a": pack({"x": torch.ones(2)})}))
+    block = SharedMemoryBlock()
+    first = unpack(roundtrip(block, RecordDict({"a": pack({"x": torch.zeros(2)})})).array_records["a"])["x"]
+    block.write(RecordDict({"a": pack({"x": torch.ones(2)})}))
     assert first.tolist() == [1, 1]
 
 
 def test_more_kinds_of_content_than_are_remembered() -> None:
-    arena = SharedMemoryBlock()
+    block = SharedMemoryBlock()
     for size in range(1, 200):
-        read = roundtrip(arena, RecordDict({"a": pack({"x": torch.full((size,), float(size))})}))
+        read = roundtrip(block, RecordDict({"a": pack({"x": torch.full((size,), float(size))})}))
         assert unpack(read.array_records["a"])["x"].tolist() == [size] * size
 
 
@@ -74,8 +74,8 @@ def test_what_is_dumped_shares_memory_as_before_and_stays_what_it_was() -> None:
     images = torch.arange(12.0).reshape(3, 4)
     net = nn.Linear(2, 2)
     thing = {"one": images[:2], "other": images[1:], "net": net, "again": net.weight, "empty": torch.empty(0)}
-    arena = SharedMemoryBlock()
-    loaded = arena.load(arena.dump(thing))
+    block = SharedMemoryBlock()
+    loaded = block.load(block.dump(thing))
     assert loaded["again"] is loaded["net"].weight
     assert isinstance(loaded["again"], nn.Parameter)
     assert torch.equal(loaded["net"].bias, net.bias)
@@ -85,10 +85,10 @@ def test_what_is_dumped_shares_memory_as_before_and_stays_what_it_was() -> None:
     assert loaded["empty"].shape == (0,)
 
 
-def test_an_arena_takes_only_the_memory_that_is_written() -> None:
-    arena = SharedMemoryBlock()
-    arena.write(RecordDict({"a": pack({"x": torch.zeros(1 << 18)})}))
-    assert os.fstat(arena._file).st_blocks * 512 <= 2 << 20
+def test_a_block_takes_only_the_memory_that_is_written() -> None:
+    block = SharedMemoryBlock()
+    block.write(RecordDict({"a": pack({"x": torch.zeros(1 << 18)})}))
+    assert os.fstat(block._file).st_blocks * 512 <= 2 << 20
 
 
 def test_tensors_that_ask_for_gradients_are_written_without() -> None:
