@@ -14,7 +14,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-import fedmed
+from fedmed import __version__
 from fedmed.config.build import build
 from fedmed.config.compose import PATHS
 from fedmed.config.discovery import Catalogue
@@ -28,7 +28,7 @@ def key(config: DictConfig, catalogue: Catalogue) -> str:
     Sources are those of the methods and of the dataset, with the private modules that they import. Data are the files
     that the config names, by what they hold: a dataset that makes its images is known by its source and its options.
     """
-    digest = blake2b(f"{fedmed.__version__}\n{identified(config)}\n{tolerated(config)}".encode(), digest_size=16)
+    digest = blake2b(f"{__version__}\n{identified(config)}\n{tolerated(config)}".encode(), digest_size=16)
     for file in (*_sources(config, catalogue), *_held(config, catalogue)):
         digest.update(_digest_of(file, _version(file)))
     return digest.hexdigest()

@@ -10,7 +10,6 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
-import fedmed
 from fedmed.cli import streams
 from fedmed.cli.installation import refuse_another_fedmed
 from fedmed.errors import UserError, near, refuse, refuse_file
@@ -106,7 +105,9 @@ def _dispatch(command: str, arguments: list[str]) -> int:
         print(_usage())
         return 0
     if command in ("--version", "-V"):
-        print(f"fedmed {fedmed.__version__}")
+        from fedmed import __version__
+
+        print(f"fedmed {__version__}")
         return 0
     if command in ("-sc", "--shell-completion", "--shell_completion"):
         from fedmed.cli.completion import complete
@@ -122,5 +123,7 @@ def _dispatch(command: str, arguments: list[str]) -> int:
 
 
 def _usage() -> str:
+    from fedmed import __version__
+
     lines = (f"  {name:<10}{meaning}" for name, meaning in COMMANDS.items())
-    return USAGE.format(version=fedmed.__version__, commands="\n".join(lines))
+    return USAGE.format(version=__version__, commands="\n".join(lines))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-import fedmed
+from fedmed import __version__
 from fedmed.config.identity import identified
 from fedmed.config.options import sources
 from fedmed.data.world import World
@@ -43,4 +43,4 @@ def marks(world: World, chain: Chain) -> dict[str, str]:
         for file in sources(Path(inspect.getfile(type(method)))):
             strategy.update(blake2b(file.read_bytes()).digest())
     data, test = world.fingerprint
-    return {"data": data, "test": test, "strategy": strategy.hexdigest(), "fedmed": fedmed.__version__}
+    return {"data": data, "test": test, "strategy": strategy.hexdigest(), "fedmed": __version__}

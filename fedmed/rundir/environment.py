@@ -13,7 +13,7 @@ from shlex import quote
 
 import torch
 
-import fedmed
+from fedmed import __version__
 
 PACKAGES = ("torch", "flwr", "numpy", "monai")
 
@@ -21,7 +21,7 @@ PACKAGES = ("torch", "flwr", "numpy", "monai")
 def environment() -> dict[str, object]:
     """The environment of this process: text and numbers; memory in GiB; None for what is not known."""
     return {
-        "fedmed": fedmed.__version__,
+        "fedmed": __version__,
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
@@ -30,7 +30,7 @@ def environment() -> dict[str, object]:
         "memory": _memory(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_initialized() else None,
         "torch_threads": torch.get_num_threads(),
-        "commit": _commit(Path(fedmed.__file__).resolve().parents[1]),
+        "commit": _commit(Path(__file__).resolve().parents[2]),
         "command": _command(sys.argv),
     }
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import fedmed
 from fedmed.campaign.key import key
 from fedmed.config import compose
 from fedmed.config.discovery import discover
@@ -63,7 +62,7 @@ def test_what_can_change_a_result_makes_another_run(override: str) -> None:
 
 def test_another_version_makes_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
     before = keyed()
-    monkeypatch.setattr(fedmed, "__version__", "99.0")
+    monkeypatch.setattr("fedmed.campaign.key.__version__", "99.0")
     assert keyed() != before
 
 
