@@ -38,6 +38,8 @@ def write_index(folder: Path, into: Path, notes: Sequence[str] = ()) -> tuple[Pa
     page = filled(
         "index.html",
         title=folder.resolve().name or str(folder),
+        kicker="runs and comparisons",
+        choices="",
         facts=facts,
         page=_link(folder / PAGE, into) if (folder / PAGE).exists() else "",
         comparisons=_comparisons(gathered, folder, into) if gathered else None,
