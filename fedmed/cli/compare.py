@@ -87,38 +87,45 @@ def _parser() -> Parser:
 
 
 def _compare(given: Namespace) -> int:
+    """Plans the runs, does those that are missing and tells of all; 1 where one failed, 130 after Ctrl-C."""
     from fedmed.campaign.worker import prepare_workers
 
     prepare_workers()
-    from fedmed.campaign.execution import execute
     from fedmed.campaign.grid import grid
     from fedmed.campaign.judge import higher_is_better
+
+    planned = grid(given.overrides, root=given.runs or _root() / "compare", with_references=given.references)
+    if given.metric is not None and given.better is None:
+        higher_is_better("--metric", given.metric.rpartition(".")[2], [run.config for run in planned])
+    try:
+        failed = _execute(planned, given.output or _place((run.key for run in planned), _arms(planned)), given)
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on where it stopped.", file=sys.stderr)
+        return 130
+    if failed:
+        print(f"fedmed: {failed} of {count(len(planned), 'run')} failed, as said above", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _execute(planned: Sequence[PlannedRun], folder: Path, given: Namespace) -> int:
+    """Does the runs, keeps in the folder which they are, and writes the comparison into it; how many failed."""
+    from fedmed.campaign.execution import execute
     from fedmed.campaign.pool import fitting
     from fedmed.campaign.tracked import tracked
     from fedmed.comparison.record import write_record
     from fedmed.terminal.campaign import make_campaign_display
 
-    jobs = grid(given.overrides, root=given.runs or _root() / "compare", with_references=given.references)
-    if given.metric is not None and given.better is None:
-        higher_is_better("--metric", given.metric.rpartition(".")[2], [job.config for job in jobs])
-    workers = given.workers or fitting([job.config for job in jobs])
-    folder = given.output or _place((job.key for job in jobs), _arms(jobs))
-    runs = {job.directory: job.label for job in jobs}
-    write_record(folder, runs, asked=given.overrides)
-    try:
-        with tracked(jobs, folder) as jobs:
-            with _reporting():
-                outcome = execute(jobs, workers=workers, view=make_campaign_display(quiet=given.quiet))
-            failed = {job.directory: error for job, error in outcome.failed.items()}
-            write_record(folder, runs, asked=given.overrides, failed=failed)
-            if outcome.done:
-                _tell([job.directory for job in outcome.done], folder, given, outcome.failures())
-    except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on where it stopped.", file=sys.stderr)
-        return 130
-    if failed:
-        print(f"fedmed: {len(failed)} of {count(len(jobs), 'run')} failed, as said above", file=sys.stderr)
-    return 1 if failed else 0
+    workers = given.workers or fitting([run.config for run in planned])
+    labels = {run.directory: run.label for run in planned}
+    write_record(folder, labels, asked=given.overrides)
+    with tracked(planned, folder) as runs:
+        with _reporting():
+            outcome = execute(runs, workers=workers, view=make_campaign_display(quiet=given.quiet))
+        failed = {run.directory: error for run, error in outcome.failed.items()}
+        write_record(folder, labels, asked=given.overrides, failed=failed)
+        if outcome.done:
+            _tell([run.directory for run in outcome.done], folder, given, outcome.failures())
+    return len(failed)
 
 
 def _tell(runs: Sequence[Path], folder: Path, given: Namespace, notes: Sequence[str] = ()) -> None:
@@ -141,7 +148,7 @@ def _tell(runs: Sequence[Path], folder: Path, given: Namespace, notes: Sequence[
 
 @contextmanager
 def _reporting() -> Iterator[None]:
-    """Imports meanwhile what tells of runs in the end, which takes seconds."""
+    """Imports in a thread, while runs are made, what the report takes: seconds that nobody should wait for."""
     thread = threading.Thread(target=_import_report)
     thread.start()
     try:
@@ -187,10 +194,9 @@ def _rebuilt(paths: Sequence[Path]) -> Path | None:
     return paths[0] if len(paths) == 1 and (paths[0] / record.NAME).is_file() else None
 
 
-def _arms(jobs: Sequence[PlannedRun]) -> str:
+def _arms(planned: Sequence[PlannedRun]) -> str:
     """Methods of a grid, as the name of a folder."""
     from fedmed.comparison.settings import base_name, is_federated
 
-    return (
-        "-".join(dict.fromkeys(base_name(job.config) for job in jobs if is_federated(job.config)))[:60] or "references"
-    )
+    names = dict.fromkeys(base_name(run.config) for run in planned if is_federated(run.config))
+    return "-".join(names)[:60] or "references"
