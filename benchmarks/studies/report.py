@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.studies.outcome import Outcome
-from fedmed.comparison.paired import Estimate, difference, estimate
+from fedmed.comparison.estimates import Estimate, difference, estimate
 
 HEAD = """\
 # Results

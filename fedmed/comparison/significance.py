@@ -13,7 +13,7 @@ from math import exp, lgamma, sqrt
 from statistics import fmean, stdev
 from typing import Any
 
-from fedmed.comparison.rows import Test
+from fedmed.comparison.rows import Mark, Test
 
 FEW = 5
 """Pairs below which nothing is tested."""
@@ -22,6 +22,9 @@ MANY = 10
 """Pairs from which Wilcoxon's test is the one."""
 
 ALPHA = 0.05
+
+Values = Mapping[int, float]
+"""A value per seed."""
 
 
 def choose(pairs: int, tests: int = 1) -> Test:
@@ -70,3 +73,33 @@ def detectable(pairs: int, tests: int) -> float:
     from scipy.stats import t
 
     return float(t.ppf(1 - ALPHA / (2 * tests), pairs - 1)) / sqrt(pairs)
+
+
+def differences(values: Mapping[str, Values], arm: str, other: str) -> list[float]:
+    """The values of arm - other, over the seeds that both have."""
+    ours, theirs = values[arm], values.get(other, {})
+    return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
+
+
+def p_values(values: Mapping[str, Values], arms: Sequence[str], other: str) -> tuple[dict[str, float], Test]:
+    """The p of each arm's difference to the other, all by one test: the one that the fewest pairs can carry."""
+    paired = {arm: found for arm in arms if len(found := differences(values, arm, other)) >= FEW}
+    test = choose(min(map(len, paired.values()), default=0), len(paired))
+    return {arm: p for arm, each in paired.items() if (p := p_value(each, test)) is not None}, test
+
+
+def marks(values: Mapping[str, Values], arms: Sequence[str], greater: bool) -> dict[str, Mark]:
+    """The best of the arms that have the most seeds, and those not significantly worse; none where seeds are few."""
+    most = max((len(values[arm]) for arm in arms), default=0)
+    if most < FEW or len(arms) < 2:
+        return {}
+    means = {arm: fmean(values[arm].values()) for arm in arms if len(values[arm]) == most}
+    best = (max if greater else min)(means, key=means.__getitem__)
+    p, _ = p_values(values, [arm for arm in arms if arm != best], best)
+    near = [arm for arm, corrected in holm(p).items() if corrected >= ALPHA or _ahead(values, arm, best, greater)]
+    return {best: "best", **dict.fromkeys(near, "near")}
+
+
+def _ahead(values: Mapping[str, Values], arm: str, best: str, greater: bool) -> bool:
+    """Whether an arm with fewer seeds does better on those than the best."""
+    return (fmean(differences(values, arm, best)) > 0) == greater

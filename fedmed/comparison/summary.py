@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from fedmed.comparison.intervals import of_mean
-from fedmed.comparison.paired import estimate
+from fedmed.comparison.estimates import estimate, mean_estimate
+from fedmed.comparison.fairness import client_row
+from fedmed.comparison.missing_values import defined_counts, rankable
+from fedmed.comparison.notes import notes_on
 from fedmed.comparison.ranks import ranking
-from fedmed.comparison.remarks import remarks
-from fedmed.comparison.rests import rankable, rests
 from fedmed.comparison.rows import ClientRow, Ranking, Row, Summary, TargetRow
 from fedmed.comparison.runs import Comparison, Run
 from fedmed.comparison.settings import is_federated
-from fedmed.comparison.significance import hedges_g, holm
-from fedmed.comparison.spread import client_row
+from fedmed.comparison.significance import differences, hedges_g, holm, marks, p_values
 from fedmed.comparison.target import default_target, evaluations, has_clock, target_row
-from fedmed.comparison.verdicts import differences, marks, p_values
 
 SCOPES = ("test", "client.mean", "client.worst", "domain.mean", "domain.worst", "val")
 """Where the metric is looked for: the first that every federated arm has is the headline."""
@@ -39,7 +37,7 @@ def summarise(comparison: Comparison, *, target: float | None = None) -> Summary
         clients=tuple(_clients(comparison, arms)),
         targets=targets,
         ranking=ranks,
-        notes=(*comparison.notes, *remarks(comparison, rows, metrics[0], targets, ranks)),
+        notes=(*comparison.notes, *notes_on(comparison, rows, metrics[0], targets, ranks)),
     )
 
 
@@ -72,7 +70,7 @@ def rows_of(comparison: Comparison, world: str, metric: str, *, tested: bool = T
     corrected = holm(p)
     marked = marks(values, rivals, comparison.greater) if rankable(comparison, world, metric) else {}
     for arm, found in values.items():
-        mean = of_mean(list(found.values()))
+        mean = mean_estimate(list(found.values()))
         one = mean.number == 1
         row = Row(
             world=world,
@@ -88,7 +86,7 @@ def rows_of(comparison: Comparison, world: str, metric: str, *, tested: bool = T
             p_holm=corrected.get(arm),
             test=test if arm in p else "",
             mark=marked.get(arm, ""),
-            **rests(comparison, world, arm, metric),
+            **defined_counts(comparison, world, arm, metric),
         )
         yield row if arm == comparison.reference else _against(row, differences(values, arm, comparison.reference))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from statistics import median
 
-from fedmed.comparison.rests import rankable
+from fedmed.comparison.missing_values import rankable
 from fedmed.comparison.rows import Ranking, Row, Summary
 from fedmed.comparison.runs import Run
 from fedmed.formatting import count, interval, listed, metric_name, probability, size, span, value

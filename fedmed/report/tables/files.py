@@ -8,9 +8,9 @@ from dataclasses import asdict, fields
 from io import StringIO
 from pathlib import Path
 
+from fedmed.comparison.fairness import DECILES
 from fedmed.comparison.rows import ClientRow, Row, Summary, TargetRow
 from fedmed.comparison.runs import Comparison
-from fedmed.comparison.spread import DECILES
 from fedmed.comparison.summary import summarise
 from fedmed.errors import visible
 from fedmed.files import write_atomically

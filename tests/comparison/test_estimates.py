@@ -1,15 +1,58 @@
-"""Intervals of means: Student's t of few values, BCa of more, and both cover what they claim to."""
+"""Means and paired differences: Student's t of few values, BCa of more, and both cover what they claim to."""
 
 from __future__ import annotations
 
-from math import inf, nan
+from math import inf, isnan, nan
 
 import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
+from scipy.stats import ttest_rel
 
-from fedmed.comparison.intervals import of_mean
-from fedmed.comparison.paired import estimate
+from fedmed.comparison.estimates import difference, estimate, mean_estimate
+from fedmed.errors import UserError
+
+
+def test_a_worked_example() -> None:
+    # t quantile of .975 with 2 degrees of freedom: 4.302653; sd 1, n 3
+    given = estimate([1.0, 2.0, 3.0])
+    assert given.mean == 2.0
+    assert given.sd == 1.0
+    assert (given.low, given.high) == pytest.approx((2 - 4.302653 / 3**0.5, 2 + 4.302653 / 3**0.5), abs=1e-6)
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_the_paired_interval_is_that_of_the_paired_t_test(level: float) -> None:
+    random = np.random.default_rng(0)
+    ours, reference = random.normal(0.3, 1, 7), random.normal(0, 1, 7)
+    found = difference(dict(enumerate(ours)), dict(enumerate(reference)), level)
+    expected = ttest_rel(ours, reference).confidence_interval(level)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_seeds_pair_by_name_and_not_by_order() -> None:
+    found = difference({1: 2.0, 0: 1.0}, {0: 0.5, 1: 1.5})
+    assert (found.mean, found.sd) == (0.5, 0.0)
+    assert found.apart
+
+
+def test_one_seed_claims_nothing() -> None:
+    found = difference({3: 0.9}, {3: 0.1})
+    assert found.mean == pytest.approx(0.8)
+    assert (found.low, found.high) == (-inf, inf)
+    assert isnan(found.sd)
+    assert not found.apart
+
+
+def test_an_interval_around_zero_is_not_apart() -> None:
+    assert not estimate([-1.0, 1.0, 0.5]).apart
+    assert estimate([-1.0, -1.1, -0.9]).apart
+
+
+def test_a_seed_without_a_partner_is_refused() -> None:
+    with pytest.raises(UserError, match="seed 2"):
+        difference({0: 1.0, 2: 1.0}, {0: 1.0})
+
 
 SKEWED = [0.70, 0.705, 0.71, 0.715, 0.72, 0.73, 0.75, 0.78, 0.84, 0.99]
 
@@ -28,7 +71,7 @@ def _bca(values: list[float], resamples: int = 40_000) -> tuple[float, float]:
 
 
 def test_from_ten_values_on_it_is_bca() -> None:
-    found = of_mean(SKEWED)
+    found = mean_estimate(SKEWED)
     assert (found.low, found.high) == pytest.approx(_bca(SKEWED), abs=0.0045)
     plain = estimate(SKEWED)
     assert (found.mean, found.sd) == (plain.mean, plain.sd)
@@ -36,22 +79,22 @@ def test_from_ten_values_on_it_is_bca() -> None:
 
 
 def test_below_ten_values_it_is_students_t() -> None:
-    assert of_mean(SKEWED[:9]) == estimate(SKEWED[:9])
-    one = of_mean([0.5])
+    assert mean_estimate(SKEWED[:9]) == estimate(SKEWED[:9])
+    one = mean_estimate([0.5])
     assert (one.low, one.high) == (-inf, inf)
     assert one.sd is nan or np.isnan(one.sd)
 
 
 def test_equal_values_have_no_width() -> None:
-    found = of_mean([0.5] * 8)
+    found = mean_estimate([0.5] * 8)
     assert (found.low, found.high) == (0.5, 0.5)
 
 
 def test_order_does_not_matter_and_shifts_shift() -> None:
-    found = of_mean(SKEWED)
-    again = of_mean(SKEWED[::-1])
+    found = mean_estimate(SKEWED)
+    again = mean_estimate(SKEWED[::-1])
     assert (again.low, again.high) == (found.low, found.high)
-    shifted = of_mean([x + 1 for x in SKEWED])
+    shifted = mean_estimate([x + 1 for x in SKEWED])
     assert (shifted.low, shifted.high) == pytest.approx((found.low + 1, found.high + 1), abs=2e-4)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fedmed.comparison.fairness import client_row, jain, last_values
 from fedmed.comparison.read import read
 from fedmed.comparison.rows import ClientRow
-from fedmed.comparison.spread import client_row, jain, last_values
 from tests.fabricated import run
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from fedmed.comparison.intervals import ENOUGH
+from fedmed.comparison.estimates import ENOUGH
+from fedmed.comparison.missing_values import missing_value_notes
 from fedmed.comparison.ranks import WORLDS
-from fedmed.comparison.rests import incomplete
 from fedmed.comparison.rows import Ranking, Row, TargetRow
 from fedmed.comparison.runs import Comparison
 from fedmed.comparison.significance import FEW, detectable
 from fedmed.formatting import some
 
 
-def remarks(
+def notes_on(
     comparison: Comparison, rows: Sequence[Row], metric: str, targets: Sequence[TargetRow], ranks: Ranking | None
 ) -> Iterator[str]:
     """Sentences about the headline's rows, the most important first."""
@@ -23,7 +23,7 @@ def remarks(
     yield from _intervals(mine)
     yield from _missing(comparison, mine, metric)
     for name in dict.fromkeys([metric, *(row.metric for row in rows)]):
-        yield from incomplete(comparison, rows, name)
+        yield from missing_value_notes(comparison, rows, name)
     if any(not row.federated for row in mine):
         yield "Pooled and local-only are references: they take no part in tests, marks and ranks."
     if not targets:

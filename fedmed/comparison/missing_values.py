@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import TypedDict
 
+from fedmed.comparison.fairness import last_by_client
 from fedmed.comparison.rows import Row
 from fedmed.comparison.runs import Comparison, Run
-from fedmed.comparison.spread import last_by_client
 from fedmed.formatting import rests_on, some
 from fedmed.metric_direction import FOUND_ONLY
 
@@ -20,7 +20,7 @@ class DefinedCounts(TypedDict):
     of: float | None
 
 
-def rests(comparison: Comparison, world: str, arm: str, metric: str) -> DefinedCounts:
+def defined_counts(comparison: Comparison, world: str, arm: str, metric: str) -> DefinedCounts:
     """Of the runs of an arm that tell."""
     defined, of = (comparison.values(world, arm, f"{metric}.{count}") for count in ("defined", "of"))
     if not defined or not of:
@@ -32,11 +32,15 @@ def rankable(comparison: Comparison, world: str, metric: str) -> bool:
     """Whether arms may be ranked by the metric: not by distances of what was found, where anybody missed something."""
     if metric.rpartition(".")[2] not in FOUND_ONLY:
         return True
-    told = [rests(comparison, world, arm, metric) for arm in comparison.arms if comparison.values(world, arm, metric)]
+    told = [
+        defined_counts(comparison, world, arm, metric)
+        for arm in comparison.arms
+        if comparison.values(world, arm, metric)
+    ]
     return all(each["of"] is not None and each["defined"] == each["of"] for each in told)
 
 
-def incomplete(comparison: Comparison, rows: Sequence[Row], metric: str) -> Iterator[str]:
+def missing_value_notes(comparison: Comparison, rows: Sequence[Row], metric: str) -> Iterator[str]:
     """Sentences about means that leave something out, and about those over other clients or domains in other arms."""
     mine = [row for row in rows if row.metric == metric]
     for world in comparison.worlds:
