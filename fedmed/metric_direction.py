@@ -41,6 +41,6 @@ def worst(values: Iterable[float], *, higher: bool) -> float:
     return min(values) if higher else max(values)
 
 
-def said(higher: bool) -> Better:
-    """A direction in words."""
+def direction_name(higher: bool) -> Better:
+    """`higher` where a higher value is better, else `lower`."""
     return "higher" if higher else "lower"

@@ -16,7 +16,7 @@ from fedmed.config.compose import Plan
 from fedmed.config.grammar import key_of
 from fedmed.config.sweeping import Swept, sweep
 from fedmed.errors import refuse
-from fedmed.metric_direction import said
+from fedmed.metric_direction import direction_name
 from fedmed.rundir.directory import RunDirectory
 
 FOUND = "optimization_results.yaml"
@@ -76,7 +76,7 @@ def _towards(checked: Plan, output: Output) -> list[str]:
     higher = higher_is_better("hydra/sweeper", config.metric or USUAL[0], [config])
     override = checked.sweeper.towards(higher=higher) if checked.sweeper else None
     judging = f"val.{config.metric}" if config.metric else "the usual metric of validation"
-    better = f"{judging}, {said(higher)} is better"
+    better = f"{judging}, {direction_name(higher)} is better"
     if override is None:
         print(f"the sweeper is given {better}", file=sys.stderr)
         return []

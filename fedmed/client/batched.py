@@ -19,7 +19,7 @@ from fedmed.client.images import chosen
 from fedmed.client.request import LOCAL, ClientRequest, ClientResult
 from fedmed.client.trainer import Trainer
 from fedmed.client.validation import check_weights, mean_loss
-from fedmed.data.batches import batches, passed
+from fedmed.data.batches import batches, images_seen
 from fedmed.data.examples import Examples
 from fedmed.method import Payload
 from fedmed.optimizers import LocalOptimizer, learning_rate, make_optimizer
@@ -151,7 +151,7 @@ class BatchedTrainer:
             state[LOCAL] = {name: weights[name] for name in sorted(trainer.local)}
         return ClientResult(
             examples=rows,
-            images=passed(rows, settings.batch_size, epochs=settings.epochs, steps=settings.steps),
+            images=images_seen(rows, settings.batch_size, epochs=settings.epochs, steps=settings.steps),
             loss=mean,
             weights=trainer.shared,
             payloads={},

@@ -17,7 +17,7 @@ from fedmed.client.precision import GradientStep, lower
 from fedmed.client.request import LOCAL, OPTIMIZER, RESIDUAL, ClientData, ClientRequest, ClientResult, Training
 from fedmed.client.shared_net import FrozenCopies, NetGuard, copy_into
 from fedmed.client.validation import check_payloads, check_weights, mean_loss, own_copy, room
-from fedmed.data.batches import batches, passed, spans
+from fedmed.data.batches import batches, evaluation_slices, images_seen
 from fedmed.data.examples import Examples
 from fedmed.devices import PROCESSOR, Nested
 from fedmed.errors import UserError
@@ -103,7 +103,7 @@ class Trainer:
             rows, how = len(client.train), self.training
             return ClientResult(
                 examples=rows,
-                images=passed(rows, how.batch_size, epochs=how.epochs, steps=how.steps),
+                images=images_seen(rows, how.batch_size, epochs=how.epochs, steps=how.steps),
                 loss=loss,
                 weights=self.shared,
                 payloads=payloads,
@@ -160,7 +160,7 @@ class Trainer:
         self.net.eval()
         result = tally(self.task, extra=self.training.metrics, thorough=thorough)
         with torch.no_grad():
-            for rows in spans(examples):
+            for rows in evaluation_slices(examples):
                 part = labelled(examples[rows], self.device)
                 logits = self.chain.predict(self.net, self._layout(self._normalise(part.x)), scope, client)
                 result.add(logits, part.y, part.seen)
@@ -272,7 +272,7 @@ class Trainer:
         images, training = self.share(client).train, net.training
         net.eval()
         try:
-            for rows in spans(images):
+            for rows in evaluation_slices(images):
                 with torch.no_grad():
                     features = net.features(self._layout(self._normalise(images[rows].x)))
                     swept = SweepPart(rows, features, net.head(features))

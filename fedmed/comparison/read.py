@@ -11,7 +11,7 @@ from fedmed.comparison.names import arm_names, beyond, unsaid, world_names
 from fedmed.comparison.runs import LOCAL, POOLED, Comparison, Key, Run
 from fedmed.comparison.settings import base_name, drop_seeds, settings
 from fedmed.errors import Fault, UserError, near, refuse
-from fedmed.metric_direction import DEFAULT_METRIC, Better, said
+from fedmed.metric_direction import DEFAULT_METRIC, Better, direction_name
 
 SCOPES = ("test.", "client.mean.", "domain.mean.", "val.")
 """What a metric's name begins with in final.json where a whole run is meant."""
@@ -103,7 +103,7 @@ def _metric(runs: Sequence[Run], given: str | None) -> str:
 
 def _greater(metric: str, runs: Sequence[Run], given: Better | None) -> bool:
     """Whether more of the metric is better, as all the runs that tell say; as `given`, where none does."""
-    told = sorted({said(run.directions[metric]) for run in runs if metric in run.directions})
+    told = sorted({direction_name(run.directions[metric]) for run in runs if metric in run.directions})
     if len(told) == 2:
         raise refuse(metric, "runs that agree on which way it improves", "both ways", "Compare them apart.")
     if given is not None and told not in ([], [given]):

@@ -1,4 +1,4 @@
-"""Which rows make a batch."""
+"""Batches: which rows make each step of local training, and each batch of an evaluation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def batches(rows: int, size: int, generator: torch.Generator, *, epochs: int, st
     return islice((index for _ in passes for index in _one_pass(rows, size, generator)), steps)
 
 
-def passed(rows: int, size: int, *, epochs: int, steps: int | None) -> int:
+def images_seen(rows: int, size: int, *, epochs: int, steps: int | None) -> int:
     """How many images `batches` gives, repeats counted."""
     if steps is None:
         return rows * epochs
@@ -41,7 +41,7 @@ def _one_pass(rows: int, size: int, generator: torch.Generator) -> tuple[Tensor,
     return parts
 
 
-def spans(examples: Examples, pixels: int = 2**18) -> Iterator[slice]:
+def evaluation_slices(examples: Examples, pixels: int = 2**18) -> Iterator[slice]:
     """Slices that cover the examples in equal evaluation batches of at most 16 to 96 images, fewer for larger images.
 
     More would be slower with a small net on a processor: what its first layers give would outgrow the caches.

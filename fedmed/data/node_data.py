@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fedmed.data.batches import spans
+from fedmed.data.batches import evaluation_slices
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
 
@@ -20,5 +20,5 @@ class NodeData:
     def __call__(self, number: int) -> Share:
         if number < len(self.shares):
             return self.shares[number]
-        part = self.test[list(spans(self.test))[number - len(self.shares)]]
+        part = self.test[list(evaluation_slices(self.test))[number - len(self.shares)]]
         return Share(train=part[:0], val=part[:0], test=part)

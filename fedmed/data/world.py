@@ -115,7 +115,7 @@ def build_world(
     table = prepare(dataset)
     task = TASKS[table.task](classes=table.classes, names=table.class_names)
     shown = presence(table.examples, table.task, table.classes)
-    held, parts = _hold(table, shown, partition, clients, client_test, seed)
+    held, parts = _client_rows(table, shown, partition, clients, client_test, seed)
     test = np.flatnonzero(_split(table) == TEST)
     examples = table.examples[torch.from_numpy(np.concatenate([*(rows for h in held for rows in h), test]))]
     _shift(examples.x, _domains(table, held, test, shift), shift, seed)
@@ -136,7 +136,7 @@ def build_world(
     )
 
 
-class _Held(NamedTuple):
+class _ClientRows(NamedTuple):
     """One client's rows in the table."""
 
     train: Indices
@@ -154,9 +154,9 @@ def _split(table: Table) -> NDArray[np.int8]:
     return table.split
 
 
-def _hold(
+def _client_rows(
     table: Table, shown: NDArray[np.bool_], partition: Partition, clients: int | None, client_test: float, seed: int
-) -> tuple[list[_Held], list[Indices]]:
+) -> tuple[list[_ClientRows], list[Indices]]:
     """Each client's rows, its own test rows taken out of its training rows; and the partition they come from."""
     split = _split(table)
     rows = np.flatnonzero((split == TRAIN) | (split == VAL))
@@ -167,15 +167,15 @@ def _hold(
     return [_own_test(table, part, client_test, s) for part, s in zip(parts, seeds, strict=True)], parts
 
 
-def _own_test(table: Table, rows: Indices, client_test: float, seed: int) -> _Held:
+def _own_test(table: Table, rows: Indices, client_test: float, seed: int) -> _ClientRows:
     split = _split(table)[rows]
     if client_test:
         patient = None if table.patient is None else table.patient[rows]
         split = draw_splits(split, val=0, test=client_test, seed=seed, stratum=None, patient=patient)
-    return _Held(rows[split == TRAIN], rows[split == VAL], rows[split == TEST])
+    return _ClientRows(rows[split == TRAIN], rows[split == VAL], rows[split == TEST])
 
 
-def _domains(table: Table, held: Sequence[_Held], test: Indices, shift: Shift) -> Indices:
+def _domains(table: Table, held: Sequence[_ClientRows], test: Indices, shift: Shift) -> Indices:
     """The domain of every row in order of client; the server's test images take turns where clients are the domains."""
     if isinstance(shift, NoneShift):
         return np.empty(0, np.int64)
@@ -207,7 +207,7 @@ def _shift(x: Tensor, domains: Indices, shift: Shift, seed: int) -> None:
         x[rows] = shift.apply(x[rows], int(domain), seed)
 
 
-def _share_out(examples: Examples, held: Sequence[_Held]) -> tuple[list[Share], list[Examples], Examples]:
+def _share_out(examples: Examples, held: Sequence[_ClientRows]) -> tuple[list[Share], list[Examples], Examples]:
     """Every client's slices, its training and validation slice as one, and what is left for the server: no copies."""
     shares, whole, start = [], [], 0
     for h in held:
@@ -233,7 +233,7 @@ def _differ(given: Examples, true: Examples) -> bool:
     return (given.seen is None) != (true.seen is None) or not torch.equal(given.y, true.y)
 
 
-def _audit(held: _Held, share: Share, given: GivenLabels, table: Table, shown: NDArray[np.bool_]) -> Audit:
+def _audit(held: _ClientRows, share: Share, given: GivenLabels, table: Table, shown: NDArray[np.bool_]) -> Audit:
     seen = share.train.seen
     if seen is None:
         annotated = np.ones(1)

@@ -16,7 +16,7 @@ from torch import Tensor
 from fedmed.checks import MismatchError, check_finite
 from fedmed.config.build import build
 from fedmed.config.stored import check_code, check_values, read_stored
-from fedmed.data.batches import spans
+from fedmed.data.batches import evaluation_slices
 from fedmed.data.examples import Examples
 from fedmed.data.npz.opening import open_npz
 from fedmed.data.npz.pixels import read_pixels
@@ -67,7 +67,7 @@ def predict(
     x = read_images(images, card)
     net = _net(kept, config, card, task.outputs, best=best)
     with torch.no_grad():
-        parts = [task.probabilities(net(normalise(x[rows]))) for rows in spans(Examples(x, x))]
+        parts = [task.probabilities(net(normalise(x[rows]))) for rows in evaluation_slices(Examples(x, x))]
     probabilities = torch.cat(parts)
     prediction = probabilities > 0.5 if task.kind == "multilabel" else probabilities.argmax(1)
     out = out or directory / "predictions.npz"

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedmed.metrics.outputs import Outputs
+from fedmed.metrics.outputs import ClassificationOutputs
 
 POINTS = 64
 """Points at most that a curve keeps for its ROC form, and again for its PR form."""
@@ -28,7 +28,7 @@ IMAGES = 200
 Counts = NDArray[np.int64]
 
 
-def classified(o: Outputs, *, single: bool) -> dict[str, Any]:
+def classified(o: ClassificationOutputs, *, single: bool) -> dict[str, Any]:
     """Of a classification: decisions, counts along thresholds and calibration per class; one entry per class.
 
     single: whether one class is true of an image. Of two such classes only class 1 has curves.
@@ -67,7 +67,7 @@ def _decisions(chosen: Tensor, truth: Tensor, seen: Tensor) -> dict[str, int]:
     return {name: int((found & seen).sum()) for name, found in pairs.items()}
 
 
-def _thresholds(o: Outputs, k: int) -> dict[str, list[Any]] | None:
+def _thresholds(o: ClassificationOutputs, k: int) -> dict[str, list[Any]] | None:
     """True and false positives at falling thresholds, the last of which lets all pass; None where a side is missing."""
     tp, fp = o.curve.tp[:, k].numpy(), o.curve.fp[:, k].numpy()
     if not tp[-1] or not fp[-1]:
@@ -98,11 +98,11 @@ def _evenly(way: NDArray[np.float64]) -> NDArray[np.intp]:
     return np.searchsorted(way, np.linspace(0, way[-1], POINTS)).clip(0, len(way) - 1)
 
 
-def _annotated(o: Outputs, k: int) -> tuple[Tensor, Tensor]:
+def _annotated(o: ClassificationOutputs, k: int) -> tuple[Tensor, Tensor]:
     return o.probabilities[o.seen[:, k], k], o.truth[o.seen[:, k], k]
 
 
-def _top(o: Outputs) -> tuple[Tensor, Tensor]:
+def _top(o: ClassificationOutputs) -> tuple[Tensor, Tensor]:
     p, k = o.probabilities.max(1)
     return p, o.truth.gather(1, k.unsqueeze(1)).squeeze(1)
 

@@ -21,44 +21,44 @@ from torch import Tensor
 from fedmed.metrics import ranking
 from fedmed.metrics.bootstrap import interval
 from fedmed.metrics.breakdown import BINS, classified
-from fedmed.metrics.outputs import Outputs
+from fedmed.metrics.outputs import ClassificationOutputs
 from fedmed.metrics.scores import Groups, Metric, Scores, Tally, check_known, mean
 from fedmed.tasks import Task
 
 
-def accuracy(o: Outputs) -> Tensor:
+def accuracy(o: ClassificationOutputs) -> Tensor:
     """Share of examples whose most probable class is the true one, ()."""
     return o.confusion.diagonal().sum().double() / o.confusion.sum()
 
 
-def recall(o: Outputs) -> Tensor:
+def recall(o: ClassificationOutputs) -> Tensor:
     """Recall of every class that occurs, (C,); its mean is the balanced accuracy."""
     return o.confusion.diagonal().double() / o.confusion.sum(1)
 
 
-def f1(o: Outputs) -> Tensor:
+def f1(o: ClassificationOutputs) -> Tensor:
     """F1 of every class that occurs or is predicted, (C,)."""
     return 2 * o.confusion.diagonal().double() / (o.confusion.sum(1) + o.confusion.sum(0))
 
 
-def entry_accuracy(o: Outputs) -> Tensor:
+def entry_accuracy(o: ClassificationOutputs) -> Tensor:
     """Share of a finding's annotated entries that are told right, (C,)."""
     return ((o.found == o.truth) & o.seen).sum(0).double() / o.seen.sum(0)
 
 
-def entry_f1(o: Outputs) -> Tensor:
+def entry_f1(o: ClassificationOutputs) -> Tensor:
     """F1 of every finding that is annotated present or predicted somewhere, (C,)."""
     hits, found, there = ((each & o.seen).sum(0).double() for each in (o.found & o.truth, o.found, o.truth))
     return 2 * hits / (found + there)
 
 
-def top_calibration_error(o: Outputs) -> Tensor:
+def top_calibration_error(o: ClassificationOutputs) -> Tensor:
     """Expected calibration error of the most probable class, () (Guo et al., ICML 2017, arXiv 1706.04599)."""
     confidence, predicted = o.probabilities.max(1)
     return _calibration_error(confidence, o.truth.gather(1, predicted.unsqueeze(1)).squeeze(1))
 
 
-def entry_calibration_error(o: Outputs) -> Tensor:
+def entry_calibration_error(o: ClassificationOutputs) -> Tensor:
     """Expected calibration error of every annotated finding, pooled, ()."""
     return _calibration_error(o.probabilities[o.seen], o.truth[o.seen])
 
@@ -75,7 +75,7 @@ def _one_vs_rest(values: Tensor) -> Tensor:
     return torch.stack([torch.full_like(values[0], nan), values[1]]) if len(values) == 2 else values
 
 
-METRICS: dict[str, dict[str, Callable[[Outputs], Tensor]]] = {
+METRICS: dict[str, dict[str, Callable[[ClassificationOutputs], Tensor]]] = {
     "multiclass": {
         "accuracy": accuracy,
         "balanced_accuracy": recall,
@@ -153,14 +153,14 @@ class ClassificationTally(Tally):
 
         return interval(statistic, patients, seed=seed, resamples=resamples, level=level)
 
-    def _outputs(self) -> tuple[Outputs, Tensor]:
+    def _outputs(self) -> tuple[ClassificationOutputs, Tensor]:
         """The outputs of the annotated examples, and which of all they are, (N,) bool."""
         probabilities = self.task.probabilities(torch.cat(self._logits).double())
         y, seen = torch.cat(self._y), torch.cat(self._seen)
         if self._single:
             y, seen = F.one_hot(y, self.task.classes), seen.unsqueeze(1).expand_as(probabilities)
         rows = seen.any(1)
-        return Outputs(probabilities[rows], y[rows].bool(), seen[rows]), rows
+        return ClassificationOutputs(probabilities[rows], y[rows].bool(), seen[rows]), rows
 
     def _judged(self, metric: str) -> int:
         """How many classes the mean is meant to be over: of two, one-vs-rest metrics judge class 1 alone."""
@@ -178,6 +178,6 @@ def _count(part: Tensor) -> int:
     return int((~part.isnan()).sum())
 
 
-def _unless_nan(o: Outputs) -> float:
+def _unless_nan(o: ClassificationOutputs) -> float:
     """1, or nan where a probability is not a number."""
     return nan if o.probabilities.isnan().any() else 1.0

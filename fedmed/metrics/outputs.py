@@ -11,7 +11,7 @@ from fedmed.metrics import ranking
 
 
 @dataclass(frozen=True)
-class Outputs:
+class ClassificationOutputs:
     """All outputs of an evaluation.
 
     probabilities: (N, C) float64. truth: (N, C) bool. seen: (N, C) bool, which entries are annotated.
@@ -24,11 +24,11 @@ class Outputs:
     def __len__(self) -> int:
         return len(self.truth)
 
-    def __getitem__(self, rows: Tensor) -> Outputs:
-        return Outputs(self.probabilities[rows], self.truth[rows], self.seen[rows])
+    def __getitem__(self, rows: Tensor) -> ClassificationOutputs:
+        return ClassificationOutputs(self.probabilities[rows], self.truth[rows], self.seen[rows])
 
     @cached_property
-    def curve(self) -> ranking.Curve:
+    def curve(self) -> ranking.RankingCurve:
         """The ranking of every class against the rest."""
         return ranking.curve(self.probabilities, self.truth, self.seen)
 

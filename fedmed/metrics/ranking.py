@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class RankingCurve:
     """Counts along N examples sorted by falling score, one column per class; all (N, C) int64, totals (C,).
 
     positive, negative: 1 where this example is an annotated positive (negative), else 0.
@@ -31,7 +31,7 @@ class Curve:
     negatives: Tensor
 
 
-def curve(score: Tensor, truth: Tensor, seen: Tensor) -> Curve:
+def curve(score: Tensor, truth: Tensor, seen: Tensor) -> RankingCurve:
     """The curve of every column.
 
     score: (N, C). truth, seen: (N, C) bool; where `seen` is false the example does not count.
@@ -41,7 +41,7 @@ def curve(score: Tensor, truth: Tensor, seen: Tensor) -> Curve:
     negative = (~truth & seen).gather(0, order).long()
     tp, fp = positive.cumsum(0), negative.cumsum(0)
     first, last = _ties(ranked)
-    return Curve(
+    return RankingCurve(
         positive,
         negative,
         above=(tp - positive).gather(0, first),
@@ -62,20 +62,20 @@ def _ties(ranked: Tensor) -> tuple[Tensor, Tensor]:
     return first, end.flip(0).cummin(0).values.flip(0)
 
 
-def auc(c: Curve) -> Tensor:
+def auc(c: RankingCurve) -> Tensor:
     """Area under the ROC curve, (C,)."""
     # positives above each negative, those tied with it counted half
     wins = (c.negative * (c.above + c.tp)).sum(0).double() / 2
     return wins / (c.positives * c.negatives)
 
 
-def average_precision(c: Curve) -> Tensor:
+def average_precision(c: RankingCurve) -> Tensor:
     """Sum over thresholds of precision times the rise in recall, (C,)."""
     precision = c.tp.double() / (c.tp + c.fp).clamp(min=1)
     return _defined(c, (c.positive * precision).sum(0) / c.positives)
 
 
-def sensitivity_at_specificity(c: Curve, percent: int) -> Tensor:
+def sensitivity_at_specificity(c: RankingCurve, percent: int) -> Tensor:
     """Highest sensitivity among the thresholds whose specificity is at least `percent` / 100, (C,)."""
     if not len(c.tp):
         return torch.full_like(c.positives, torch.nan, dtype=torch.float64)
@@ -83,5 +83,5 @@ def sensitivity_at_specificity(c: Curve, percent: int) -> Tensor:
     return _defined(c, c.tp.where(allowed, 0).amax(0).double() / c.positives)
 
 
-def _defined(c: Curve, values: Tensor) -> Tensor:
+def _defined(c: RankingCurve, values: Tensor) -> Tensor:
     return values.where((c.positives > 0) & (c.negatives > 0), torch.nan)

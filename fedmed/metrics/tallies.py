@@ -1,4 +1,4 @@
-"""The tally that fits a task."""
+"""Which metrics a task has, and the tally that adds them up."""
 
 from __future__ import annotations
 

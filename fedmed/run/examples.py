@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmed.client import ClientRequest, Trainer
-from fedmed.data.batches import spans
+from fedmed.data.batches import evaluation_slices
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
 from fedmed.method import Client, Scope
@@ -107,7 +107,7 @@ def _predicted(trainer: Trainer, images: Examples, rows: NDArray[np.int64], clie
     trainer.net.eval()
     found = []
     with torch.no_grad():
-        for span in spans(part):
+        for span in evaluation_slices(part):
             x = trainer.inputs(part[span])[0]
             p = trainer.task.probabilities(trainer.chain.predict(trainer.net, x, scope, client)).cpu()
             found.append(p.argmax(1).to(torch.uint8) if trainer.task.kind == "segmentation" else p.half())

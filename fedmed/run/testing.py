@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flwr.serverapp import Grid
 
-from fedmed.data.batches import spans
+from fedmed.data.batches import evaluation_slices
 from fedmed.flower import LocalGrid
 from fedmed.flower.server_evaluation import assess
 from fedmed.method import Payload
@@ -19,4 +19,4 @@ def assess_test(parts: Parts, grid: Grid, shared: Payload, *, thorough: bool = F
         trainer.load(shared)
         return trainer.assess(test, "test", thorough=thorough)
     empty = tally(trainer.task, extra=trainer.training.metrics, thorough=thorough)
-    return assess(grid, shared, empty, len(list(spans(test))), thorough=thorough)
+    return assess(grid, shared, empty, len(list(evaluation_slices(test))), thorough=thorough)

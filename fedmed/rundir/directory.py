@@ -12,7 +12,7 @@ from typing import IO, Any, Literal
 
 from fedmed.errors import refuse
 from fedmed.files import about, make_folder, sync_folder, without_links, write_atomically
-from fedmed.metric_direction import HIGHER_IS_BETTER, Directions, said
+from fedmed.metric_direction import HIGHER_IS_BETTER, Directions, direction_name
 from fedmed.rundir.json_text import dumps, parse
 from fedmed.rundir.schema import Status, check_numbers, check_row, check_run
 
@@ -73,7 +73,7 @@ class RunDirectory:
         fill()
         created = datetime.now(UTC).isoformat(timespec="seconds")
         record = {"format": FORMAT, "identity": identity, "created": created, "rounds": rounds, "status": "running"}
-        told = {name: said(higher) for name, higher in directions.items() if name not in HIGHER_IS_BETTER}
+        told = {name: direction_name(higher) for name, higher in directions.items() if name not in HIGHER_IS_BETTER}
         run._write("run.json", record | {"marks": dict(marks or {})} | ({"better": told} if told else {}))
         return run
 

@@ -3,7 +3,7 @@ from itertools import chain
 import pytest
 import torch
 
-from fedmed.data.batches import batches, passed, spans
+from fedmed.data.batches import batches, evaluation_slices, images_seen
 from fedmed.data.examples import Examples
 from fedmed.rng import generator
 
@@ -47,18 +47,18 @@ def test_steps_take_as_many_passes_as_needed_and_stop_within_one() -> None:
 @pytest.mark.parametrize(("side", "parts"), [(8, 4), (32, 4), (64, 5), (128, 19), (512, 19)])
 def test_evaluation_batches_are_equal_shrink_with_the_images_and_cover_all(side: int, parts: int) -> None:
     examples = Examples(torch.zeros(300, 1, side, side, dtype=torch.uint8), torch.zeros(300))
-    slices = [range(300)[part] for part in spans(examples)]
+    slices = [range(300)[part] for part in evaluation_slices(examples)]
     assert [row for part in slices for row in part] == list(range(300))
     assert {len(part) for part in slices} <= {300 // parts, 300 // parts + 1}
     assert len(slices) == parts
 
 
 def test_no_images_are_no_evaluation_batch() -> None:
-    assert list(spans(Examples(torch.zeros(0, 1, 8, 8), torch.zeros(0)))) == []
+    assert list(evaluation_slices(Examples(torch.zeros(0, 1, 8, 8), torch.zeros(0)))) == []
 
 
 @pytest.mark.parametrize("rows", [1, 4, 9, 10, 12])
 @pytest.mark.parametrize(("epochs", "steps"), [(1, None), (3, None), (1, 1), (1, 7)])
 def test_images_passed_are_those_of_the_batches(rows: int, epochs: int, steps: int | None) -> None:
     found = batches(rows, 4, generator(0, "test"), epochs=epochs, steps=steps)
-    assert passed(rows, 4, epochs=epochs, steps=steps) == sum(map(len, found))
+    assert images_seen(rows, 4, epochs=epochs, steps=steps) == sum(map(len, found))

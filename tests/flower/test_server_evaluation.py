@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fedmed.client import Trainer
-from fedmed.data.batches import spans
+from fedmed.data.batches import evaluation_slices
 from fedmed.data.examples import Examples
 from fedmed.data.node_data import NodeData
 from fedmed.engine.inprocess import InProcessGrid
@@ -76,7 +76,7 @@ def pool(trainer: Trainer) -> LocalGrid:
 def test_parts_have_the_bits_of_one_pass(kind: str, open_grid: Callable[[Trainer], LocalGrid]) -> None:
     made, test = trainer(kind, FedAvg())
     shared = {name: tensor + 0.1 for name, tensor in made.shared.items() if tensor.is_floating_point()}
-    batches = len(list(spans(test)))
+    batches = len(list(evaluation_slices(test)))
     assert batches > 4
     with open_grid(made) as grid:
         grid.client_timeout = 1e-6  # a limit of clients, and not of the server
@@ -99,7 +99,9 @@ def test_a_worker_that_dies_is_said_to_have_scored_the_servers_images_and_anothe
         pool(made) as grid,
         pytest.warns(UserWarning, match="^the server's test images: its worker process was killed"),
     ):
-        found = assess(grid, made.shared, tally(made.task, extra=made.training.metrics), len(list(spans(test))))
+        found = assess(
+            grid, made.shared, tally(made.task, extra=made.training.metrics), len(list(evaluation_slices(test)))
+        )
     assert repr(found.scores()) == repr(made.assess(test, "test").scores())
 
 
@@ -107,4 +109,4 @@ def test_what_a_part_raises_is_raised_here() -> None:
     made, test = trainer("multiclass", FedAvg())
     wrong = {name: torch.zeros(2, 3, 4, 5, 6) for name in made.shared}
     with in_process(made) as grid, pytest.raises(RuntimeError, match="size"):
-        assess(grid, wrong, tally(made.task), len(list(spans(test))))
+        assess(grid, wrong, tally(made.task), len(list(evaluation_slices(test))))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fedmed.metrics import breakdown, ranking, tally
-from fedmed.metrics.outputs import Outputs
+from fedmed.metrics.outputs import ClassificationOutputs
 from fedmed.tasks import MultiClass, MultiLabel, Segmentation, Task
 
 
@@ -130,7 +130,7 @@ def test_a_long_distribution_keeps_its_ends_and_its_quartiles() -> None:
 def test_thinning_stays_on_the_curve() -> None:
     p = torch.rand(5000, 1, generator=torch.Generator().manual_seed(1)).double()
     truth = torch.rand(5000, 1, generator=torch.Generator().manual_seed(2)) < p
-    o = Outputs(p, truth, torch.ones_like(truth))
+    o = ClassificationOutputs(p, truth, torch.ones_like(truth))
     (curve,) = breakdown.classified(o, single=False)["thresholds"]
     whole = ranking.curve(p, truth, torch.ones_like(truth))
     kept = {*zip(curve["tp"], curve["fp"], strict=True)}

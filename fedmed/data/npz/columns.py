@@ -15,14 +15,14 @@ from fedmed.data.npz.layouts import ArrayGroup
 from fedmed.data.npz.values import (
     Array,
     Reading,
-    ask,
+    ambiguous_values,
+    as_names,
+    as_text,
     at_least_two,
     check_known,
-    doubtful,
-    listed,
-    named,
+    in_words,
+    is_ambiguous,
     whole_numbers,
-    written,
 )
 
 
@@ -82,7 +82,7 @@ class NpzColumns:
         joined = self.joined(column)
         check_known(self.archive, self.parts[0].keys[column], joined, column.removesuffix("s"))
         values, codes = np.unique(joined, return_inverse=True)
-        return codes.reshape(-1).astype(np.int64), named(values)
+        return codes.reshape(-1).astype(np.int64), as_names(values)
 
     def labels(self) -> Array:
         """Labels as written (N, L), of any type."""
@@ -135,7 +135,7 @@ class NpzColumns:
             return None
         given = self.joined("has_mask")
         if given.dtype.kind not in "buif" or not np.isin(given, (0, 1)).all():
-            got = f"values of type {given.dtype}" if given.dtype.kind not in "buif" else listed(np.unique(given))
+            got = f"values of type {given.dtype}" if given.dtype.kind not in "buif" else in_words(np.unique(given))
             raise self.archive.fault(self.parts[0].keys["has_mask"], "true or false (1 or 0) per image", got)
         return None if given.all() else given.astype(bool)
 
@@ -146,7 +146,7 @@ class NpzColumns:
         return array
 
     def _mask_names(self, found: Array, reading: Reading) -> tuple[str, ...]:
-        """Names of the mask values where these are codes; raises UserError where values are of no use, or doubtful."""
+        """Names of the mask values where these are codes; raises UserError where values are of no use, or ambiguous."""
         key = self.parts[0].keys["masks"]
         if not len(found):
             raise self.archive.fault(key, "at least one mask", "none", "Say which images have one in has_mask.")
@@ -155,22 +155,22 @@ class NpzColumns:
             if len(found) > 255:
                 got = f"{len(found)} mask values"
                 raise self.archive.fault(key, "at most 255", got, "Instance numbers are not classes.")
-            return named(found)
+            return as_names(found)
         last = int(found[-1])
         if last > 255:
             fix = "Number the classes 0, 1, 2, ... (0 is background); instance numbers are not classes."
             fix += " dataset.values=codes makes every value a class."
-            raise self.archive.fault(key, "mask values 0 to 254", f"values up to {written(found[-1])}", fix)
+            raise self.archive.fault(key, "mask values 0 to 254", f"values up to {as_text(found[-1])}", fix)
         at_least_two(self.archive, key, found)
         if last == 255 and len(found) > 1 + (found[0] == 0):
             raise self._void(key, found)
-        if reading == "auto" and last < 255 and doubtful(found):
-            raise ask(self.archive, key, found, f"{last + 1} mask values from 0 (background) to {last}")
+        if reading == "auto" and last < 255 and is_ambiguous(found):
+            raise ambiguous_values(self.archive, key, found, f"{last + 1} mask values from 0 (background) to {last}")
         return ()
 
     def _void(self, key: str, found: Array) -> Exception:
         fix = (
-            f"Set dataset.values=codes for {len(found)} classes named {listed(found)} (the first is background), or "
+            f"Set dataset.values=codes for {len(found)} classes named {in_words(found)} (the first is background), or "
             "number the classes 0, 1, 2, ... and give pixels without a class (void) the value 0."
         )
         return self.archive.fault(key, "mask values 0 to 254, or only 0 and 255", "255 among others", fix)

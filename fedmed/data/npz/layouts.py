@@ -37,7 +37,7 @@ class ArrayGroup:
 
 
 def array_groups(archive: NpzArchive) -> tuple[ArrayGroup, ...]:
-    """The parts of a file, in the order in which they were written; raises UserError where its names fit no layout."""
+    """The groups of arrays in a file, in the order of the file; raises UserError where its names fit no layout."""
     prefixes = [key.removesuffix("images") for key in archive.keys if key == "images" or key.endswith("_images")]
     names = [prefix[:-1] for prefix in prefixes]
     if wrong := [name for name in names if name not in SPLITS and name.lower() in SPELLINGS]:

@@ -1,4 +1,4 @@
-"""How much memory there is for images."""
+"""How much memory there is for images: of the machine, or of the container that this runs in."""
 
 from __future__ import annotations
 

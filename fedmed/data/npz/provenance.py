@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fedmed.data.examples import TRAIN, Indices
 from fedmed.data.npz.columns import NpzColumns
 from fedmed.data.npz.layouts import SPLITS
-from fedmed.data.npz.values import written
+from fedmed.data.npz.values import as_text
 from fedmed.errors import near
 
 RESERVED = ("mean", "worst", "spread")
@@ -86,10 +86,10 @@ def _written_splits(columns: NpzColumns) -> NDArray[np.int8]:
     expected = "0 (train), 1 (val) or 2 (test) per image, or these words"
     found = np.unique(values)
     known: Mapping[str, int] = SPLITS if values.dtype.kind in "SU" else {str(n): n for n in SPLITS.values()}
-    if odd := [written(value) for value in found if written(value) not in known or values.dtype.kind == "b"]:
+    if odd := [as_text(value) for value in found if as_text(value) not in known or values.dtype.kind == "b"]:
         raise columns.archive.fault(key, expected, odd[0], near(odd[0], known))
     if values.dtype.kind not in "SU" and found.tolist() == [0, 1]:
         fix = "1 is val; where 1 is meant to be test, store the words train, val and test instead, or 2 for test."
         raise columns.archive.fault(key, f"{expected}, all three or train and test", "only 0 and 1", fix)
-    numbers = np.array([known[written(value)] for value in found], np.int8)
+    numbers = np.array([known[as_text(value)] for value in found], np.int8)
     return numbers[np.searchsorted(found, values)]

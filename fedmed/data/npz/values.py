@@ -32,7 +32,7 @@ def classes_of(archive: NpzArchive, key: str, values: Array, reading: Reading) -
     """The class of every label; raises UserError where labels are no class numbers, or might not be.
 
     reading: numbers (of classes, from 0 to the largest), codes (the values that occur are the classes, in sorted
-    order, and name them), or auto (text is codes; numbers are numbers, and refused where that is doubtful).
+    order, and name them), or auto (text is codes; numbers are numbers, and refused where that is ambiguous).
     """
     text = values.dtype.kind in "SU"
     if text and reading == "numbers":
@@ -41,14 +41,14 @@ def classes_of(archive: NpzArchive, key: str, values: Array, reading: Reading) -
         check_known(archive, key, values, "label")
         found, codes = np.unique(values, return_inverse=True)
         at_least_two(archive, key, found)
-        return ClassLabels(codes.reshape(values.shape).astype(np.int64), len(found), named(found))
+        return ClassLabels(codes.reshape(values.shape).astype(np.int64), len(found), as_names(found))
     found = np.unique(whole_numbers(archive, key, values))
     if reading == "auto":
         at_least_two(archive, key, found)
-        if doubtful(found):
-            raise ask(archive, key, found, f"{int(found[-1]) + 1} classes from 0 to {int(found[-1])}")
+        if is_ambiguous(found):
+            raise ambiguous_values(archive, key, found, f"{int(found[-1]) + 1} classes from 0 to {int(found[-1])}")
     if found[-1] >= MOST:
-        raise archive.fault(key, f"class numbers below {MOST}", written(found[-1]), "See dataset.values.")
+        raise archive.fault(key, f"class numbers below {MOST}", as_text(found[-1]), "See dataset.values.")
     return ClassLabels(values.astype(np.int64), max(2, int(found[-1]) + 1), ())
 
 
@@ -63,7 +63,7 @@ def findings_of(archive: NpzArchive, key: str, values: Array) -> tuple[NDArray[n
     odd = values[seen & (values != 0) & (values != 1)]
     if odd.size:
         fix = "Multi-label rows hold 0 or 1 per finding; NaN or -1 where it is not annotated."
-        raise archive.fault(key, "labels 0 or 1", f"values up to {written(odd.max())}", fix)
+        raise archive.fault(key, "labels 0 or 1", f"values up to {as_text(odd.max())}", fix)
     if not seen.any():
         raise archive.fault(key, "annotated findings", "only NaN or -1", "There is nothing to learn.")
     return np.where(seen, values, 0).astype(np.float32), None if seen.all() else seen
@@ -76,7 +76,7 @@ def is_one_hot(values: Array) -> bool:
     return bool(((values == 0) | (values == 1)).all() and ((values == 1).sum(1) == 1).all())
 
 
-def doubtful(found: Array) -> bool:
+def is_ambiguous(found: Array) -> bool:
     """Whether sorted numbers may name classes rather than number them: 0, or half of those below the last, is missing.
 
     found: the values that occur, whole numbers from 0, ascending, at least one.
@@ -85,20 +85,20 @@ def doubtful(found: Array) -> bool:
     return last > 1 and (int(found[0]) != 0 or 2 * (last - len(found) + 1) >= last)
 
 
-def ask(archive: NpzArchive, key: str, found: Array, numbers: str) -> UserError:
+def ambiguous_values(archive: NpzArchive, key: str, found: Array, numbers: str) -> UserError:
     """The UserError that states both readings of the values, and what chooses; numbers: the first reading."""
     never = int(found[-1]) + 1 - len(found)
     fix = (
-        f"Set dataset.values=codes for {len(found)} classes named {listed(found)}, "
+        f"Set dataset.values=codes for {len(found)} classes named {in_words(found)}, "
         f"or dataset.values=numbers for {numbers}, of which {never} never occur."
     )
-    return archive.fault(key, "values that number the classes from 0", listed(found), fix)
+    return archive.fault(key, "values that number the classes from 0", in_words(found), fix)
 
 
 def at_least_two(archive: NpzArchive, key: str, found: Array) -> None:
     """Refuses values (those that occur, ascending) among which there is nothing to tell apart."""
-    if len(found) == 1 and written(found[0]) != "1":
-        only = "only zeros" if written(found[0]) == "0" else f"only {written(found[0])}"
+    if len(found) == 1 and as_text(found[0]) != "1":
+        only = "only zeros" if as_text(found[0]) == "0" else f"only {as_text(found[0])}"
         raise archive.fault(key, "at least two classes", only, "There is nothing to learn.")
 
 
@@ -115,7 +115,7 @@ def whole_numbers(archive: NpzArchive, key: str, array: Array) -> Array:
             "Number the classes 0, 1, 2, ... and leave images without a label out; dataset.values=codes makes every "
             "value a class, dataset.task=multilabel takes -1 as not annotated."
         )
-        raise archive.fault(key, "whole numbers from 0", written(array.min()), fix)
+        raise archive.fault(key, "whole numbers from 0", as_text(array.min()), fix)
     return array
 
 
@@ -130,12 +130,12 @@ def check_known(archive: NpzArchive, key: str, values: Array, what: str) -> None
         raise archive.fault(key, f"a {what} for every image", got, "Name it, or leave those images out.")
 
 
-def named(values: Array) -> tuple[str, ...]:
-    """The values as names."""
-    return tuple(written(value) for value in values)
+def as_names(values: Array) -> tuple[str, ...]:
+    """The values as names, one text each."""
+    return tuple(as_text(value) for value in values)
 
 
-def written(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value as one would write it: 10 for 10.0, Berlin for b'Berlin'."""
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
@@ -144,9 +144,9 @@ def written(value: Any) -> str:
     return str(value)
 
 
-def listed(found: Array) -> str:
+def in_words(found: Array) -> str:
     """Values in a few words: `10, 200 and 500`, or their number where they are many."""
-    names = named(found)
+    names = as_names(found)
     if len(names) > SHOWN:
         names = (*names[: SHOWN - 1], f"{len(names) - SHOWN + 1} more")
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
