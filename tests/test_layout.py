@@ -26,6 +26,7 @@ WHOLE = {
     "test_budget.py": "the size of every file and function",
     "test_contributing.py": "CONTRIBUTING.md",
     "test_encodings.py": "every text file that is opened",
+    "test_glossary.py": "docs/glossary.md",
     "test_layers.py": "the imports of every module",
     "test_layout.py": "the tests of every room",
     "test_names.py": "the names of every class",
