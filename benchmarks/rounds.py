@@ -26,7 +26,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from bare_loop import BATCH, CLASSES, LR, WORKLOADS, Data, OnRound, Workload, bare_loop, make_data, measure
 
 from fedmed.client import Trainer, Training
-from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
 from fedmed.engine.base import Engine
@@ -40,6 +39,7 @@ from fedmed.method import Method, chain
 from fedmed.models.net import Model
 from fedmed.models.small_cnn import SmallCnn
 from fedmed.models.start import create
+from fedmed.optimizers import Optimizer
 from fedmed.tasks import MultiClass
 
 ENGINES: dict[str, Callable[[int], Engine]] = {

@@ -18,13 +18,13 @@ from flwr.serverapp import Grid, ServerApp
 from torch import nn
 
 from fedmed.client import Training
-from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.flower import ServerSettings, client_app, strategy
 from fedmed.method import chain
 from fedmed.models.net import Net
+from fedmed.optimizers import Optimizer
 from fedmed.strategies.fedprox import FedProx
 from fedmed.strategies.scaffold import Scaffold
 from fedmed.tasks import MultiClass

@@ -19,6 +19,8 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
+from fedmed.options.base import Options
+
 Tensors = Mapping[str, Tensor]
 
 MARK = ":"
@@ -33,7 +35,7 @@ class CompressedUpdate(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compression(ABC):
+class Compression(Options, ABC):
     """How the change of a weight crosses the wire upwards."""
 
     exact: ClassVar[bool] = False

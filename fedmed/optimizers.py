@@ -9,14 +9,39 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
-from fedmed.config.experiment import Optimizer
+from fedmed.options.base import Options
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer(Options):
+    """How clients minimise their loss; one setting for every method of a comparison.
+
+    name: sgd, adam or adamw.
+    lr: learning rate of the first round (> 0).
+    momentum: of sgd (0: none).
+    weight_decay: L2 penalty of sgd and adam, decoupled in adamw (0: none).
+    schedule: how the learning rate changes from round to round: constant, cosine down to 0 after the last, or steps.
+    milestones: rounds from which it is a tenth of what it was, for schedule=steps ([]: none).
+    state: whether a client's momentum starts anew each round (reset) or stays with it (persist).
+    """
+
+    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: Annotated[float, Gt(0)] = 0.02
+    momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, Ge(0)] = 0.0
+    schedule: Literal["constant", "cosine", "steps"] = "constant"
+    milestones: tuple[int, ...] = ()
+    state: Literal["reset", "persist"] = "reset"
+
 
 Slots = dict[str, Tensor]
 """What an optimizer keeps of one parameter between steps."""

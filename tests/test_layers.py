@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "offline", "heap", "workers", "files", "formatting"}),
-    frozenset({"config", "rng", "devices", "checks"}),
+    frozenset({"options"}),
+    frozenset({"rng", "devices", "checks"}),
     frozenset({"metric_direction", "tasks", "models", "optimizers", "compression"}),
     frozenset({"metrics"}),
     frozenset({"data"}),
@@ -22,7 +23,10 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"flower"}),
     frozenset({"engine"}),
     frozenset({"rundir"}),
-    frozenset({"tracking", "comparison"}),
+    frozenset({"tracking"}),
+    frozenset({"experiment"}),
+    frozenset({"config"}),
+    frozenset({"comparison"}),
     frozenset({"terminal"}),
     frozenset({"report", "inference"}),
     frozenset({"deploy"}),
@@ -49,6 +53,8 @@ def allowed(importer: str, target: str) -> bool:
     mine, theirs = unit(importer), unit(target)
     if mine == theirs and mine in {"strategies", "datasets"}:
         return target.rpartition(".")[2].startswith("_")  # a private module, which no user can choose
+    if mine == "experiment" and theirs in {"strategies", "datasets"}:
+        return True  # its defaults: a method and a dataset
     if mine == "strategies":
         return theirs in STRATEGIES_MAY_IMPORT
     if mine == "datasets":

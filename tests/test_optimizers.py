@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from fedmed.config.experiment import Optimizer
-from fedmed.optimizers import learning_rate, make_optimizer
+from fedmed.optimizers import Optimizer, learning_rate, make_optimizer
 
 KINDS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.3, weight_decay=0.1),
@@ -57,7 +56,7 @@ def test_frozen_parameters_and_those_without_gradient_stay() -> None:
 def test_nothing_of_torchs_compiler_is_imported() -> None:
     """It would take a second of the start of every process."""
     code = (
-        "import sys, torch; from fedmed.config.experiment import *; from fedmed.optimizers import *;"
+        "import sys, torch; from fedmed.optimizers import *;"
         "p = torch.nn.Parameter(torch.ones(1)); p.grad = torch.ones(1);"
         "[make_optimizer(Optimizer(name=name), [p]).step() for name in ('sgd', 'adam', 'adamw')];"
         "sys.exit('torch._dynamo' in sys.modules)"

@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fedmed.client import Training
-from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
 from fedmed.data.normalise import normaliser
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.flower import client_app
 from fedmed.models.small_cnn import SmallCnn
 from fedmed.models.start import create
+from fedmed.optimizers import Optimizer
 from fedmed.strategies.fedavg import FedAvg
 from tests import toys
 from tests.reference import fedavg

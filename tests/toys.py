@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from fedmed import rng
 from fedmed.client import ClientRequest, Trainer, Training
-from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.flower import (
@@ -29,6 +28,7 @@ from fedmed.flower import (
 from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Chain, Method, Payload, chain
 from fedmed.models.net import Net, scope
+from fedmed.optimizers import Optimizer
 from fedmed.tasks import MultiClass, MultiLabel, Segmentation, Task
 
 SIDE = 8

@@ -18,8 +18,10 @@ import numpy as np
 from benchmarks.fuzz.columns import Rng
 from benchmarks.fuzz.damage import damaged
 from fedmed.cli.main import main
-from fedmed.config.discovery import GROUPS, discover
-from fedmed.config.experiment import Experiment, Optimizer
+from fedmed.experiment import Experiment
+from fedmed.optimizers import Optimizer
+from fedmed.options.catalogue import discover
+from fedmed.options.groups import GROUPS
 
 TINY = (
     *("run", "-q", "rounds=2", "clients=2", "local_steps=1", "engine=inprocess", "dataset.images=30"),

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from omegaconf import DictConfig, OmegaConf
 
 from fedmed.campaign.key import key
 from fedmed.campaign.references import references
@@ -15,6 +12,7 @@ from fedmed.comparison.names import arm_names, world_names
 from fedmed.comparison.settings import base_name, drop_seeds, settings
 from fedmed.config import compose
 from fedmed.config.grammar import key_of
+from fedmed.config.values import Config
 from fedmed.errors import Fault, UserError
 
 SEEDS = "0,1,2,3,4"
@@ -25,12 +23,12 @@ SEEDS = "0,1,2,3,4"
 class PlannedRun:
     """One run to be made, or made already.
 
-    config: resolved, as plain values. key: see `fedmed.campaign.key`. label: what tells it from the others of its grid
+    key: see `fedmed.campaign.key`. label: what tells it from the others of its grid
     (`fedprox seed=3`). kind: what it shares with those that differ in the seed only, and that take about as long.
     directory: where it is kept, whichever comparison needs it.
     """
 
-    config: Mapping[str, Any]
+    config: Config
     key: str
     label: str
     kind: str
@@ -47,15 +45,14 @@ def grid(overrides: Sequence[str], *, root: Path, with_references: bool = True) 
         raise UserError(*faults)
     seeds = [] if any(key_of(each) == "seed" for each in overrides) else [f"seed={SEEDS}"]
     checked = compose.plan([*overrides, *seeds], sweep=True)
-    configs = [job.config for job in checked.jobs]
+    configs = [run.config for run in checked.runs]
     if with_references:
         configs = [*configs, *references(configs, checked.catalogue)]
     return jobs({key(config, checked.catalogue): config for config in configs}, root)
 
 
-def jobs(configs: Mapping[str, DictConfig], root: Path) -> list[PlannedRun]:
+def jobs(configs: Mapping[str, Config], root: Path) -> list[PlannedRun]:
     """The configs by their keys as jobs, named by what tells them apart."""
-    plain: list[Any] = [OmegaConf.to_container(config, resolve=True) for config in configs.values()]
     return [
         PlannedRun(
             config=config,
@@ -64,7 +61,7 @@ def jobs(configs: Mapping[str, DictConfig], root: Path) -> list[PlannedRun]:
             kind=kind,
             directory=_place(config, key, root),
         )
-        for key, config, kind in zip(configs, plain, _kinds(plain), strict=True)
+        for key, config, kind in zip(configs, configs.values(), _kinds(list(configs.values())), strict=True)
     ]
 
 
@@ -78,7 +75,7 @@ def _faults(overrides: Sequence[str]) -> Iterator[Fault]:
             yield Fault(name, "nothing, as a comparison names its runs itself", override, "Set --runs=FOLDER.")
 
 
-def _kinds(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+def _kinds(configs: Sequence[Config]) -> list[str]:
     """World, where there are several, and arm of each, as the comparison will name them."""
     found = drop_seeds([settings(config) for config in configs], [config["seed"] for config in configs])
     worlds = world_names(found)
@@ -86,6 +83,6 @@ def _kinds(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{w}: {a}" if len(set(worlds)) > 1 else a for w, a in zip(worlds, arms, strict=True)]
 
 
-def _place(config: Mapping[str, Any], key: str, root: Path) -> Path:
+def _place(config: Config, key: str, root: Path) -> Path:
     dataset = settings(config)["dataset"]
     return root / f"{base_name(config)}_{dataset}_seed{config['seed']}_{key[:12]}"

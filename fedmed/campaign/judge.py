@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping
 from math import nan
 from typing import Any
 
-from fedmed.config.build import resolve
+from fedmed.config.values import Config
 from fedmed.errors import UserError, near, refuse
 from fedmed.metric_direction import DEFAULT_METRIC, HIGHER_IS_BETTER
+from fedmed.options.code import resolve
 
 USUAL = tuple(dict.fromkeys(DEFAULT_METRIC.values()))
 """The metrics by which a task is judged where none is named."""
 
 
-def higher_is_better(where: str, metric: str, configs: Iterable[Mapping[str, Any]]) -> bool:
+def higher_is_better(where: str, metric: str, configs: Iterable[Config]) -> bool:
     """Whether a higher value of the metric is better in runs of the configs; imports the user's own metrics for it.
 
     where: what ranks by it. Raises `UserError` where no run has it or its function declares no direction.

@@ -12,17 +12,15 @@ from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
 from fedmed import __version__
-from fedmed.config.build import build
-from fedmed.config.compose import PATHS
-from fedmed.config.discovery import Catalogue
 from fedmed.config.identity import identified, tolerated
-from fedmed.config.options import Option, sources
+from fedmed.config.plain import PATHS
+from fedmed.config.values import Config, Node
+from fedmed.options.catalogue import Catalogue
+from fedmed.options.source import Option, sources
 
 
-def key(config: DictConfig, catalogue: Catalogue) -> str:
+def key(config: Config, catalogue: Catalogue) -> str:
     """A digest of the config without engine, device, paths and tracking; of fedmed's version; of sources and of data.
 
     Sources are those of the methods and of the dataset, with the private modules that they import. Data are the files
@@ -34,26 +32,28 @@ def key(config: DictConfig, catalogue: Catalogue) -> str:
     return digest.hexdigest()
 
 
-def _sources(config: DictConfig, catalogue: Catalogue) -> Iterator[Path]:
+def _sources(config: Config, catalogue: Catalogue) -> Iterator[Path]:
     """Source files of options; a user's own, which the config names by its file, is in the config's digest already."""
-    for node in (*config.strategy.values(), config.dataset):
-        if option := catalogue.of_target(str(node["_target_"])):
+    for node in config.nodes(["strategy", "dataset"]):
+        if option := catalogue.of_target(node.target):
             yield from sources(option.file)
 
 
-def _held(config: DictConfig, catalogue: Catalogue) -> Iterator[Path]:
+def _held(config: Config, catalogue: Catalogue) -> Iterator[Path]:
     for name in PATHS:
-        if not name.startswith("dataset.") and (path := OmegaConf.select(config, name)):
+        if not name.startswith("dataset.") and (path := config.get(name)):
             yield Path(path)
-    option = catalogue.of_target(str(config.dataset["_target_"]))
-    if option is None or _reads(option, config):
-        files: tuple[Path, ...] = build(config.dataset).files()
-        yield from files
+    (node,) = config.nodes(["dataset"])
+    option = catalogue.of_target(node.target)
+    if option is None or _reads(option, node):
+        from fedmed.config.build import build_option
+
+        yield from build_option(node).files()
 
 
-def _reads(option: Option, config: DictConfig) -> bool:
+def _reads(option: Option, node: Node) -> bool:
     """Whether a dataset may read files: one without a text among its own options makes its images."""
-    own: list[Any] = [config.dataset.get(field.name) for field in option.fields if not field.inherited]
+    own: list[Any] = [node.values.get(field.name) for field in option.fields if not field.inherited]
     return any(isinstance(value, str) for value in own)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from fedmed.campaign.grid import PlannedRun
 from fedmed.campaign.worker import RunEnded, RunMessage, RunProgress, RunRequest, start_worker
+from fedmed.config.values import Config
 from fedmed.devices import device_of
 from fedmed.workers import Death, Supervisor, Worker
 from fedmed.workers.cores import workers_for
@@ -17,7 +18,7 @@ DEATHS = 3
 """How many workers may die of the same run before it counts as failed."""
 
 
-def fitting(configs: Sequence[Mapping[Any, Any]]) -> int:
+def fitting(configs: Sequence[Config]) -> int:
     """How many workers keep every core busy with runs of these configs; one where a GPU trains, for its memory."""
     if any(device_of(config["device"]).type != "cpu" for config in configs):
         return 1
@@ -79,7 +80,7 @@ class RunPool:
             worker = RunWorker(start_worker())
             self._supervisor.workers.append(worker)
         worker.progress = RunProgress(0, 0)
-        worker.give(run, RunRequest(dict(run.config), run.directory))
+        worker.give(run, RunRequest(run.config, run.directory))
 
     def receive(self, seconds: float) -> list[RunEvent]:
         """What has come of the runs under way; waits so many seconds for something."""

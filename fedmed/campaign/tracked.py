@@ -23,12 +23,12 @@ def tracked(jobs: Sequence[PlannedRun], folder: Path) -> Iterator[list[PlannedRu
 
     Raises `UserError` where something is missing that their tracking takes.
     """
-    tracking: Tracking = build(jobs[0].config["tracking"]) if jobs else NoneTracking()
+    tracking: Tracking = build(jobs[0].config).tracking if jobs else NoneTracking()
     if isinstance(tracking, NoneTracking):
         yield list(jobs)
         return
     with gathered(replace(tracking, group=folder.name), files=[folder / name for name in KEPT], warn=_warn):
-        yield [replace(job, config={**job.config, "tracking": _part(job, folder.name)}) for job in jobs]
+        yield [replace(job, config=job.config.changed(tracking=_part(job, folder.name))) for job in jobs]
 
 
 def _part(job: PlannedRun, group: str) -> dict[str, object]:

@@ -15,8 +15,9 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 
+from fedmed.config.values import Config
 from fedmed.errors import UserError, refuse_file
 from fedmed.files import about, without_links
 from fedmed.rundir.rounds import Row
@@ -26,9 +27,9 @@ from fedmed.workers.child import received, send
 
 
 class RunRequest(NamedTuple):
-    """A run to be done. config: resolved, as plain values."""
+    """A run to be done."""
 
-    config: dict[str, Any]
+    config: Config
     directory: Path
 
 
@@ -118,16 +119,14 @@ def _logged(request: RunRequest, connection: Connection, log: TextIO) -> RunEnde
 
 
 def _run(request: RunRequest, show: RunDisplay) -> None:
-    from omegaconf import OmegaConf
-
+    from fedmed.config.build import build
     from fedmed.config.stored import code_of
     from fedmed.run import resume, run
 
-    config = OmegaConf.create(request.config)
     if (request.directory / "run.json").is_file():
-        resume(request.directory, overrides=[], show=show, trusted=code_of(config))
+        resume(request.directory, overrides=[], show=show, trusted=code_of(request.config))
     else:
-        run(config, request.directory, show=show)
+        run(build(request.config), request.directory, show=show)
 
 
 class _Relay(RunDisplay):

@@ -58,7 +58,7 @@ def _directory(arguments: list[str], clients: int) -> tuple[Path, list[str]]:
     if resumed := [value_of(each) for each in arguments if key_of(each) == "resume"]:
         return Path(resumed[-1]).resolve(), arguments
     arguments = [*arguments, f"clients={clients}", "engine=superlink", f"engine.connection={CONNECTION}"]
-    directory = compose.plan([each for each in arguments if not each.startswith("-")]).jobs[0].directory
+    directory = compose.plan([each for each in arguments if not each.startswith("-")]).runs[0].directory
     others = [each for each in arguments if key_of(each) != "hydra.run.dir"]
     return directory.resolve(), [*others, f"hydra.run.dir={directory}"]
 

@@ -21,10 +21,10 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_intermixed_args(arguments)
     config = compose.compose(given.overrides)
 
-    from fedmed.run import describe
+    from fedmed.run import build, describe
     from fedmed.terminal.federation import federation_table, federation_text
 
-    picture = describe(config, given.save)
+    picture = describe(build(config), given.save)
     width = shutil.get_terminal_size().columns
     if sys.stdout.isatty():
         from rich.console import Console

@@ -11,7 +11,8 @@ from pathlib import Path
 from fedmed import __version__
 from fedmed.cli.arguments import Parser
 from fedmed.cli.columns import beside
-from fedmed.config.discovery import GROUPS, PACKAGE, discover, user_folders
+from fedmed.options.catalogue import discover, user_folders
+from fedmed.options.groups import GROUPS, PACKAGE
 
 PACKAGES = ("torch", "flwr", "monai", "hydra-core", "numpy", "scipy", "safetensors", "matplotlib", "rich")
 """What every installation has."""

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from shutil import get_terminal_size
 from textwrap import fill
 
-from fedmed.config.discovery import GROUPS, discover
-from fedmed.config.fields import Field
-from fedmed.config.usual import MODEL, MODELS
-from fedmed.config.validate import OPTIMIZER, SETTINGS
+from fedmed.options.catalogue import discover
+from fedmed.options.fields import Field
+from fedmed.options.groups import GROUPS, PARTS, SETTINGS
+from fedmed.options.usual import MODEL, MODELS
 
 HEAD = """\
 usage: fedmed run [OPTION=VALUE ...] [--multirun] [--json] [--quiet] [--open] [--cfg job]
@@ -39,7 +39,12 @@ $FEDMED_RUNS, or where hydra.run.dir= says).
 def run_help() -> str:
     """What a run is, its settings with their defaults, and the options of every group."""
     catalogue = discover()
-    parts = [HEAD, "Settings:", _settings("", SETTINGS.values()), _settings("optimizer.", OPTIMIZER.values())]
+    parts = [
+        HEAD,
+        "Settings:",
+        _settings("", SETTINGS.values()),
+        *(_settings(f"{part}.", fields.values()) for part, fields in PARTS.items()),
+    ]
     parts.append("Choices, each with options of its own (fedmed list strategies, for instance):")
     parts.append("\n".join(_choice(group, catalogue.options[group]) for group in GROUPS))
     return "\n\n".join(parts)

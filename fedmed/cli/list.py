@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from fedmed.cli.arguments import Parser
 from fedmed.cli.columns import beside
-from fedmed.config.discovery import GROUPS, Catalogue, Group, discover
-from fedmed.config.fields import Field
-from fedmed.config.options import Option
 from fedmed.errors import near, refuse
+from fedmed.options.catalogue import Catalogue, discover
+from fedmed.options.fields import Field
+from fedmed.options.groups import GROUPS, Group
+from fedmed.options.source import Option
 
 
 class ListedOption(NamedTuple):

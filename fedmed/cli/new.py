@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 from fedmed.cli.arguments import Parser
-from fedmed.config.discovery import GROUPS, PACKAGE, discover, user_folders
 from fedmed.errors import refuse
 from fedmed.files import write_atomically
+from fedmed.options.catalogue import discover, user_folders
+from fedmed.options.groups import GROUPS, PACKAGE
 
 TEMPLATE = '''\
 """{title}: a small method to start from. It keeps logits small, so that no client grows too sure of its own images.

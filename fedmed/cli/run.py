@@ -62,8 +62,9 @@ def _new(overrides: list[str], given: Namespace, output: Output) -> int:
 
 
 def _run(checked: Plan, output: Output) -> int:
-    job = checked.jobs[0]
-    return _finish(output, job.directory, lambda runner, show: runner.run(job.config, job.directory, show=show))
+    (planned,) = checked.runs
+    config, directory = planned.config, planned.directory
+    return _finish(output, directory, lambda runner, show: runner.run(runner.build(config), directory, show=show))
 
 
 def _resume(directory: Path, overrides: list[str], output: Output, trusted: list[Path]) -> int:

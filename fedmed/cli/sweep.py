@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from platform import node
 
-from omegaconf import DictConfig
-
 from fedmed.campaign.judge import USUAL, higher_is_better, judged_by
 from fedmed.cli.outcome import Output, attempt, check_judged, short
 from fedmed.config.compose import Plan
 from fedmed.config.grammar import key_of
 from fedmed.config.sweeping import Swept, sweep
+from fedmed.config.values import Config
 from fedmed.errors import refuse
 from fedmed.metric_direction import direction_name
 from fedmed.rundir.directory import RunDirectory
@@ -28,7 +27,7 @@ Process = tuple[str, int]
 def run_sweep(checked: Plan, output: Output) -> int:
     """Makes all runs, shows the result of each, and of a search what was found."""
     searches = checked.sweeper is not None and not checked.sweeper.grid
-    task = _Task(output, None if searches else len(checked.jobs), searches, _this_process())
+    task = _Task(output, None if searches else len(checked.runs), searches, _this_process())
     swept = sweep(checked, task, options=_towards(checked, output) if searches else ())
     for directory in map(short, swept.runs):
         if directory not in task.told and (final := RunDirectory.open(directory).final()):
@@ -54,28 +53,28 @@ class _Task:
     home: Process
     told: list[Path] = field(default_factory=list)
 
-    def __call__(self, config: DictConfig, absolute: Path, number: int) -> float | None:
+    def __call__(self, config: Config, absolute: Path, number: int) -> float | None:
         directory, here = short(absolute), _this_process() == self.home
         output = self.output if here else Output(json=False, quiet=True)
         if not self.output.quiet:
             of = f" of {self.count}" if self.count else ""
             print(f"run {number + 1}{of}: {directory}", file=sys.stderr, flush=True)
-        final = attempt(output, directory, lambda runner, show: runner.run(config, directory, show=show))
+        final = attempt(output, directory, lambda runner, show: runner.run(runner.build(config), directory, show=show))
         if final is None:
             raise KeyboardInterrupt
         if here:
             self.told.append(directory)
             output.final(final)
         check_judged(final)
-        return judged_by(final, config.metric)[1] if self.searches else None
+        return judged_by(final, config["metric"])[1] if self.searches else None
 
 
 def _towards(checked: Plan, output: Output) -> list[str]:
     """Has a sweeper that searches do so in the direction of what validation is judged by."""
-    config = checked.jobs[0].config
-    higher = higher_is_better("hydra/sweeper", config.metric or USUAL[0], [config])
+    config = checked.runs[0].config
+    higher = higher_is_better("hydra/sweeper", config["metric"] or USUAL[0], [config])
     override = checked.sweeper.towards(higher=higher) if checked.sweeper else None
-    judging = f"val.{config.metric}" if config.metric else "the usual metric of validation"
+    judging = f"val.{config['metric']}" if config["metric"] else "the usual metric of validation"
     better = f"{judging}, {direction_name(higher)} is better"
     if override is None:
         print(f"the sweeper is given {better}", file=sys.stderr)

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from fedmed.client.precision import Precision
 from fedmed.compression import Compression, NoneCompression
-from fedmed.config.experiment import Optimizer
 from fedmed.data.augment import Augment
 from fedmed.data.examples import Examples
 from fedmed.method import Payload, State
 from fedmed.metrics import Scores
+from fedmed.optimizers import Optimizer
 
 LOCAL, OPTIMIZER, RESIDUAL = "@local", "@optimizer", "@residual"
 """Names in a client's state that are the engine's own; a member's name never begins with @."""

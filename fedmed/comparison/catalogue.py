@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fedmed.comparison import record
-from fedmed.comparison.find import SIGNS, content_of, settings_of
+from fedmed.comparison.find import SIGNS, config_at, content_of
 from fedmed.comparison.settings import base_name
-from fedmed.config.discovery import GROUPS
-from fedmed.config.options import named
 from fedmed.errors import UserError
 from fedmed.metric_direction import DEFAULT_METRIC
 from fedmed.rundir.json_text import parse
@@ -96,7 +94,7 @@ def _failed(path: Path, known: RunEntry | None, failure: record.FailedRun) -> Ru
 
 def _entry(path: Path) -> RunEntry:
     try:
-        about, config = content_of(path / "run.json"), settings_of(path)
+        about, config = content_of(path / "run.json"), config_at(path)
         last = _last_row(path / "rounds.jsonl")
         final = content_of(path / "final.json") if (path / "final.json").exists() else {}
     except (UserError, OSError) as error:
@@ -106,7 +104,7 @@ def _entry(path: Path) -> RunEntry:
     return RunEntry(
         path=path,
         strategy=base_name(config),
-        dataset=_dataset(config),
+        dataset=config.text("dataset") if "dataset" in config.values else "",
         seed=int(config["seed"]),
         status=_status(path, str(about.get("status")), last),
         done=_whole(last.get("round")) or 0,
@@ -124,11 +122,6 @@ def _status(path: Path, status: str, last: Mapping[str, Any]) -> str:
     told = max(file.stat().st_mtime for file in path.glob("r*.json*"))
     slow = last.get("seconds")
     return "silent" if time.time() - told > max(SILENT, 5 * slow if isinstance(slow, int | float) else 0) else status
-
-
-def _dataset(config: Mapping[str, Any]) -> str:
-    found = config.get("dataset")
-    return named(str(found.get("_target_")), GROUPS["dataset"].base) if isinstance(found, Mapping) else ""
 
 
 def _headline(found: Mapping[str, Any], chosen: object) -> tuple[str, float | None]:

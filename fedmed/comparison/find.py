@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fedmed.comparison import record
 from fedmed.comparison.runs import Run
-from fedmed.config.stored import LOADER, first_line, refuse_aliases
+from fedmed.config.values import Config
 from fedmed.errors import UserError, refuse
 from fedmed.metric_direction import HIGHER_IS_BETTER
+from fedmed.rundir.config_file import read_values
 from fedmed.rundir.directory import FORMAT
 from fedmed.rundir.json_text import parse
 from fedmed.rundir.schema import check_numbers
@@ -78,7 +77,7 @@ def _read(folder: Path) -> FinishedRun:
         raise refuse(str(folder), f"format {FORMAT}", f"it is of format {about.get('format')} and not {FORMAT}")
     if about.get("status") != "finished":
         raise refuse(str(folder), "a finished run", "it has not ended")
-    config, marks = settings_of(folder), about.get("marks")
+    config, marks = config_at(folder), about.get("marks")
     return FinishedRun(
         run=Run(
             path=folder,
@@ -112,27 +111,22 @@ def content_of(path: Path) -> dict[str, Any]:
         raise refuse(str(path), fault.expected, f"{fault.where}: {fault.got}") from error
 
 
-def settings_of(folder: Path) -> dict[str, Any]:
-    """The resolved configuration of a run; raises UserError where it is not one."""
-    try:
-        text = (folder / "config.yaml").read_text(encoding="utf-8")
-        refuse_aliases(text, f"{folder}/config.yaml")
-        config = yaml.load(text, LOADER)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        why = first_line(error)
-        raise refuse(f"{folder}/config.yaml", "a configuration", f"config.yaml cannot be read ({why})") from error
-    if not isinstance(config, dict) or not _of_a_run(config):
+def config_at(folder: Path) -> Config:
+    """The configuration of a run; raises UserError where it is not one."""
+    found = Config(read_values(folder))
+    if not _of_a_run(found):
         raise refuse(f"{folder}/config.yaml", "a configuration", "config.yaml is not one of a run")
-    return config
+    return found
 
 
-def _of_a_run(config: dict[str, Any]) -> bool:
+def _of_a_run(config: Config) -> bool:
     """Whether a seed and methods are there, and every option says what it is."""
-    kinds = {"strategy": dict, "seed": int}
-    if not all(isinstance(config.get(key), kind) for key, kind in kinds.items()):
+    methods = config.values.get("strategy")
+    if not isinstance(config.values.get("seed"), int) or not isinstance(methods, dict):
         return False
-    methods = [*config["strategy"].values()]
-    options = [*methods, *(node for node in config.values() if isinstance(node, dict) and "_target_" in node)]
-    return all(isinstance(each, dict) and _TARGET.search(str(each.get("_target_"))) for each in options) and all(
-        isinstance(method.get("local") or [], list) for method in methods
+    nodes = list(config.nodes())
+    return (
+        len(methods) == sum(node.group == "strategy" for node in nodes)
+        and all(_TARGET.search(node.target) for node in nodes)
+        and all(isinstance(node.values.get("local") or [], list) for node in nodes if node.group == "strategy")
     )

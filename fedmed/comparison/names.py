@@ -8,8 +8,8 @@ from pathlib import PurePath
 
 from fedmed.comparison.runs import LOCAL, POOLED
 from fedmed.comparison.settings import Settings
-from fedmed.config.discovery import GROUPS
 from fedmed.formatting import some
+from fedmed.options.groups import GROUPS
 
 WORLD = (
     "dataset", "partition", "annotation", "shift", "clients", "client_test", "clients_per_round", "model",

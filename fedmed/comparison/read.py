@@ -147,7 +147,7 @@ def _check_comparable(found: Sequence[FinishedRun], worlds: Sequence[str], *, fo
 
 def _differing(found: Sequence[FinishedRun], worlds: Sequence[str]) -> Iterator[Fault]:
     places = [(world, each.run.seed) for each, world in zip(found, worlds, strict=True)]
-    methods = ["+".join(each.run.config["strategy"]) for each in found]
+    methods = ["+".join(each.run.config.methods) for each in found]
     for mark, meaning in SHARED.items():
         yield from _odd(found, places, mark, f"{meaning} in one world with one seed")
     yield from _odd(found, methods, "strategy", "one version of a method's code")

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fedmed.config.values import Config
 from fedmed.metric_direction import HIGHER_IS_BETTER, Directions
 from fedmed.rundir.directory import RunDirectory
 
@@ -24,11 +25,11 @@ POOLED, LOCAL = "pooled", "local-only"
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A finished run. config: resolved; final: the content of final.json; directions: of its metrics, where known."""
+    """A finished run. final: the content of final.json; directions: of its metrics, where known."""
 
     path: Path
     seed: int
-    config: Mapping[str, Any]
+    config: Config
     final: Mapping[str, Any]
     directions: Directions = field(default_factory=lambda: HIGHER_IS_BETTER)
 

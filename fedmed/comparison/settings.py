@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
 
 from fedmed.comparison.runs import LOCAL, POOLED
-from fedmed.config.discovery import GROUPS, Catalogue, discover
-from fedmed.config.fields import REQUIRED
-from fedmed.config.options import named
+from fedmed.config.values import Config
+from fedmed.options.catalogue import Catalogue, discover
+from fedmed.options.fields import REQUIRED
+from fedmed.options.groups import GROUPS
 
 Settings = dict[str, str]
 """`partition` dirichlet, `partition.alpha` 0.1, `optimizer.lr` 0.05."""
@@ -21,18 +21,17 @@ UNSAID = frozenset({
 """Settings that tell no runs apart: where, how and how closely they were done."""
 
 
-def settings(config: Mapping[str, Any]) -> Settings:
-    """A resolved config, flat; options by their names, files by theirs without folders. Without the seed.
+def settings(config: Config) -> Settings:
+    """A config, flat; options by their names, files by theirs without folders. Without the seed.
 
     Fields that an option has gained since the config was written are at their defaults.
     """
     found: Settings = {}
-    for key, value in config.items():
-        if key == "strategy":
-            found |= _strategy(value)
-        elif key in GROUPS and isinstance(value, Mapping):
-            found[key] = named(str(value.get("_target_")), GROUPS[key].base)
-            found |= {f"{key}.{name}": _text(item) for name, item in value.items() if name != "_target_"}
+    for key, value in config.values.items():
+        if key in GROUPS and isinstance(value, Mapping):
+            found[key] = config.text(key)
+            nodes = config.nodes([key])
+            found |= {f"{node.where}.{name}": _text(item) for node in nodes for name, item in node.values.items()}
         elif isinstance(value, Mapping):
             found |= {f"{key}.{name}": _text(item) for name, item in value.items()}
         else:
@@ -52,25 +51,17 @@ def drop_seeds(found: Sequence[Settings], seeds: Sequence[int]) -> list[Settings
     return [{key: value for key, value in each.items() if key not in follow} for each in found]
 
 
-def base_name(config: Mapping[str, Any]) -> str:
+def base_name(config: Config) -> str:
     """`fedprox+fedbn`, or which of the two references it is."""
     if config.get("pooled"):
         return POOLED
-    members = config["strategy"]
-    alone = any("*" in (member.get("local") or ()) for member in members.values())
-    return LOCAL if alone else "+".join(members)
+    alone = any("*" in (node.values.get("local") or ()) for node in config.nodes(["strategy"]))
+    return LOCAL if alone else "+".join(config.methods)
 
 
-def is_federated(config: Mapping[str, Any]) -> bool:
+def is_federated(config: Config) -> bool:
     """Whether the run is of a method, and not of one of the two references."""
     return base_name(config) not in (POOLED, LOCAL)
-
-
-def _strategy(members: Mapping[str, Mapping[str, Any]]) -> Settings:
-    found = {"strategy": "+".join(members)}
-    for member, fields in members.items():
-        found |= {f"strategy.{member}.{name}": _text(item) for name, item in fields.items() if name != "_target_"}
-    return found
 
 
 def _gained(found: Settings) -> Settings:

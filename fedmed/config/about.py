@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from hydra._internal.utils import get_args_parser
 
 from fedmed.config.compose import Plan, session
-from fedmed.config.discovery import discover
 from fedmed.config.grammar import join_members
 from fedmed.errors import refuse
+from fedmed.options.catalogue import discover
 
 REQUESTS, SHELLS = ("install", "uninstall", "query"), ("bash", "fish", "zsh")
 

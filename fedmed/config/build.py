@@ -1,120 +1,104 @@
-"""From the nodes of a config to the objects they describe."""
+"""From a config to the experiment that it spells, and from an experiment to its config and its text."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import sys
-import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import fields
 from difflib import get_close_matches
-from hashlib import blake2b
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
-from fedmed.config.experiment import Experiment, Optimizer
+from fedmed.config.compose import compose
+from fedmed.config.values import TARGET, Config, Node
 from fedmed.errors import UserError, refuse
+from fedmed.experiment import Experiment
+from fedmed.method import Chain
+from fedmed.optimizers import Optimizer
+from fedmed.options.base import checked_fields
+from fedmed.options.code import FROZEN, USER, resolve, words_of
+from fedmed.options.groups import GROUPS, SETTINGS
 
-USER = "fedmed.user"
-"""Where modules made of users' files are imported."""
 
-FROZEN = "A class of options is decorated with @dataclass(frozen=True, kw_only=True)."
+def build(config: Config) -> Experiment:
+    """The experiment that a config spells; imports the code that it names. Raises `UserError`.
+
+    Settings that an earlier version of fedmed did not have are at their defaults.
+    """
+    made: dict[str, Any] = {name: config.values[name] for name in SETTINGS if name in config.values}
+    options = {node.where: build_option(node) for node in config.nodes()}
+    made |= {where: option for where, option in options.items() if where in GROUPS}
+    made["strategy"] = Chain({where.partition(".")[2]: option for where, option in options.items() if "." in where})
+    return Experiment(**made, optimizer=Optimizer(**config.get("optimizer", {})))
 
 
-def build(node: DictConfig | Mapping[str, Any]) -> Any:
-    """The option that a node describes: `_target_` called with the other entries, lists as tuples."""
-    values = _values(node)
-    target = values.pop("_target_")
-    made = resolve(target)
+def experiment_from(overrides: Sequence[str]) -> Experiment:
+    """The experiment that options of the command line make: `experiment_from(["strategy=fedprox", "rounds=3"])`."""
+    return build(compose(overrides))
+
+
+def build_option(node: Node) -> Any:
+    """The object that a node of a config describes."""
+    made = resolve(node.target)
     if lacking := sorted(getattr(made, "__abstractmethods__", ())):
         close = [name for name in vars(made) if get_close_matches(name, lacking, n=1)]
         fix = f"It has {', '.join(close)}, which may be misspelt." if close else "Write it there."
-        raise refuse(target, f"a class with {', '.join(lacking)}", "one without", fix)
+        raise refuse(node.target, f"a class with {', '.join(lacking)}", "one without", fix)
     try:
-        return made(**values)
+        return made(**node.values)
     except UserError:
         raise
     except Exception as error:
-        if ".py:" not in target:
+        if ".py:" not in node.target:
             raise
-        raise refuse(target, f"a class of {', '.join(values) or 'no options'}", _words(error), FROZEN) from error
+        expected = f"a class of {', '.join(node.values) or 'no options'}"
+        raise refuse(node.target, expected, words_of(error), FROZEN) from error
 
 
-def settings(config: DictConfig | Mapping[str, Any]) -> Experiment:
-    """Everything of a config that is not an option of a group."""
-    values = _values(config)
-    optimizer = Optimizer(**_values(values["optimizer"]))
-    names = {field.name for field in fields(Experiment)} - {"optimizer"}
-    return Experiment(**{name: values[name] for name in names if name in values}, optimizer=optimizer)
+def config_of(experiment: Experiment) -> Config:
+    """The config that spells an experiment: `build` makes an equal one of it.
 
-
-def resolve(target: str) -> Any:
-    """What `package.module.name` or `path/to/file.py:name` names; imports its module, a file only once.
-
-    Raises `UserError` where a file does not exist or has no such name.
+    Raises `UserError` where an option holds what no text can spell, such as tensors.
     """
-    if ".py:" not in target:
-        module, _, name = target.rpartition(".")
-        return vars(importlib.import_module(module))[name]
-    path, _, name = target.rpartition(":")
-    file = Path(path).expanduser().resolve()
-    if not file.is_file():
-        raise refuse(target, "a file that exists", file, "Check the path.")
-    found = vars(_import_file(file))
-    if name not in found:
-        raise refuse(target, f"{name}, defined in {file.name}", "no such name", "Check the name after the colon.")
-    return found[name]
+    values: dict[str, Any] = {name: _plain(getattr(experiment, name)) for name in SETTINGS}
+    values["optimizer"] = {field.name: _plain(getattr(experiment.optimizer, field.name)) for field in fields(Optimizer)}
+    for group in GROUPS:
+        if group == "strategy":
+            members = experiment.methods.members.items()
+            values[group] = {name: _node(f"{group}.{name}", method) for name, method in members}
+        else:
+            values[group] = _node(group, getattr(experiment, group))
+    return Config(values)
 
 
-def imported_files() -> list[Path]:
-    """The users' files that `resolve` has imported; another process imports them before it unpickles what is theirs."""
-    found = [vars(module)["__file__"] for name, module in sys.modules.items() if name.startswith(f"{USER}.")]
-    return [Path(file) for file in found]
+def to_yaml(config: Config) -> str:
+    """The text of a config, as a run directory keeps it."""
+    return OmegaConf.to_yaml(OmegaConf.create(dict(config.values)))
 
 
-def import_files(files: Iterable[Path]) -> None:
-    """Imports users' files under the names that `resolve` gives them."""
-    for file in files:
-        _import_file(file)
+def from_yaml(text: str) -> Config:
+    """The config that a text of `to_yaml` holds."""
+    values: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
+    return Config(values)
 
 
-def _values(node: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
-    container: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in container.items()}
+def _node(where: str, option: Any) -> dict[str, Any]:
+    cls = type(option)
+    kinds = checked_fields(cls)
+    if odd := [field.name for field in fields(cls) if field.name not in kinds]:
+        raise refuse(f"{where}.{odd[0]}", "a value that text can spell", type(getattr(option, odd[0])).__name__)
+    return {TARGET: target_of(cls), **{name: _plain(getattr(option, name)) for name in kinds}}
 
 
-def _import_file(file: Path) -> ModuleType:
-    """Imports a file under a name of its own that ends in its stem, so that its instances can be pickled."""
-    name = f"{USER}.x{blake2b(str(file).encode(), digest_size=6).hexdigest()}.{file.stem}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise refuse(str(file), "a Python file", file.suffix, "Check the path.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException as error:
-        del sys.modules[name]
-        if isinstance(error, UserError) or not isinstance(error, Exception):
-            raise
-        fix = FROZEN if "non-frozen" in str(error) else ""
-        raise refuse(_line(file, error), "a file that can be imported", _words(error), fix) from error
-    return module
+def target_of(cls: type) -> str:
+    """`package.module.Class`, or `/path/to/file.py:Class` for a class in a file of the user's; what `resolve` takes."""
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    if cls.__module__.startswith(f"{USER}.") or (cls.__module__ == "__main__" and file):
+        return f"{Path(str(file)).resolve()}:{cls.__qualname__}"
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _line(file: Path, error: Exception) -> str:
-    """The last line of the file on the way to the error."""
-    if isinstance(error, SyntaxError):
-        return f"{error.filename or file}, line {error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-    return f"{file}, line {lines[-1]}" if lines else str(file)
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(".")
+def _plain(value: Any) -> Any:
+    return list(map(_plain, value)) if isinstance(value, tuple) else value

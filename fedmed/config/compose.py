@@ -13,65 +13,59 @@ from typing import Any
 import hydra
 from hydra import initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf
 
 from fedmed.config import grammar
-from fedmed.config.discovery import Catalogue, discover
+from fedmed.config.composition import FAILURES, composed, superfluous
 from fedmed.config.expansion import Sweeper, alternatives, unsweepable, with_params
-from fedmed.config.explain import Trouble, culprit_of, explain, malformed
 from fedmed.config.grammar import key_of
+from fedmed.config.overrides import CheckedOverrides, well_formed
+from fedmed.config.plain import plain
 from fedmed.config.schema import register
 from fedmed.config.validate import validate
+from fedmed.config.values import Config
 from fedmed.errors import Fault, UserError
-
-PATHS = ("dataset.path", "dataset.root", "partition.path", "model.weights", "sampling.path")
-"""Options that name files: made absolute, so that a run can be resumed from any directory."""
-
-_FAILURES = (HydraException, OmegaConfBaseException, ValueError, TypeError, ArithmeticError, AttributeError)
-"""What Hydra raises on words that it parses and can make nothing of."""
+from fedmed.options.catalogue import Catalogue, discover
 
 _SEED = re.compile(r"seed=\d+")
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ComposedRun:
     """One run to be made: its checked config and its directory, not made yet."""
 
-    config: DictConfig
+    config: Config
     directory: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the command line asks for: one job, or every job of a sweep.
+    """What the command line asks for: one run, or every run of a sweep.
 
-    overrides: as Hydra reads them. sweeper: what makes the jobs; None where it is one that is made at once. jobs: of a
-    sweeper that searches, those at the borders of its space.
+    overrides: as Hydra reads them. runs: of a sweeper that searches, those at the borders of its space. sweeper: what
+    makes the runs; None where it is one that is made at once.
     """
 
     catalogue: Catalogue
     overrides: tuple[str, ...]
-    jobs: tuple[Job, ...]
+    runs: tuple[ComposedRun, ...]
     sweeper: Sweeper | None = None
 
 
-def compose(overrides: Sequence[str] = ()) -> DictConfig:
+def compose(overrides: Sequence[str] = ()) -> Config:
     """The config of one run, checked; raises `UserError` with all faults."""
-    return plan(overrides).jobs[0].config
+    return plan(overrides).runs[0].config
 
 
 def plan(arguments: Sequence[str], *, sweep: bool = False) -> Plan:
-    """Composes and checks every job before the first one starts; raises `UserError` with the faults of all.
+    """Composes and checks every run before the first one starts; raises `UserError` with the faults of all.
 
     sweep: whether it is a sweep, whatever hydra.mode says.
     """
     catalogue = discover()
     faults: list[Fault] = []
-    overrides = malformed(grammar.name_files(grammar.quote_paths(arguments), catalogue, faults), faults)
+    overrides = well_formed(grammar.name_files(grammar.quote_paths(arguments), catalogue, faults), faults)
     with session(catalogue, overrides):
         sweeper = _sweeper(overrides, sweep=sweep)
         if sweeper:
@@ -80,10 +74,10 @@ def plan(arguments: Sequence[str], *, sweep: bool = False) -> Plan:
         if sweeper and sweeper.grid:
             faults += unsweepable(overrides)
         several = alternatives(overrides, sweeper) if sweeper else [overrides]
-        jobs = list(_jobs(several, catalogue, faults))
+        runs = list(_runs(several, catalogue, faults))
     if faults:
         raise UserError(*dict.fromkeys(faults))
-    return Plan(catalogue, tuple(overrides), tuple(jobs), sweeper)
+    return Plan(catalogue, tuple(overrides), tuple(runs), sweeper)
 
 
 def show(checked: Plan, *, part: str, package: str | None, resolve: bool) -> None:
@@ -94,7 +88,7 @@ def show(checked: Plan, *, part: str, package: str | None, resolve: bool) -> Non
 
 @contextmanager
 def session(catalogue: Catalogue, overrides: Sequence[str] = ()) -> Iterator[Any]:
-    """Hydra, with the options of a catalogue, for the length of a block. overrides: those of the jobs."""
+    """Hydra, with the options of a catalogue, for the length of a block. overrides: those of the runs."""
     register(catalogue, overrides)
     with initialize_config_module("fedmed.configs", version_base="1.3", job_name="fedmed"):
         yield GlobalHydra.instance().hydra
@@ -117,18 +111,18 @@ def _methods(overrides: Sequence[str]) -> grammar.Members:
     """The methods that some overrides choose, which may be presets; none where the overrides do not compose."""
     try:
         return tuple(map(str, hydra.compose("config", list(overrides)).strategy))
-    except _FAILURES:
+    except FAILURES:
         return ()
 
 
 def _sweeper(overrides: Sequence[str], *, sweep: bool) -> Sweeper | None:
-    """What makes the jobs: where it is a sweep, or hydra.mode says so."""
+    """What makes the runs: where it is a sweep, or hydra.mode says so."""
     about = [o for o in overrides if key_of(o).startswith("hydra") or key_of(o) == "experiment"]
     if not about:
         return Sweeper() if sweep else None
     try:
         config = hydra.compose("config", about, return_hydra_config=True).hydra
-    except _FAILURES:  # told of by the jobs
+    except FAILURES:  # told of by the runs
         return Sweeper() if sweep else None
     settings: Any = OmegaConf.to_container(config.sweeper)
     return Sweeper(settings) if sweep or config.mode == RunMode.MULTIRUN else None
@@ -136,91 +130,38 @@ def _sweeper(overrides: Sequence[str], *, sweep: bool) -> Sweeper | None:
 
 @dataclass(frozen=True, slots=True)
 class _Composed:
-    """What Hydra makes of a job's overrides, those left out that do not fit, and why they do not."""
+    """What Hydra makes of a run's overrides, those left out that do not fit, and the faults of these."""
 
     config: DictConfig
     directory: Path
-    troubles: Sequence[Trouble]
+    faults: tuple[Fault, ...]
 
 
-def _jobs(alternatives: Sequence[Sequence[str]], catalogue: Catalogue, faults: list[Fault]) -> Iterator[Job]:
-    """Composes and checks every job; those that differ in their seed only are composed once, as it takes long."""
-    known: dict[tuple[str, ...], _Composed] = {}
+def _runs(alternatives: Sequence[Sequence[str]], catalogue: Catalogue, faults: list[Fault]) -> Iterator[ComposedRun]:
+    """Composes and checks every run; those that differ in their seed only are composed once, as it takes long."""
+    known: dict[tuple[str, ...], _Composed | None] = {}
     for overrides in alternatives:
         rest = tuple(each for each in overrides if not _SEED.fullmatch(each))
         seeds = [each for each in overrides if _SEED.fullmatch(each)]
-        composed = known.get(rest) or _composed(overrides, catalogue, faults)
-        if composed is None:
+        if rest not in known:
+            known[rest] = _composed(overrides, catalogue, faults)
+        if (made := known[rest]) is None:
             continue
-        known[rest] = composed
-        config = deepcopy(composed.config)
+        config = deepcopy(made.config)
         if seeds:
             config.seed = int(grammar.value_of(seeds[-1]))
-        config = tidy(config)
-        faults += [*explain(composed.troubles, config, catalogue), *validate(config, catalogue)]
-        yield Job(config, composed.directory)
+        found = plain(config, catalogue)
+        faults += [*made.faults, *validate(found, catalogue)]
+        yield ComposedRun(found, made.directory)
 
 
 def _composed(overrides: Sequence[str], catalogue: Catalogue, faults: list[Fault]) -> _Composed | None:
-    """Composes a job; overrides that do not fit are left out, so that the others are still checked."""
-    remaining = list(overrides)
-    troubles: list[Trouble] = []
-    while True:
+    """Composes a run; overrides that do not fit are left out, so that the others are still checked."""
+    checked = CheckedOverrides(overrides, catalogue)
+    while checked.sections:
         try:
-            config = hydra.compose("config", remaining, return_hydra_config=True)
-            HydraConfig.instance().set_config(config)
-            directory = Path(config.hydra.run.dir)
-            with open_dict(config):
-                del config["hydra"]
-            OmegaConf.to_container(config, resolve=True)
-            break
-        except _FAILURES as error:
-            culprit = culprit_of(error, remaining) or _superfluous(remaining)
-            troubles.append((culprit, error))
-            if culprit is None:
-                faults += explain(troubles, None, catalogue)
-                return None
-            dropped = f"{key_of(culprit)}."
-            remaining = [each for each in remaining if each != culprit and not key_of(each).startswith(dropped)]
-    return _Composed(config, directory, troubles)
-
-
-def _superfluous(overrides: Sequence[str]) -> str | None:
-    """The last override without which the others compose, where Hydra does not say which one it minds."""
-    for at in reversed(range(len(overrides))):
-        try:
-            config = hydra.compose("config", [*overrides[:at], *overrides[at + 1 :]])
-            OmegaConf.to_container(config, resolve=True)
-        except _FAILURES:
-            continue
-        return overrides[at]
+            return _Composed(*composed(checked.sound), tuple(checked.faults))
+        except FAILURES as error:
+            checked.leave_out(superfluous(checked.sound, composed), error)
+    faults += checked.faults
     return None
-
-
-def tidy(config: DictConfig) -> DictConfig:
-    """Drops settings of methods that the job does not have, and makes paths absolute."""
-    with open_dict(config):
-        for name in [name for name, node in (config.get("strategy") or {}).items() if "_target_" not in node]:
-            del config.strategy[name]
-    for name in PATHS:
-        if isinstance(path := OmegaConf.select(config, name), str) and path:  # what is no text is refused later
-            OmegaConf.update(config, name, str(Path(path).expanduser().resolve()))
-    if isinstance(uri := OmegaConf.select(config, "tracking.uri"), str):
-        config.tracking.uri = _absolute_uri(uri)
-    if isinstance(config.loss, str):
-        config.loss = _absolute(config.loss)
-    if OmegaConf.is_list(config.metrics):
-        config.metrics = [_absolute(text) if isinstance(text, str) else text for text in config.metrics]
-    OmegaConf.set_struct(config, True)
-    return config
-
-
-def _absolute(text: str) -> str:
-    path, _, name = text.rpartition(":")
-    return f"{Path(path).expanduser().resolve()}:{name}" if path else text
-
-
-def _absolute_uri(uri: str) -> str:
-    """The database `sqlite:///<file>` by the absolute path of its file; any other place as it is."""
-    path = uri.removeprefix("sqlite:///")
-    return uri if path == uri else f"sqlite:///{Path(path).expanduser().resolve()}"

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fedmed.config.discovery import GROUPS, Catalogue, Group, read_given
 from fedmed.errors import Fault, UserError
+from fedmed.options.catalogue import Catalogue, read_given
+from fedmed.options.groups import GROUPS, Group
 
 _LITERAL = re.compile(r"[\d_.]+(e\d+)?|nan|inf|true|false|null", re.IGNORECASE)
 """Names that Hydra takes for a number or for nothing."""

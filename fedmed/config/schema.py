@@ -1,4 +1,4 @@
-"""The config as Hydra types it: one node per option, one for the settings, so that wrong types are refused.
+"""The config as Hydra composes it: one node per option and one for the settings, each with its defaults.
 
 A node is made when Hydra first reads it: most options are never chosen, and a node takes a millisecond.
 """
@@ -6,20 +6,20 @@ A node is made when Hydra first reads it: most options are never chosen, and a n
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import field as default_of
-from dataclasses import make_dataclass
 from functools import cache, partial
 from typing import Any
 from uuid import uuid4
 
 from hydra.core.config_store import ConfigNode, ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from fedmed.config.discovery import GROUPS, Catalogue
-from fedmed.config.fields import Field, plain
-from fedmed.config.options import Option
-from fedmed.config.usual import usual_model
-from fedmed.config.validate import OPTIMIZER, SETTINGS
+from fedmed.config.grammar import choices, key_of, value_of
+from fedmed.config.values import TARGET
+from fedmed.options.catalogue import Catalogue
+from fedmed.options.fields import REQUIRED, Field
+from fedmed.options.groups import GROUPS, PARTS, SETTINGS
+from fedmed.options.source import Option
+from fedmed.options.usual import usual_model
 
 
 def register(catalogue: Catalogue, overrides: Sequence[str] = ()) -> None:
@@ -32,7 +32,7 @@ def register(catalogue: Catalogue, overrides: Sequence[str] = ()) -> None:
     for group, options in catalogue.options.items():
         store.repo[group] = {f"{name}.yaml": _Entry(name, option) for name, option in options.items()}
     OmegaConf.register_new_resolver("fedmed.members", _members, replace=True)
-    model = partial(usual_model, catalogue=catalogue, overrides=tuple(overrides))
+    model = partial(_usual, catalogue=catalogue, overrides=tuple(overrides))
     OmegaConf.register_new_resolver("fedmed.model", model, replace=True)
     OmegaConf.register_new_resolver("fedmed.unique", lambda: uuid4().hex[:6], use_cache=True, replace=True)
 
@@ -52,27 +52,38 @@ class _Entry(ConfigNode):
 
 @cache
 def _node(option: Option) -> DictConfig:
-    columns = [("_target_", str, default_of(default=option.target)), *_columns(option.fields)]
-    return OmegaConf.structured(make_dataclass(option.name, columns))  # type: ignore[no-any-return]
+    return OmegaConf.create(node_of(option))
 
 
-@cache
-def _settings() -> type:
-    optimizer = make_dataclass("Optimizer", _columns(OPTIMIZER.values()))
-    settings = _columns(SETTINGS.values())
-    groups = [(group, Any, default_of(default=MISSING)) for group in GROUPS]
-    nested = [("optimizer", optimizer, default_of(default_factory=optimizer))]
-    return make_dataclass("Experiment", [*settings, *nested, *groups])
+def node_of(option: Option) -> dict[str, Any]:
+    """An option with its defaults, as a config holds it."""
+    return {TARGET: option.target, **_defaults(option.fields)}
 
 
-def _columns(fields: Iterable[Field]) -> list[tuple[str, Any, Any]]:
-    return [(field.name, plain(field.type), _default(field.default)) for field in fields]
+def _settings() -> DictConfig:
+    parts = {part: _defaults(fields.values()) for part, fields in PARTS.items()}
+    return OmegaConf.create({**_defaults(SETTINGS.values()), **parts, **dict.fromkeys(GROUPS, REQUIRED)})
 
 
-def _default(value: Any) -> Any:
-    if isinstance(value, (tuple, list)):
-        return default_of(default_factory=lambda: list(value))
-    return default_of(default=value)
+def _defaults(fields: Iterable[Field]) -> dict[str, Any]:
+    return {field.name: list(f) if isinstance(f := field.default, tuple) else f for field in fields}
+
+
+def default_of(group: str, catalogue: Catalogue, overrides: Sequence[str] = ()) -> str:
+    """The name of the option that a run has where none is chosen. overrides: may tell the task of the dataset."""
+    if group == "model":
+        given = choices(overrides, "dataset")
+        return _usual(given[-1][0] if given else default_of("dataset", catalogue), catalogue, overrides)
+    ends = f".{GROUPS[group].default}"
+    return next(name for name, option in catalogue.options[group].items() if option.target.endswith(ends))
+
+
+def _usual(dataset: str, catalogue: Catalogue, overrides: Sequence[str]) -> str:
+    """The usual model for a dataset of that name."""
+    option = catalogue.options["dataset"].get(dataset)
+    given = {key_of(each): value_of(each).strip("'\"") for each in overrides}
+    values = {key.removeprefix("dataset."): value for key, value in given.items() if key.startswith("dataset.")}
+    return usual_model(option.task if option else "", values)
 
 
 def _members(*, _root_: DictConfig) -> str:

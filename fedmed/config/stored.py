@@ -14,46 +14,36 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fedmed.config.discovery import GROUPS, Catalogue, discover
 from fedmed.config.validate import validate
+from fedmed.config.values import Config
 from fedmed.errors import Fault, UserError, refuse, visible
-
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Safe, and ten times as fast as PyYAML's own where that was built with libyaml."""
-
-
-def refuse_aliases(text: str, where: str) -> None:
-    """Raises `UserError` where YAML refers to parts of itself, which no config of a run does."""
-    try:
-        if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, LOADER)):
-            raise refuse(where, "a configuration without aliases", "one with", "fedmed did not write it so.")
-    except (yaml.YAMLError, RecursionError) as error:
-        raise refuse(where, "a configuration", first_line(error), "Restore it.") from error
+from fedmed.options.catalogue import Catalogue, discover
+from fedmed.options.groups import GROUPS
+from fedmed.rundir.config_file import first_line, refuse_aliases
 
 
-def read_stored(folder: Path) -> DictConfig:
+def read_stored(folder: Path) -> Config:
     """The config.yaml of a run directory; raises `UserError` where it is none, or has anything to be resolved."""
     path = folder / "config.yaml"
     try:
         text = path.read_text(encoding="utf-8")
         refuse_aliases(text, str(path))
-        config = OmegaConf.create(text)
-        values: Any = OmegaConf.to_container(config)
+        values: Any = OmegaConf.to_container(OmegaConf.create(text))
         asks = next((value for value in _leaves(values) if isinstance(value, str) and _strange(value)), None)
     except (OSError, yaml.YAMLError, OmegaConfBaseException, RecursionError, ValueError) as error:
         raise refuse(str(path), "a configuration", first_line(error), "Restore it.") from error
     if asks is not None:
         fix = "fedmed did not write it so: do not trust this folder."
         raise refuse(str(path), "a resolved configuration", asks, fix)
-    if not isinstance(config, DictConfig):
+    if not isinstance(values, dict):
         raise refuse(str(path), "a configuration", "a list", "Restore it.")
-    return config
+    return Config(values)
 
 
-def check_values(config: DictConfig, folder: Path, parts: Collection[str] = ()) -> None:
+def check_values(config: Config, folder: Path, parts: Collection[str] = ()) -> None:
     """Raises `UserError` where the config of the run in the folder has values that its options do not take.
 
     parts: groups and settings that will be used; none for all.
@@ -65,7 +55,7 @@ def check_values(config: DictConfig, folder: Path, parts: Collection[str] = ()) 
 
 
 def check_code(
-    config: DictConfig, folder: Path, trusted: Sequence[Path] = (), *, groups: Iterable[str] | None = None
+    config: Config, folder: Path, trusted: Sequence[Path] = (), *, groups: Iterable[str] | None = None
 ) -> list[Path]:
     """The users' files that the config of the run in the folder will import; raises `UserError` where it may not.
 
@@ -87,7 +77,7 @@ def must_be_trusted(folder: Path) -> list[Path]:
     return sorted({each.file for each in wrong if each.file is not None})
 
 
-def code_of(config: DictConfig) -> list[Path]:
+def code_of(config: Config) -> list[Path]:
     """The users' files that a config names, each once."""
     return sorted({each.file for each in _named(config, None) if each.file is not None})
 
@@ -105,17 +95,11 @@ class _Named(NamedTuple):
         return Path(self.target.rpartition(":")[0]).expanduser().resolve() if ".py:" in self.target else None
 
 
-def _named(config: DictConfig, groups: Iterable[str] | None) -> Iterator[_Named]:
-    values: Any = OmegaConf.to_container(config)
-    for group in GROUPS if groups is None else groups:
-        node = values.get(group)
-        members = node if group == "strategy" and isinstance(node, dict) else {"": node}
-        for name, member in members.items():
-            target = member.get("_target_") if isinstance(member, dict) else member
-            yield _Named(f"{group}.{name}".rstrip("."), group, str(target))
+def _named(config: Config, groups: Iterable[str] | None) -> Iterator[_Named]:
+    yield from (_Named(n.where, n.group, n.target) for n in config.nodes(tuple(GROUPS if groups is None else groups)))
     if groups is None:
-        yield from (_Named("metrics", "", str(target)) for target in values.get("metrics") or ())
-        yield from (_Named("loss", "", str(target)) for target in [values.get("loss")] if target is not None)
+        yield from (_Named("metrics", "", str(target)) for target in config.get("metrics") or ())
+        yield from (_Named("loss", "", str(target)) for target in [config.get("loss")] if target is not None)
 
 
 def _allowed(named: _Named, folder: Path, trusted: Sequence[Path], catalogue: Catalogue) -> bool:
@@ -146,8 +130,3 @@ def _leaves(value: Any) -> Iterator[Any]:
             yield from _leaves(inner)
     else:
         yield value
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, without its context."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -14,11 +14,14 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from fedmed.config.compose import Plan, session, tidy
+from fedmed.config.compose import Plan, session
+from fedmed.config.plain import plain
 from fedmed.config.validate import validate
+from fedmed.config.values import Config
 from fedmed.errors import UserError
+from fedmed.options.catalogue import discover
 
-Task = Callable[[DictConfig, Path, int], Any]
+Task = Callable[[Config, Path, int], Any]
 """What makes a job: its checked config, its directory and its number, from 0. What it returns is what a search judges.
 
 Launchers may pickle it and call it in another process."""
@@ -60,8 +63,9 @@ class _Job:
     task: Task
 
     def __call__(self, composed: DictConfig) -> Any:
-        config, about = tidy(composed), HydraConfig.get()
-        if faults := validate(config):
+        catalogue, about = discover(), HydraConfig.get()
+        config = plain(composed, catalogue)
+        if faults := validate(config, catalogue):
             raise UserError(*faults)
         return self.task(config, Path(about.runtime.output_dir), int(about.job.num))
 

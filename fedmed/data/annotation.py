@@ -21,6 +21,7 @@ from torch import Tensor
 from fedmed.data.examples import Examples, Indices
 from fedmed.data.incomplete_masks import IncompleteMask, Mask, chosen, drop_objects, erode, move
 from fedmed.errors import Fault, UserError, refuse
+from fedmed.options.base import Options
 from fedmed.rng import numpy_generator
 from fedmed.tasks import Task
 
@@ -39,7 +40,7 @@ class GivenLabels:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Annotation(ABC):
+class Annotation(Options, ABC):
     """How the clients' images are annotated.
 
     seed: seed of what is hidden or wrong (null: the run's seed).

@@ -12,9 +12,11 @@ import torch.nn.functional as F
 from annotated_types import Ge, Interval
 from torch import Tensor
 
+from fedmed.options.base import Options
+
 
 @dataclass(frozen=True, kw_only=True)
-class Augment(ABC):
+class Augment(Options, ABC):
     """How training batches are varied."""
 
     @property

@@ -13,6 +13,8 @@ from annotated_types import Ge, Interval
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fedmed.options.base import Options
+
 TRAIN, VAL, TEST, UNUSED = 0, 1, 2, -1
 """The values of `Table.split`."""
 
@@ -80,7 +82,7 @@ def name_of(site: int, names: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dataset(ABC):
+class Dataset(Options, ABC):
     """Where images come from; each file in datasets/ holds one subclass, whose fields are its options.
 
     A subclass whose images are always of one task says which (`task: ClassVar[Task] = "segmentation"`), so that runs

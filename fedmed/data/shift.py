@@ -13,6 +13,7 @@ from annotated_types import Interval
 from torch import Tensor
 
 from fedmed.errors import refuse
+from fedmed.options.base import Options
 from fedmed.rng import generator
 
 CHUNK = 256
@@ -20,7 +21,7 @@ CHUNK = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shift(ABC):
+class Shift(Options, ABC):
     """How the images of the domains (clients or sites) differ.
 
     by: whether every client or every site is a domain of its own.

@@ -10,7 +10,8 @@ import json
 import re
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from fedmed.config.build import build, from_yaml
+from fedmed.experiment import Experiment
 
 CONFIG, FILES = "config.yaml", "files.json"
 
@@ -60,18 +61,16 @@ def write_bundle(folder: Path, config_yaml: str, directory: Path, *, resume: boo
     (folder / "pyproject.toml").write_text(PROJECT.format(**values), encoding="utf-8")
 
 
-def read_bundle(folder: Path) -> tuple[DictConfig, str]:
-    """The config as it is on this machine, where the user's files lie in the bundle; and as it was written."""
+def read_bundle(folder: Path) -> tuple[Experiment, str]:
+    """The experiment as it is on this machine, where the user's files lie in the bundle; and as it was written."""
     text = (folder / CONFIG).read_text(encoding="utf-8")
     here = text
     for path, name in json.loads((folder / FILES).read_text(encoding="utf-8")).items():
         here = here.replace(f"{path}:", f"{folder / name}:")
-    config = OmegaConf.create(here)
-    assert isinstance(config, DictConfig)
-    return config, text
+    return build(from_yaml(here)), text
 
 
 def own_files(config_yaml: str) -> list[str]:
     """The user's files that a config names, each once: `/path/to/file.py` of `/path/to/file.py:Class`."""
-    texts = re.findall(r'"([^"]+\.py):', json.dumps(OmegaConf.to_container(OmegaConf.create(config_yaml))))
+    texts = re.findall(r'"([^"]+\.py):', json.dumps(from_yaml(config_yaml).values))
     return sorted(set(texts))

@@ -9,79 +9,83 @@ from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
 
-from fedmed.config.build import build, settings
+from fedmed.config.build import target_of
 from fedmed.data.annotation import CompleteAnnotation
-from fedmed.data.examples import TEST, TRAIN, VAL, Examples, Table
+from fedmed.data.examples import TEST, TRAIN, VAL, Dataset, Examples, Table
 from fedmed.data.normalise import normaliser
 from fedmed.data.prepare import prepare
 from fedmed.data.shift import NoneShift
 from fedmed.data.world import Audit, Fingerprint, Share, World
 from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import Fault, UserError, refuse
+from fedmed.experiment import Experiment
 from fedmed.tasks import TASKS
 
 CLIENTS = 10
 """Clients of a run that says nothing about their number."""
 
 
-def site_world(config: DictConfig, engine: SuperlinkEngine, path: str) -> World:
+def site_world(experiment: Experiment, engine: SuperlinkEngine, path: str) -> World:
     """What a site sees: its own file and nothing else; parts that the file does not name are drawn by patient.
 
     path: the site's file. Raises `UserError` where it does not hold what the run is about.
     """
-    table = prepare(_dataset(config, path))
+    table = prepare(_dataset(experiment.dataset, path))
     _check_table(table, engine, f"dataset-path={path}")
     train, val, test = (_part(table, part) for part in (TRAIN, VAL, TEST))
-    return _world(config, engine, Share(train, val, test), _nothing(engine, table.examples.x.dtype))
+    return _world(experiment, engine, Share(train, val, test), _nothing(engine, table.examples.x.dtype))
 
 
-def server_world(config: DictConfig, engine: SuperlinkEngine) -> World:
+def server_world(experiment: Experiment, engine: SuperlinkEngine) -> World:
     """What the server sees: no client's images, and of dataset.path the test images (all, where none are told apart).
 
     Raises `UserError` where settings of the run need the images of all sites in one place.
     """
-    if faults := list(_faults(config, engine)):
+    if faults := list(_faults(experiment, engine)):
         raise UserError(*faults)
     nobody = _nothing(engine, torch.uint8)
-    if not config.dataset.path:
-        return _world(config, engine, Share(nobody, nobody, nobody), nobody)
-    table = prepare(replace(_dataset(config, config.dataset.path), val=0.0, test=0.0))
+    path = str(vars(experiment.dataset)["path"])
+    if not path:
+        return _world(experiment, engine, Share(nobody, nobody, nobody), nobody)
+    table = prepare(replace(_dataset(experiment.dataset, path), val=0.0, test=0.0))
     _check_table(table, engine, "dataset.path")
     told = _part(table, TEST)
     test = told if len(told) else table.examples
-    return _world(config, engine, Share(nobody, nobody, nobody), test)
+    return _world(experiment, engine, Share(nobody, nobody, nobody), test)
 
 
-def _faults(config: DictConfig, engine: SuperlinkEngine) -> Iterator[Fault]:
-    yield from _dataset_faults(config.dataset)
+def _faults(experiment: Experiment, engine: SuperlinkEngine) -> Iterator[Fault]:
+    yield from _dataset_faults(experiment.dataset)
     for name, value in {"classes": engine.classes, "channels": engine.channels, "side": engine.side}.items():
         if value is None:
             fix = f"No site shows its images: say what they all have, engine.{name}=."
             yield Fault(f"engine.{name}", "a number, as engine.sites=true", "null", fix)
     for group, neutral in (("annotation", CompleteAnnotation), ("shift", NoneShift)):
-        if not isinstance(build(config[group]), neutral):
+        if not isinstance(chosen := vars(experiment)[group], neutral):
             fix = "Sites annotate and scan as they do; simulate with engine.sites=false."
-            yield Fault(group, "none of it, as engine.sites=true", config[group]["_target_"], fix)
-    if settings(config).pooled:
+            yield Fault(group, "none of it, as engine.sites=true", target_of(type(chosen)), fix)
+    if experiment.pooled:
         yield Fault("pooled", "false, as engine.sites=true", "true", "Images stay at their sites.")
 
 
-def _dataset_faults(dataset: DictConfig) -> Iterator[Fault]:
-    if "path" not in dataset:
+def _dataset_faults(dataset: Dataset) -> Iterator[Fault]:
+    options = vars(dataset)
+    if "path" not in options:
         yield Fault("dataset", "npz, or a dataset of your own with a path", "another", "Each site reads one file.")
     if dataset.normalise == "dataset":
         fix = "Statistics of all images would have to leave the sites."
         yield Fault("dataset.normalise", "none or image, as engine.sites=true", "dataset", fix)
-    if dataset.get("values") == "codes":
+    if options.get("values") == "codes":
         fix = "Sites that lack a class would number the others differently: store class numbers from 0."
         yield Fault("dataset.values", "numbers, as engine.sites=true", "codes", fix)
 
 
-def _dataset(config: DictConfig, path: str) -> Any:
-    numbers = {"values": "numbers"} if config.dataset.get("values") == "auto" else {}  # engine.classes says how many
-    return replace(build(config.dataset), path=path, **numbers)
+def _dataset(dataset: Dataset, path: str) -> Dataset:
+    given: dict[str, Any] = {"path": path}
+    if vars(dataset).get("values") == "auto":
+        given["values"] = "numbers"  # engine.classes says how many
+    return replace(dataset, **given)
 
 
 def _part(table: Table, part: int) -> Examples:
@@ -116,9 +120,9 @@ def _nothing(engine: SuperlinkEngine, pixels: torch.dtype) -> Examples:
     return Examples(torch.zeros(0, channels, side, side, dtype=pixels), y[engine.task])
 
 
-def _world(config: DictConfig, engine: SuperlinkEngine, share: Share, test: Examples) -> World:
+def _world(experiment: Experiment, engine: SuperlinkEngine, share: Share, test: Examples) -> World:
     """A world in which every client holds the one share that this machine knows; a site is asked for its own only."""
-    clients = settings(config).clients or CLIENTS
+    clients = experiment.clients or CLIENTS
     audit = Audit(np.zeros(engine.classes or 1, np.int64), 1.0, np.ones(1), None)
     return World(
         task=TASKS[engine.task](classes=engine.classes or 1),
@@ -126,7 +130,7 @@ def _world(config: DictConfig, engine: SuperlinkEngine, share: Share, test: Exam
         test=test,
         test_patient=None,
         test_domains={},
-        normalise=normaliser(config.dataset.normalise, [test.x]),
+        normalise=normaliser(experiment.dataset.normalise, [test.x]),
         audit=[audit] * clients,
         parts=[],
         site_names=(),

@@ -6,22 +6,20 @@ from pathlib import Path
 from shlex import quote
 from tempfile import TemporaryDirectory
 
-from omegaconf import DictConfig
-
-from fedmed.config.build import build
 from fedmed.deploy import loopback
 from fedmed.deploy.bundle import write_bundle
 from fedmed.deploy.flower_run import FlowerRun
 from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import refuse
+from fedmed.experiment import Experiment
 from fedmed.offline import go_offline
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.final import Final
 
 
-def superlink_of(config: DictConfig) -> SuperlinkEngine | None:
-    """The engine of a config, where it hands whole runs over."""
-    engine = build(config.engine)
+def superlink_of(experiment: Experiment) -> SuperlinkEngine | None:
+    """The engine of an experiment, where it hands whole runs over."""
+    engine = experiment.engine
     return engine if isinstance(engine, SuperlinkEngine) else None
 
 

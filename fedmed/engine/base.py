@@ -12,6 +12,7 @@ from flwr.serverapp import Grid
 
 from fedmed.client import Trainer
 from fedmed.flower import LocalGrid
+from fedmed.options.base import Options
 
 
 class Workload(NamedTuple):
@@ -22,7 +23,7 @@ class Workload(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Engine:
+class Engine(Options):
     """Where clients' rounds run; each file in fedmed/engine holds one subclass, whose fields are its options.
 
     An engine whose clients share this process's memory, or are forked from it, overrides `grid`; any other, `open`.

@@ -19,12 +19,12 @@ from flwr.app import Context, Message, Metadata, RecordDict
 from flwr.clientapp import ClientApp
 
 from fedmed.client import Trainer
-from fedmed.config.build import import_files, imported_files
 from fedmed.devices import PROCESSOR
 from fedmed.engine.contexts import fresh_context
 from fedmed.engine.shared_memory import RecordLayout, SharedMemoryBlock
 from fedmed.flower import app_of, identify
 from fedmed.heap import keep_freed_memory
+from fedmed.options.code import import_files, imported_files
 from fedmed.workers.child import received, send, send_pickled
 
 

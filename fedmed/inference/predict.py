@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from omegaconf import DictConfig
 from torch import Tensor
 
 from fedmed.checks import MismatchError, check_finite
-from fedmed.config.build import build
+from fedmed.config.build import build_option
 from fedmed.config.stored import check_code, check_values, read_stored
+from fedmed.config.values import Config
 from fedmed.data.batches import evaluation_slices
 from fedmed.data.examples import Examples
 from fedmed.data.npz.opening import open_npz
@@ -111,10 +111,9 @@ def _kept_weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
     return dict(saved.shared)
 
 
-def _net(kept: RunDirectory, config: DictConfig, card: dict[str, Any], outputs: int, *, best: bool) -> Net:
-    net = create(
-        build(config.model), channels=card["channels"], outputs=outputs, side=card["side"], seed=int(config.seed)
-    )
+def _net(kept: RunDirectory, config: Config, card: dict[str, Any], outputs: int, *, best: bool) -> Net:
+    (model,) = map(build_option, config.nodes(["model"]))
+    net = create(model, channels=card["channels"], outputs=outputs, side=card["side"], seed=int(config["seed"]))
     weights = _weights(kept, best=best)
     if missing := [name for name in net.state_dict() if name not in weights]:
         fix = f"{missing[0]} and others stayed on the clients."

@@ -39,6 +39,15 @@ class Chain:
     def __str__(self) -> str:
         return "+".join(self.members)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Chain) and list(self.members.items()) == list(other.members.items())
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.members.items()))
+
+    def __repr__(self) -> str:
+        return f"chain({', '.join(map(repr, self.members.values()))})"
+
     def has(self, hook: str) -> bool:
         """Whether any member overrides the hook."""
         return bool(self._having[hook])

@@ -10,11 +10,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from fedmed.config.experiment import Optimizer
 from fedmed.errors import Fault
 from fedmed.method.client import Batch, Client, Payload, Scope
 from fedmed.method.server import Report, Server
 from fedmed.models.net import Net
+from fedmed.optimizers import Optimizer
+from fedmed.options.base import Options
 from fedmed.tasks import Task
 
 
@@ -34,7 +35,7 @@ class Setup:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Method:
+class Method(Options):
     """A federated method; left alone it is FedAvg. Fields are hyper-parameters, overrides are the idea.
 
     `relabels` is true for a method that calls `client.relabel`: in a chain its `prepare` runs first.
@@ -50,6 +51,7 @@ class Method:
 
     def __init_subclass__(cls) -> None:
         """Refuses a public method that is not a hook, as it would silently do nothing, and an option named as one."""
+        super().__init_subclass__()
         for name in HOOKS:
             if name in vars(cls).get("__annotations__", {}) or not callable(vars(cls).get(name, len)):
                 raise TypeError(f"{cls.__name__}.{name} is an option named as a hook of Method. Call it otherwise.")

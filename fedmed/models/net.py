@@ -11,6 +11,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from fedmed.options.base import Options
+
 
 class Net(nn.Module):
     """forward(x) = head(features(x)).
@@ -32,7 +34,7 @@ class Net(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model(ABC):
+class Model(Options, ABC):
     """A network to be built; each file in fedmed/models holds one subclass, whose fields are its options.
 
     weights: file of weights to start from: safetensors, or a torch file of tensors (null: seeded random weights).

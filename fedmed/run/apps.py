@@ -7,8 +7,8 @@ from functools import cache, partial
 import torch
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
-from omegaconf import DictConfig, OmegaConf
 
+from fedmed.config.build import build, from_yaml
 from fedmed.flower import app_of
 from fedmed.flower.deferred import deferred
 from fedmed.flower.memory import hand_over_memory
@@ -29,7 +29,6 @@ def _answer(config_yaml: str, message: Message, context: Context) -> Message:
 
 @cache
 def _built(config_yaml: str) -> ClientApp:
-    config = OmegaConf.create(config_yaml)
-    assert isinstance(config, DictConfig)
-    torch.set_num_threads(config.torch_threads)
-    return app_of(build_parts(config).trainer)
+    experiment = build(from_yaml(config_yaml))
+    torch.set_num_threads(experiment.torch_threads)
+    return app_of(build_parts(experiment).trainer)

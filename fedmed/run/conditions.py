@@ -1,26 +1,27 @@
-"""The conditions of a config, and what of them cannot go together."""
+"""The conditions of an experiment, as the server takes them."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
-from omegaconf import DictConfig
-
-from fedmed.config.build import build
-from fedmed.server import Conditions
-
-NETWORK = ("sampling", "failures", "system")
-"""Conditions that there are only among several clients."""
+from fedmed.experiment import Experiment
+from fedmed.server import IDEAL, Conditions
 
 
-def build_conditions(config: DictConfig) -> Conditions:
-    """The conditions that a config asks for; images in one place wait for nobody, whatever it says of clients."""
-    ideal = NETWORK if config.pooled else ()
-    return Conditions(**{part.name: build(config[part.name]) for part in fields(Conditions) if part.name not in ideal})
+def conditions_of(experiment: Experiment) -> Conditions:
+    """The conditions of an experiment."""
+    return Conditions(**{part.name: vars(experiment)[part.name] for part in fields(Conditions)})
 
 
-def fingerprint(config: DictConfig) -> bytes:
+def undisturbed(experiment: Experiment) -> Experiment:
+    """The experiment without what there is only among several clients: images in one place wait for nobody."""
+    return replace(
+        experiment, clients_per_round=None, sampling=IDEAL.sampling, failures=IDEAL.failures, system=IDEAL.system
+    )
+
+
+def fingerprint(experiment: Experiment) -> bytes:
     """What stands in the files that the conditions name."""
-    path = config.sampling.get("path")
+    path = vars(experiment.sampling).get("path")
     return Path(path).read_bytes() if path else b""

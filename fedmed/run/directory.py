@@ -23,7 +23,7 @@ def create(parts: Parts, path: Path, config_yaml: str) -> RunDirectory:
         environment=environment(),
         marks=parts.marks,
         directions=parts.directions,
-        rounds=parts.settings.rounds,
+        rounds=parts.experiment.rounds,
         fill=lambda: _fill(parts, path, config_yaml),
     )
 

@@ -29,15 +29,15 @@ def evaluate_finally(parts: Parts, kept: RunDirectory, grid: Grid) -> Final:
     if saved is None:
         return {}
     keep_examples(parts, kept.path, saved)
-    if parts.trainer.local or not len(world.test) or "test" not in parts.settings.scopes:
+    if parts.trainer.local or not len(world.test) or "test" not in parts.experiment.scopes:
         return {}
     parts.trainer.load(saved.shared)
-    tally = assess_test(parts, grid, saved.shared, thorough=parts.settings.thorough)
+    tally = assess_test(parts, grid, saved.shared, thorough=parts.experiment.thorough)
     scores = tally.scores()
     out: Final = {f"test.{name}": value for name, value in scores.flat().items()}
     if parts.metric in scores.values and parts.metric not in ("loss", *_own(parts)):
         groups = None if world.test_patient is None else torch.from_numpy(world.test_patient)
-        low, high = tally.interval(parts.metric, groups, seed=parts.settings.seed)
+        low, high = tally.interval(parts.metric, groups, seed=parts.experiment.seed)
         out |= {f"test.{parts.metric}.low": low, f"test.{parts.metric}.high": high}
     details = {
         "defined": dict(scores.defined),

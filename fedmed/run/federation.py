@@ -1,37 +1,36 @@
-"""The federation of a config, as a picture, before anyone trains."""
+"""The federation of an experiment, as a picture, before anyone trains."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
 
+from fedmed.config.build import config_of, from_yaml
+from fedmed.config.values import Config
 from fedmed.data import partition
 from fedmed.data.examples import name_of
 from fedmed.data.world import World
+from fedmed.experiment import Experiment
 from fedmed.run.parts import load_world
-from fedmed.run.written import written
 from fedmed.rundir.federation import FederationSummary, save_federation
 
 
-def describe(config: DictConfig, partition_file: Path | None = None) -> FederationSummary:
-    """Who holds how many of what under the config; trains nothing.
+def describe(experiment: Experiment, partition_file: Path | None = None) -> FederationSummary:
+    """Who holds how many of what in the experiment; trains nothing.
 
     partition_file: where to keep the division, for partition=file partition.path=; None for nowhere.
     """
-    world = load_world(config)
+    world = load_world(experiment)
     if partition_file is not None:
         partition.save(partition_file, world.parts)
-    return picture(world, _title(config))
+    return picture(world, _title(config_of(experiment)))
 
 
 def keep_picture(world: World, config_yaml: str, folder: Path) -> None:
     """Writes the picture of a run's world into its folder; nothing where no world is known here, but sites are."""
     if world.parts:
-        config = OmegaConf.create(config_yaml)
-        assert isinstance(config, DictConfig)
-        save_federation(picture(world, _title(config)), folder)
+        save_federation(picture(world, _title(from_yaml(config_yaml))), folder)
 
 
 def picture(world: World, title: str) -> FederationSummary:
@@ -59,5 +58,5 @@ def _site(world: World, site: int | None) -> str | None:
     return None if site is None else name_of(site, world.site_names)
 
 
-def _title(config: DictConfig) -> str:
-    return " · ".join(written(config, group) for group in ("dataset", "partition", "annotation"))
+def _title(config: Config) -> str:
+    return " · ".join(config.text(group) for group in ("dataset", "partition", "annotation"))

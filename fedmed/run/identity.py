@@ -6,24 +6,24 @@ import inspect
 from hashlib import blake2b
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from fedmed import __version__
+from fedmed.config.build import config_of
 from fedmed.config.identity import identified
-from fedmed.config.options import sources
 from fedmed.data.world import World
+from fedmed.experiment import Experiment
 from fedmed.method import Chain
 from fedmed.models.net import Net
+from fedmed.options.source import sources
 from fedmed.run.conditions import fingerprint
 
 
-def identity(config: DictConfig, world: World, net: Net) -> str:
+def identity(experiment: Experiment, world: World, net: Net) -> str:
     """A digest of all that can change a round: the config, without paths but with what they held; own code.
 
     How many rounds there are is left out: `fedmed.run.longer` decides whether a run may have more.
     """
-    digest = blake2b(identified(config, without=("rounds",)).encode(), digest_size=16)
-    digest.update("".join(world.fingerprint).encode() + fingerprint(config))
+    digest = blake2b(identified(config_of(experiment), without=("rounds",)).encode(), digest_size=16)
+    digest.update("".join(world.fingerprint).encode() + fingerprint(experiment))
     for part in world.parts:
         digest.update(part.tobytes() + b"/")
     for tensor in net.state_dict().values():

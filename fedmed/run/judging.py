@@ -28,7 +28,7 @@ def pooled(parts: Parts) -> Callable[[], Tally] | None:
     segments, adds = parts.task.kind == "segmentation", {"loss"} | ({"accuracy"} - own)
     if parts.task.kind != "multiclass":
         adds -= {"accuracy"}
-    if "client" not in parts.settings.scopes or parts.metric in adds or (segments and parts.metric in own):
+    if "client" not in parts.experiment.scopes or parts.metric in adds or (segments and parts.metric in own):
         return None
     return partial(tally, parts.task, extra=() if segments else parts.trainer.training.metrics)
 

@@ -12,13 +12,13 @@ import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, MetricRecord, RecordDict
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import Strategy
-from omegaconf import DictConfig, OmegaConf
 
 from fedmed.checks import MismatchError, check_finite
-from fedmed.config.build import build
+from fedmed.config.build import build, config_of, to_yaml
 from fedmed.deploy.submit import submit, superlink_of
 from fedmed.devices import device_of, drawn_from, settings_kept
 from fedmed.errors import refuse
+from fedmed.experiment import Experiment
 from fedmed.flower import (
     EvaluationPlan,
     FaultRow,
@@ -41,7 +41,7 @@ from fedmed.run.evaluation import evaluate_finally
 from fedmed.run.judging import judged, pooled, unjudged, waited
 from fedmed.run.load import load_of
 from fedmed.run.longer import lengthen
-from fedmed.run.parts import Parts, build_chain, build_parts
+from fedmed.run.parts import Parts, build_parts
 from fedmed.run.rows import audit_rows, client_rows, round_row
 from fedmed.run.stored import stored
 from fedmed.run.testing import assess_test
@@ -55,15 +55,16 @@ from fedmed.terminal.progress import RunDisplay
 from fedmed.tracking import TrackedRun
 
 
-def run(config: DictConfig, directory: Path, *, show: RunDisplay) -> Final:
+def run(experiment: Experiment, directory: Path, *, show: RunDisplay) -> Final:
     """Runs an experiment from the start; its directory is made only when everything has been checked."""
-    if (link := superlink_of(config)) is None:
-        with _prepared(config) as parts:
-            return _go(parts, create(parts, directory, _yaml(config)), show)
+    config_yaml = to_yaml(config_of(experiment))
+    if (link := superlink_of(experiment)) is None:
+        with _prepared(experiment) as parts:
+            return _go(parts, create(parts, directory, config_yaml), show)
     if not link.sites:
-        with _prepared(config):
+        with _prepared(experiment):
             pass  # what is wrong is refused here, before anything is handed over
-    return submit(link, _yaml(config), directory, resume=False)
+    return submit(link, config_yaml, directory, resume=False)
 
 
 def resume(directory: Path, *, overrides: list[str], show: RunDisplay, trusted: Sequence[Path] = ()) -> Final:
@@ -76,29 +77,29 @@ def resume(directory: Path, *, overrides: list[str], show: RunDisplay, trusted: 
     Raises `UserError` where an override, the data or the code of fedmed's options differ from those of the run.
     """
     kept, began = RunDirectory.find(directory)
-    config = stored(kept, overrides, trusted, show)
+    experiment = build(stored(kept, overrides, trusted, show))
     if not began:
-        return run(config, directory, show=show)
-    lengthen(kept, config, build_chain(config))
+        return run(experiment, directory, show=show)
+    lengthen(kept, experiment)
     if (final := kept.final()) is not None and kept.status == "finished":
         check_result(final, str(kept.path / "final.json"))
         show.note(f"{directory} is finished; this is its result")
         return final
-    if (link := superlink_of(config)) is not None:
+    if (link := superlink_of(experiment)) is not None:
         return submit(link, kept.config_yaml, directory, resume=True)
-    with _prepared(config) as parts:
+    with _prepared(experiment) as parts:
         return _go(parts, reopen(parts, directory), show)
 
 
 def serve(
-    grid: Grid, config: DictConfig, directory: Path, *, config_yaml: str, resume: bool, show: RunDisplay
+    grid: Grid, experiment: Experiment, directory: Path, *, config_yaml: str, resume: bool, show: RunDisplay
 ) -> Final:
     """What the SuperLink's ServerApp does of a run: all of it, on the grid that it is given.
 
-    config: as it is on this machine. config_yaml: as it was submitted, to be kept. resume: whether to continue.
+    experiment: as it is on this machine. config_yaml: as it was submitted, to be kept. resume: whether to continue.
     """
-    with _prepared(config) as parts:
-        await_nodes(grid, len(parts.world.shares), within=parts.engine.answers_within(), say=show.note)
+    with _prepared(experiment) as parts:
+        await_nodes(grid, len(parts.world.shares), within=parts.experiment.engine.answers_within(), say=show.note)
         kept = reopen(parts, directory) if resume else create(parts, directory, config_yaml)
         with kept.under_way():
             return _Run(parts, kept, show, grid).go()
@@ -107,8 +108,8 @@ def serve(
 def _go(parts: Parts, kept: RunDirectory, show: RunDisplay) -> Final:
     """The rounds of a run; its engine lets go of what it holds however they end."""
     app = simulated_app(kept.config_yaml)
-    engine = parts.engine.fitted(parts.trainer, load_of(parts, done=len(kept.rows("rounds"))), show.note)
-    if parts.settings.client_timeout is not None and not engine.cuts_off:
+    engine = parts.experiment.engine.fitted(parts.trainer, load_of(parts, done=len(kept.rows("rounds"))), show.note)
+    if parts.experiment.client_timeout is not None and not engine.cuts_off:
         show.warn("client_timeout: a client in this process cannot be ended before it is done; engine=pool can do that")
     with kept.under_way(), engine.open(parts.trainer, len(parts.world.shares), app) as grid:
         return _Run(parts, kept, show, grid).go()
@@ -125,7 +126,7 @@ class _Run:
 
     def go(self) -> Final:
         """All rounds after the last checkpoint, then the final evaluation."""
-        parts, chosen = self._parts, self._parts.settings
+        parts, chosen = self._parts, self._parts.experiment
         saved = checkpoint.recover(self._kept.checkpoints)
         shared = self._restore(saved) if saved else {n: t.clone() for n, t in parts.trainer.shared.items()}
         about = subject(parts, self._kept, done=self._progress.round)
@@ -145,19 +146,19 @@ class _Run:
             progress=self._progress,
         )
         rounds = self._progress.round if self._out_of_patience() else chosen.rounds
-        with TrackedRun(parts.tracking, about, kept=kept, warn=self._show.warn) as self._followed:
+        with TrackedRun(parts.experiment.tracking, about, kept=kept, warn=self._show.warn) as self._followed:
             with self._show:
                 self._show.start(rounds=rounds, done=self._progress.round, metric=parts.metric)
                 self._app(plan, shared, rounds)(self._grid, Context(1, 0, {}, RecordDict(), {}))
             return self._finish()
 
     def _settings(self, shared: Mapping[str, torch.Tensor]) -> ServerSettings:
-        parts, chosen = self._parts, self._parts.settings
+        parts, chosen = self._parts, self._parts.experiment
         return ServerSettings(
             seed=chosen.seed,
             clients_per_round=chosen.clients_per_round,
             conditions=parts.conditions,
-            optimizer=parts.server,
+            optimizer=chosen.server,
             parameters=frozenset(name for name, _ in parts.net.named_parameters()) & shared.keys(),
             tolerance=FaultTolerance(
                 on_client_error=chosen.on_client_error,
@@ -167,17 +168,17 @@ class _Run:
         )
 
     def _app(self, plan: Strategy, shared: Mapping[str, torch.Tensor], rounds: int) -> ServerApp:
-        config, timeout = ConfigRecord({"run": self._kept.label}), self._parts.engine.answers_within()
+        config, timeout = ConfigRecord({"run": self._kept.label}), self._parts.experiment.engine.answers_within()
         return server_app(plan, pack(shared), rounds, self._score, config=config, timeout=timeout)
 
     def _evaluates(self, round: int) -> bool:
-        chosen = self._parts.settings
+        chosen = self._parts.experiment
         return bool(round % chosen.eval_every == 0 or round == chosen.rounds)
 
     def _score(self, round: int, arrays: ArrayRecord) -> MetricRecord | None:
         """Scores of the global model on the server's test images; None where part of the net is local."""
         trainer, test = self._parts.trainer, self._parts.world.test
-        if "test" not in self._parts.settings.scopes or trainer.local or not len(test):
+        if "test" not in self._parts.experiment.scopes or trainer.local or not len(test):
             return None
         scores = assess_test(self._parts, self._grid, unpack(arrays)).scores()
         return MetricRecord(dict(flat("test", scores)))
@@ -197,7 +198,7 @@ class _Run:
         if best is not None and best["round"] == result.round:
             checkpoint.save_best(self._kept.checkpoints, result.round, result.shared)
         stop = self._out_of_patience()
-        chosen = self._parts.settings
+        chosen = self._parts.experiment
         if stop or result.round % chosen.checkpoint_every == 0 or result.round == chosen.rounds:
             self._commit(result)
         self._show.round(row)
@@ -208,12 +209,12 @@ class _Run:
     def _fault(self, row: FaultRow) -> None:
         """Keeps a row about a client at fault."""
         self._kept.append("faults", [row])
-        if self._parts.settings.on_client_error == "skip":
+        if self._parts.experiment.on_client_error == "skip":
             where = f"client {row['client']}, round {row['round']}, {row['stage']}"
             self._show.warn(f"{where}: left out, {row['what']}")
 
     def _out_of_patience(self) -> bool:
-        patience, best = self._parts.settings.patience, self._best()
+        patience, best = self._parts.experiment.patience, self._best()
         return patience is not None and best is not None and waited(self._rows, best) >= patience
 
     def _best(self) -> dict[str, Any] | None:
@@ -226,7 +227,7 @@ class _Run:
             round=result.round,
             shared=result.shared,
             server={"state": self._progress.state, "inbox": self._progress.inbox},
-            clients={} if self._parts.engine.remote else read_memory(self._grid, sorted(self._touched)),
+            clients={} if self._parts.experiment.engine.remote else read_memory(self._grid, sorted(self._touched)),
         )
         self._kept.sync()  # a checkpoint on the disk says that the rows of its rounds are there too
         checkpoint.save(self._kept.checkpoints, saved)
@@ -256,7 +257,7 @@ class _Run:
         final |= evaluate_finally(self._parts, self._kept, self._grid)
         if faults := len(self._kept.rows("faults")):
             final["faults"] = faults
-        if self._parts.settings.scopes and not measured(final):
+        if self._parts.experiment.scopes and not measured(final):
             self._show.warn("nothing was measured: no metric of the last model has a value")
         self._kept.finish(final)
         self._followed.finish(final)
@@ -264,22 +265,18 @@ class _Run:
 
 
 @contextmanager
-def _prepared(config: DictConfig) -> Iterator[Parts]:
+def _prepared(experiment: Experiment) -> Iterator[Parts]:
     """The parts of a run; inside the block torch has the run's number of threads and random numbers of its own."""
     logging.getLogger("flwr").setLevel(logging.WARNING)
     keep_freed_memory()
-    build(config.engine).check()
-    build(config.tracking).check()
+    experiment.engine.check()
+    experiment.tracking.check()
     threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=drawn_from(device_of(config.device))):
-        torch.set_num_threads(config.torch_threads)
+    with torch.random.fork_rng(devices=drawn_from(device_of(experiment.device))):
+        torch.set_num_threads(experiment.torch_threads)
         try:
             with settings_kept("the files of methods, dataset, model, loss and metrics"), growing():
-                parts = build_parts(config)
+                parts = build_parts(experiment)
             yield parts
         finally:
             torch.set_num_threads(threads)
-
-
-def _yaml(config: DictConfig) -> str:
-    return OmegaConf.to_yaml(config, resolve=True)

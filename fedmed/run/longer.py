@@ -7,30 +7,28 @@ import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
-
-from fedmed.config.build import settings
-from fedmed.config.options import sources
+from fedmed.config.build import config_of, to_yaml
 from fedmed.errors import Fault, UserError
-from fedmed.method import Chain, Method
+from fedmed.experiment import Experiment
+from fedmed.method import Method
+from fedmed.options.source import sources
 from fedmed.rundir.directory import RunDirectory
 
 
-def lengthen(kept: RunDirectory, config: DictConfig, chain: Chain) -> None:
+def lengthen(kept: RunDirectory, experiment: Experiment) -> None:
     """Has the run plan as many rounds as the config says, if that is more than it has planned so far.
 
     Raises `UserError` with all that would have gone otherwise in a run of that length, or where it is a shorter one.
     """
-    planned, wanted = kept.planned, settings(config).rounds
+    planned, wanted = kept.planned, experiment.rounds
     if planned is None or wanted == planned:
         return
-    if faults := list(_faults(config, chain, planned, kept.path)):
+    if faults := list(_faults(experiment, planned, kept.path)):
         raise UserError(*faults)
-    kept.plan(wanted, OmegaConf.to_yaml(config, resolve=True))
+    kept.plan(wanted, to_yaml(config_of(experiment)))
 
 
-def _faults(config: DictConfig, chain: Chain, planned: int, path: Path) -> Iterator[Fault]:
-    chosen = settings(config)
+def _faults(chosen: Experiment, planned: int, path: Path) -> Iterator[Fault]:
     expected, fix = f"{planned} as in {path}, or more", "Start a new run with so many rounds."
     if chosen.rounds < planned:
         yield Fault("rounds", expected, str(chosen.rounds), "A run cannot be made shorter: start a new run.")
@@ -40,7 +38,7 @@ def _faults(config: DictConfig, chain: Chain, planned: int, path: Path) -> Itera
         yield Fault("rounds", expected, f"{unlike} optimizer.schedule=cosine falls to 0 at the last", fix)
     if planned % chosen.eval_every:
         yield Fault("rounds", expected, f"{unlike} round {planned} was evaluated only because it was the last", fix)
-    for name, method in chain.members.items():
+    for name, method in chosen.methods.members.items():
         if _reads_rounds(method):
             yield Fault("rounds", expected, f"{unlike} {name} reads how many there are", fix)
 

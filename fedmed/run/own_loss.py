@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from fedmed import rng
-from fedmed.config.build import resolve
 from fedmed.data.examples import Examples
 from fedmed.errors import UserError, refuse
+from fedmed.options.code import resolve
 from fedmed.tasks import Loss, Task
 
 FORM = "a function of (logits, y) that gives the loss of every entry, shaped as y"

@@ -1,4 +1,4 @@
-"""The parts of an experiment, built from its config and checked against each other before anything trains."""
+"""The parts of a run: data loaded, net made, and everything checked against each other before anything trains."""
 
 from __future__ import annotations
 
@@ -6,69 +6,60 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from omegaconf import DictConfig
 
 from fedmed.client import Trainer, Training
-from fedmed.config.build import build, resolve, settings
-from fedmed.config.experiment import Experiment
-from fedmed.data.augment import Augment, NoneAugment
+from fedmed.data.augment import NoneAugment
 from fedmed.data.examples import Examples
 from fedmed.data.node_data import NodeData
 from fedmed.data.pooled import pooled
 from fedmed.data.world import World, build_world
 from fedmed.deploy.site_world import server_world
-from fedmed.deploy.submit import superlink_of
 from fedmed.devices import device_of
-from fedmed.engine.base import Engine
+from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import Fault, UserError, near
+from fedmed.experiment import Experiment
 from fedmed.method import Chain, Setup
 from fedmed.metric_direction import DEFAULT_METRIC, HIGHER_IS_BETTER, Directions
 from fedmed.metrics import declared, names, undeclared
-from fedmed.models.net import Model, Net, scope
+from fedmed.models.net import Net, scope
 from fedmed.models.start import check, create, shape_faults
-from fedmed.run.conditions import build_conditions
+from fedmed.options.code import resolve
+from fedmed.run.conditions import conditions_of, undisturbed
 from fedmed.run.identity import identity, marks
 from fedmed.run.own_augment import moves, try_augment
 from fedmed.run.own_loss import own_loss
-from fedmed.server import Conditions, ServerOptimizer
+from fedmed.server import Conditions
 from fedmed.tasks import Task
-from fedmed.tracking import Tracking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """Everything that a run is made of."""
 
-    settings: Experiment
+    experiment: Experiment
     world: World
     task: Task
     chain: Chain
-    model: Model
     net: Net
     trainer: Trainer
-    engine: Engine
-    server: ServerOptimizer
     conditions: Conditions
-    tracking: Tracking
     metric: str
     directions: Directions
     identity: str
     marks: Mapping[str, str]
 
 
-def build_parts(config: DictConfig, world: World | None = None) -> Parts:
-    """Loads the data, unless they are given, and builds everything else; raises `UserError` with every fault found."""
-    chosen, chain, conditions = settings(config), build_chain(config), build_conditions(config)
-    if chosen.pooled:
-        chosen = replace(chosen, clients_per_round=None)
+def build_parts(experiment: Experiment, world: World | None = None) -> Parts:
+    """Loads the data, unless they are given, and makes everything else; raises `UserError` with every fault found."""
+    chosen = undisturbed(experiment) if experiment.pooled else experiment
+    chain, conditions, model = chosen.methods, conditions_of(chosen), chosen.model
     device = device_of(chosen.device)
     if faults := list(conditions.faults(chain)):
         raise UserError(*faults)
-    world = world or load_world(config)
+    world = world or load_world(experiment)
     task = world.task
     if chosen.loss:
         task = replace(task, entrywise=own_loss(chosen.loss, task, _some(world)))
-    model: Model = build(config.model)
     model_faults = check(model, task.kind, world.channels, world.side)
     if faults := [*model_faults, *_client_faults(chosen, world, conditions), *_metric_faults(chosen, task)]:
         raise UserError(*faults)
@@ -76,57 +67,47 @@ def build_parts(config: DictConfig, world: World | None = None) -> Parts:
     net = create(model, **shape, seed=chosen.seed)
     if faults := shape_faults(net, task.kind, **shape):
         raise UserError(*faults)
-    augment: Augment = build(config.augment)
-    try_augment(augment, _some(world), lambda side: shape_faults(net, task.kind, **{**shape, "side": side}))
+    try_augment(chosen.augment, _some(world), lambda side: shape_faults(net, task.kind, **{**shape, "side": side}))
     setup = Setup(
         task=task,
         net=net,
         optimizer=chosen.optimizer,
         rounds=chosen.rounds,
         clients=len(world.shares),
-        moves=moves(augment),
+        moves=moves(chosen.augment),
     )
     if faults := [*chain.check(setup), *_local_faults(chain, net), *_uncovered(conditions, chain, net)]:
         raise UserError(*faults)
     return Parts(
-        settings=chosen,
+        experiment=chosen,
         world=world,
         task=task,
         chain=chain,
-        model=model,
         net=net,
-        trainer=_trainer(config, chosen, world, task, chain, model, net, device, augment),
-        engine=build(config.engine),
-        server=build(config.server),
+        trainer=_trainer(chosen, world, task, net, device),
         conditions=conditions,
-        tracking=build(config.tracking),
         metric=chosen.metric or DEFAULT_METRIC[task.kind],
         directions={**HIGHER_IS_BETTER, **declared(map(resolve, chosen.metrics))},
-        identity=identity(config, world, net),
+        identity=identity(experiment, world, net),
         marks=marks(world, chain),
     )
 
 
-def build_chain(config: DictConfig) -> Chain:
-    """The method of a config: its members by the names of their options, in order."""
-    return Chain({str(name): build(node) for name, node in config.strategy.items()})
-
-
-def load_world(config: DictConfig) -> World:
-    """The world of a config."""
-    chosen, link = settings(config), superlink_of(config)
-    if link is not None and link.sites:
-        return server_world(config, link)
+def load_world(experiment: Experiment) -> World:
+    """The world of an experiment."""
+    engine = experiment.engine
+    if isinstance(engine, SuperlinkEngine) and engine.sites:
+        return server_world(experiment, engine)
     world = build_world(
-        build(config.dataset),
-        partition=build(config.partition),
-        annotation=build(config.annotation),
-        shift=build(config.shift),
-        clients=chosen.clients,
-        client_test=chosen.client_test,
-        seed=chosen.seed,
+        experiment.dataset,
+        partition=experiment.partition,
+        annotation=experiment.annotation,
+        shift=experiment.shift,
+        clients=experiment.clients,
+        client_test=experiment.client_test,
+        seed=experiment.seed,
     )
-    return pooled(world) if chosen.pooled else world
+    return pooled(world) if experiment.pooled else world
 
 
 def _some(world: World) -> Examples | None:
@@ -134,17 +115,8 @@ def _some(world: World) -> Examples | None:
     return next((share.train for share in world.shares if len(share.train)), None)
 
 
-def _trainer(
-    config: DictConfig,
-    chosen: Experiment,
-    world: World,
-    task: Task,
-    chain: Chain,
-    model: Model,
-    net: Net,
-    device: torch.device,
-    augment: Augment,
-) -> Trainer:
+def _trainer(chosen: Experiment, world: World, task: Task, net: Net, device: torch.device) -> Trainer:
+    engine = chosen.engine
     training = Training(
         optimizer=chosen.optimizer,
         epochs=chosen.epochs,
@@ -152,20 +124,20 @@ def _trainer(
         batch_size=chosen.batch_size,
         clip_norm=chosen.clip_norm,
         precision=chosen.precision,
-        augment=None if isinstance(augment, NoneAugment) else augment,
+        augment=None if isinstance(chosen.augment, NoneAugment) else chosen.augment,
         metrics=[resolve(name) for name in chosen.metrics],
-        compression=build(config.compression),
-        private=(link := superlink_of(config)) is not None and link.sites,
+        compression=chosen.compression,
+        private=isinstance(engine, SuperlinkEngine) and engine.sites,
     )
     return Trainer(
         net=net,
-        chain=chain,
+        chain=chosen.methods,
         task=task,
         training=training,
         share=NodeData(world.shares, world.test),
         normalise=world.normalise,
         seed=chosen.seed,
-        channels_last=model.channels_last,
+        channels_last=chosen.model.channels_last,
         device=device,
     )
 

@@ -6,19 +6,21 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig
+import yaml
 
-from fedmed.config.compose import PATHS
 from fedmed.config.identity import TOLERANCE
+from fedmed.config.plain import PATHS
 from fedmed.config.stored import check_code, check_values, read_stored
 from fedmed.config.validate import validate
+from fedmed.config.values import Config
 from fedmed.errors import UserError, refuse
-from fedmed.run.written import written
+from fedmed.options.fields import read_value
+from fedmed.options.groups import SETTINGS
 from fedmed.rundir.directory import RunDirectory
 from fedmed.terminal.progress import RunDisplay
 
 
-def stored(kept: RunDirectory, overrides: list[str], trusted: Sequence[Path], show: RunDisplay) -> DictConfig:
+def stored(kept: RunDirectory, overrides: list[str], trusted: Sequence[Path], show: RunDisplay) -> Config:
     """The run's own config; an override may only repeat it, but for TOLERANCE and `rounds`, which `lengthen` checks.
 
     What it names of users' code must be trusted, or repeated by an override; what will be imported is shown.
@@ -31,9 +33,9 @@ def stored(kept: RunDirectory, overrides: list[str], trusted: Sequence[Path], sh
     for override in overrides:
         key, _, value = override.partition("=")
         if key in TOLERANCE or (key == "rounds" and value.isdecimal()):
-            config.merge_with_dotlist([override])
+            config = config.changed(**{key: read_value(yaml.safe_load(value), SETTINGS[key].type)})
             continue
-        own, given = written(config, key), str(Path(value).expanduser().resolve()) if key in PATHS else value
+        own, given = config.text(key), str(Path(value).expanduser().resolve()) if key in PATHS else value
         if own != given:
             fix = "A resumed run keeps its configuration: leave the option out, or start a new run."
             raise refuse(key, f"{own} as in {kept.path}", value, fix)

@@ -13,6 +13,7 @@ from typing import Any
 
 from fedmed.errors import UserError, refuse
 from fedmed.metric_direction import DEFAULT_METRIC
+from fedmed.rundir.config_file import read_values
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.rounds import SCOPES, Row
 from fedmed.rundir.schema import Status
@@ -96,12 +97,7 @@ def watched_run(path: Path) -> WatchedRun | None:
 
 @cache
 def _config(path: Path) -> Mapping[str, Any]:
-    from omegaconf import OmegaConf
-
-    from fedmed.config.stored import read_stored
-
-    config: Any = OmegaConf.to_container(read_stored(path))
-    return config  # type: ignore[no-any-return]
+    return read_values(path)
 
 
 def _metric(rows: Sequence[Row], chosen: str | None) -> str:

@@ -10,10 +10,11 @@ from typing import Annotated
 from annotated_types import Interval
 
 from fedmed import rng
+from fedmed.options.base import Options
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failures(ABC):
+class Failures(Options, ABC):
     """Which of the clients that were asked drop out; they got the weights, and nothing changes at them."""
 
     @abstractmethod

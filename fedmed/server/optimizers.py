@@ -17,12 +17,13 @@ from annotated_types import Gt, Interval
 from torch import Tensor
 
 from fedmed.method import Payload, State
+from fedmed.options.base import Options
 
 Memory = dict[str, State]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServerOptimizer(ABC):
+class ServerOptimizer(Options, ABC):
     """How the server moves from the old shared weights to the average."""
 
     @abstractmethod

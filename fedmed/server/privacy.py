@@ -23,6 +23,7 @@ from annotated_types import Gt, Interval
 from fedmed import rng
 from fedmed.errors import Fault
 from fedmed.method import Chain, Payload, chain
+from fedmed.options.base import Options
 
 UNCOVERED = {
     "weights": "weighs clients itself, so that one may count without bound",
@@ -39,7 +40,7 @@ class PrivacySpent(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Privacy(ABC):
+class Privacy(Options, ABC):
     """What is done to clients' updates so that the shared weights tell little of any one client."""
 
     @property

@@ -19,6 +19,7 @@ from annotated_types import Ge, Interval
 from fedmed import rng
 from fedmed.data.npz.opening import check_regular
 from fedmed.errors import Fault, UserError, refuse
+from fedmed.options.base import Options
 
 DIGITS = 9
 """Most digits of a client's number in a trace."""
@@ -28,7 +29,7 @@ Trace = Mapping[int, tuple[bool, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampling(ABC):
+class Sampling(Options, ABC):
     """Who is asked to train in a round."""
 
     @abstractmethod

@@ -16,6 +16,7 @@ from typing import Annotated, NamedTuple
 from annotated_types import Ge, Gt
 
 from fedmed import rng
+from fedmed.options.base import Options
 
 
 class Duration(NamedTuple):
@@ -27,7 +28,7 @@ class Duration(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class System(ABC):
+class System(Options, ABC):
     """How long clients take, and how long the server waits."""
 
     @abstractmethod

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fedmed.errors import refuse
+from fedmed.options.base import Options
 
 Row = Mapping[str, Any]
 """What a round gave: `round`, and numbers by name, some of them None."""
@@ -71,7 +72,7 @@ class TrackerGroup(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tracking:
+class Tracking(Options):
     """Where a run is told of besides its directory.
 
     group: name of the comparison that the run is part of (null: none).

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
 from fedmed.campaign.judge import higher_is_better
 from fedmed.campaign.pool import fitting
 from fedmed.config import compose
 from fedmed.config.grammar import key_of, split, value_of
+from fedmed.config.values import Config
 from fedmed.errors import UserError, refuse
 from fedmed.tuning.space import Axis, applies, axes_of, typed
 
@@ -84,7 +83,7 @@ def read(overrides: Sequence[str]) -> TuningPlan:
         fix = "Write strategy.fedprox.mu=0.001..1.0:log or batch_size=10,32, for instance."
         raise refuse("tune", "an option with a range or choices", "none", fix)
     configs = _configs(strategies, fixed, axes, seeds)
-    metric = configs[0].metric
+    metric = configs[0]["metric"]
     text = repr((sorted(fixed), sorted(map(repr, axes)), strategies, seeds))
     return TuningPlan(
         candidates=tuple(
@@ -109,18 +108,18 @@ def _budget(text: str) -> int:
 
 def _configs(
     strategies: Sequence[str], fixed: Sequence[str], axes: Sequence[Axis], seeds: Sequence[str]
-) -> list[DictConfig]:
+) -> list[Config]:
     """The config of each strategy at the first end of every axis; all ends have been checked."""
     found = []
     for number in range(max(len(seeds), *(len(axis.ends) for axis in axes))):
         values = [f"{axis.key}={axis.ends[min(number, len(axis.ends) - 1)]}" for axis in axes]
         run = [*fixed, f"strategy={','.join(strategies)}", *values, f"seed={seeds[min(number, len(seeds) - 1)]}"]
-        found.append([job.config for job in compose.plan(run, sweep=len(strategies) > 1).jobs])
+        found.append([each.config for each in compose.plan(run, sweep=len(strategies) > 1).runs])
     return found[0]
 
 
-def _candidate(strategy: str, config: DictConfig, fixed: Sequence[str], axes: Sequence[Axis], seed: str) -> Candidate:
-    members = tuple(map(str, config.strategy))
+def _candidate(strategy: str, config: Config, fixed: Sequence[str], axes: Sequence[Axis], seed: str) -> Candidate:
+    members = config.methods
     own = [replace(axis, key=_full(axis.key, members)) for axis in axes if applies(axis.key, members)]
     candidate = Candidate(
         strategy=strategy,
@@ -141,7 +140,7 @@ def _full(key: str, members: Sequence[str]) -> str:
 def _defaults(candidate: Candidate, seed: str) -> dict[str, Any]:
     """What the searched options are if nobody says otherwise; None where one has to say."""
     try:
-        config = candidate.run((), seed).jobs[0].config
+        config = candidate.run((), seed).runs[0].config
     except UserError:
         return {axis.key: None for axis in candidate.axes}
-    return {axis.key: OmegaConf.select(config, axis.key) for axis in candidate.axes}
+    return {axis.key: config.get(axis.key) for axis in candidate.axes}

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
-from fedmed.config.fields import show
 from fedmed.config.grammar import key_of, split, value_of
+from fedmed.config.values import Config
 from fedmed.errors import refuse
+from fedmed.options.fields import show
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(:log)?")
@@ -77,9 +76,9 @@ def axes_of(overrides: Sequence[str]) -> tuple[list[Axis], list[str]]:
     return axes, fixed
 
 
-def typed(axis: Axis, config: DictConfig) -> Axis:
+def typed(axis: Axis, config: Config) -> Axis:
     """The axis with the type of its option, as a config tells it in which the option is at an end of its range."""
-    return replace(axis, whole=isinstance(OmegaConf.select(config, axis.key), int))
+    return replace(axis, whole=isinstance(config.get(axis.key), int))
 
 
 def _axis(key: str, value: str) -> Axis | None:

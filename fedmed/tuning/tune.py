@@ -100,7 +100,7 @@ class Tuner:
     def _begin(self, of: int, trial: Trial) -> None:
         """Puts the runs of a trial in the queue, but for those that are done, or under way for another trial."""
         plans = [self._tuning.candidates[of].run(trial.overrides, seed) for seed in self._tuning.seeds]
-        configs = {key(plan.jobs[0].config, plan.catalogue): plan.jobs[0].config for plan in plans}
+        configs = {key(run.config, plan.catalogue): run.config for plan in plans for run in plan.runs}
         made = {run.key: run for run in jobs(configs, self._folder / RUNS)}
         known = {name for each in self._open for name in each.left}
         self._open.append(OpenTrial(of=of, trial=trial, left=made))

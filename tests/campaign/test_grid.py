@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from fedmed.comparison.settings import base_name
+from fedmed.config.values import Config
 from fedmed.errors import UserError
 from tests.campaign.conftest import MakeGrid
 
@@ -46,9 +47,9 @@ def test_references_stand_beside_every_world_and_seed(small: MakeGrid) -> None:
 def test_a_reference_differs_from_a_run_of_fedavg_in_nothing_else(small: MakeGrid) -> None:
     given = ("optimizer.lr=0.05", "epochs=2", "annotation=label_noise", "clients_per_round=2", "seed=3")
     fedavg, alone, pooled = small("strategy=fedavg", *given, references=True)
-    own = dict(alone.config["strategy"]["fedavg"])
+    own = dict(alone.config["strategy.fedavg"])
     assert own.pop("local") == ["*"]
-    assert own | {"local": []} == fedavg.config["strategy"]["fedavg"] == pooled.config["strategy"]["fedavg"]
+    assert own | {"local": []} == fedavg.config["strategy.fedavg"] == pooled.config["strategy.fedavg"]
     assert _rest(alone.config) == _rest(fedavg.config) == _rest(pooled.config) | {"pooled": False}
 
 
@@ -56,8 +57,8 @@ def test_nothing_is_sent_in_a_reference_so_nothing_is_done_to_it(small: MakeGrid
     jobs = small("strategy=fedavg", "server=average,adam", "compression=quantise", "seed=0", references=True)
     assert Counter(base_name(job.config) for job in jobs) == {"fedavg": 2, "local-only": 1, "pooled": 1}
     for job in jobs[2:]:
-        targets = [job.config[group]["_target_"].rpartition(".")[2] for group in ("server", "compression", "privacy")]
-        assert targets == ["AverageServerOptimizer", "NoneCompression", "NonePrivacy"]
+        chosen = [job.config.text(group) for group in ("server", "compression", "privacy")]
+        assert chosen == ["average", "none", "none"]
 
 
 def test_references_that_are_asked_for_are_not_made_twice(small: MakeGrid) -> None:
@@ -87,6 +88,5 @@ def test_what_a_comparison_decides_itself_is_refused(override: str, words: str, 
         small("strategy=fedprox", override)
 
 
-def _rest(config: object) -> dict[str, object]:
-    assert isinstance(config, dict)
-    return {name: value for name, value in config.items() if name != "strategy"}
+def _rest(config: Config) -> dict[str, object]:
+    return {name: value for name, value in config.values.items() if name != "strategy"}

@@ -6,10 +6,10 @@ import json
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
 from fedmed import run as runner
 from fedmed.campaign.grid import PlannedRun
+from fedmed.config.build import build
 from fedmed.run.parts import Parts, build_parts
 from fedmed.rundir.directory import RunDirectory
 from fedmed.terminal.progress import make_run_display
@@ -48,7 +48,7 @@ def test_all_arms_ask_the_same_clients_in_the_same_rounds(arms: list[PlannedRun]
 
 
 def _parts(job: PlannedRun) -> Parts:
-    return build_parts(OmegaConf.create(dict(job.config)))
+    return build_parts(build(job.config))
 
 
 def _images(parts: Parts) -> tuple[list[float], list[int]]:
@@ -59,6 +59,6 @@ def _images(parts: Parts) -> tuple[list[float], list[int]]:
 
 
 def _asked(job: PlannedRun) -> list[list[int]]:
-    runner.run(OmegaConf.create(dict(job.config)), job.directory, show=make_run_display(quiet=True))
+    runner.run(build(job.config), job.directory, show=make_run_display(quiet=True))
     rows = RunDirectory(job.directory).rows("clients")
     return [[row["client"] for row in rows if row["round"] == r and "loss" in row] for r in (1, 2, 3)]

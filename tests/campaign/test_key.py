@@ -12,7 +12,7 @@ import pytest
 
 from fedmed.campaign.key import key
 from fedmed.config import compose
-from fedmed.config.discovery import discover
+from fedmed.options.catalogue import discover
 
 OWN = '''\
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ class Own({base}):
 
 
 def keyed(*overrides: str) -> str:
-    (job,) = compose.plan(overrides).jobs
-    return key(job.config, compose.plan(overrides).catalogue)
+    (run,) = compose.plan(overrides).runs
+    return key(run.config, compose.plan(overrides).catalogue)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import pytest
 from fedmed import run as runner
 from fedmed.cli import new
 from fedmed.cli.main import main
-from fedmed.config.build import build
+from fedmed.config.build import experiment_from
 from fedmed.config.compose import compose
-from fedmed.config.discovery import GROUPS, PACKAGE, discover
+from fedmed.options.catalogue import discover
+from fedmed.options.groups import GROUPS, PACKAGE
 from fedmed.rundir.federation import FederationSummary
 
 
@@ -65,14 +66,14 @@ def test_list_on_a_terminal_fits_it(capsys: pytest.CaptureFixture[str], monkeypa
 def test_a_new_method_is_one_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "fedmed run strategy=my_method" in said(capsys, "new", "my_method")
     assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*.py")] == [Path("strategies/my_method.py")]
-    made = build(compose(["strategy=my_method", "strategy.strength=0.5"]).strategy.my_method)
+    made: Any = experiment_from(["strategy=my_method", "strategy.strength=0.5"]).methods.members["my_method"]
     assert (type(made).__name__, made.strength) == ("MyMethod", 0.5)
     assert "a name that is free" in said(capsys, "new", "my_method", code=2)
 
 
 def test_a_new_method_elsewhere_is_named_by_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "strategy=elsewhere/mine.py" in said(capsys, "new", "mine", "--dir", "elsewhere")
-    assert "mine" in compose(["strategy=elsewhere/mine.py"]).strategy
+    assert "mine" in compose(["strategy=elsewhere/mine.py"]).methods
     assert "does not exist yet" in said(capsys, "new", "mine", "--dir", "elsewhere", code=2)
 
 

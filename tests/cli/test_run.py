@@ -9,8 +9,10 @@ import pytest
 
 from fedmed import run as runner
 from fedmed.cli.main import main
-from fedmed.config.validate import SETTINGS
 from fedmed.errors import refuse
+from fedmed.method import chain
+from fedmed.options.groups import SETTINGS
+from fedmed.strategies.fedprox import FedProx
 
 FINAL = {"test.auc": 0.75, "client.worst.id": 1, "best.round": None, "bytes.up": 10, "bytes.down": 10, "rounds": 1}
 FINAL |= {"seconds": 2.0, "seconds.per_round": None}
@@ -38,8 +40,8 @@ def test_a_run_gets_its_config_and_directory_and_shows_its_result(
     calls: Calls, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", "strategy=fedprox", "strategy.mu=0.1", "hydra.run.dir=here"]) == 0
-    (config, directory) = calls[0]
-    assert (config.strategy.fedprox.mu, directory) == (0.1, Path("here"))
+    (experiment, directory) = calls[0]
+    assert (experiment.methods, directory) == (chain(FedProx(mu=0.1)), Path("here"))
     assert "0.750" in capsys.readouterr().out
 
 
@@ -58,7 +60,7 @@ def test_quiet_keeps_notes_back(calls: Calls, capsys: pytest.CaptureFixture[str]
 
 def test_a_sweep_runs_every_job_wherever_the_flag_stands(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "experiment=smoke", "--multirun", "strategy=fedavg,fedprox", "--json", "seed=0,1"]) == 0
-    assert [(list(config.strategy), config.seed) for config, _ in calls] == [
+    assert [(list(made.methods.members), made.seed) for made, _ in calls] == [
         ([name], seed) for name in ("fedavg", "fedprox") for seed in (0, 1)
     ]
     lines = capsys.readouterr().out.splitlines()

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from fedmed.client import Training
 from fedmed.client.precision import SCALE, GradientStep, lower
-from fedmed.config.experiment import Optimizer
 from fedmed.method import Batch, Client, Method, Payload, SweepPart
 from fedmed.models.net import Net
-from fedmed.optimizers import make_optimizer
+from fedmed.optimizers import Optimizer, make_optimizer
 from fedmed.strategies.fedavg import FedAvg
 from tests.toys import TOYS, TRAINING, Ended, classifier, federate, job_of, same, trainer_of
 

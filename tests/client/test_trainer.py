@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from fedmed.client import Trainer, Training
-from fedmed.config.experiment import Optimizer
 from fedmed.data.augment import Augment
 from fedmed.data.examples import Examples
 from fedmed.errors import UserError
 from fedmed.method import Batch, Chain, Client, Method, Payload
 from fedmed.models.small_cnn import SmallCnn
+from fedmed.optimizers import Optimizer
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedper import FedPer
 from tests.toys import TOYS, TRAINING, Held, classifier, copied, federate, job_of, same, trainer_of

@@ -3,40 +3,65 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fedmed.config.build import build, resolve, settings
+from fedmed.config.build import build, build_option, config_of, from_yaml, to_yaml
 from fedmed.config.compose import compose
-from fedmed.config.discovery import GROUPS
-from fedmed.config.experiment import Experiment, Optimizer
+from fedmed.config.values import Node
 from fedmed.errors import UserError
+from fedmed.experiment import Experiment
+from fedmed.optimizers import Optimizer
+from fedmed.options.code import resolve
+from fedmed.strategies.fedprox import FedProx
 
 
-def test_the_defaults_build() -> None:
-    config = compose()
-    built = [build(config[group]) for group in GROUPS if group != "strategy"]
-    assert type(built[0]).__module__ == "fedmed.datasets.synthetic_multiclass"
-    assert settings(config) == Experiment()
+def test_the_defaults_of_the_command_line_are_those_of_the_experiment() -> None:
+    assert build(compose()) == Experiment()
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["experiment=fedmlp", "metrics=[]", "seed=3"],
+        ["experiment=fedplvm_paper", "dataset.path=x.npz"],
+        ["strategy=fedprox+fedbn", "strategy.fedprox.mu=1", "partition=iid", "server=adam", "optimizer.name=adam"],
+        ["dataset=synthetic_segmentation", "annotation=incomplete_masks", "engine=pool", "engine.workers=2"],
+    ],
+)
+def test_a_config_and_its_experiment_are_two_spellings_of_one_thing(overrides: list[str]) -> None:
+    config = compose(overrides)
+    assert config_of(build(config)) == config
+    assert from_yaml(to_yaml(config)) == config
+    assert build(from_yaml(to_yaml(config))) == build(config)
+
+
+def test_an_experiment_from_python_is_written_as_the_command_line_would() -> None:
+    made = Experiment(strategy=FedProx(mu=1), rounds=3, scopes=("adapted",), optimizer=Optimizer(lr=1))
+    words = ["strategy=fedprox", "strategy.mu=1", "rounds=3", "scopes=[adapted]", "optimizer.lr=1"]
+    assert to_yaml(config_of(made)) == to_yaml(compose(words))
 
 
 def test_settings_take_values_and_lists_become_tuples() -> None:
-    made = settings(compose(["rounds=3", "scopes=[adapted]", "optimizer.lr=0.5"]))
+    made = build(compose(["rounds=3", "scopes=[adapted]", "optimizer.lr=0.5"]))
     assert (made.rounds, made.scopes, made.optimizer) == (3, ("adapted",), Optimizer(lr=0.5))
 
 
 def test_an_option_is_built_from_its_node() -> None:
-    node = compose(["strategy=fedprox", "strategy.mu=3", "strategy.local=['@norm','@head']"]).strategy.fedprox
-    made = build(node)
+    config = compose(["strategy=fedprox", "strategy.mu=3", "strategy.local=['@norm','@head']"])
+    made = build(config).methods.members["fedprox"]
+    assert isinstance(made, FedProx)
     assert (made.mu, made.local) == (3.0, ("@norm", "@head"))
     with pytest.raises(dataclasses.FrozenInstanceError):
-        made.mu = 1
+        made.mu = 1  # type: ignore[misc]
 
 
 def test_an_option_from_a_file_is_imported_once_and_can_be_pickled(home: Path, method: str) -> None:
     file = home / "mine.py"
     file.write_text(method, encoding="utf-8")
-    made = build(compose(["strategy=mine.py", "strategy.needed=x"]).strategy.mine)
+    made: Any = build(compose(["strategy=mine.py", "strategy.needed=x"])).methods.members["mine"]
     assert made.needed == "x"
     assert pickle.loads(pickle.dumps(made)) == made
     assert type(made) is resolve(f"{file}:Mine")
@@ -87,4 +112,4 @@ def test_a_class_that_is_no_dataclass_is_refused_by_name(home: Path) -> None:
         "from fedmed.method import Method\nclass Mine(Method):\n    x: int = 1\n", encoding="utf-8"
     )
     with pytest.raises(UserError, match=r"own.py:Mine: expected a class of x, got TypeError.*@dataclass"):
-        build({"_target_": "own.py:Mine", "x": 2})
+        build_option(Node("strategy.mine", "strategy", "own.py:Mine", {"x": 2}))

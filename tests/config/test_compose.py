@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from omegaconf import DictConfig
 
 from fedmed.config.compose import compose, plan
 from fedmed.config.sweeping import sweep
+from fedmed.config.values import Config
 from fedmed.errors import UserError
 
 
@@ -17,8 +17,8 @@ def refused(*overrides: str, multirun: bool = False) -> str:
     return str(error.value)
 
 
-def members(config: DictConfig) -> list[str]:
-    return [str(name) for name in config.strategy]
+def members(config: Config) -> list[str]:
+    return list(config.methods)
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +28,12 @@ def _home(home: Path) -> None:
 
 def test_the_defaults_compose() -> None:
     config = compose()
-    assert (members(config), config.rounds, config.clients) == (["fedavg"], 10, None)
-    assert config.dataset._target_ == "fedmed.datasets.synthetic_multiclass.SyntheticMulticlass"
+    assert (members(config), config["rounds"], config["clients"]) == (["fedavg"], 10, None)
+    assert config["dataset._target_"] == "fedmed.datasets.synthetic_multiclass.SyntheticMulticlass"
 
 
 def test_composing_writes_nothing(tmp_path: Path) -> None:
-    directory = plan(["strategy=fedprox+fedbn"]).jobs[0].directory
+    directory = plan(["strategy=fedprox+fedbn"]).runs[0].directory
     assert directory.parent == Path("runs")
     assert "_fedprox+fedbn_synthetic_multiclass_" in directory.name
     assert list(tmp_path.iterdir()) == []
@@ -41,16 +41,16 @@ def test_composing_writes_nothing(tmp_path: Path) -> None:
 
 def test_run_directories_differ_and_obey_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FEDMED_RUNS", "/elsewhere")
-    one, other = plan([]).jobs[0].directory, plan([]).jobs[0].directory
+    one, other = plan([]).runs[0].directory, plan([]).runs[0].directory
     assert one.parent == other.parent == Path("/elsewhere")
     assert one != other
-    assert plan(["hydra.run.dir=here"]).jobs[0].directory == Path("here")
+    assert plan(["hydra.run.dir=here"]).runs[0].directory == Path("here")
 
 
 def test_methods_compose_in_order() -> None:
     config = compose(["strategy=fedprox+fedbn", "strategy.fedprox.mu=0.1"])
     assert members(config) == ["fedprox", "fedbn"]
-    assert config.strategy.fedprox.mu == 0.1
+    assert config["strategy.fedprox.mu"] == 0.1
 
 
 @pytest.mark.parametrize("overrides", [["strategy=fedprox", "strategy.mu=3"], ["strategy.mu=3", "experiment=nearby"]])
@@ -59,7 +59,7 @@ def test_an_option_needs_no_name_of_the_one_method(overrides: list[str], tmp_pat
     (tmp_path / "experiment/nearby.yaml").write_text(
         "# @package _global_\ndefaults: [{override /strategy: [fedprox]}]\n", encoding="utf-8"
     )
-    assert compose([*overrides, f"hydra.searchpath=[file://{tmp_path}]"]).strategy.fedprox.mu == 3
+    assert compose([*overrides, f"hydra.searchpath=[file://{tmp_path}]"])["strategy.fedprox.mu"] == 3
 
 
 def test_a_preset_is_its_method_with_other_values(tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_a_preset_is_its_method_with_other_values(tmp_path: Path) -> None:
         "# @package strategy.fedprox\ndefaults: [fedprox@_here_, _self_]\nmu: 5\n", encoding="utf-8"
     )
     place = f"hydra.searchpath=[file://{tmp_path}]"
-    assert compose(["strategy=fedprox_strong", place]).strategy.fedprox.mu == 5
-    assert compose(["strategy=fedprox_strong", "strategy.mu=6", place]).strategy.fedprox.mu == 6
+    assert compose(["strategy=fedprox_strong", place])["strategy.fedprox.mu"] == 5
+    assert compose(["strategy=fedprox_strong", "strategy.mu=6", place])["strategy.fedprox.mu"] == 6
     assert "fedprox_strong counts as fedprox" in refused("strategy=fedprox+fedprox_strong", place)
 
 
@@ -77,14 +77,14 @@ def test_a_preset_is_its_method_with_other_values(tmp_path: Path) -> None:
 def test_a_method_comes_from_a_file(written: str, tmp_path: Path, method: str) -> None:
     (tmp_path / "mine.py").write_text(method, encoding="utf-8")
     config = compose([f"strategy={written}", "strategy.mine.needed=x"])
-    assert config.strategy.mine._target_ == f"{tmp_path}/mine.py:Mine"
-    assert config.strategy.mine.strength == 0.5
+    assert config["strategy.mine._target_"] == f"{tmp_path}/mine.py:Mine"
+    assert config["strategy.mine.strength"] == 0.5
 
 
 def test_paths_of_own_code_become_absolute(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text("def focal(): ...\n", encoding="utf-8")
     config = compose(["loss=own.py:focal", "metrics=[own.py:focal]"])
-    assert config.loss == config.metrics[0] == f"{tmp_path}/own.py:focal"
+    assert config["loss"] == config["metrics"][0] == f"{tmp_path}/own.py:focal"
 
 
 @pytest.mark.parametrize(
@@ -154,24 +154,24 @@ def test_a_sweep_runs_every_job_and_each_ignores_options_of_methods_that_it_lack
     jobs: list[tuple[list[str], int]] = []
     directories: set[Path] = set()
 
-    def task(config: DictConfig, directory: Path, number: int) -> None:
-        jobs.append((members(config), config.seed))
+    def task(config: Config, directory: Path, number: int) -> None:
+        jobs.append((members(config), config["seed"]))
         directories.add(directory)
-        assert config.strategy.get("fedprox", {"mu": 3})["mu"] == 3
+        assert config.get("strategy.fedprox.mu", 3) == 3
 
     sweep(checked, task)
     assert jobs == [(m, seed) for m in (["fedavg"], ["fedprox", "fedbn"]) for seed in (0, 1)]
-    assert [(members(job.config), job.config.seed) for job in checked.jobs] == jobs
+    assert [(members(run.config), run.config["seed"]) for run in checked.runs] == jobs
     assert len(directories) == 4
     assert {directory.parent.parent for directory in directories} == {Path("runs").resolve()}
 
 
 def test_a_job_of_a_sweep_over_seeds_is_what_it_is_alone(tmp_path: Path) -> None:
     given = ["dataset=npz", f"dataset.path={tmp_path}/${{seed}}.npz", "dataset.split_seed=${seed}", "partition.alpha=2"]
-    for job, seed in zip(plan(["seed=3,4", *given], sweep=True).jobs, (3, 4), strict=True):
+    for job, seed in zip(plan(["seed=3,4", *given], sweep=True).runs, (3, 4), strict=True):
         assert job.config == compose([f"seed={seed}", *given])
-        assert job.config.dataset.path == f"{tmp_path}/{seed}.npz"
-        assert job.config.dataset.split_seed == seed
+        assert job.config["dataset.path"] == f"{tmp_path}/{seed}.npz"
+        assert job.config["dataset.split_seed"] == seed
 
 
 def test_a_sweep_over_seeds_refuses_a_wrong_one() -> None:
@@ -185,7 +185,7 @@ def test_a_sweep_still_refuses_a_wrong_option_of_a_method_that_some_jobs_have() 
 
 
 def test_what_a_failed_job_raises_comes_out() -> None:
-    def task(config: DictConfig, directory: Path, number: int) -> None:
+    def task(config: Config, directory: Path, number: int) -> None:
         raise UserError
 
     with pytest.raises(UserError):

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from fedmed.config import grammar
-from fedmed.config.discovery import Catalogue, discover
 from fedmed.errors import Fault
+from fedmed.options.catalogue import Catalogue, discover
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
 
 from fedmed.config.compose import compose
 from fedmed.config.stored import check_values
 from fedmed.config.validate import validate
+from fedmed.config.values import Config
 from fedmed.errors import UserError
 
 FOLDER = Path("kept")
@@ -33,8 +34,10 @@ FOLDER = Path("kept")
     ],
 )
 def test_values_of_a_stored_config_are_checked_by_name(key: str, value: Any) -> None:
-    config: Any = OmegaConf.create(OmegaConf.to_container(compose()))
-    OmegaConf.update(config, key, value, merge=False)
+    values: Any = deepcopy(compose().values)
+    above, _, name = key.rpartition(".")
+    (values[above] if above else values)[name] = value
+    config = Config(values)
     with pytest.raises(UserError) as refused:
         check_values(config, FOLDER)
     assert refused.value.faults[0].where.startswith(f"kept/config.yaml: {key}")
@@ -46,6 +49,5 @@ def test_values_of_a_stored_config_are_checked_by_name(key: str, value: Any) -> 
 
 @pytest.mark.parametrize("key", ["local_steps", "metrics", "clients", "device", "patience", "optimizer"])
 def test_settings_that_an_earlier_version_lacked_are_at_their_defaults(key: str) -> None:
-    config: Any = OmegaConf.create(OmegaConf.to_container(compose()))
-    del config[key]
-    assert validate(config) == []
+    values = {name: value for name, value in compose().values.items() if name != key}
+    assert validate(Config(values)) == []

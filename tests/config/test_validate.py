@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import OmegaConf, open_dict
 
 from fedmed.config.compose import compose
 from fedmed.config.validate import validate
+from fedmed.config.values import Config
 from fedmed.errors import UserError
 
 
@@ -93,12 +94,15 @@ def test_own_functions_must_exist(text: str, fault: str, home: Path) -> None:
         compose([f"loss={text}"])
 
 
-def edited(key: str, value: Any) -> Any:
+def edited(key: str, value: Any) -> Config:
     """The default config with one entry changed, as in a file that somebody edited."""
-    config = OmegaConf.create(OmegaConf.to_container(compose()))
-    with open_dict(config):
-        OmegaConf.update(config, key, value, merge=False)
-    return config
+    values: Any = deepcopy(compose().values)
+    *above, name = key.split(".")
+    node = values
+    for part in above:
+        node = node[part]
+    node[name] = value
+    return Config(values)
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ import torch
 from fedmed import devices
 from fedmed.client import Training
 from fedmed.compression import QuantiseCompression, TopkCompression
-from fedmed.config.experiment import Optimizer
 from fedmed.data.augment import StandardAugment
 from fedmed.data.examples import Examples
 from fedmed.engine.cohort import CohortEngine
 from fedmed.flower import ServerState, app_of
 from fedmed.flower.records import save_memory
 from fedmed.method import Chain, Client, Method, Payload, Report, Server, chain
+from fedmed.optimizers import Optimizer
 from fedmed.rundir import checkpoint
 from fedmed.rundir.checkpoint import Checkpoint
 from fedmed.server import AdamServerOptimizer, Conditions, MomentumServerOptimizer
@@ -123,7 +123,7 @@ MORE: list[tuple[str, Toy, Method | Chain, dict[str, Any], dict[str, Any]]] = [
             when="in_pass",
             estimator="batch",
             trigger="linear",
-            delta=-9.0,
+            delta=0.0,
             exempt_above=None,
             adaptive=True,
             use_counts=True,

@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 from flwr.app import Context, Message, RecordDict
-from omegaconf import DictConfig
 
-from fedmed.config import compose
-from fedmed.config.build import build
+from fedmed.config.build import config_of, experiment_from, to_yaml
 from fedmed.deploy.bundle import write_bundle
 from fedmed.deploy.site_world import server_world
 from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import UserError
+from fedmed.experiment import Experiment
 from fedmed.run.deployed import client_app, own_world, server_app
-from fedmed.run.lifecycle import _yaml
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.kept_images import load as shown_images
 
@@ -42,8 +41,13 @@ def save(path: Path, seed: int, **more: Any) -> Path:
     return path
 
 
-def config(*overrides: str) -> DictConfig:
-    return compose.compose([*SITES, *RUN, *overrides])
+def config(*overrides: str) -> Experiment:
+    return experiment_from([*SITES, *RUN, *overrides])
+
+
+def engine_of(experiment: Experiment) -> SuperlinkEngine:
+    assert isinstance(experiment.engine, SuperlinkEngine)
+    return experiment.engine
 
 
 Federate = Callable[..., RunDirectory]
@@ -56,7 +60,7 @@ def federate(tmp_path: Path) -> Federate:
     def start(files: list[Path], *overrides: str) -> RunDirectory:
         bundle = tmp_path / "bundle"
         bundle.mkdir()
-        write_bundle(bundle, _yaml(config(*overrides)), tmp_path / "run", resume=False)
+        write_bundle(bundle, to_yaml(config_of(config(*overrides))), tmp_path / "run", resume=False)
         app = client_app(bundle)
 
         def at_site(message: Message, context: Context) -> Message:
@@ -90,7 +94,7 @@ def test_the_server_tests_on_its_own_file(federate: Federate, tmp_path: Path) ->
 def test_the_server_tests_on_all_of_its_file_or_on_what_the_file_calls_test(tmp_path: Path) -> None:
     def test_images(**more: Any) -> int:
         chosen = config(f"dataset.path={save(tmp_path / 'server.npz', 7, **more)}")
-        return len(server_world(chosen, build(chosen.engine)).test)
+        return len(server_world(chosen, engine_of(chosen)).test)
 
     assert test_images() == 60
     assert test_images(splits=np.repeat([0, 1, 2], 20)) == 20
@@ -138,7 +142,7 @@ def test_what_needs_the_images_of_all_sites_in_one_place_is_refused(override: st
     extra = ["dataset.name=breastmnist"] if "medmnist" in override else []
     chosen = config(override, *extra)
     with pytest.raises(UserError, match=words):
-        server_world(chosen, build(chosen.engine))
+        server_world(chosen, engine_of(chosen))
 
 
 def test_a_run_keeps_no_image_of_a_site(federate: Federate, tmp_path: Path) -> None:

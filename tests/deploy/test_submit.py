@@ -4,21 +4,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
 
 from fedmed import run as runner
-from fedmed.config import compose
-from fedmed.config.build import build
+from fedmed.config.build import config_of, experiment_from, to_yaml
 from fedmed.deploy import flower_run, loopback
 from fedmed.deploy.submit import submit
+from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import UserError
+from fedmed.experiment import Experiment
 from fedmed.rundir.directory import RunDirectory
 from fedmed.terminal.progress import make_run_display
 
-CONFIG = compose.compose(
+
+def engine_of(experiment: Experiment) -> SuperlinkEngine:
+    assert isinstance(experiment.engine, SuperlinkEngine)
+    return experiment.engine
+
+
+CONFIG = experiment_from(
     ["engine=superlink", "engine.connection=hospitals", "rounds=1", "clients=2", "dataset.images=96"]
 )
-YAML = OmegaConf.to_yaml(CONFIG, resolve=True)
+ENGINE = engine_of(CONFIG)
+YAML = to_yaml(config_of(CONFIG))
 
 
 FLWR = """
@@ -90,7 +97,7 @@ def test_the_result_is_what_the_superlink_leaves_in_the_directory(
     flower: Flower, capfd: pytest.CaptureFixture[str]
 ) -> None:
     flower.leaves({"test.loss": 1.0})
-    assert submit(build(CONFIG.engine), YAML, Path("run"), resume=False) == {"test.loss": 1.0}
+    assert submit(ENGINE, YAML, Path("run"), resume=False) == {"test.loss": 1.0}
     run, *others = flower.asked
     assert run.split()[::2] == ["run", "hospitals", "json"]
     assert "log 7 hospitals --stream" in others
@@ -105,7 +112,7 @@ def test_a_superlink_that_never_begins_with_a_run_is_told_of_and_the_run_withdra
     monkeypatch.setattr(flower_run, "BEGINS_WITHIN", 0.1)
     flower.states("pending running", *["pending finished:failed"] * 50)
     with pytest.raises(UserError, match=r"SuperLink hospitals: expected one that begins .*localhost and 127\.0\.0\.1"):
-        submit(build(CONFIG.engine), YAML, Path("run"), resume=False)
+        submit(ENGINE, YAML, Path("run"), resume=False)
     assert flower.asked[-1] == "stop 7 hospitals --format json"
 
 
@@ -115,13 +122,13 @@ def test_a_superlink_that_is_busy_with_another_run_is_waited_for(
     monkeypatch.setattr(flower_run, "BEGINS_WITHIN", 0.1)
     flower.leaves({"test.loss": 1.0})
     flower.states(*["pending running"] * 8, "starting", "finished:completed")
-    assert submit(build(CONFIG.engine), YAML, Path("run"), resume=False) == {"test.loss": 1.0}
+    assert submit(ENGINE, YAML, Path("run"), resume=False) == {"test.loss": 1.0}
 
 
 def test_what_flower_says_of_a_submission_that_fails_is_passed_on(flower: Flower) -> None:
     (flower.folder / "refusal").write_text("SuperLink connection 'hospitals' not found", encoding="utf-8")
     with pytest.raises(UserError, match="one that takes the run, got SuperLink connection 'hospitals' not found"):
-        submit(build(CONFIG.engine), YAML, Path("run"), resume=False)
+        submit(ENGINE, YAML, Path("run"), resume=False)
 
 
 def test_leaving_a_run_that_goes_on_says_how_to_end_it(flower: Flower, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,11 +137,11 @@ def test_leaving_a_run_that_goes_on_says_how_to_end_it(flower: Flower, monkeypat
 
     monkeypatch.setattr(flower_run.FlowerRun, "follow", interrupted)
     with pytest.raises(KeyboardInterrupt, match="goes on at the SuperLink; this ends it: flwr stop 7 hospitals"):
-        submit(build(CONFIG.engine), YAML, Path("run"), resume=False)
+        submit(ENGINE, YAML, Path("run"), resume=False)
 
 
 def test_a_run_is_checked_before_it_is_submitted(flower: Flower) -> None:
-    config = compose.compose(["engine=superlink", "engine.connection=hospitals", "rounds=1", "strategy.local=[nope]"])
+    config = experiment_from(["engine=superlink", "engine.connection=hospitals", "rounds=1", "strategy.local=[nope]"])
     with pytest.raises(UserError, match=r"strategy\.fedavg\.local"):
         runner.run(config, Path("run"), show=make_run_display(quiet=True))
     assert not flower.asked
@@ -142,14 +149,14 @@ def test_a_run_is_checked_before_it_is_submitted(flower: Flower) -> None:
 
 def test_a_superlink_that_leaves_nothing_is_told_of(flower: Flower) -> None:
     with pytest.raises(UserError, match="engine: expected a result of the SuperLink's in run, got none"):
-        submit(build(CONFIG.engine), YAML, Path("run"), resume=False)
+        submit(ENGINE, YAML, Path("run"), resume=False)
 
 
 @pytest.mark.parametrize(
     ("connection", "words"), [("", "engine.connection: expected the name"), (loopback.NAME, "fedmed deploy --local N")]
 )
 def test_without_a_superlink_nothing_is_submitted(flower: Flower, connection: str, words: str) -> None:
-    config = compose.compose(["engine=superlink", f"engine.connection={connection}"])
+    config = experiment_from(["engine=superlink", f"engine.connection={connection}"])
     with pytest.raises(UserError, match=words):
-        submit(build(config.engine), YAML, Path("run"), resume=True)
+        submit(engine_of(config), YAML, Path("run"), resume=True)
     assert not flower.asked

@@ -9,11 +9,11 @@ from torch import nn
 
 from fedmed.client import Training
 from fedmed.client.batched import obstacle
-from fedmed.config.experiment import Optimizer
 from fedmed.data.augment import StandardAugment
 from fedmed.engine.cohort import CohortEngine, CohortGrid
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.method import Method
+from fedmed.optimizers import Optimizer
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedbn import FedBN
 from fedmed.strategies.fedper import FedPer

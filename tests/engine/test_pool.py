@@ -14,7 +14,6 @@ import pytest
 import torch
 from flwr.app import ConfigRecord, Message, RecordDict
 
-from fedmed.config.build import resolve
 from fedmed.engine import worker
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.engine.pool import PoolEngine, PoolGrid
@@ -25,6 +24,7 @@ from fedmed.errors import UserError, refuse
 from fedmed.flower import ClientFailure, LocalGrid
 from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Client, Method, Payload
+from fedmed.options.code import resolve
 from fedmed.strategies.fedavg import FedAvg
 from tests.toys import TOYS, federate, grid_of, initial, same, trainer_of
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from fedmed import run as runner
-from fedmed.config import compose
+from fedmed.config.build import experiment_from
 from fedmed.deploy import loopback
 from fedmed.rundir import checkpoint
 from fedmed.rundir.directory import RunDirectory
@@ -95,7 +95,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kept]
     monkeypatch.chdir(tmp_path)
 
     def start(name: str, *overrides: str, stop: int | None = None) -> Kept:
-        config = compose.compose([*TINY, *overrides])
+        config = experiment_from([*TINY, *overrides])
         if stop is None:
             runner.run(config, tmp_path / name, show=make_run_display(quiet=True))
         else:

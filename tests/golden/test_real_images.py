@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fedmed.cli.main import main
-from fedmed.config import compose
+from fedmed.config.build import experiment_from
 from fedmed.run.parts import load_world
 
 FILES: dict[str, dict[str, Any]] = {
@@ -29,7 +29,7 @@ FILES: dict[str, dict[str, Any]] = {
 def test_a_file_loads_as_what_it_is(shared_data: Path, file: str) -> None:
     expected = FILES[file]
     partition = ["partition=site"] if expected["sites"] else ["clients=4"]
-    world = load_world(compose.compose(["dataset=npz", f"dataset.path={shared_data / file}", *partition]))
+    world = load_world(experiment_from(["dataset=npz", f"dataset.path={shared_data / file}", *partition]))
     assert (world.task.kind, world.task.classes) == (expected["task"], expected["classes"])
     assert (world.channels, world.side) == expected["images"]
     assert len(world.shares) == (expected["sites"] or 4)
@@ -41,7 +41,7 @@ def test_a_file_loads_as_what_it_is(shared_data: Path, file: str) -> None:
 
 def test_patients_are_known_and_never_divided(shared_data: Path) -> None:
     path = shared_data / "nihchest/nihchest_64.npz"
-    world = load_world(compose.compose(["dataset=npz", f"dataset.path={path}", "clients=4"]))
+    world = load_world(experiment_from(["dataset=npz", f"dataset.path={path}", "clients=4"]))
     assert world.test_patient is not None
     assert len(set(world.test_patient)) < len(world.test)
 
@@ -49,7 +49,7 @@ def test_patients_are_known_and_never_divided(shared_data: Path) -> None:
 def test_cells_without_a_mask_are_not_annotated(shared_data: Path) -> None:
     path = shared_data / "wbc/wbc_64.npz"
     given = ["dataset=npz", f"dataset.path={path}", "dataset.target=masks", "partition=site"]
-    world = load_world(compose.compose(given))
+    world = load_world(experiment_from(given))
     assert world.task.kind == "segmentation"
     seen = [share.train.seen for share in world.shares]
     assert any(each is not None and not each.all() for each in seen)

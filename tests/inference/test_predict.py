@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fedmed.config import compose
+from fedmed.config.build import experiment_from
 from fedmed.run.parts import build_parts
 from fedmed.rundir import checkpoint
 
@@ -19,7 +19,7 @@ from fedmed.rundir import checkpoint
 @pytest.fixture
 def images(run: Any, tmp_path: Path) -> Path:
     """An npz file with the server's test images of the default run in tests, as stored."""
-    config = compose.compose(["dataset.images=160", "dataset.test_images=40", "clients=3"])
+    config = experiment_from(["dataset.images=160", "dataset.test_images=40", "clients=3"])
     world = build_parts(config).world
     file = tmp_path / "images.npz"
     np.savez(file, images=world.test.x[:, 0].numpy(), labels=world.test.y.numpy())

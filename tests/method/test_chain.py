@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedmed.config.experiment import Optimizer
 from fedmed.errors import Fault, UserError
 from fedmed.method import Batch, Chain, Client, Method, Payload, Report, Scope, Server, Setup, chain
 from fedmed.models.net import Net
+from fedmed.optimizers import Optimizer
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedbn import FedBN
 from fedmed.strategies.fedper import FedPer

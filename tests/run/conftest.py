@@ -9,7 +9,7 @@ import pytest
 
 from fedmed import run as runner
 from fedmed.cli.main import main
-from fedmed.config import compose
+from fedmed.config.build import experiment_from
 from fedmed.terminal.progress import RunDisplay, make_run_display
 
 SMALL = ("clients=3", "rounds=3", "batch_size=16")
@@ -38,7 +38,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def start(name: str, *overrides: str, stop: int | None = None) -> dict[str, Any]:
         images = () if any(o.startswith("dataset=npz") for o in overrides) else IMAGES
         width = () if any(o.startswith("model=") for o in overrides) else ("model.width=4",)
-        config = compose.compose([*SMALL, *images, *width, *overrides])
+        config = experiment_from([*SMALL, *images, *width, *overrides])
         if stop is None:
             return runner.run(config, tmp_path / name, show=make_run_display(quiet=True))
         with pytest.raises(KeyboardInterrupt):

@@ -9,7 +9,7 @@ import torch
 from flwr.app import Context, Message, RecordDict
 
 from fedmed import run as runner
-from fedmed.config import compose
+from fedmed.config.build import config_of, experiment_from, to_yaml
 from fedmed.deploy.bundle import write_bundle
 from fedmed.engine.inprocess import InProcessGrid
 from fedmed.errors import UserError
@@ -53,8 +53,8 @@ def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
     def start(*overrides: str, answers: int = 1000, resume: bool = False) -> Path:
         directory, bundle = tmp_path / "deployed", tmp_path / f"bundle{answers}"
         bundle.mkdir()
-        config = compose.compose([*TINY, "engine=superlink", "engine.connection=hospitals", *overrides])
-        write_bundle(bundle, runner.lifecycle._yaml(config), directory, resume=resume)
+        config = experiment_from([*TINY, "engine=superlink", "engine.connection=hospitals", *overrides])
+        write_bundle(bundle, to_yaml(config_of(config)), directory, resume=resume)
         grid = Sites(bundle, 2, tmp_path / "sites", answers)
         context = Context(1, 0, {}, RecordDict(), {"directory": str(directory), "resume": resume})
         server_app(bundle)(grid, context)
@@ -70,7 +70,7 @@ def kept(directory: Path) -> dict[str, torch.Tensor]:
 
 
 def straight(tmp_path: Path, *overrides: str) -> dict[str, torch.Tensor]:
-    runner.run(compose.compose([*TINY, *overrides]), tmp_path / "straight", show=make_run_display(quiet=True))
+    runner.run(experiment_from([*TINY, *overrides]), tmp_path / "straight", show=make_run_display(quiet=True))
     return kept(tmp_path / "straight")
 
 

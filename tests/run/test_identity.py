@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import fedmed
-from fedmed.config import compose
+from fedmed.config.build import experiment_from
 from fedmed.run.parts import build_parts
 from fedmed.rundir.directory import RunDirectory
 from tests.run.conftest import Run
@@ -16,7 +16,7 @@ FEW = ("dataset.images=160", "dataset.test_images=40", "clients=3")
 
 
 def marks(*overrides: str) -> dict[str, str]:
-    return dict(build_parts(compose.compose([*FEW, *overrides])).marks)
+    return dict(build_parts(experiment_from([*FEW, *overrides])).marks)
 
 
 def changed(*overrides: str) -> set[str]:

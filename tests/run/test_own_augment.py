@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fedmed.config.compose import compose
+from fedmed.config.build import experiment_from
 from fedmed.errors import UserError
 from fedmed.run.parts import build_parts
 
@@ -43,11 +43,11 @@ APPLY = "    def apply(self, x, y, generator):\n        "
 def test_what_is_no_augmentation_is_refused_before_training(body: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(f"{HEAD}{body}\n", encoding="utf-8")
     with pytest.raises(UserError) as caught:
-        build_parts(compose([*SMALL, f"augment={tmp_path}/mine.py"]))
+        build_parts(experiment_from([*SMALL, f"augment={tmp_path}/mine.py"]))
     assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["mine", "nan", "1", "true"])
 def test_one_that_varies_images_is_taken_whatever_its_file_is_called(name: str, tmp_path: Path) -> None:
     (tmp_path / f"{name}.py").write_text(f"{HEAD}{APPLY}return x.flip(3), y\n", encoding="utf-8")
-    assert build_parts(compose([*SMALL, f"augment={tmp_path}/{name}.py"])).trainer.training.augment is not None
+    assert build_parts(experiment_from([*SMALL, f"augment={tmp_path}/{name}.py"])).trainer.training.augment is not None

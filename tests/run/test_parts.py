@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedmed.config import compose
+from fedmed.config.build import experiment_from
 from fedmed.errors import UserError
 from fedmed.run.parts import Parts, build_parts
 
@@ -15,7 +15,7 @@ FEW = ("dataset.images=160", "dataset.test_images=40", "clients=3")
 
 
 def parts(*overrides: str) -> Parts:
-    return build_parts(compose.compose([*FEW, *overrides]))
+    return build_parts(experiment_from([*FEW, *overrides]))
 
 
 def words(*overrides: str) -> str:
@@ -60,7 +60,7 @@ def test_the_folder_of_the_images_is_no_part_of_the_identity(tmp_path: Path) -> 
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
         np.savez(tmp_path / name / "own.npz", **arrays)
-        config = compose.compose(["dataset=npz", f"dataset.path={tmp_path / name / 'own.npz'}", "clients=3"])
+        config = experiment_from(["dataset=npz", f"dataset.path={tmp_path / name / 'own.npz'}", "clients=3"])
         found.add(build_parts(config).identity)
     assert len(found) == 1
 
@@ -100,8 +100,8 @@ def test_patience_needs_validation_images(tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", images=np.zeros((40, 9, 9), np.uint8), labels=np.arange(40) % 2, splits=splits)
     given = ["dataset=npz", f"dataset.path={tmp_path}/own.npz", "dataset.val=0", "patience=2"]
     with pytest.raises(UserError, match="patience: expected validation images at some client, got none"):
-        build_parts(compose.compose(given))
-    build_parts(compose.compose(given[:-1]))
+        build_parts(experiment_from(given))
+    build_parts(experiment_from(given[:-1]))
 
 
 def test_patterns_that_match_no_weight_are_refused_together() -> None:

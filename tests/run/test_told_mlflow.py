@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 from fedmed import run as runner
-from fedmed.config import compose
-from fedmed.config.build import build
+from fedmed.config.build import experiment_from
 from fedmed.terminal.progress import RunDisplay, make_run_display
 from fedmed.tracking import gathered
 from tests.run.conftest import IMAGES, SMALL
@@ -121,7 +120,7 @@ def test_runs_of_a_comparison_are_nested(run: Any, database: str, tmp_path: Path
     place = ("tracking=mlflow", f"tracking.uri={database}", "tracking.group=all")
     (tmp_path / "report.html").write_text("a page", encoding="utf-8")
     warnings: list[str] = []
-    with gathered(build(compose.compose(place).tracking), files=[tmp_path / "report.html"], warn=warnings.append):
+    with gathered(experiment_from(place).tracking, files=[tmp_path / "report.html"], warn=warnings.append):
         run("first", *place, "rounds=1")
         run("second", *place, "rounds=1", "seed=1")
     parent = told(database, "all")
@@ -158,7 +157,7 @@ def test_a_server_that_goes_away_stops_no_run(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("fedmed.tracking.follow.EVERY", 0.0)
     show = Closing(Server(tmp_path))
     place = ("tracking=mlflow", f"tracking.uri={show.server.uri}")
-    config = compose.compose([*SMALL, *IMAGES, "model.width=4", *place])
+    config = experiment_from([*SMALL, *IMAGES, "model.width=4", *place])
     assert runner.run(config, tmp_path / "run", show=show)["rounds"] == 3
     assert len(show.warnings) == 2
     assert "cannot be told of this run" in show.warnings[0]

@@ -12,8 +12,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from fedmed import run as runner
-from fedmed.config import compose
-from fedmed.config.stored import code_of
+from fedmed.config.build import experiment_from
+from fedmed.config.stored import code_of, read_stored
 from fedmed.errors import UserError
 from fedmed.terminal.progress import make_run_display
 from tests.run.conftest import IMAGES, SMALL, Run, StopAfter
@@ -40,7 +40,7 @@ Call = Callable[..., tuple[int, str, str]]
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a run with a checkpoint."""
     folder = tmp_path_factory.mktemp("made") / "kept"
-    config = compose.compose([*SMALL, *IMAGES, "model.width=4", "rounds=2"])
+    config = experiment_from([*SMALL, *IMAGES, "model.width=4", "rounds=2"])
     with pytest.raises(KeyboardInterrupt):
         runner.run(config, folder, show=StopAfter(1))
     return folder
@@ -168,7 +168,7 @@ def test_own_code_runs_again_when_it_is_named_and_is_said_first(run: Run, tmp_pa
     (tmp_path / "mine.py").write_text(MODEL, encoding="utf-8")
     run("kept", "model=mine.py:Mine", "rounds=2", stop=1)
     folder, file, show = tmp_path / "kept", tmp_path / "mine.py", make_run_display(quiet=True)
-    assert code_of(OmegaConf.load(folder / "config.yaml")) == [file]  # type: ignore[arg-type]
+    assert code_of(read_stored(folder)) == [file]
     with pytest.raises(UserError, match=f"--trust {file}"):
         runner.resume(folder, overrides=[], show=show)
     with pytest.raises(UserError, match=f"--trust {file}"):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from fedmed.config.compose import compose
+from fedmed.config.build import experiment_from
 from fedmed.method import Report, Server, Setup
 from fedmed.strategies.fedia import FedIA
 from tests.toys import TOYS, TRAINING
@@ -246,7 +246,7 @@ def test_the_usual_warm_up(rounds: int, warmup: int, recwarn: pytest.WarningsRec
 
 def test_the_released_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    chosen = compose(["strategy=fedia_released"]).strategy.fedia
+    chosen = experiment_from(["strategy=fedia_released"]).methods.members["fedia"]
     expected = {
         "estimator": "batch",
         "trigger": "linear",
@@ -258,8 +258,8 @@ def test_the_released_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "empty": "keep",
         "warmup_rounds": 31,
     }
-    assert {name: chosen[name] for name in expected} == expected
-    config = compose(["experiment=fedia_paper", "dataset.path=none.npz"])
+    assert {name: getattr(chosen, name) for name in expected} == expected
+    config = experiment_from(["experiment=fedia_paper", "dataset.path=none.npz"])
     optimizer = config.optimizer
     assert (optimizer.name, optimizer.lr, optimizer.weight_decay, optimizer.state) == ("adam", 1e-4, 5e-4, "reset")
     assert (config.rounds, config.epochs, config.batch_size, config.clients) == (300, 1, 4, 4)

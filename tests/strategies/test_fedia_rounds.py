@@ -10,12 +10,12 @@ from torch import nn
 
 from fedmed import rng
 from fedmed.client import Training
-from fedmed.config.experiment import Optimizer
 from fedmed.data.augment import StandardAugment
 from fedmed.data.examples import Examples
 from fedmed.data.incomplete_masks import drop_objects
 from fedmed.method import Batch, Client, Method, chain
 from fedmed.models.net import Net
+from fedmed.optimizers import Optimizer
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedia import FedIA
 from fedmed.strategies.fedprox import FedProx

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fedmed.config.experiment import Optimizer
 from fedmed.errors import UserError
 from fedmed.method import Server, Setup, chain
 from fedmed.models.net import Net
+from fedmed.optimizers import Optimizer
 from fedmed.strategies.fedmlp import FedMLP, _Round, leaning, prototypes
 from tests.strategies.fedmlp_toys import (
     AXES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fedmed.config.compose import compose
+from fedmed.config.build import experiment_from
 from fedmed.data.examples import Examples
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedmlp import FedMLP
@@ -83,7 +83,7 @@ def test_m10_tags_stay_with_the_client_and_only_grow() -> None:
 
 
 def test_the_released_preset() -> None:
-    node = compose(["strategy=fedmlp_released"]).strategy.fedmlp
+    node = experiment_from(["strategy=fedmlp_released"]).methods.members["fedmlp"]
     changed = {"logit_adjustment": False, "consistency": False, "adaptive": False, "min_tag": 0, "min_count": 1}
     kept = {"views": 2, "distillation": True, "norm": "active", "step": 1.0, "warmup_rounds": None}
-    assert {name: node[name] for name in changed | kept} == changed | kept
+    assert {name: getattr(node, name) for name in changed | kept} == changed | kept

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fedmed import rng
-from fedmed.config.compose import compose
+from fedmed.config.build import experiment_from
 from fedmed.method import chain
 from fedmed.strategies._directions import unit
 from fedmed.strategies.fednpr import FedNPR, cluster_means, log_prior, purity, sinkhorn, standings
@@ -160,9 +160,9 @@ def test_centroids_never_travel_and_a_base_loss_leaves_the_slot_free() -> None:
 
 @pytest.mark.parametrize(
     ("preset", "fields"),
-    [("fednpr_per", {"local": ["@head"]}), ("fednpr_released", {"assign": "random", "mix": "add", "mask": False})],
+    [("fednpr_per", {"local": ("@head",)}), ("fednpr_released", {"assign": "random", "mix": "add", "mask": False})],
 )
 def test_presets(preset: str, fields: dict[str, Any]) -> None:
-    node = compose([f"strategy={preset}"]).strategy.fednpr
-    assert {name: node[name] for name in fields} == fields
-    assert node.weight == 0.05
+    node = experiment_from([f"strategy={preset}"]).methods.members["fednpr"]
+    assert {name: getattr(node, name) for name in fields} == fields
+    assert vars(node)["weight"] == 0.05

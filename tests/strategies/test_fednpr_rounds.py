@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from fedmed.config.build import experiment_from
 from fedmed.config.compose import compose
-from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
 from fedmed.data.partition import CountTablePartition, ImageMetadata, divide
 from fedmed.errors import UserError
@@ -152,8 +152,7 @@ def test_weights_of_fedisic6_are_its_hospitals_shares() -> None:
 
 def test_the_papers_schedule() -> None:
     """Rounds of the specification count from 0, fedmed's from 1."""
-    made = compose(["experiment=fednpr_paper"]).optimizer
-    settings = Optimizer(**{k: tuple(v) if k == "milestones" else v for k, v in made.items()})
+    settings = experiment_from(["experiment=fednpr_paper"]).optimizer
     rates = [learning_rate(settings, round + 1, 80) for round in (0, 58, 59, 68, 69, 79)]
     assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
 

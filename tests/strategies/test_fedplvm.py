@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from fedmed import rng
-from fedmed.config.experiment import Optimizer
 from fedmed.data.examples import Examples
 from fedmed.errors import UserError
 from fedmed.method import Batch, Client, Payload, Report, Server, Setup, SweepPart, chain
+from fedmed.optimizers import Optimizer
 from fedmed.server import Aggregation, AverageServerOptimizer
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedplvm import FedPLVM, _Received

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from fedmed.config.build import experiment_from
 from fedmed.config.compose import compose
 
 COMMON = {"alpha": 0.25, "temperature": 0.07, "local_clusters": "finch", "global_clusters": "finch"}
@@ -22,16 +23,16 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_preset_is_what_the_specification_says(preset: str, fields: dict[str, Any]) -> None:
-    chosen = compose([f"strategy={preset}"]).strategy.fedplvm
-    assert {name: chosen[name] for name in fields | COMMON} == fields | COMMON
+    chosen = experiment_from([f"strategy={preset}"]).methods.members["fedplvm"]
+    assert {name: getattr(chosen, name) for name in fields | COMMON} == fields | COMMON
 
 
 def test_the_paper_s_optimizer_and_rounds() -> None:
-    config = compose(["experiment=fedplvm_paper", "dataset.path=none.npz"])
+    config = experiment_from(["experiment=fedplvm_paper", "dataset.path=none.npz"])
     optimizer = config.optimizer
     assert (optimizer.name, optimizer.lr, optimizer.momentum, optimizer.weight_decay) == ("sgd", 0.01, 0.5, 1e-5)
     assert (config.rounds, config.epochs, config.batch_size) == (50, 2, 32)
-    assert config.strategy.fedplvm.correction == "sum"
+    assert vars(config.methods.members["fedplvm"])["correction"] == "sum"
 
 
 @pytest.mark.parametrize("alpha", ["0", "-0.5", "1.01"])

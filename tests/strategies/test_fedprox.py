@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import torch
 
-from fedmed.config.experiment import Optimizer
 from fedmed.method import chain
+from fedmed.optimizers import Optimizer
 from fedmed.strategies.fedper import FedPer
 from fedmed.strategies.fedprox import FedProx
 from tests.toys import TOYS, TRAINING, job_of, trainer_of

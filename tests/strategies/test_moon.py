@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from fedmed.client import Trainer
-from fedmed.config.experiment import Optimizer
 from fedmed.method import Batch, Client, Payload, Setup, chain
+from fedmed.optimizers import Optimizer
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.moon import Moon
 from tests.toys import TOYS, federate, job_of, same, trainer_of

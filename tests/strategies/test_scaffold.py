@@ -6,8 +6,8 @@ from torch import Tensor
 
 from fedmed import rng
 from fedmed.client import Training
-from fedmed.config.experiment import Optimizer
 from fedmed.method import Method, Setup, chain
+from fedmed.optimizers import Optimizer
 from fedmed.server import sample
 from fedmed.strategies.fedper import FedPer
 from fedmed.strategies.scaffold import Scaffold

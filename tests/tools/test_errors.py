@@ -50,9 +50,9 @@ def test_a_page_that_is_not_is_told_apart() -> None:
     ("command", "where", "file"),
     [
         (["rum"], "command", "fedmed/cli/main.py"),
-        (["run", "clients=2", "clients_per_round=3"], "clients_per_round", "fedmed/config/validate.py"),
-        (["run", "strategy=fedprxo"], "‹group›", "fedmed/config/explain.py"),
-        (["run", "dataset=npz", "dataset.path=none.npz"], "‹option›", "fedmed/data/files.py"),
+        (["run", "clients=2", "clients_per_round=3"], "clients_per_round", "fedmed/options/rules.py"),
+        (["run", "strategy=fedprxo"], "‹group›", "fedmed/config/overrides.py"),
+        (["run", "dataset=npz", "dataset.path=none.npz"], "‹option›", "fedmed/data/npz/opening.py"),
         (["run", "resume=none"], "resume", "fedmed/rundir/directory.py"),
         (["report", "none"], "‹path›", "fedmed/comparison/find.py"),
         (["tune", "strategy=fedavg"], "tune", "fedmed/tuning/plan.py"),

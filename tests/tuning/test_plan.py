@@ -37,8 +37,8 @@ def test_one_method_needs_no_name() -> None:
 
 def test_a_run_has_the_values_and_a_seed_that_nobody_reports() -> None:
     tuning = read(["strategy=fedprox", "strategy.mu=0.1..1", "rounds=2"])
-    config = tuning.candidates[0].run(["strategy.fedprox.mu=0.5"], tuning.seeds[0]).jobs[0].config
-    assert (config.strategy.fedprox.mu, config.rounds, config.seed) == (0.5, 2, 100)
+    config = tuning.candidates[0].run(["strategy.fedprox.mu=0.5"], tuning.seeds[0]).runs[0].config
+    assert (config["strategy.fedprox.mu"], config["rounds"], config["seed"]) == (0.5, 2, 100)
 
 
 def test_seeds_may_be_several() -> None:

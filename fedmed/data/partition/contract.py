@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fedmed.data.examples import Indices
 from fedmed.errors import refuse
+from fedmed.options.base import Options
 from fedmed.rng import numpy_generator
 
 DEFAULT_CLIENTS = 10
@@ -49,7 +50,7 @@ class ImageMetadata:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Partition(ABC):
+class Partition(Options, ABC):
     """Who holds what; every row goes to at most one client.
 
     min_size: fewest training images that a client may hold (images, at least 1); a smaller draw is drawn again.

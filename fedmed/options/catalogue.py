@@ -11,53 +11,9 @@ from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from fedmed.config.options import Broken, Option, Source, read_base, read_classes, read_option, snake
 from fedmed.errors import Fault, UserError, near
-
-PACKAGE = Path(__file__).resolve().parents[1]
-PLURALS = {"strategy": "strategies", "failures": "failures", "privacy": "privacies", "tracking": "trackers"}
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A choice that a run makes, and where its options are.
-
-    module: holds the options; a folder of files, or one file. base: their base class; it is in one of `base_in`.
-    by_file: an option of fedmed's is named by its file, else by its class; one of a user's always by its file.
-    plural: folder in which users may have options of their own, and the entry point of packages that have some.
-    """
-
-    name: str
-    module: str
-    base: str
-    base_in: str = ""
-    by_file: bool = False
-
-    @property
-    def plural(self) -> str:
-        return PLURALS.get(self.name, f"{self.name}s")
-
-
-GROUPS = {
-    group.name: group
-    for group in (
-        Group("strategy", "strategies", "Method", "method", by_file=True),
-        Group("dataset", "datasets", "Dataset", "data.examples", by_file=True),
-        Group("partition", "data.partition", "Partition"),
-        Group("annotation", "data.annotation", "Annotation"),
-        Group("shift", "data.shift", "Shift"),
-        Group("augment", "data.augment", "Augment"),
-        Group("model", "models", "Model", by_file=True),
-        Group("engine", "engine", "Engine", by_file=True),
-        Group("server", "server.optimizers", "ServerOptimizer"),
-        Group("sampling", "server.sampling", "Sampling"),
-        Group("failures", "server.failures", "Failures"),
-        Group("system", "server.system", "System"),
-        Group("compression", "compression", "Compression"),
-        Group("privacy", "server.privacy", "Privacy"),
-        Group("tracking", "tracking", "Tracking"),
-    )
-}
+from fedmed.options.groups import GROUPS, PACKAGE, Group
+from fedmed.options.source import Broken, Option, Source, read_base, read_classes, read_option, snake
 
 
 @dataclass(frozen=True)
@@ -117,8 +73,7 @@ def discover() -> Catalogue:
 
 def source_of(group: Group) -> Source:
     """What an option of the group looks like in a file."""
-    files = [*(_files(group.base_in) if group.base_in else ()), *_files(group.module)]
-    return Source(group.name, group.base, read_base(files, group.base))
+    return Source(group.name, group.base, read_base(_files(group.base_in), group.base))
 
 
 def read_given(text: str, group: Group) -> Option:

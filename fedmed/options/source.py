@@ -9,15 +9,15 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fedmed.config.annotations import last_name, read_literal, read_type
-from fedmed.config.fields import REQUIRED, Field, read_docstring
 from fedmed.errors import visible
+from fedmed.options.annotations import last_name, read_literal, read_type
+from fedmed.options.fields import REQUIRED, Field, read_docstring
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +74,15 @@ def named(target: str, base: str) -> str:
 def read_base(files: Iterator[Path] | list[Path], base: str) -> tuple[Field, ...]:
     """The fields that the base class of a group declares, from the first of the files that holds it."""
     for file in files:
-        for node in _parse(file).body:
+        for node in parse(file).body:
             if isinstance(node, ast.ClassDef) and node.name == base:
-                return tuple(_fields(node, inherited=True))
+                return tuple(read_fields(node, inherited=True))
     return ()
 
 
 def read_classes(file: Path, source: Source) -> dict[str, ast.ClassDef]:
     """The classes of a file that derive directly from the group's base; raises SyntaxError or OSError."""
-    tree = _parse(file)
+    tree = parse(file)
     return {
         node.name: node
         for node in (() if _is_anothers(source.base, tree) else tree.body)
@@ -94,14 +94,14 @@ def read_classes(file: Path, source: Source) -> dict[str, ast.ClassDef]:
 
 def read_option(node: ast.ClassDef, source: Source, *, name: str, target: str, file: Path) -> Option:
     """One option from its class; raises ValueError where a field is not of the forms that options may use."""
-    fields = {field.name: field for field in (*source.inherited, *_fields(node, inherited=False))}
+    fields = {field.name: field for field in (*source.inherited, *read_fields(node))}
     summary = visible(read_docstring(ast.get_docstring(node))[0])
     return Option(name, source.group, target, summary, tuple(fields.values()), file, _task(node))
 
 
 def defines(file: Path, name: str) -> bool:
     """Whether a file defines a function, a class or a value of that name; raises SyntaxError or OSError."""
-    return any(name in _defined_by(node) for node in _parse(file).body)
+    return any(name in _defined_by(node) for node in parse(file).body)
 
 
 def sources(file: Path) -> list[Path]:
@@ -120,7 +120,7 @@ def sources(file: Path) -> list[Path]:
 
 def _private_imports(file: Path) -> set[Path]:
     try:
-        nodes = list(ast.walk(_parse(file)))
+        nodes = list(ast.walk(parse(file)))
     except (SyntaxError, OSError):
         return set()
     imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -137,7 +137,7 @@ def _defined_by(node: ast.stmt) -> list[str]:
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
-def _parse(file: Path) -> ast.Module:
+def parse(file: Path) -> ast.Module:
     """The syntax tree of a file, parsed once for each version of the file."""
     return _parse_version(file, file.stat().st_mtime_ns)
 
@@ -159,11 +159,17 @@ def _is_anothers(base: str, tree: ast.Module) -> bool:
     )
 
 
-def _fields(node: ast.ClassDef, *, inherited: bool) -> Iterator[Field]:
+def read_fields(node: ast.ClassDef, *, inherited: bool = False, apart: Collection[str] = ()) -> Iterator[Field]:
+    """The fields of a class; raises ValueError at one that is not of the forms that options may use.
+
+    apart: names of fields that are left out.
+    """
     meanings = read_docstring(ast.get_docstring(node))[1]
     for item in node.body:
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and not _is_class_variable(item):
             name = item.target.id
+            if name in apart:
+                continue
             where = f"{node.name}.{name} (line {item.lineno})"
             yield Field(name, _type(item, where), _default(item, where), visible(meanings.get(name, "")), inherited)
 

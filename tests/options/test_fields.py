@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from annotated_types import Ge, Gt, Interval, Len
 
-from fedmed.config.experiment import Experiment
-from fedmed.config.fields import expected, fields_of, fits, is_supported, plain, read_docstring, show
+from fedmed.options.fields import expected, fits, is_supported, plain, read_docstring, show
+from fedmed.options.groups import PARTS, SETTINGS
 
 Fraction = Annotated[float, Interval(ge=0, lt=1)]
 
@@ -79,6 +79,6 @@ def test_docstrings_give_a_summary_and_the_meaning_of_each_field() -> None:
 
 
 def test_every_setting_has_a_meaning_and_a_default_that_fits() -> None:
-    for field in fields_of(Experiment):
+    for field in (*SETTINGS.values(), *(field for part in PARTS.values() for field in part.values())):
         assert field.meaning, field.name
         assert fits(field.default, field.type), field.name

@@ -9,11 +9,12 @@ from typing import get_type_hints
 
 import pytest
 
-from fedmed.config.build import resolve
-from fedmed.config.discovery import GROUPS, discover, read_given
-from fedmed.config.fields import REQUIRED
-from fedmed.config.options import snake, sources
 from fedmed.errors import UserError
+from fedmed.options.catalogue import discover, read_given
+from fedmed.options.code import resolve
+from fedmed.options.fields import REQUIRED
+from fedmed.options.groups import GROUPS
+from fedmed.options.source import snake, sources
 
 
 def write(path: Path, text: str) -> Path:
@@ -55,7 +56,7 @@ def test_private_modules_are_no_options_and_sources_of_those_that_import_them(ho
 
 
 def test_discovery_does_not_import_torch() -> None:
-    code = "import sys; from fedmed.config.discovery import discover; discover(); sys.exit('torch' in sys.modules)"
+    code = "import sys; from fedmed.options.catalogue import discover; discover(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
-
-from fedmed.config.discovery import Catalogue
-from fedmed.config.grammar import key_of, value_of
 
 MODELS: Mapping[str, str] = {"segmentation": "unet"}
 MODEL = "small_cnn"
 """The usual model for each task, and for all others."""
 
 
-def usual_model(dataset: str, catalogue: Catalogue, overrides: Sequence[str] = ()) -> str:
-    """The model for a dataset, by the task that its class declares, or else by the dataset's options and its file."""
-    option = catalogue.options["dataset"].get(dataset)
-    task = option.task if option else ""
-    return MODELS.get(task or _task_of({key_of(each): value_of(each).strip("'\"") for each in overrides}), MODEL)
+def usual_model(task: str, dataset: Mapping[str, object]) -> str:
+    """The name of the model. task: that the dataset's class declares; empty where its options and its file tell.
+
+    dataset: the values of its options.
+    """
+    return MODELS.get(task or _task_of(dataset), MODEL)
 
 
-def _task_of(given: Mapping[str, str]) -> str:
+def _task_of(dataset: Mapping[str, object]) -> str:
     """The task that options of a dataset choose, or that the names of its arrays do; empty where none is clear."""
-    task, target = given.get("dataset.task", "auto"), given.get("dataset.target", "auto")
+    task, target = str(dataset.get("task", "auto")), dataset.get("target", "auto")
     if task != "auto":
         return task
-    masks = target == "masks" or (target == "auto" and _has_masks(Path(given.get("dataset.path", ""))))
+    masks = target == "masks" or (target == "auto" and _has_masks(Path(str(dataset.get("path", "")))))
     return "segmentation" if masks else ""
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
-from fedmed.config.fields import Kind, is_supported
+from fedmed.options.fields import Kind, is_supported
 
 _PLAIN: dict[str, Kind] = {cls.__name__: cls for cls in (int, float, str, bool)}
 _BOUNDS: dict[str, Callable[..., object]] = {cls.__name__: cls for cls in (Ge, Gt, Le, Lt, Interval)}

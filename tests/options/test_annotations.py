@@ -10,8 +10,8 @@ import pytest
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
 from fedmed.cli.main import main
-from fedmed.config.annotations import read_literal, read_type
-from fedmed.config.discovery import discover
+from fedmed.options.annotations import read_literal, read_type
+from fedmed.options.catalogue import discover
 
 FOUND = "[c for c in ().__class__.__base__.__subclasses__() if c.__name__ == '_wrap_close'][0]"
 SYSTEM = f"{FOUND}.__init__.__globals__['system']"

@@ -8,11 +8,12 @@ import shlex
 from pathlib import Path
 
 import pytest
-from omegaconf import DictConfig
 
 from fedmed.config.compose import compose
-from fedmed.config.discovery import GROUPS, discover
+from fedmed.config.values import Config
 from fedmed.errors import UserError
+from fedmed.options.catalogue import discover
+from fedmed.options.groups import GROUPS
 
 OWN = {
     "strategy": "from fedmed.method import Method",
@@ -56,10 +57,9 @@ def write(file: Path, group: str) -> Path:
     return file
 
 
-def targets(config: DictConfig) -> dict[str, str]:
+def targets(config: Config) -> dict[str, str]:
     """What each group of a config builds."""
-    methods = list(config.strategy.values())
-    return {group: str((methods[0] if group == "strategy" else config[group])["_target_"]) for group in GROUPS}
+    return {node.group: node.target for node in config.nodes()}
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -68,8 +68,8 @@ def test_files_are_chosen_by_their_paths(home: Path, name: str) -> None:
     wanted = {group: f"{file}:Mine" for group, file in files.items()}
     assert targets(compose([f"{group}=own/{group}/{name}" for group in GROUPS])) == wanted
     assert targets(compose([f"{group}={file}:Mine" for group, file in files.items()])) == wanted
-    mine = compose([f"partition={files['partition']}:Mine", "partition.much=2"]).partition
-    assert (mine.much, mine.min_size) == (2, 1)
+    mine = compose([f"partition={files['partition']}:Mine", "partition.much=2"])["partition"]
+    assert (mine["much"], mine["min_size"]) == (2, 1)
 
 
 def test_files_in_the_folders_of_their_groups_are_chosen_by_their_names(
@@ -93,11 +93,11 @@ def test_files_of_other_libraries_in_such_a_folder_are_none_of_fedmeds(home: Pat
 def test_a_path_with_a_comma_or_an_apostrophe_is_taken_as_it_is(home: Path) -> None:
     file = home / "mother's, father's (2).npz"
     file.touch()
-    assert compose(["dataset=npz", f"dataset.path={file.name}"]).dataset.path == str(file)
+    assert compose(["dataset=npz", f"dataset.path={file.name}"])["dataset.path"] == str(file)
     with pytest.raises(UserError, match=re.escape("quote it: 'dataset.path='\"'\"'a,b.npz'\"'\"''")):
         compose(["dataset=npz", "dataset.path=a,b.npz"])
     with pytest.raises(UserError) as refused:
         compose(["dataset=npz", "dataset.path=it's.npz"])
     (hint,) = (fault.fix for fault in refused.value.faults)
     (word,) = shlex.split(hint.removeprefix("Quote it: "))
-    assert compose(["dataset=npz", word]).dataset.path == str(home / "it's.npz")
+    assert compose(["dataset=npz", word])["dataset.path"] == str(home / "it's.npz")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from annotated_types import Ge, Gt, Interval, Le, Lt
 
 REQUIRED = "???"
 """The default of a field that has none (OmegaConf's mark for a missing value)."""
+
+HUGE = 2**1023
+"""Whole numbers from here on have no float."""
 
 Kind = Any
 """A type annotation: int, float, str, bool, Literal, Annotated, a union with None, or a tuple of any length."""
@@ -123,8 +127,64 @@ def fits(value: object, kind: Kind) -> bool:
     if origin in (Union, UnionType):
         return any(fits(value, arg) for arg in args)
     if kind in (int, float):
-        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+        if not isinstance(value, (int, kind)) or isinstance(value, bool):
+            return False
+        return kind is int or isinstance(value, float) or (isinstance(value, int) and abs(value) < HUGE)
     return isinstance(value, kind)
+
+
+def canonical(value: object, kind: Kind) -> object:
+    """A value in the one form that its type has: `1` as `1.0` for a float, a list as a tuple, numpy's as Python's.
+
+    What does not fit the type comes back as it is.
+    """
+    origin, args = _form(kind)
+    if origin is Annotated:
+        return canonical(value, args[0])
+    if origin is tuple:
+        return tuple(canonical(item, args[0]) for item in value) if isinstance(value, (list, tuple, range)) else value
+    if origin in (Union, UnionType):
+        forms = [(canonical(value, arg), arg) for arg in args]
+        return next((form for form, arg in forms if fits(form, arg)), value)
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        return canonical(value.item(), kind)  # type: ignore[attr-defined]
+    if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < HUGE:
+        return float(value)
+    return os.fspath(value) if kind is str and isinstance(value, os.PathLike) else value
+
+
+_TRUTH = {"true": True, "yes": True, "on": True, "y": True, "false": False, "no": False, "off": False, "n": False}
+
+
+def read_value(value: object, kind: Kind) -> object:
+    """A value of a command line or of YAML in the type of its field: `"3"` is 3 for a number, 3 is `"3"` for a text.
+
+    What does not become one of the type comes back as it is. Tuples come back as lists.
+    """
+    origin, args = _form(kind)
+    if origin is Annotated:
+        return read_value(value, args[0])
+    if origin is Literal:
+        return read_value(value, type(args[0]))
+    if origin is tuple:
+        return [read_value(item, args[0]) for item in value] if isinstance(value, (list, tuple)) else value
+    if origin in (Union, UnionType):
+        if any(type(value) is arg for arg in args):
+            return value
+        read = ((read_value(value, arg), arg) for arg in args)
+        return next((found for found, arg in read if fits(found, arg)), value)
+    return _read_scalar(value, kind) if isinstance(value, int | float | str) else value
+
+
+def _read_scalar(value: float | str, kind: Kind) -> object:
+    if kind is bool:
+        return _TRUTH.get(str(value).lower(), value)
+    if isinstance(value, bool) or (kind is int and isinstance(value, float)):
+        return str(value) if kind is str else value
+    try:
+        return kind(value) if kind in (int, float, str) else value
+    except (ValueError, OverflowError):
+        return value
 
 
 def _bounds(constraints: tuple[object, ...]) -> Iterator[tuple[str, Any, Any]]:

@@ -46,13 +46,13 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_task_chooses_the_model(overrides: list[str], model: str) -> None:
-    assert compose(overrides).model._target_ == model
+    assert compose(overrides)["model._target_"] == model
 
 
 def test_options_of_the_usual_model_need_not_name_it() -> None:
-    assert compose(["dataset=synthetic_segmentation", "model.channels=[4,8]"]).model.channels == [4, 8]
+    assert compose(["dataset=synthetic_segmentation", "model.channels=[4,8]"])["model.channels"] == [4, 8]
 
 
 def test_every_job_of_a_sweep_has_its_own() -> None:
-    jobs = plan(["dataset=synthetic_segmentation,synthetic_multiclass"], sweep=True).jobs
-    assert [job.config.model._target_ for job in jobs] == [UNET, CNN]
+    runs = plan(["dataset=synthetic_segmentation,synthetic_multiclass"], sweep=True).runs
+    assert [run.config["model._target_"] for run in runs] == [UNET, CNN]

@@ -1,0 +1,71 @@
+"""The base of every class of options: values are checked when an object is made, wherever it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import fields
+from typing import Any, get_type_hints
+from weakref import WeakKeyDictionary
+
+from fedmed.errors import Fault, UserError
+from fedmed.options.fields import Kind, canonical, expected, fits, is_supported, show
+
+
+class Options:
+    """A frozen dataclass whose fields have the types and keep the bounds of their annotations.
+
+    Values are brought to one form first: whole numbers to float where the field is one, lists to tuples, numpy's
+    numbers to Python's, paths to text. Fields of types that no text can give, such as tensors, are left alone.
+    Raises `UserError` with every fault when an object is made, also by `dataclasses.replace`.
+    """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Has a `__post_init__` of the class's own follow the check."""
+        super().__init_subclass__(**keywords)
+        own: Callable[[Any], None] | None = vars(cls).get("__post_init__")
+        if own is not None:
+
+            def check_first(self: Any) -> None:
+                super(cls, self).__post_init__()  # type: ignore[misc]
+                own(self)
+
+            cls.__post_init__ = check_first  # type: ignore[method-assign]
+
+    def __post_init__(self) -> None:
+        """Brings the values to their form and checks them."""
+        faults = list(_faults(self))
+        wrong = frozenset(fault.where.rpartition(".")[2] for fault in faults)
+        faults += self._conflicts(wrong)
+        if faults:
+            raise UserError(*faults)
+
+    def _conflicts(self, wrong: frozenset[str]) -> Iterable[Fault]:
+        """Faults of values that do not go together. wrong: names of fields whose values are wrong alone."""
+        return ()
+
+
+def _faults(made: Options) -> Iterator[Fault]:
+    for name, kind in checked_fields(type(made)).items():
+        value = canonical(vars(made)[name], kind)
+        object.__setattr__(made, name, value)
+        if not fits(value, kind):
+            yield Fault(f"{type(made).__name__}.{name}", expected(kind), show(value), "")
+
+
+def checked_fields(cls: type[Any]) -> Mapping[str, Kind]:
+    """The types of the fields of a dataclass that text can give, by name."""
+    if cls not in _CHECKED:
+        _CHECKED[cls] = _supported(cls)
+    return _CHECKED[cls]
+
+
+def _supported(cls: type[Any]) -> dict[str, Kind]:
+    try:
+        hints = get_type_hints(cls, include_extras=True)
+    except (NameError, TypeError):  # names that only a type checker sees
+        return {}
+    found = {field.name: hints[field.name] for field in fields(cls)}
+    return {name: kind for name, kind in found.items() if is_supported(kind)}
+
+
+_CHECKED: MutableMapping[type, dict[str, Kind]] = WeakKeyDictionary()

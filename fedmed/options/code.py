@@ -1,0 +1,84 @@
+"""Code of the user's own, imported from the files that options name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fedmed.errors import UserError, refuse
+
+USER = "fedmed.user"
+"""Where modules made of users' files are imported."""
+
+FROZEN = "A class of options is decorated with @dataclass(frozen=True, kw_only=True)."
+
+
+def resolve(target: str) -> Any:
+    """What `package.module.name` or `path/to/file.py:name` names; imports its module, a file only once.
+
+    Raises `UserError` where a file does not exist or has no such name.
+    """
+    if ".py:" not in target:
+        module, _, name = target.rpartition(".")
+        return vars(importlib.import_module(module))[name]
+    path, _, name = target.rpartition(":")
+    file = Path(path).expanduser().resolve()
+    if not file.is_file():
+        raise refuse(target, "a file that exists", file, "Check the path.")
+    found = vars(_import_file(file))
+    if name not in found:
+        raise refuse(target, f"{name}, defined in {file.name}", "no such name", "Check the name after the colon.")
+    return found[name]
+
+
+def imported_files() -> list[Path]:
+    """The users' files that `resolve` has imported; another process imports them before it unpickles what is theirs."""
+    found = [vars(module)["__file__"] for name, module in sys.modules.items() if name.startswith(f"{USER}.")]
+    return [Path(file) for file in found]
+
+
+def import_files(files: Iterable[Path]) -> None:
+    """Imports users' files under the names that `resolve` gives them."""
+    for file in files:
+        _import_file(file)
+
+
+def _import_file(file: Path) -> ModuleType:
+    """Imports a file under a name of its own that ends in its stem, so that its instances can be pickled."""
+    name = f"{USER}.x{blake2b(str(file).encode(), digest_size=6).hexdigest()}.{file.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise refuse(str(file), "a Python file", file.suffix, "Check the path.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, UserError) or not isinstance(error, Exception):
+            raise
+        fix = FROZEN if "non-frozen" in str(error) else ""
+        raise refuse(_line(file, error), "a file that can be imported", words_of(error), fix) from error
+    return module
+
+
+def _line(file: Path, error: Exception) -> str:
+    """The last line of the file on the way to the error."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename or file}, line {error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return f"{file}, line {lines[-1]}" if lines else str(file)
+
+
+def words_of(error: Exception) -> str:
+    """An error as its type and what it says."""
+    return f"{type(error).__name__}: {error}".rstrip(".")

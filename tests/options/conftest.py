@@ -1,0 +1,3 @@
+from tests.config.conftest import home, method
+
+__all__ = ["home", "method"]
