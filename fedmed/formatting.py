@@ -15,12 +15,12 @@ def number(value: float | int | None) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
-def rests_on(defined: float | None, of: float | None) -> str:
+def defined_share(defined: float | None, of: float | None) -> str:
     """` (3 of 5)`, behind a mean over fewer than there are; empty where it is over all, or where nobody counted."""
     return "" if defined is None or of is None or defined >= of else f" ({defined:.3g} of {of:.3g})"
 
 
-def size(bytes: float) -> str:
+def byte_size(bytes: float) -> str:
     """Bytes in decimal units: `66.2 MB`."""
     for unit in ("B", "kB", "MB", "GB"):
         if bytes < 1000:
@@ -29,7 +29,7 @@ def size(bytes: float) -> str:
     return f"{bytes:.1f} TB"
 
 
-def span(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A time that was measured: `43 ms`, `1.24 s`, `24.1 s`, `2:05 min`, `1:02:05 h`."""
     if seconds < 1:
         return f"{1000 * seconds:.0f} ms"
@@ -55,7 +55,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %" if isfinite(share) else "-"
 
 
-def short(value: float) -> str:
+def compact_count(value: float) -> str:
     """A count in at most five characters: `9999`, `12.3k`, `20k`, `1.2M`."""
     if value < 1e4:
         return f"{value:.0f}"
@@ -64,7 +64,7 @@ def short(value: float) -> str:
     return digits.removesuffix(".0") + unit
 
 
-def some(names: Sequence[str], most: int = 4) -> str:
+def first_few(names: Sequence[str], most: int = 4) -> str:
     """`a, b, c, d and 7 more`."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
@@ -95,12 +95,12 @@ def metric_name(name: str) -> str:
 
 def value(number: float | None, digits: int = 3) -> str:
     """A metric; `-` where it is not known."""
-    return "-" if number is None or not isfinite(number) else minus(f"{number:.{digits}f}")
+    return "-" if number is None or not isfinite(number) else with_minus_sign(f"{number:.{digits}f}")
 
 
 def signed(number: float | None, digits: int = 3) -> str:
     """A difference with its sign."""
-    return "-" if number is None or not isfinite(number) else minus(f"{number:+.{digits}f}")
+    return "-" if number is None or not isfinite(number) else with_minus_sign(f"{number:+.{digits}f}")
 
 
 def interval(low: float | None, high: float | None, digits: int = 3, *, sign: bool = False) -> str:
@@ -111,18 +111,18 @@ def interval(low: float | None, high: float | None, digits: int = 3, *, sign: bo
     return f"[{say(low, digits)}, {say(high, digits)}]"
 
 
-def probability(p: float | None) -> str:
+def p_value_text(p: float | None) -> str:
     """A p value with three decimals, or `< 0.001`."""
     if p is None or not isfinite(p):
         return "-"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def minus(text: str) -> str:
+def with_minus_sign(text: str) -> str:
     """Numbers with a true minus sign."""
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def listed(items: list[str]) -> str:
+def joined(items: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -11,7 +11,7 @@ from fedmed.campaign.pool import RunEvent, RunPool, WorkerDied
 from fedmed.campaign.queue import RunQueue
 from fedmed.campaign.worker import RunEnded, RunProgress, RunWarning, log_of
 from fedmed.errors import UserError
-from fedmed.formatting import some
+from fedmed.formatting import first_few
 from fedmed.rundir.directory import RunDirectory
 from fedmed.terminal.campaign import CampaignDisplay, CampaignProgress, RunStatus
 
@@ -31,7 +31,7 @@ class CampaignResult:
         ended: dict[str, list[str]] = {}
         for run, error in self.failed.items():
             ended.setdefault(error, []).append(run.label)
-        return [f"{some(labels)} failed: {error}" for error, labels in ended.items()]
+        return [f"{first_few(labels)} failed: {error}" for error, labels in ended.items()]
 
 
 def execute(runs: Sequence[PlannedRun], *, workers: int, view: CampaignDisplay) -> CampaignResult:

@@ -78,17 +78,17 @@ def _folder(given: Namespace, folder: Path) -> Path:
 
 def _any(path: Path) -> bool:
     """Whether there is any run or comparison to tell of."""
-    from fedmed.comparison.catalogue import catalogue
+    from fedmed.comparison.catalogue import list_folder
 
-    return any(catalogue(path))
+    return any(list_folder(path))
 
 
 def _each(path: Path) -> list[str]:
     """Writes the page of every finished run at or below the path; what kept some of them from having one."""
-    from fedmed.comparison.catalogue import catalogue
+    from fedmed.comparison.catalogue import list_folder
 
     notes = []
-    for entry in catalogue(path)[0]:
+    for entry in list_folder(path)[0]:
         try:
             if entry.status == "finished":
                 build([entry.path], entry.path)

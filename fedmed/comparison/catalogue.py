@@ -56,7 +56,7 @@ class ComparisonEntry:
     failed: int
 
 
-def catalogue(folder: Path) -> tuple[list[RunEntry], list[ComparisonEntry]]:
+def list_folder(folder: Path) -> tuple[list[RunEntry], list[ComparisonEntry]]:
     """All runs and comparisons at or below the folder, sorted by path; runs that left no directory among them."""
     entries: dict[Path, RunEntry] = {}
     gathered: list[ComparisonEntry] = []

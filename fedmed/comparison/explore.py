@@ -22,7 +22,7 @@ LOSS = "loss"
 """The training loss, which is told over rounds only."""
 
 
-def explored(summary: Summary) -> list[Summary]:
+def other_metrics(summary: Summary) -> list[Summary]:
     """The summary itself, then once for every other metric that its runs tell, with that one as its headline."""
     found = [summary]
     most = min(MOST, max(FEWEST, DRAWN // len(summary.comparison.worlds)))

@@ -9,7 +9,7 @@ from typing import TypedDict
 from fedmed.comparison.fairness import last_by_client
 from fedmed.comparison.rows import Row
 from fedmed.comparison.runs import Comparison, Run
-from fedmed.formatting import rests_on, some
+from fedmed.formatting import defined_share, first_few
 from fedmed.metric_direction import FOUND_ONLY
 
 
@@ -45,8 +45,10 @@ def missing_value_notes(comparison: Comparison, rows: Sequence[Row], metric: str
     mine = [row for row in rows if row.metric == metric]
     for world in comparison.worlds:
         here = [row for row in mine if row.world == world]
-        if left := [f"{row.arm}{rests_on(row.defined, row.of)}" for row in here if rests_on(row.defined, row.of)]:
-            yield f"{metric} in {world} is not defined everywhere, and a mean over where it is: {some(left)}."
+        if left := [
+            f"{row.arm}{defined_share(row.defined, row.of)}" for row in here if defined_share(row.defined, row.of)
+        ]:
+            yield f"{metric} in {world} is not defined everywhere, and a mean over where it is: {first_few(left)}."
         if not rankable(comparison, world, metric):
             yield (
                 f"Nothing is marked or ranked by {metric} in {world}: masks that were missed or made up have no "
@@ -68,7 +70,7 @@ def _other(comparison: Comparison, world: str, arms: Sequence[str], metric: str)
         sets = {arm: _defined(run, over, name) for arm, run in runs.items()}
         odd |= {arm for arm, found in sets.items() if found != next(iter(sets.values()))}
     if odd:
-        yield f"{metric} in {world} is not over the same {over}s as that of {arms[0]}: {some(sorted(odd))}."
+        yield f"{metric} in {world} is not over the same {over}s as that of {arms[0]}: {first_few(sorted(odd))}."
 
 
 def _defined(run: Run, over: str, metric: str) -> frozenset[str]:

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from fedmed.comparison.runs import LOCAL, POOLED
 from fedmed.comparison.settings import Settings
-from fedmed.formatting import some
+from fedmed.formatting import first_few
 from fedmed.options.groups import GROUPS
 
 WORLD = (
@@ -50,7 +50,7 @@ def unsaid(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str
                 values = ", ".join(_written({**found[here[0]], key: value}, key) for key, value in usual.items())
                 found_in[base, values].append(world)
     return [
-        f"{base} in {some(names)} has {values} where its name does not say otherwise."
+        f"{base} in {first_few(names)} has {values} where its name does not say otherwise."
         for (base, values), names in found_in.items()
     ]
 
@@ -159,4 +159,4 @@ def _written(arm: Settings, key: str) -> str:
 
 
 def _told(values: Mapping[str, Sequence[str]]) -> str:
-    return "; ".join(f"{value} for {some(list(dict.fromkeys(arms)))}" for value, arms in sorted(values.items()))
+    return "; ".join(f"{value} for {first_few(list(dict.fromkeys(arms)))}" for value, arms in sorted(values.items()))

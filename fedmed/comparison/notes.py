@@ -11,7 +11,7 @@ from fedmed.comparison.ranks import WORLDS
 from fedmed.comparison.rows import Ranking, Row, TargetRow
 from fedmed.comparison.runs import Comparison
 from fedmed.comparison.significance import FEW, detectable
-from fedmed.formatting import some
+from fedmed.formatting import first_few
 
 
 def notes_on(
@@ -29,7 +29,7 @@ def notes_on(
     if not targets:
         yield f"Rounds to a target are not told: {metric} was not evaluated in two rounds or more of every run."
     if ranks is not None and (left := sorted({row.arm for row in mine if row.federated} - {*ranks.arms})):
-        yield f"Not ranked, because not in every world: {some(left)}."
+        yield f"Not ranked, because not in every world: {first_few(left)}."
     if ranks is not None and ranks.critical is None:
         yield f"{len(ranks.worlds)} worlds are too few to test ranks ({WORLDS} at least); the ranks stand as they are."
 
@@ -43,7 +43,7 @@ def _seeds(rows: Sequence[Row]) -> Iterator[str]:
     else:
         few = [f"{arm} in {world} ({n})" for (arm, world), n in counts.items() if n < FEW]
         if few:
-            yield f"Neither tested nor marked, with fewer than {FEW} seeds: {some(few)}."
+            yield f"Neither tested nor marked, with fewer than {FEW} seeds: {first_few(few)}."
     tested = [row for row in rows if row.test]
     if not tested:
         return
@@ -81,10 +81,10 @@ def _missing(comparison: Comparison, rows: Sequence[Row], metric: str) -> Iterat
         if missing := sorted(seeds[row.world] - has):
             lacking[row.world, ", ".join(map(str, missing))].append(row.arm)
     for (world, missed), arms in lacking.items():
-        yield f"No {metric} in {world} for seed {missed}: {some(arms)}."
+        yield f"No {metric} in {world} for seed {missed}: {first_few(arms)}."
     without = [arm for arm in comparison.arms if arm not in {row.arm for row in rows}]
     name = f"client.mean.{comparison.metric}"
     if kept := [arm for arm in without if any(comparison.values(world, arm, name) for world in comparison.worlds)]:
-        yield f"No {metric}, because clients keep parts of the net; {name} tells instead: {some(kept)}."
+        yield f"No {metric}, because clients keep parts of the net; {name} tells instead: {first_few(kept)}."
     if rest := [arm for arm in without if arm not in kept]:
-        yield f"No {metric} in any run: {some(rest)}."
+        yield f"No {metric} in any run: {first_few(rest)}."

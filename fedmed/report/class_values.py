@@ -13,9 +13,9 @@ from fedmed.report.evaluations import Evaluation, WorldEvaluations
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.dots import ArmValues, dots, means
 from fedmed.report.figures.svg import RenderedFigure
-from fedmed.report.images.captions import name_of
+from fedmed.report.images.captions import class_name
 from fedmed.report.series import Values
-from fedmed.report.tables.cells import HtmlTable, TableCell, count_of, mean_of
+from fedmed.report.tables.cells import HtmlTable, TableCell, count_cell, mean_cell
 
 
 class _Share(NamedTuple):
@@ -87,10 +87,10 @@ def class_table(found: WorldEvaluations, metrics: Mapping[str, ArmValues], arm: 
     header += [(name, "decisions at a probability of one half, mean over seeds") for name in counts]
     rows = [
         [
-            TableCell(text=name_of(found.names, k), sort=k),
-            count_of(_number(_support_of(found, arm), k)),
-            *(mean_of(values[:, k], _rests(found, arm, metric, k)) for metric, values in columns.items()),
-            *(count_of(_number(values, k)) for values in counts.values()),
+            TableCell(text=class_name(found.names, k), sort=k),
+            count_cell(_number(_support_of(found, arm), k)),
+            *(mean_cell(values[:, k], _rests(found, arm, metric, k)) for metric, values in columns.items()),
+            *(count_cell(_number(values, k)) for values in counts.values()),
         ]
         for k in found.shown
     ]
@@ -146,7 +146,7 @@ def class_figure(
 ) -> RenderedFigure:
     """All arms' values of a metric, class by class."""
     ((_, said),) = _named([metric])
-    rows = [name_of(found.names, k) for k in found.shown]
+    rows = [class_name(found.names, k) for k in found.shown]
     shown = {arm: of[:, found.shown] for arm, of in values.items()}
     title = f"{said} by {'finding' if _multilabel(found) else 'class'}"
     return dots(context, world, rows, shown, name=f"classes_{metric}", title=title, x=said)

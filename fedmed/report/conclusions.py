@@ -8,7 +8,7 @@ from statistics import median
 from fedmed.comparison.missing_values import rankable
 from fedmed.comparison.rows import Ranking, Row, Summary
 from fedmed.comparison.runs import Run
-from fedmed.formatting import count, interval, listed, metric_name, probability, size, span, value
+from fedmed.formatting import byte_size, count, duration, interval, joined, metric_name, p_value_text, value
 
 
 def title(summary: Summary) -> str:
@@ -16,7 +16,7 @@ def title(summary: Summary) -> str:
     federated = [arm for arm in summary.comparison.arms if _federated(summary, arm)] or [*summary.comparison.arms]
     if len(federated) > 4:
         return f"{len(federated)} federated methods compared"
-    return federated[0] if len(federated) == 1 else listed(federated)
+    return federated[0] if len(federated) == 1 else joined(federated)
 
 
 def headline(summary: Summary) -> tuple[str, str]:
@@ -38,7 +38,7 @@ def facts(summary: Summary) -> list[str]:
     seconds = [float(run.final.get("seconds") or 0) for run in runs]
     sent = [float((run.final.get("bytes.up") or 0) + (run.final.get("bytes.down") or 0)) for run in runs]
     each = " each" if len(runs) > 1 else ""
-    return [*parts, f"{size(median(sent))} sent{each}", f"{span(median(seconds))}{each}"]
+    return [*parts, f"{byte_size(median(sent))} sent{each}", f"{duration(median(seconds))}{each}"]
 
 
 def _seed(run: Run) -> str:
@@ -107,7 +107,7 @@ def _ahead(summary: Summary, world: str) -> str:
     near = [row.arm for row in rows if row.mark == "near"]
     if not any(row.mark for row in rows):
         return f"; {count(min(row.n for row in rows), 'seed')} cannot tell it from the others."
-    return f"; {listed(near)} {_are(near)} not significantly worse." if near else ", significantly more than any other."
+    return f"; {joined(near)} {_are(near)} not significantly worse." if near else ", significantly more than any other."
 
 
 def _against(summary: Summary, best: Row) -> str:
@@ -131,11 +131,11 @@ def _details(summary: Summary, world: str, best: Row) -> str:
         said.append(f"p {_equals(best.p_holm)} after Holm's correction")
     parts = [f"{', '.join(said)}."] if said else []
     near = [row.arm for row in _rows(summary, world) if row.mark == "near" and row.arm != summary.comparison.reference]
-    return " ".join([*parts, *([f"Not significantly worse: {listed(near)}."] if near else [])])
+    return " ".join([*parts, *([f"Not significantly worse: {joined(near)}."] if near else [])])
 
 
 def _equals(p: float) -> str:
-    said = probability(p)
+    said = p_value_text(p)
     return said if said.startswith("<") else f"= {said}"
 
 
@@ -152,7 +152,7 @@ def _over_worlds(summary: Summary) -> tuple[str, str]:
     most = "highest" if summary.comparison.greater else "lowest"
     if not others:
         return f"{arm} reaches the {most} {metric} in all {len(worlds)} worlds.", _ranked(summary.ranking)
-    rest = f", {listed([f'{name} in {times}' for name, times in others[:3]])}"
+    rest = f", {joined([f'{name} in {times}' for name, times in others[:3]])}"
     said = f"The {most} {metric} goes to {arm} in {number} of {len(worlds)} worlds{rest}."
     return said, _ranked(summary.ranking)
 

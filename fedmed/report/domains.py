@@ -13,7 +13,7 @@ from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.dots import ArmValues, dots
 from fedmed.report.figures.svg import RenderedFigure
 from fedmed.report.series import Values
-from fedmed.report.tables.cells import HtmlTable, TableCell, mean_of
+from fedmed.report.tables.cells import HtmlTable, TableCell, mean_cell
 
 START, OVERALL = "domain.", ("mean", "worst", "spread")
 """What names of values by domain begin with, and what is not a domain but over all of them."""
@@ -50,5 +50,5 @@ def site_table(names: Sequence[str], found: ArmValues, metric: str) -> HtmlTable
     said = metric_name(metric)
     header = [("domain", "of the test images"), *((arm, f"{said}, mean over seeds") for arm in found)]
     columns = [*found.values()]
-    rows = [[TableCell(text=n, sort=n), *(mean_of(column[:, k]) for column in columns)] for k, n in enumerate(names)]
+    rows = [[TableCell(text=n, sort=n), *(mean_cell(column[:, k]) for column in columns)] for k, n in enumerate(names)]
     return HtmlTable(caption=f"{said} by domain", header=header, rows=rows)

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from fedmed.comparison.catalogue import ComparisonEntry, RunEntry, catalogue
+from fedmed.comparison.catalogue import ComparisonEntry, RunEntry, list_folder
 from fedmed.files import write_atomically
-from fedmed.formatting import count, metric_name, some, value
+from fedmed.formatting import count, first_few, metric_name, value
 from fedmed.report.page import NAME as PAGE
-from fedmed.report.rendering import filled
-from fedmed.report.tables.cells import HtmlTable, TableCell, count_of
+from fedmed.report.rendering import render_template
+from fedmed.report.tables.cells import HtmlTable, TableCell, count_cell
 
 NAME = "index.html"
 
@@ -31,11 +31,11 @@ def write_index(folder: Path, into: Path, notes: Sequence[str] = ()) -> tuple[Pa
 
     notes: what a reader has to know besides.
     """
-    entries, gathered = catalogue(folder)
+    entries, gathered = list_folder(folder)
     statuses = Counter(entry.status for entry in entries)
     facts = [count(len(entries), "run"), *(f"{statuses[status]} {status}" for status in ORDER if statuses[status])]
     facts += [count(len(gathered), "comparison")] if gathered else []
-    page = filled(
+    page = render_template(
         "index.html",
         title=folder.resolve().name or str(folder),
         kicker="runs and comparisons",
@@ -68,7 +68,7 @@ def _row(entry: RunEntry, folder: Path, into: Path) -> list[TableCell]:
     return [
         _named(entry.strategy or "unknown", entry.path / PAGE, into, title=name),
         TableCell(text=entry.dataset, sort=entry.dataset or None),
-        count_of(entry.seed),
+        count_cell(entry.seed),
         TableCell(text=SAID.get(entry.status, entry.status), sort=_place(entry.status), alert=entry.status not in WELL),
         TableCell(text="-" if entry.done is None else str(entry.done), sort=entry.done, faint=of),
         TableCell(text=value(entry.value), sort=entry.value, faint=metric),
@@ -88,8 +88,8 @@ def _comparisons(gathered: Sequence[ComparisonEntry], folder: Path, into: Path) 
         [
             _named(_name(each.path, folder), each.path / PAGE, into),
             TableCell(text=each.asked, sort=each.asked, wrapped=True),
-            count_of(len(each.runs)),
-            count_of(each.failed),
+            count_cell(len(each.runs)),
+            count_cell(each.failed),
         ]
         for each in gathered
     ]
@@ -118,4 +118,4 @@ def _wrong(entries: Sequence[RunEntry], folder: Path) -> Iterator[tuple[str, str
     for entry in entries:
         if entry.why:
             told.setdefault(entry.why, []).append(_name(entry.path, folder))
-    yield from ((some(names), why) for why, names in told.items())
+    yield from ((first_few(names), why) for why, names in told.items())

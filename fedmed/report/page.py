@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fedmed.comparison.explore import explored
+from fedmed.comparison.explore import other_metrics
 from fedmed.comparison.rows import Summary
 from fedmed.comparison.runs import Comparison, Run
 from fedmed.comparison.summary import summarise
@@ -20,7 +20,7 @@ from fedmed.report.figures import style
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.differences import ranks
 from fedmed.report.images.collection import SharedImages
-from fedmed.report.rendering import filled
+from fedmed.report.rendering import render_template
 from fedmed.report.tables import details, results
 from fedmed.report.world import world
 
@@ -50,12 +50,12 @@ def write_summary(summary: Summary, folder: Path) -> Path:
 
 def render(summary: Summary, context: FigureContext) -> str:
     """The page as text."""
-    return filled("page.html", **_content(summary, context))
+    return render_template("page.html", **_content(summary, context))
 
 
 def _content(summary: Summary, context: FigureContext) -> dict[str, Any]:
     comparison, album, notes = summary.comparison, SharedImages(), list(summary.notes)
-    metrics = explored(summary)
+    metrics = other_metrics(summary)
     contexts = [context, *(FigureContext(summary=each) for each in metrics[1:])]
     worlds = [world(contexts, name, album, notes) for name in comparison.worlds]
     metric = Choice(id="metric", label="Metric", options=[metric_name(each.headline) for each in metrics])

@@ -10,7 +10,7 @@ from fedmed.report.sanitise import printable
 ASSETS = {"style": "style.css", "script": "page.js"}
 
 
-def filled(name: str, **content: Any) -> str:
+def render_template(name: str, **content: Any) -> str:
     """The page as text. name: of a template beside this file."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup

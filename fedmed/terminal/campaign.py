@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TextIO
 
-from fedmed.formatting import clock, count, span
+from fedmed.formatting import clock, count, duration
 from fedmed.terminal.display import Display, LineDisplay, LiveDisplay, fitting_display, progress_bars
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class PlainCampaignDisplay(QuietCampaignDisplay):
         self.say(opening(state, workers))
 
     def ended(self, label: str, seconds: float, state: CampaignProgress) -> None:
-        self.say(f"{label}: {span(seconds)}  ({state.text()})")
+        self.say(f"{label}: {duration(seconds)}  ({state.text()})")
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fedmed.comparison.rows import ClientRow, Ranking, Row, Summary, TargetRow
 from fedmed.errors import visible
-from fedmed.formatting import interval, probability, rests_on, signed, size, span, value
+from fedmed.formatting import byte_size, defined_share, duration, interval, p_value_text, signed, value
 from fedmed.terminal.text_table import TextTable, fit
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ def _headline(summary: Summary) -> TextTable:
         [
             str(row.n),
             value(row.mean) if row.sd is None else f"{value(row.mean)} ± {value(row.sd)}",
-            rests_on(row.defined, row.of).strip(" ()"),
+            defined_share(row.defined, row.of).strip(" ()"),
             interval(row.low, row.high),
             _told(row.difference),
             interval(row.dlow, row.dhigh, sign=True),
-            "" if row.p_holm is None else probability(row.p_holm),
+            "" if row.p_holm is None else p_value_text(row.p_holm),
             _told(row.effect, 1),
         ]
         for row in rows
@@ -99,11 +99,11 @@ def _targets(rows: Sequence[TargetRow]) -> TextTable:
             value(row.target),
             f"{row.reached} of {row.n}",
             "never" if row.rounds is None else f"{row.rounds:g}",
-            "never" if row.bytes is None else size(row.bytes),
-            "never" if row.seconds is None else span(row.seconds),
+            "never" if row.bytes is None else byte_size(row.bytes),
+            "never" if row.seconds is None else duration(row.seconds),
             f"{row.all_rounds:g}",
-            size(row.all_bytes),
-            span(row.all_seconds),
+            byte_size(row.all_bytes),
+            duration(row.all_seconds),
         ]
         for row in rows
     ]
@@ -114,7 +114,7 @@ def _targets(rows: Sequence[TargetRow]) -> TextTable:
 def _ranks(ranking: Ranking) -> TextTable:
     below: list[str] = []
     if ranking.critical is not None:
-        below = [f"Friedman p {probability(ranking.p)}; critical difference {ranking.critical:.2f} (Nemenyi, 5 %)"]
+        below = [f"Friedman p {p_value_text(ranking.p)}; critical difference {ranking.critical:.2f} (Nemenyi, 5 %)"]
         below += [f"not told apart: {', '.join(group)}" for group in ranking.alike]
     return TextTable(
         header=["arm", "rank"],

@@ -7,7 +7,7 @@ from shutil import get_terminal_size
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from fedmed.formatting import number, rests_on, size, span
+from fedmed.formatting import byte_size, defined_share, duration, number
 from fedmed.rundir.final import defined
 from fedmed.terminal.text_table import TextTable, fit
 
@@ -54,7 +54,7 @@ def _cell(values: Mapping[str, Any], name: str) -> str:
 
 
 def _rests(values: Mapping[str, Any], name: str) -> str:
-    return rests_on(values.get(f"{name}.defined"), values.get(f"{name}.of")).strip(" ()")
+    return defined_share(values.get(f"{name}.defined"), values.get(f"{name}.of")).strip(" ()")
 
 
 def _counts(columns: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> list[str]:
@@ -81,7 +81,7 @@ def _notes(final: Mapping[str, Any]) -> list[str]:
         facts.append(f"best round {final['best.round']} (by {final.get('best.by', 'validation')})")
     if final["client.worst.id"] is not None:
         facts.append(f"worst client {final['client.worst.id']}")
-    costs = [f"up {size(final['bytes.up'])}", f"down {size(final['bytes.down'])}", span(final["seconds"])]
+    costs = [f"up {byte_size(final['bytes.up'])}", f"down {byte_size(final['bytes.down'])}", duration(final["seconds"])]
     if final["seconds.per_round"] is not None:
-        costs.append(f"{span(final['seconds.per_round'])} per round")
+        costs.append(f"{duration(final['seconds.per_round'])} per round")
     return [" · ".join(facts), " · ".join(costs), str(final["directory"])]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, TextIO
 
-from fedmed.formatting import clock, number, span
+from fedmed.formatting import clock, duration, number
 from fedmed.rundir.rounds import SCOPES, Row
 from fedmed.terminal.display import Display, LineDisplay, LiveDisplay, fitting_display, progress_bars
 
@@ -60,7 +60,7 @@ class ProgressMeter:
         return {
             **round_texts(self.done, self.rounds, self.row),
             "metric": self.value,
-            "rate": f"{span(fmean(self.times))}/round" if self.times else "",
+            "rate": f"{duration(fmean(self.times))}/round" if self.times else "",
             "left": f"{clock(self.left)} left" if self.times else "",
         }
 

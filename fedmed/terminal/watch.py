@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedmed.errors import visible
-from fedmed.formatting import clock, number, span
+from fedmed.formatting import clock, duration, number
 from fedmed.rundir.watched import WatchedRun
 from fedmed.terminal.progress import round_texts
 
@@ -98,7 +98,7 @@ def run_texts(run: WatchedRun) -> dict[str, str]:
         **round_texts(run.done, run.rounds, run.row),
         "metric": f"{run.metric} {number(run.values[-1])}" if run.values else "",
         "course": sparkline(run.values[-24:]) if len(run.values) > 1 else "",
-        "rate": "" if run.pace is None else f"{span(run.pace)}/round",
+        "rate": "" if run.pace is None else f"{duration(run.pace)}/round",
         "left": _left(run),
     }
 

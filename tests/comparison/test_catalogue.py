@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from fedmed.comparison.catalogue import TAIL, RunEntry, catalogue
+from fedmed.comparison.catalogue import TAIL, RunEntry, list_folder
 from fedmed.comparison.record import write_record
 from tests.fabricated import run, strategy
 
 
 def entry(folder: Path) -> RunEntry:
-    (found,) = catalogue(folder)[0]
+    (found,) = list_folder(folder)[0]
     return found
 
 
@@ -59,7 +59,7 @@ def test_slow_rounds_are_given_time(tmp_path: Path) -> None:
 def test_damage_is_told_and_hides_no_other_run(tmp_path: Path, file: str, content: bytes) -> None:
     run(tmp_path / "good")
     (run(tmp_path / "bad") / file).write_bytes(content)
-    bad, good = catalogue(tmp_path)[0]
+    bad, good = list_folder(tmp_path)[0]
     assert good.status == "finished"
     if (file, content) not in [("rounds.jsonl", b""), ("rounds.jsonl", b"{")]:  # no whole row yet
         assert (bad.status, bool(bad.why)) == ("damaged", True)
@@ -82,7 +82,7 @@ def test_comparisons_and_the_runs_that_failed_in_them(tmp_path: Path) -> None:
     good, gone, half = run(tmp_path / "runs/a"), tmp_path / "runs/b", change(run(tmp_path / "runs/c"), status="stopped")
     labels = {good: "fedavg seed=0", gone: "moon seed=0", half: "moon seed=1"}
     write_record(tmp_path / "one", labels, asked=["strategy=fedavg,moon"], failed={gone: "no memory", half: "killed"})
-    entries, (gathered,) = catalogue(tmp_path)
+    entries, (gathered,) = list_folder(tmp_path)
     assert (gathered.asked, len(gathered.runs), gathered.failed) == ("strategy=fedavg,moon", 3, 2)
     assert [(e.path.name, e.status, e.why, e.strategy) for e in entries] == [
         ("a", "finished", "", "fedavg"),
@@ -94,7 +94,7 @@ def test_comparisons_and_the_runs_that_failed_in_them(tmp_path: Path) -> None:
 def test_a_run_that_failed_once_and_then_finished_is_finished(tmp_path: Path) -> None:
     place = run(tmp_path / "runs/a")
     write_record(tmp_path / "one", {place: "fedavg seed=0"}, asked=[], failed={place: "killed"})
-    assert catalogue(tmp_path)[0][0].status == "finished"
+    assert list_folder(tmp_path)[0][0].status == "finished"
 
 
 def test_a_record_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fedmed.comparison.explore import MOST, explored
+from fedmed.comparison.explore import MOST, other_metrics
 from fedmed.comparison.read import read
 from fedmed.comparison.rows import Summary
 from fedmed.comparison.summary import summarise
@@ -28,14 +28,14 @@ def summary(folder: Path, worlds: int = 1, **final: float) -> Summary:
 
 def test_the_headline_comes_first_and_unchanged(tmp_path: Path) -> None:
     given = summary(tmp_path)
-    first, *others = explored(given)
+    first, *others = other_metrics(given)
     assert first is given
     assert [each.headline for each in others] == ["client.mean.auc", "test.loss", "test.f1"]
 
 
 def test_other_metrics_have_means_and_differences_but_no_tests_and_no_marks(tmp_path: Path) -> None:
     given = summary(tmp_path)
-    f1 = next(each for each in explored(given) if each.headline == "test.f1")
+    f1 = next(each for each in other_metrics(given) if each.headline == "test.f1")
     rows = {row.arm: row for row in f1.rows if row.metric == "test.f1"}
     assert rows["moon"].difference == pytest.approx(0.06)
     assert rows["moon"].dlow is not None
@@ -47,11 +47,11 @@ def test_other_metrics_have_means_and_differences_but_no_tests_and_no_marks(tmp_
 
 
 def test_the_scopes_of_the_headline_keep_their_tests(tmp_path: Path) -> None:
-    other = next(each for each in explored(summary(tmp_path)) if each.headline == "client.mean.auc")
+    other = next(each for each in other_metrics(summary(tmp_path)) if each.headline == "client.mean.auc")
     assert any(row.mark == "best" for row in other.rows if row.metric == "client.mean.auc")
 
 
 @pytest.mark.parametrize(("worlds", "most"), [(1, MOST), (12, 4)])
 def test_there_are_not_too_many(tmp_path: Path, worlds: int, most: int) -> None:
     given = summary(tmp_path, worlds, **{f"test.own{number}": 0.5 for number in range(20)})
-    assert len(explored(given)) == most
+    assert len(other_metrics(given)) == most

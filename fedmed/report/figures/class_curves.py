@@ -17,7 +17,7 @@ from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.dots import ends, means
 from fedmed.report.figures.small_multiples import SmallMultiples, SmallPlot, small_multiples
 from fedmed.report.figures.svg import RenderedFigure
-from fedmed.report.images.captions import name_of
+from fedmed.report.images.captions import class_name
 from fedmed.report.series import Band, Values
 
 GRID: Values = np.linspace(0, 1, 31) ** 1.5
@@ -96,7 +96,7 @@ def _along(
                 told[arm] = f"{said} {_mean(of, metric, k)}"
         if lines:
             level = float(np.mean(shares)) if curve is precision_recall else None
-            panels.append(SmallPlot(title=name_of(found.names, k), lines=lines, said=told, level=level))
+            panels.append(SmallPlot(title=class_name(found.names, k), lines=lines, said=told, level=level))
     return panels
 
 
@@ -118,7 +118,7 @@ def _calibrated(found: WorldEvaluations) -> list[SmallPlot]:
             arm: [b for each in of if k < len(each.calibration) and (b := each.calibration[k])]
             for arm, of in found.arms.items()
         }
-        panels.append(_reliability(name_of(found.names, k), mine))
+        panels.append(_reliability(class_name(found.names, k), mine))
     return [panel for panel in panels if panel.lines]
 
 

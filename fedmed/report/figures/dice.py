@@ -14,7 +14,7 @@ from fedmed.report.figures.labels import label_rows, names_width, title_axes
 from fedmed.report.figures.style import new_figure, place_axes
 from fedmed.report.figures.svg import RenderedFigure
 from fedmed.report.figures.ticks import set_x_ticks
-from fedmed.report.images.captions import name_of
+from fedmed.report.images.captions import class_name
 from fedmed.report.series import Values
 
 DOTS = 60
@@ -33,7 +33,7 @@ def dice_by_class(context: FigureContext, world: str, found: WorldEvaluations, a
     if len(found.shown) < 2:
         return None
     every = [[each.dice[k] for each in found.arms[arm] if k < len(each.dice)] for k in found.shown]
-    rows = {name_of(found.names, k): _together(of) for k, of in zip(found.shown, every, strict=True)}
+    rows = {class_name(found.names, k): _together(of) for k, of in zip(found.shown, every, strict=True)}
     colors = [context.arm_styles[arm].color] * len(rows)
     number = context.comparison.arms.index(arm) + 1
     return _strips(context, world, rows, colors, name=f"dice_{number}", title=f"Dice of single images, {arm}")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fedmed.comparison.rows import Ranking, Row
-from fedmed.formatting import interval, probability, signed
+from fedmed.formatting import interval, p_value_text, signed
 from fedmed.report.figures import tooltips
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.labels import label_over_rows, names_width, shorten, title_axes, truncate
@@ -58,7 +58,7 @@ def forest(context: FigureContext, world: str) -> RenderedFigure | None:
 
 def _tip(row: Row, said: str) -> str:
     """A row's difference and interval, and how sure it is."""
-    return said if row.p_holm is None else f"{said}\np {probability(row.p_holm)} (Holm), {row.n} seeds"
+    return said if row.p_holm is None else f"{said}\np {p_value_text(row.p_holm)} (Holm), {row.n} seeds"
 
 
 def _limits(rows: Sequence[Row]) -> tuple[float, float]:

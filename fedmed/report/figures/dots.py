@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fedmed.formatting import rests_on, value
+from fedmed.formatting import defined_share, value
 from fedmed.report.figures import tooltips
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.labels import draw_legend, label_rows, legend_height, names_width, title_axes
@@ -90,4 +90,4 @@ def _value(values: Values) -> str:
         return "not defined"
     low, high = known.min(), known.max()
     ends = f" [{value(float(low))}, {value(float(high))}]" if high > low else ""
-    return f"{value(float(known.mean()))}{ends}{rests_on(len(known), len(values))}"
+    return f"{value(float(known.mean()))}{ends}{defined_share(len(known), len(values))}"

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmed.files import replacing
-from fedmed.formatting import percent, short
+from fedmed.formatting import compact_count, percent
 from fedmed.report.figures.elements import draw_bars, draw_color_scale, draw_heatmap, draw_totals, write_cell_values
 from fedmed.report.figures.labels import label_columns, panel_legend, panel_title
 from fedmed.report.figures.style import EMPTY, FAINT, INK, text_width
@@ -147,11 +147,11 @@ def _draw_counts(view: _View, width: float, above: Axes, rows: Axes, foot: Axes)
     label_columns(rows, view.classes, turned=_turned(view, width))
     roomy = width / len(view.classes) >= 0.4
     if roomy and not view.wide:
-        write_cell_values(rows, values, scale, short)
+        write_cell_values(rows, values, scale, compact_count)
         foot.axis("off")
     else:
-        draw_color_scale(foot, image, scale, short, "per client and class")
-    draw_totals(above, view.picture.counts.sum(0), rows, short if roomy else None)
+        draw_color_scale(foot, image, scale, compact_count, "per client and class")
+    draw_totals(above, view.picture.counts.sum(0), rows, compact_count if roomy else None)
     panel_title(above, "training images with the class")
 
 
@@ -160,7 +160,7 @@ def _draw_sizes(view: _View, above: Axes, rows: Axes, foot: Axes) -> None:
     for split, color in enumerate(SPLITS.values()):
         draw_bars(rows, ends[:, split], ends[:, split + 1], color, joined=view.wide)
     most = max(ends.max(), 1)
-    set_bar_ticks(rows, 1.02 * most, round_ticks(most), short)
+    set_bar_ticks(rows, 1.02 * most, round_ticks(most), compact_count)
     panel_legend(above, SPLITS, width=2.2)
     panel_title(above, "images per client")
     above.axis("off")

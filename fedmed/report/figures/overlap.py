@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from fedmed.formatting import listed, some
+from fedmed.formatting import first_few, joined
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +79,7 @@ def redraw_overlaps(ax: Axes, lines: Mapping[str, Band], colors: Mapping[str, st
 
 
 def _named(names: Sequence[str]) -> str:
-    return listed([*names]) if len(names) < 6 else some(names)
+    return joined([*names]) if len(names) < 6 else first_few(names)
 
 
 def _dashes(ax: Axes, x: Values, y: Values, colors: Sequence[str]) -> None:

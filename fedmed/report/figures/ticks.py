@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
-from fedmed.formatting import minus
+from fedmed.formatting import with_minus_sign
 from fedmed.report.figures.style import RULE, text_width
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ def texts(places: Sequence[float]) -> list[str]:
     exact = (n for n in range(6) if all(abs(round(at, n) - at) < 1e-6 * min(steps) for at in places))
     digits = next(exact, None)
     if digits is None or max(map(abs, places), default=0) >= 1e6:
-        return [minus(f"{at:.4g}") for at in places]
+        return [with_minus_sign(f"{at:.4g}") for at in places]
     alike = max(steps) < 1.01 * min(steps)
-    return [minus(f"{at + 0.0:,.{digits}f}" if alike else f"{at:,g}") for at in places]
+    return [with_minus_sign(f"{at + 0.0:,.{digits}f}" if alike else f"{at:,g}") for at in places]
 
 
 def set_bar_ticks(ax: Axes, end: float, ticks: Sequence[float], text: Callable[[float], str]) -> None:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from fedmed.report.images.captions import (
     Caption,
-    class_mistaken,
-    class_said,
-    finding_mistaken,
-    findings_said,
-    labels,
+    class_captions,
+    finding_captions,
+    label_captions,
+    mistaken_class_captions,
+    mistaken_finding_captions,
     percent,
 )
 from fedmed.report.images.collection import ArmImages, ImageCell, ImageGrid, ImageRow, SharedImages
@@ -125,11 +125,11 @@ def _training(training: Mapping[str, ImagePanel], album: SharedImages, names: Se
 
 
 def _true_labels(panel: ImagePanel, names: Sequence[str]) -> ImageRow:
-    return ImageRow("truth", [ImageCell(words=labels(y, names)) for y in panel.truth])
+    return ImageRow("truth", [ImageCell(words=label_captions(y, names)) for y in panel.truth])
 
 
 def _labelled(panel: ImagePanel, y: Any, seen: Any, names: Sequence[str]) -> list[ImageCell]:
-    return [ImageCell(words=labels(y[n], names, _at(seen, n))) for n in _all(panel)]
+    return [ImageCell(words=label_captions(y[n], names, _at(seen, n))) for n in _all(panel)]
 
 
 def _at(values: NDArray[Any] | None, n: int) -> Any:
@@ -141,6 +141,6 @@ def _said(panel: ImagePanel, n: int, names: Sequence[str], album: SharedImages |
     assert panel.predicted is not None
     p, y = panel.predicted[n].astype(float), panel.truth[n]
     if album is None:
-        return ImageCell(words=class_said(p, y, names) if y.ndim == 0 else findings_said(p, y, names))
-    words = class_mistaken(p, y, names) if y.ndim == 0 else finding_mistaken(p, y, names)
+        return ImageCell(words=class_captions(p, y, names) if y.ndim == 0 else finding_captions(p, y, names))
+    words = mistaken_class_captions(p, y, names) if y.ndim == 0 else mistaken_finding_captions(p, y, names)
     return ImageCell(image=album.add(panel.x[n]), side=panel.x.shape[-1], words=words)

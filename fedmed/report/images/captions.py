@@ -22,44 +22,44 @@ def percent(share: float) -> str:
     return formatting.percent(share).replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def name_of(names: Sequence[str], label: int) -> str:
+def class_name(names: Sequence[str], label: int) -> str:
     """What a class is called."""
     name = names[label] if names else str(label)
     return f"class {name}" if name.isdecimal() else name
 
 
-def labels(y: Any, names: Sequence[str], seen: Any = None) -> tuple[Caption, ...]:
+def label_captions(y: Any, names: Sequence[str], seen: Any = None) -> tuple[Caption, ...]:
     """A class by name, or findings by name and how many were not looked for."""
     if np.ndim(y) == 0:
-        return (Caption(name_of(names, int(y))),)
+        return (Caption(class_name(names, int(y))),)
     known = np.ones(len(y), bool) if seen is None else np.asarray(seen)
-    found = [name_of(names, int(label)) for label in np.flatnonzero((y > 0) & known)]
+    found = [class_name(names, int(label)) for label in np.flatnonzero((y > 0) & known)]
     rest = int((~known).sum())
     return tuple(map(Caption, [*(found or ["none"]), *([f"{rest} of {len(y)} not annotated"] if rest else [])]))
 
 
-def class_said(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
+def class_captions(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
     """The class that is predicted, and how surely."""
     top = int(p.argmax())
-    return (Caption(f"{name_of(names, top)}, {percent(float(p[top]))}", top == int(y)),)
+    return (Caption(f"{class_name(names, top)}, {percent(float(p[top]))}", top == int(y)),)
 
 
-def class_mistaken(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
+def mistaken_class_captions(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
     """The same, and the true class."""
-    return (*class_said(p, y, names), Caption(f"truth: {name_of(names, int(y))}"))
+    return (*class_captions(p, y, names), Caption(f"truth: {class_name(names, int(y))}"))
 
 
-def findings_said(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
+def finding_captions(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
     """Findings that are said to be there, right or wrong, and those that were missed."""
     said = [
-        Caption(f"{name_of(names, int(f))}, {percent(float(p[f]))}", bool(y[f] > 0)) for f in np.flatnonzero(p > 0.5)
+        Caption(f"{class_name(names, int(f))}, {percent(float(p[f]))}", bool(y[f] > 0)) for f in np.flatnonzero(p > 0.5)
     ]
-    missed = [Caption(f"missed: {name_of(names, int(f))}", False) for f in np.flatnonzero((p <= 0.5) & (y > 0))]
+    missed = [Caption(f"missed: {class_name(names, int(f))}", False) for f in np.flatnonzero((p <= 0.5) & (y > 0))]
     return tuple([*said, *missed] or [Caption("none", True)])
 
 
-def finding_mistaken(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
+def mistaken_finding_captions(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
     """The finding that is furthest off."""
     worst = int(np.abs(p - y).argmax())
     there = "present" if y[worst] > 0 else "absent"
-    return Caption(f"{name_of(names, worst)}, {percent(float(p[worst]))}", False), Caption(f"truth: {there}")
+    return Caption(f"{class_name(names, worst)}, {percent(float(p[worst]))}", False), Caption(f"truth: {there}")

@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 from typing import NamedTuple
 
 from fedmed.comparison.rows import Mark
-from fedmed.formatting import rests_on, value
+from fedmed.formatting import defined_share, value
 
 
 class Whisker(NamedTuple):
@@ -58,27 +58,27 @@ class HtmlTable:
         return any(cell.mark for row in self.rows for cell in row)
 
 
-def arm_named(name: str) -> TableCell:
+def arm_cell(name: str) -> TableCell:
     """An arm, in its colour."""
     return TableCell(text=name, sort=name, arm=name)
 
 
-def told(x: float | None, say: Callable[[float], str]) -> TableCell:
+def number_cell(x: float | None, say: Callable[[float], str]) -> TableCell:
     """A number as `say` puts it; a dash where it is not known."""
     return TableCell(text="-") if x is None else TableCell(text=say(x), sort=x)
 
 
-def metric_of(x: float | None) -> TableCell:
+def metric_cell(x: float | None) -> TableCell:
     """A metric."""
-    return told(x, value)
+    return number_cell(x, value)
 
 
-def count_of(x: float | None) -> TableCell:
+def count_cell(x: float | None) -> TableCell:
     """How many, or how many on average."""
-    return told(x, lambda number: f"{number:.3g}" if number % 1 else f"{number:.0f}")
+    return number_cell(x, lambda number: f"{number:.3g}" if number % 1 else f"{number:.0f}")
 
 
-def mean_of(values: Collection[float], rests: tuple[float, float] | None = None) -> TableCell:
+def mean_cell(values: Collection[float], rests: tuple[float, float] | None = None) -> TableCell:
     """The mean of what is defined, its standard deviation where there are several, and what it rests on.
 
     rests: of how many, and how many there are, where that is finer than how many of the values are defined.
@@ -87,5 +87,5 @@ def mean_of(values: Collection[float], rests: tuple[float, float] | None = None)
     if not known:
         return TableCell(text="-")
     spread = f"± {value(stdev(known))}" if known[1:] else ""
-    on = rests_on(*(rests or (len(known), len(values))))
+    on = defined_share(*(rests or (len(known), len(values))))
     return TableCell(text=value(fmean(known)), sort=fmean(known), faint=f"{spread}{on}".strip())

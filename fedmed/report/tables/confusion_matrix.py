@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fedmed.report.evaluations import WorldEvaluations
 from fedmed.report.figures.labels import shorten
-from fedmed.report.images.captions import name_of, percent
+from fedmed.report.images.captions import class_name, percent
 
 MOST = 24
 """Classes at most of a matrix that is drawn; of more, only what is confused most is told."""
@@ -54,7 +54,7 @@ def confusion_matrix(found: WorldEvaluations, arm: str) -> ConfusionMatrix | Non
     if not told:
         return None
     counts: NDArray[np.int64] = np.sum(told, axis=0)
-    names = [name_of(found.names, k) for k in range(len(counts))]
+    names = [class_name(found.names, k) for k in range(len(counts))]
     totals = counts.sum(1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     drawn = range(len(names) if len(names) <= MOST else 0)

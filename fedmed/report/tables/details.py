@@ -7,8 +7,8 @@ from typing import Any
 
 from fedmed.comparison.rows import Summary, TargetRow
 from fedmed.comparison.runs import Comparison, Key, Run
-from fedmed.formatting import metric_name, number, rests_on, size, span, value
-from fedmed.report.tables.cells import HtmlTable, TableCell, arm_named, count_of, metric_of, told
+from fedmed.formatting import byte_size, defined_share, duration, metric_name, number, value
+from fedmed.report.tables.cells import HtmlTable, TableCell, arm_cell, count_cell, metric_cell, number_cell
 
 
 def clients(summary: Summary, world: str) -> HtmlTable | None:
@@ -22,9 +22,9 @@ def clients(summary: Summary, world: str) -> HtmlTable | None:
     header += [("Jain", "Jain's index of fairness, 1 when all clients are alike"), ("clients", "that have a value")]
     cells = [
         [
-            arm_named(r.arm),
-            *map(metric_of, (r.mean, r.sd, r.worst, r.deciles[0], r.deciles[-1], r.jain)),
-            TableCell(text=count_of(r.clients).text, sort=r.clients, faint=rests_on(r.clients, r.of).strip()),
+            arm_cell(r.arm),
+            *map(metric_cell, (r.mean, r.sd, r.worst, r.deciles[0], r.deciles[-1], r.jain)),
+            TableCell(text=count_cell(r.clients).text, sort=r.clients, faint=defined_share(r.clients, r.of).strip()),
         ]
         for r in rows
     ]
@@ -46,13 +46,13 @@ def targets(summary: Summary, world: str) -> HtmlTable | None:
 
 def _target(row: TargetRow) -> list[TableCell]:
     return [
-        arm_named(row.arm),
+        arm_cell(row.arm),
         TableCell(text=f"{row.reached} of {row.n}", sort=row.reached),
-        count_of(row.rounds),
-        told(row.bytes, size),
-        told(row.seconds, span),
-        told(row.all_bytes, size),
-        told(row.all_seconds, span),
+        count_cell(row.rounds),
+        number_cell(row.bytes, byte_size),
+        number_cell(row.seconds, duration),
+        number_cell(row.all_bytes, byte_size),
+        number_cell(row.all_seconds, duration),
     ]
 
 
@@ -77,7 +77,7 @@ def final(comparison: Comparison) -> HtmlTable:
 
 def _rests(final: Mapping[str, Any], name: str) -> str:
     """What a figure of final.json rests on, where that is not everything."""
-    return rests_on(final.get(f"{name}.defined"), final.get(f"{name}.of")).strip()
+    return defined_share(final.get(f"{name}.defined"), final.get(f"{name}.of")).strip()
 
 
 def _scoped(metrics: Mapping[str, object], scope: str) -> dict[str, float]:
@@ -104,12 +104,12 @@ def runs(comparison: Comparison, metric: str) -> HtmlTable:
 def _run(key: Key, run: Run, metric: str) -> list[TableCell]:
     world, arm, seed = key
     return [
-        arm_named(arm),
+        arm_cell(arm),
         TableCell(text=world, sort=world),
-        count_of(seed),
-        told(run.final.get(metric), value),
-        count_of(run.final.get("rounds")),
-        told(run.final.get("seconds"), span),
+        count_cell(seed),
+        number_cell(run.final.get(metric), value),
+        count_cell(run.final.get("rounds")),
+        number_cell(run.final.get("seconds"), duration),
         TableCell(text=str(run.path), sort=str(run.path)),
     ]
 

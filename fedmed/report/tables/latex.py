@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fedmed.comparison.rows import Row, Summary
-from fedmed.formatting import number, probability, rests_on
+from fedmed.formatting import defined_share, number, p_value_text
 
 ESCAPES = str.maketrans({
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -68,11 +68,11 @@ def _mean(row: Row | None) -> str:
         return "--"
     mean = {"best": r"\textbf{%s}", "near": r"\underline{%s}", "": "%s"}[row.mark] % number(row.mean)
     spread = "" if row.sd is None else f" $\\pm$ {number(row.sd)}"
-    return f"{mean}{spread}{rests_on(row.defined, row.of)}"
+    return f"{mean}{spread}{defined_share(row.defined, row.of)}"
 
 
 def _probability(row: Row | None) -> str:
-    return "" if row is None or row.p_holm is None else escape(probability(row.p_holm))
+    return "" if row is None or row.p_holm is None else escape(p_value_text(row.p_holm))
 
 
 def _difference(row: Row | None) -> str:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from fedmed.comparison.rows import Row, Summary
-from fedmed.formatting import interval, metric_name, probability, rests_on, signed, value
-from fedmed.report.tables.cells import HtmlTable, TableCell, Whisker, arm_named, count_of, metric_of
+from fedmed.formatting import defined_share, interval, metric_name, p_value_text, signed, value
+from fedmed.report.tables.cells import HtmlTable, TableCell, Whisker, arm_cell, count_cell, metric_cell
 
 
 class _Column(NamedTuple):
@@ -31,7 +31,7 @@ def results(summary: Summary, world: str) -> HtmlTable:
         *_others(summary, world, found),
     ]
     if len({row.n for row in main}) > 1:
-        columns.append(_Column("seeds", "number of runs", lambda row: count_of(row.n)))
+        columns.append(_Column("seeds", "number of runs", lambda row: count_cell(row.n)))
     rows = [[column.cell(row) for column in columns] for row in main]
     return HtmlTable(caption=f"Results in {world}", header=[column[:2] for column in columns], rows=rows)
 
@@ -48,7 +48,7 @@ def _differences(rows: Sequence[Row], reference: str) -> Iterator[_Column]:
         yield _Column(f"minus {reference}", meaning, lambda row: _difference(row, reference))
     if any(row.p_holm is not None for row in rows):
         meaning = "of the difference, with Holm's correction"
-        yield _Column("p", meaning, lambda row: _optional(row.p_holm, probability))
+        yield _Column("p", meaning, lambda row: _optional(row.p_holm, p_value_text))
     if any(row.effect is not None for row in rows):
         meaning = "Hedges' g of paired differences"
         yield _Column("effect", meaning, lambda row: _optional(row.effect, lambda effect: signed(effect, 1)))
@@ -64,12 +64,12 @@ def _others(summary: Summary, world: str, rows: Mapping[tuple[str, str], Row]) -
 def _beside(rows: Mapping[tuple[str, str], Row], metric: str) -> Callable[[Row], TableCell]:
     """Another metric of the arm of a row."""
     mine = {arm: row for (arm, name), row in rows.items() if name == metric}
-    return lambda row: _plain(mine[row.arm]) if row.arm in mine else metric_of(None)
+    return lambda row: _plain(mine[row.arm]) if row.arm in mine else metric_cell(None)
 
 
 def _plain(row: Row) -> TableCell:
     """A mean, and what it rests on where that is not everything."""
-    return replace(metric_of(row.mean), faint=rests_on(row.defined, row.of).strip())
+    return replace(metric_cell(row.mean), faint=defined_share(row.defined, row.of).strip())
 
 
 def _headline(summary: Summary, arm: str, rows: Mapping[tuple[str, str], Row]) -> Row:
@@ -86,7 +86,7 @@ def _known(summary: Summary, world: str, metric: str) -> bool:
 
 def _mean(row: Row) -> TableCell:
     spread = f"± {value(row.sd)}" if row.sd is not None and row.n > 1 else ""
-    return TableCell(text=value(row.mean), sort=row.mean, faint=f"{spread}{rests_on(row.defined, row.of)}".strip())
+    return TableCell(text=value(row.mean), sort=row.mean, faint=f"{spread}{defined_share(row.defined, row.of)}".strip())
 
 
 def _difference(row: Row, reference: str) -> TableCell:
@@ -120,7 +120,7 @@ def overview(summary: Summary) -> HtmlTable:
     comparison = summary.comparison
     found = {(row.world, row.arm): row for row in summary.rows if row.metric == summary.headline}
     rows = [
-        [arm_named(arm)]
+        [arm_cell(arm)]
         + [_marked(found[world, arm]) if (world, arm) in found else TableCell() for world in comparison.worlds]
         for arm in comparison.arms
     ]

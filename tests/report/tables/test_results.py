@@ -7,7 +7,7 @@ import pytest
 from fedmed.comparison.read import read
 from fedmed.comparison.summary import summarise
 from fedmed.report.tables import details, results
-from fedmed.report.tables.cells import HtmlTable, TableCell, count_of
+from fedmed.report.tables.cells import HtmlTable, TableCell, count_cell
 from tests import fabricated
 from tests.report.test_page import compared
 
@@ -86,4 +86,4 @@ def test_the_metrics_of_one_run_stand_by_scope(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("x", "said"), [(4.0, "4"), (4.25, "4.25"), (4.3333, "4.33"), (12345, "12345"), (None, "-")])
 def test_counts(x: float | None, said: str) -> None:
-    assert count_of(x).text == said
+    assert count_cell(x).text == said
