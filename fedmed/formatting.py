@@ -94,12 +94,12 @@ def metric_name(name: str) -> str:
 
 
 def value(number: float | None, digits: int = 3) -> str:
-    """A metric; `-` where it is not known."""
+    """A metric's value with a true minus sign; `-` where it is not known."""
     return "-" if number is None or not isfinite(number) else with_minus_sign(f"{number:.{digits}f}")
 
 
 def signed(number: float | None, digits: int = 3) -> str:
-    """A difference with its sign."""
+    """A difference with its sign, `+0.012`; `-` where it is not known."""
     return "-" if number is None or not isfinite(number) else with_minus_sign(f"{number:+.{digits}f}")
 
 
@@ -119,7 +119,7 @@ def p_value_text(p: float | None) -> str:
 
 
 def with_minus_sign(text: str) -> str:
-    """Numbers with a true minus sign."""
+    """The text with a true minus sign in place of each hyphen."""
     return text.replace("-", "\N{MINUS SIGN}")
 
 

@@ -170,12 +170,12 @@ def _print(summary: Summary) -> None:
     from fedmed.terminal import comparison as terminal
 
     if not sys.stdout.isatty():
-        print(terminal.text(summary, get_terminal_size().columns))
+        print(terminal.comparison_text(summary, get_terminal_size().columns))
         return
     from rich.console import Console
 
     console = Console()
-    console.print(terminal.rich(summary, console.width), soft_wrap=True)
+    console.print(terminal.comparison_table(summary, console.width), soft_wrap=True)
 
 
 def _root() -> Path:

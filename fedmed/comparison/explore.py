@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import isfinite
 
 from fedmed.comparison.rows import Row, Summary
-from fedmed.comparison.summary import rows_of
+from fedmed.comparison.summary import metric_rows
 
 MOST, FEWEST, DRAWN = 12, 4, 36
 """Metrics at most, the headline among them; of many worlds fewer, as each is drawn in every world."""
@@ -35,7 +35,7 @@ def other_metrics(summary: Summary) -> list[Summary]:
 
 def _rows(summary: Summary, metric: str) -> tuple[Row, ...]:
     worlds = summary.comparison.worlds
-    return tuple(row for world in worlds for row in rows_of(summary.comparison, world, metric, tested=False))
+    return tuple(row for world in worlds for row in metric_rows(summary.comparison, world, metric, tested=False))
 
 
 def _offered(summary: Summary) -> Iterator[str]:

@@ -32,7 +32,7 @@ def last_by_client(run: Run, metric: str) -> dict[int, float | None]:
 
 
 def last_values(run: Run, metric: str) -> list[float]:
-    """The metric of every client that has it then."""
+    """The metric of every client that has it in the last evaluated round."""
     return [float(value) for value in last_by_client(run, metric).values() if value is not None]
 
 

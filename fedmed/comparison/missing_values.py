@@ -21,7 +21,7 @@ class DefinedCounts(TypedDict):
 
 
 def defined_counts(comparison: Comparison, world: str, arm: str, metric: str) -> DefinedCounts:
-    """Of the runs of an arm that tell."""
+    """The counts of an arm in a world, over those of its runs that tell them."""
     defined, of = (comparison.values(world, arm, f"{metric}.{count}") for count in ("defined", "of"))
     if not defined or not of:
         return {"defined": None, "of": None}

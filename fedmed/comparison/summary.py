@@ -27,7 +27,9 @@ def summarise(comparison: Comparison, *, target: float | None = None) -> Summary
     """
     arms = _federated(comparison)
     metrics = _metrics(comparison, [arm for arm, federated in arms.items() if federated])
-    rows = tuple(row for metric in metrics for world in comparison.worlds for row in rows_of(comparison, world, metric))
+    rows = tuple(
+        row for metric in metrics for world in comparison.worlds for row in metric_rows(comparison, world, metric)
+    )
     targets = tuple(_targets(comparison, rows, metrics[0], target))
     ranks = _ranking(comparison, rows, metrics[0])
     return Summary(
@@ -58,7 +60,7 @@ def _metrics(comparison: Comparison, arms: Sequence[str]) -> tuple[str, ...]:
     return headline, *(name for name in known if name != headline)
 
 
-def rows_of(comparison: Comparison, world: str, metric: str, *, tested: bool = True) -> Iterator[Row]:
+def metric_rows(comparison: Comparison, world: str, metric: str, *, tested: bool = True) -> Iterator[Row]:
     """The arms of one world, in the comparison's order; none where no run has the metric.
 
     tested: whether arms are tested and marked by it, which takes a metric that improves the way the headline does.

@@ -11,7 +11,7 @@ from fedmed.formatting import NAMES
 from fedmed.metric_direction import FOUND_ONLY
 from fedmed.report.evaluations import Evaluation, WorldEvaluations
 from fedmed.report.figures.context import FigureContext
-from fedmed.report.figures.dots import ArmValues, dots, means
+from fedmed.report.figures.dots import ArmValues, dot_plot, means
 from fedmed.report.figures.svg import RenderedFigure
 from fedmed.report.images.captions import class_name
 from fedmed.report.series import Values
@@ -98,7 +98,7 @@ def class_table(found: WorldEvaluations, metrics: Mapping[str, ArmValues], arm: 
 
 
 def _named(metrics: Iterable[str]) -> list[tuple[str, str]]:
-    """Metrics, and what they are called."""
+    """Each metric, and its name as a reader knows it."""
     return [(metric, SAID.get(metric, metric.replace("_", " "))) for metric in metrics]
 
 
@@ -144,14 +144,14 @@ def _number(values: Values, k: int) -> float | None:
 def class_figure(
     context: FigureContext, world: str, found: WorldEvaluations, metric: str, values: ArmValues
 ) -> RenderedFigure:
-    """All arms' values of a metric, class by class."""
+    """The figure of one metric: a row per class, and in it a dot per arm."""
     ((_, said),) = _named([metric])
     rows = [class_name(found.names, k) for k in found.shown]
     shown = {arm: of[:, found.shown] for arm, of in values.items()}
     title = f"{said} by {'finding' if _multilabel(found) else 'class'}"
-    return dots(context, world, rows, shown, name=f"classes_{metric}", title=title, x=said)
+    return dot_plot(context, world, rows, shown, name=f"classes_{metric}", title=title, x=said)
 
 
 def options(metrics: Sequence[str]) -> list[str]:
-    """Metrics as a reader chooses among them."""
+    """The names of metrics for the list that a reader chooses from."""
     return [said for _, said in _named(metrics)]

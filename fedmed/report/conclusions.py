@@ -28,7 +28,7 @@ def headline(summary: Summary) -> tuple[str, str]:
 
 
 def facts(summary: Summary) -> list[str]:
-    """The size of it all."""
+    """How many arms, worlds, seeds, runs and rounds there are, what one run sends and how long it takes."""
     comparison, runs = summary.comparison, list(summary.comparison.runs.values())
     parts = [count(len(comparison.arms), "arm")] if len(comparison.arms) > 1 else []
     parts += [count(len(comparison.worlds), "world")] if len(comparison.worlds) > 1 else []
@@ -66,7 +66,7 @@ def _best(summary: Summary, world: str) -> Row | None:
 
 
 def _none(summary: Summary, metric: str) -> str:
-    """Why no arm is the best."""
+    """A sentence that says why no arm is called the best."""
     if not all(rankable(summary.comparison, world, summary.headline) for world in summary.comparison.worlds):
         return f"{metric} is of what was found, and not everything was: nothing is ranked by it."
     return f"No federated arm has a {metric}."

@@ -10,7 +10,7 @@ from fedmed.comparison.runs import Comparison
 from fedmed.formatting import metric_name
 from fedmed.report import series
 from fedmed.report.figures.context import FigureContext
-from fedmed.report.figures.dots import ArmValues, dots
+from fedmed.report.figures.dots import ArmValues, dot_plot
 from fedmed.report.figures.svg import RenderedFigure
 from fedmed.report.series import Values
 from fedmed.report.tables.cells import HtmlTable, TableCell, mean_cell
@@ -19,9 +19,9 @@ START, OVERALL = "domain.", ("mean", "worst", "spread")
 """What names of values by domain begin with, and what is not a domain but over all of them."""
 
 
-def sites(comparison: Comparison, world: str, metric: str) -> tuple[list[str], dict[str, Values]]:
+def domain_values(comparison: Comparison, world: str, metric: str) -> tuple[list[str], dict[str, Values]]:
     """Names of the domains, and by arm the metric (`auc`) of its seeds there (seeds, domains); nan where undefined."""
-    finals = {arm: [run.final for run in series.runs_of(comparison, world, arm)] for arm in comparison.arms}
+    finals = {arm: [run.final for run in series.arm_runs(comparison, world, arm)] for arm in comparison.arms}
     names = _names([final for of in finals.values() for final in of], metric)
     keys = [f"{START}{name}.{metric}" for name in names]
     found = {arm: np.array([[_number(final.get(k)) for k in keys] for final in of]) for arm, of in finals.items()}
@@ -39,14 +39,14 @@ def _number(found: object) -> float:
     return float(found) if isinstance(found, int | float) else float("nan")
 
 
-def site_figure(context: FigureContext, world: str, names: Sequence[str], found: ArmValues) -> RenderedFigure:
-    """All arms, domain by domain."""
+def domain_figure(context: FigureContext, world: str, names: Sequence[str], found: ArmValues) -> RenderedFigure:
+    """The figure of one metric: a row per domain, and in it a dot per arm."""
     said = metric_name(context.summary.headline.rpartition(".")[2])
-    return dots(context, world, names, found, name="sites", title=f"{said} by domain", x=said)
+    return dot_plot(context, world, names, found, name="sites", title=f"{said} by domain", x=said)
 
 
-def site_table(names: Sequence[str], found: ArmValues, metric: str) -> HtmlTable:
-    """A row per domain and a column per arm."""
+def domain_table(names: Sequence[str], found: ArmValues, metric: str) -> HtmlTable:
+    """The table of one metric: a row per domain and a column per arm, each cell a mean over seeds."""
     said = metric_name(metric)
     header = [("domain", "of the test images"), *((arm, f"{said}, mean over seeds") for arm in found)]
     columns = [*found.values()]

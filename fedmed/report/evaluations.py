@@ -94,13 +94,13 @@ class WorldEvaluations:
 
     @property
     def shown(self) -> list[int]:
-        """Classes that are told of one by one."""
+        """Numbers of the classes that tables and figures show: all but the background of a segmentation."""
         return [*range(1 if self.segmented else 0, len(self.names))]
 
 
-def evaluations(comparison: Comparison, world: str, notes: list[str]) -> WorldEvaluations | None:
+def world_evaluations(comparison: Comparison, world: str, notes: list[str]) -> WorldEvaluations | None:
     """What a world's runs kept; None where that tells nothing of classes. notes: gets what cannot be read."""
-    runs = [(arm, run) for arm in comparison.arms for run in series.runs_of(comparison, world, arm)]
+    runs = [(arm, run) for arm in comparison.arms for run in series.arm_runs(comparison, world, arm)]
     told = [(arm, run, each) for arm, run in runs if (each := _read(run, notes)) and each.classes]
     if not told:
         return None

@@ -102,7 +102,7 @@ def _named(name: str, page: Path, into: Path, title: str = "") -> TableCell:
 
 
 def _name(path: Path, folder: Path) -> str:
-    """As seen from the folder that was asked for."""
+    """The path relative to the folder that was asked for."""
     return Path(os.path.relpath(path, folder)).as_posix()
 
 

@@ -18,11 +18,11 @@ from fedmed.report import conclusions
 from fedmed.report.choices import Choice, stylesheet
 from fedmed.report.figures import style
 from fedmed.report.figures.context import FigureContext
-from fedmed.report.figures.differences import ranks
+from fedmed.report.figures.differences import rank_diagram
 from fedmed.report.images.collection import SharedImages
 from fedmed.report.rendering import render_template
 from fedmed.report.tables import details, results
-from fedmed.report.world import world
+from fedmed.report.world import world_section
 
 NAME = "report.html"
 
@@ -41,7 +41,7 @@ def write(comparison: Comparison, folder: Path) -> Path:
 
 
 def write_summary(summary: Summary, folder: Path) -> Path:
-    """The same for a comparison that was summarised."""
+    """Writes report.html and its figures for a comparison that was summarised; the page's path."""
     with style.figure_style():
         page = render(summary, FigureContext(summary=summary, folder=folder / "figures"))
     write_atomically(folder / NAME, page)
@@ -49,15 +49,15 @@ def write_summary(summary: Summary, folder: Path) -> Path:
 
 
 def render(summary: Summary, context: FigureContext) -> str:
-    """The page as text."""
+    """The page as HTML text."""
     return render_template("page.html", **_content(summary, context))
 
 
 def _content(summary: Summary, context: FigureContext) -> dict[str, Any]:
-    comparison, album, notes = summary.comparison, SharedImages(), list(summary.notes)
+    comparison, shared_images, notes = summary.comparison, SharedImages(), list(summary.notes)
     metrics = other_metrics(summary)
     contexts = [context, *(FigureContext(summary=each) for each in metrics[1:])]
-    worlds = [world(contexts, name, album, notes) for name in comparison.worlds]
+    worlds = [world_section(contexts, name, shared_images, notes) for name in comparison.worlds]
     metric = Choice(id="metric", label="Metric", options=[metric_name(each.headline) for each in metrics])
     headline, explanation = conclusions.headline(summary)
     environments = [_environment(run) for run in comparison.runs.values()]
@@ -72,13 +72,13 @@ def _content(summary: Summary, context: FigureContext) -> dict[str, Any]:
         "option": comparison.metric,
         "choices": stylesheet([metric, *(choice for each in worlds for choice in each.choices)]),
         "worlds": worlds,
-        "overviews": [results.overview(each) for each in metrics],
-        "ranks": ranks(context, summary.ranking) if summary.ranking else None,
+        "overviews": [results.overview_table(each) for each in metrics],
+        "ranks": rank_diagram(context, summary.ranking) if summary.ranking else None,
         "notes": notes,
         "commands": _commands(environments),
         "versions": [("seeds", ", ".join(map(str, comparison.seeds))), *_versions(environments)],
-        "runs": details.runs(comparison, summary.headline),
-        "images": list(album.uris),
+        "runs": details.runs_table(comparison, summary.headline),
+        "images": list(shared_images.uris),
         "colors": {arm: f"var({style.THEME[each.color]})" for arm, each in context.arm_styles.items()},
         "marks": MARKS,
     }
@@ -106,5 +106,5 @@ def _versions(environments: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, 
 
 
 def _version(name: str, said: object) -> str:
-    """A commit by its first characters."""
+    """The version as text; of a commit the first ten characters."""
     return re.sub(r"^([0-9a-f]{10})[0-9a-f]+", r"\1", str(said)) if name == "commit" else str(said)

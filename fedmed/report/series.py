@@ -24,7 +24,7 @@ class Band(NamedTuple):
     high: Values
 
 
-def runs_of(comparison: Comparison, world: str, arm: str) -> list[Run]:
+def arm_runs(comparison: Comparison, world: str, arm: str) -> list[Run]:
     """The runs of an arm in a world, by seed."""
     places = ((world, arm, seed) for seed in comparison.seeds)
     return [comparison.runs[place] for place in places if place in comparison.runs]

@@ -10,18 +10,18 @@ from fedmed.errors import UserError
 from fedmed.report import series
 from fedmed.report.choices import Choice
 from fedmed.report.class_values import class_figure, class_metrics, class_table, options
-from fedmed.report.domains import site_figure, site_table, sites
-from fedmed.report.evaluations import WorldEvaluations, evaluations
-from fedmed.report.figures.audits import audits
-from fedmed.report.figures.class_curves import quality
-from fedmed.report.figures.clients import clients
+from fedmed.report.domains import domain_figure, domain_table, domain_values
+from fedmed.report.evaluations import WorldEvaluations, world_evaluations
+from fedmed.report.figures.audits import audit_figures
+from fedmed.report.figures.class_curves import class_curves
+from fedmed.report.figures.clients import client_strips
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.dice import dice_by_class, dice_by_image
-from fedmed.report.figures.differences import forest
-from fedmed.report.figures.learning_curves import cost, curves
+from fedmed.report.figures.differences import forest_plot
+from fedmed.report.figures.learning_curves import communication_cost, learning_curves
 from fedmed.report.figures.svg import RenderedFigure
-from fedmed.report.images.boards import boards
 from fedmed.report.images.collection import ImageGrid, SharedImages, arm_images
+from fedmed.report.images.grids import image_grids
 from fedmed.report.tables import details, results
 from fedmed.report.tables.cells import HtmlTable
 from fedmed.report.tables.confusion_matrix import ConfusionMatrix, confusion_matrix
@@ -30,7 +30,7 @@ from fedmed.rundir.federation import load_federation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricSection:
-    """Who stands where by one metric."""
+    """The results of one metric: a table of arms, and its figures."""
 
     table: HtmlTable | None
     figures: Sequence[RenderedFigure]
@@ -47,7 +47,7 @@ class DomainSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmClassSection:
-    """What one arm says of every class."""
+    """The predictions of one arm, class by class."""
 
     matrix: ConfusionMatrix | None
     table: HtmlTable
@@ -67,16 +67,16 @@ class ClassSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldSection:
-    """Everything. standings: by metric, the headline first."""
+    """Everything. metric_sections: by metric, the headline first."""
 
     id: str
     name: str
     final: HtmlTable | None
-    standings: Sequence[MetricSection]
+    metric_sections: Sequence[MetricSection]
     figures: Sequence[RenderedFigure]
     classes: ClassSection | None
     domains: Sequence[DomainSection]
-    boards: Sequence[ImageGrid]
+    image_grids: Sequence[ImageGrid]
     audits: Sequence[RenderedFigure]
     spread: HtmlTable | None
     targets: HtmlTable | None
@@ -84,27 +84,29 @@ class WorldSection:
 
     @property
     def choices(self) -> list[Choice]:
-        """Those of its own."""
+        """The lists in this section from which a reader chooses."""
         return [self.classes.arm, self.classes.metric] if self.classes else []
 
 
-def world(contexts: Sequence[FigureContext], name: str, album: SharedImages, notes: list[str]) -> WorldSection:
+def world_section(
+    contexts: Sequence[FigureContext], name: str, shared_images: SharedImages, notes: list[str]
+) -> WorldSection:
     """What is told. contexts: by metric, the headline first. notes: gets what cannot be read."""
     context, summary = contexts[0], contexts[0].summary
     shown, alone = arm_images(context.comparison, name, notes), len(context.comparison.runs) == 1
-    found, id = evaluations(context.comparison, name, notes), f"world{context.comparison.worlds.index(name) + 1}"
+    found, id = world_evaluations(context.comparison, name, notes), f"world{context.comparison.worlds.index(name) + 1}"
     return WorldSection(
         id=id,
         name=name,
-        final=details.final(context.comparison) if alone else None,
-        standings=[_standing(each, name, alone=alone) for each in contexts],
-        figures=_drawn(clients(context, name)),
+        final=details.final_metrics_table(context.comparison) if alone else None,
+        metric_sections=[_metric_section(each, name, alone=alone) for each in contexts],
+        figures=_drawn(client_strips(context, name)),
         classes=_classes(context, name, id, found) if found else None,
         domains=_domains(contexts, name),
-        boards=list(boards(shown, album)) if shown else [],
-        audits=audits(context, name),
-        spread=details.clients(summary, name),
-        targets=details.targets(summary, name),
+        image_grids=list(image_grids(shown, shared_images)) if shown else [],
+        audits=audit_figures(context, name),
+        spread=details.fairness_table(summary, name),
+        targets=details.cost_table(summary, name),
         federation=_federation(context, name, notes),
     )
 
@@ -113,11 +115,14 @@ def _drawn(*pictures: RenderedFigure | None) -> list[RenderedFigure]:
     return [picture for picture in pictures if picture is not None]
 
 
-def _standing(context: FigureContext, world: str, *, alone: bool) -> MetricSection:
+def _metric_section(context: FigureContext, world: str, *, alone: bool) -> MetricSection:
     known = any(row.mean is not None for row in context.rows(world))
-    table = results.results(context.summary, world) if known and not alone else None
+    table = results.results_table(context.summary, world) if known and not alone else None
     return MetricSection(
-        table=table, figures=_drawn(curves(context, world), cost(context, world), forest(context, world))
+        table=table,
+        figures=_drawn(
+            learning_curves(context, world), communication_cost(context, world), forest_plot(context, world)
+        ),
     )
 
 
@@ -139,7 +144,7 @@ def _classes(context: FigureContext, world: str, id: str, found: WorldEvaluation
             class_figure(replace(context, folder=None) if number else context, world, found, *each)
             for number, each in enumerate(metrics.items())
         ],
-        figures=[*_drawn(dice_by_image(context, world, found)), *quality(context, world, found)],
+        figures=[*_drawn(dice_by_image(context, world, found)), *class_curves(context, world, found)],
     )
 
 
@@ -150,15 +155,15 @@ def _domains(contexts: Sequence[FigureContext], world: str) -> list[DomainSectio
         numbers.setdefault(base_metric(context.summary), []).append(number)
     told = []
     for metric, shown in numbers.items():
-        names, found = sites(contexts[0].comparison, world, metric)
+        names, found = domain_values(contexts[0].comparison, world, metric)
         if found:
-            figure = site_figure(contexts[shown[0]], world, names, found)
-            told.append(DomainSection(shown=shown, table=site_table(names, found, metric), figure=figure))
+            figure = domain_figure(contexts[shown[0]], world, names, found)
+            told.append(DomainSection(shown=shown, table=domain_table(names, found, metric), figure=figure))
     return told
 
 
 def base_metric(summary: Summary) -> str:
-    """The headline without its scope."""
+    """`auc` of a headline metric `test.auc`."""
     return summary.headline.rpartition(".")[2]
 
 
@@ -167,7 +172,7 @@ def _federation(context: FigureContext, world: str, notes: list[str]) -> Rendere
     from fedmed.report.figures.federation import federation_figure
 
     comparison = context.comparison
-    for run in (run for arm in comparison.arms for run in series.runs_of(comparison, world, arm)):
+    for run in (run for arm in comparison.arms for run in series.arm_runs(comparison, world, arm)):
         try:
             picture = None if run.config.get("pooled") else load_federation(run.path)
         except UserError as error:

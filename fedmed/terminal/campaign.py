@@ -117,7 +117,7 @@ class LiveCampaignDisplay(LiveDisplay, QuietCampaignDisplay):
 
 
 def opening(state: CampaignProgress, workers: int) -> str:
-    """What is to be done."""
+    """How many runs there are, and how many of them are left to do by how many workers, as a sentence."""
     to_do = state.total - state.before
     if not to_do:
         return f"{count(state.total, 'run')}, all of them done before"

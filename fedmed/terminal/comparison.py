@@ -19,19 +19,19 @@ SIGNS = {"best": " *", "near": " ~", "": ""}
 LEGEND = "* best of its world, ~ not significantly worse than the best"
 
 
-def text(summary: Summary, width: int = 110) -> str:
+def comparison_text(summary: Summary, width: int = 110) -> str:
     """Plain text of lines of at most `width` characters, without a line end."""
-    tables = ("\n".join(part.text() for part in fit(grid, width)) for grid in grids(summary))
+    tables = ("\n".join(part.text() for part in fit(grid, width)) for grid in text_tables(summary))
     return "\n\n".join([*tables, "\n".join(_notes(summary, width))]).rstrip()
 
 
-def rich(summary: Summary, width: int) -> RenderableType:
+def comparison_table(summary: Summary, width: int) -> RenderableType:
     """The same for a rich console of `width` characters."""
     from rich.console import Group
     from rich.text import Text
 
     parts: list[RenderableType] = []
-    for grid in grids(summary):
+    for grid in text_tables(summary):
         parts += [*(part.rich() for part in fit(grid, width)), Text()]
     return Group(*parts, *map(Text, _notes(summary, width)))
 
@@ -43,8 +43,8 @@ def _notes(summary: Summary, width: int) -> list[str]:
     return [line for note in summary.notes for line in form.wrap(visible(note))]
 
 
-def grids(summary: Summary) -> Iterator[TextTable]:
-    """Those tables that there is something to say in."""
+def text_tables(summary: Summary) -> Iterator[TextTable]:
+    """The tables of a comparison; without a table where there is nothing to put into it."""
     yield _headline(summary)
     if summary.clients:
         yield _clients(summary.clients)
@@ -88,7 +88,7 @@ def _clients(rows: Sequence[ClientRow]) -> TextTable:
 
 
 def _of(row: ClientRow) -> str:
-    """Of how many clients, where some have no value."""
+    """` of 5` behind the number of clients that have a value, where some of the five have none; else empty."""
     return f" of {row.of:g}" if row.of is not None and row.of > row.clients else ""
 
 

@@ -86,7 +86,7 @@ class RunDisplay(Display):
         return
 
     def note(self, text: str) -> None:
-        """Shows something worth knowing."""
+        """Shows a line of information, which a quiet display leaves out."""
         return
 
 

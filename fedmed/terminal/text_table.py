@@ -62,7 +62,7 @@ class TextTable:
         return "\n".join([*self.above, *body, *self.below])
 
     def rich(self) -> RenderableType:
-        """The same for a rich console."""
+        """The table for a rich console, in bold and with rules."""
         from rich.box import SIMPLE_HEAD
         from rich.console import Group
         from rich.table import Table

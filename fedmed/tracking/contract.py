@@ -38,7 +38,7 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """What it is called in a list."""
+        """The run's name in a tracker's list of runs."""
         return self.folder.name
 
 
@@ -52,14 +52,14 @@ class Tracker(ABC):
 
     @abstractmethod
     def log(self, rows: Sequence[Row]) -> None:
-        """Takes rounds that ended, in order."""
+        """Sends the rows of rounds that ended, in order."""
 
     def finish(self, final: Row) -> None:
-        """Takes the final result."""
+        """Sends the final result."""
         return
 
     def close(self, end: End) -> None:
-        """Ends the line."""
+        """Closes the connection. end: how the run ended."""
         return
 
 
@@ -85,7 +85,7 @@ class Tracking(Options):
         return
 
     def open(self, subject: Subject) -> Tracker | None:
-        """A line for a run; None where nobody listens."""
+        """A tracker for a run; None where there is none to send to."""
         return None
 
     def gather(self) -> TrackerGroup | None:
@@ -94,7 +94,7 @@ class Tracking(Options):
 
     @property
     def place(self) -> str:
-        """What a warning calls it."""
+        """The tracker's name in warnings."""
         return type(self).__name__
 
 

@@ -30,7 +30,7 @@ class TrackedRun:
         self._line = RetryingTracker(tracking, subject, kept, warn)
 
     def round(self, row: Row) -> None:
-        """Tells of a round that ended."""
+        """Sends the row of a round that ended."""
         self._events.log([row])
         self._line.round(row)
 
@@ -61,7 +61,7 @@ class RetryingTracker:
         self._send()
 
     def round(self, row: Row) -> None:
-        """Takes a round, and sends what is due."""
+        """Keeps the row of a round, and sends all kept rows if the last message is long enough ago."""
         self._waiting.append(row)
         if time.monotonic() >= self._due:
             self._send()
@@ -124,7 +124,7 @@ def gathered(tracking: Tracking, *, files: Sequence[Path] = (), warn: Warn) -> I
 
 
 def ending(kind: type[BaseException] | None) -> End:
-    """How something ended by what it raised."""
+    """`finished`, `interrupted` or `failed`, by the exception that ended a block."""
     if kind is None:
         return "finished"
     return "interrupted" if issubclass(kind, KeyboardInterrupt) else "failed"

@@ -46,7 +46,7 @@ def test_whoever_finds_least_is_not_the_best_by_distance(tmp_path: Path, found: 
     assert (rows["fedavg"].defined, rows["fedavg"].of) == (38, 40)
     assert any("Nothing is marked or ranked by test.hd95" in note for note in summary.notes)
     assert "test.hd95 in synthetic_multiclass is not defined everywhere" in " ".join(summary.notes)
-    text = terminal.text(summary)
+    text = terminal.comparison_text(summary)
     assert "38 of 40" in text
     assert "*" not in text
     files.write_summary(summary, tmp_path / "out")
@@ -64,7 +64,7 @@ def test_distances_rank_where_every_mask_was_found(tmp_path: Path) -> None:
     arm(tmp_path, "fedprox", distances(1.0, 40))
     summary = summarise(read([tmp_path], metric="hd95"))
     assert [name for name, row in headline(summary).items() if row.mark == "best"] == ["fedprox"]
-    assert "rests on" not in terminal.text(summary)
+    assert "rests on" not in terminal.comparison_text(summary)
 
 
 def clients(*values: float | None) -> list[dict[str, Any]]:
@@ -86,7 +86,7 @@ def test_means_over_other_clients_are_told_apart(tmp_path: Path) -> None:
     assert "client.mean.auc in synthetic_multiclass is not over the same clients as that of fedavg: fedprox." in notes
     assert "fedavg (2 of 3)" in notes
     assert [(row.clients, row.of) for row in summary.clients] == [(2, 3)] * 3
-    assert "2 of 3" in terminal.text(summary)
+    assert "2 of 3" in terminal.comparison_text(summary)
 
 
 def test_old_runs_that_tell_nothing_are_compared_as_before(tmp_path: Path) -> None:
@@ -94,5 +94,5 @@ def test_old_runs_that_tell_nothing_are_compared_as_before(tmp_path: Path) -> No
         run(tmp_path / name, config={"strategy": strategy(name)})
     summary = summarise(read([tmp_path]))
     assert all(row.of is None for row in summary.rows)
-    assert "rests on" not in terminal.text(summary)
+    assert "rests on" not in terminal.comparison_text(summary)
     assert not [note for note in summary.notes if "defined everywhere" in note]

@@ -11,7 +11,7 @@ from fedmed.comparison.read import read
 from fedmed.comparison.runs import Comparison
 from fedmed.comparison.summary import summarise
 from fedmed.report.class_values import class_figure, class_metrics, class_table
-from fedmed.report.evaluations import WorldEvaluations, evaluations, parsed
+from fedmed.report.evaluations import WorldEvaluations, parsed, world_evaluations
 from fedmed.report.figures import style
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.dice import dice_by_class, dice_by_image
@@ -28,7 +28,7 @@ def told(folder: Path, kind: str, *, classes: int = 3, seeds: int = 2) -> tuple[
             place = fabricated.run(folder / f"{name}{seed}", seed=seed, config={"strategy": strategy(name)})
             evaluate(place, kind, classes=classes, strength=1 + number, seed=seed)
     comparison = read([folder])
-    found = evaluations(comparison, comparison.worlds[0], [])
+    found = world_evaluations(comparison, comparison.worlds[0], [])
     assert found is not None
     return comparison, found
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from fedmed.comparison.read import read
-from fedmed.report.evaluations import class_names, evaluations
+from fedmed.report.evaluations import class_names, world_evaluations
 from tests import fabricated
 from tests.report.evaluated import evaluate
 
 
 def found(folder: Path, notes: list[str] | None = None):  # type: ignore[no-untyped-def]
     comparison = read([folder])
-    return evaluations(comparison, comparison.worlds[0], [] if notes is None else notes)
+    return world_evaluations(comparison, comparison.worlds[0], [] if notes is None else notes)
 
 
 @pytest.mark.parametrize(

@@ -79,13 +79,13 @@ PLOTS = (
 )
 
 
-def audits(context: FigureContext, world: str) -> list[RenderedFigure]:
+def audit_figures(context: FigureContext, world: str) -> list[RenderedFigure]:
     """The audit figures of every arm in a world, in the order of arms, members and descriptions."""
     return [picture for arm in context.comparison.arms for picture in _of_arm(context, world, arm)]
 
 
 def _of_arm(context: FigureContext, world: str, arm: str) -> Iterator[RenderedFigure]:
-    runs = series.runs_of(context.comparison, world, arm)
+    runs = series.arm_runs(context.comparison, world, arm)
     for member, names in _members(runs).items():
         fitting = [plot for plot in PLOTS if any(_matching(names, pattern) for pattern in plot.lines.values())]
         for plot in fitting or [_plain(member, names)]:

@@ -47,8 +47,8 @@ CALIBRATION = SmallMultiples(
 )
 
 
-def quality(context: FigureContext, world: str, found: WorldEvaluations) -> Iterator[RenderedFigure]:
-    """The figures that there is something to draw in."""
+def class_curves(context: FigureContext, world: str, found: WorldEvaluations) -> Iterator[RenderedFigure]:
+    """ROC, precision-recall and calibration figures; without one for which no run kept anything."""
     for plots, panels in (
         (ROC, _along(found, roc, "auc", "AUC")),
         (PR, _along(found, precision_recall, "auprc", "AP")),

@@ -16,7 +16,7 @@ from fedmed.report.figures.tooltips import row_tooltips
 from fedmed.report.series import Values
 
 
-def clients(context: FigureContext, world: str) -> RenderedFigure | None:
+def client_strips(context: FigureContext, world: str) -> RenderedFigure | None:
     """A dot per client and seed, arm by arm; None where clients were not evaluated."""
     metric = series.client_metric(context.comparison)
     found = {arm: _values(context, world, arm, metric) for arm in context.comparison.arms} if metric else {}
@@ -41,5 +41,5 @@ def clients(context: FigureContext, world: str) -> RenderedFigure | None:
 
 
 def _values(context: FigureContext, world: str, arm: str, metric: str) -> Values:
-    runs = series.runs_of(context.comparison, world, arm)
+    runs = series.arm_runs(context.comparison, world, arm)
     return np.array([value for run in runs for value in series.at_clients(run, metric).values()], float)

@@ -28,26 +28,26 @@ class FigureContext:
 
     @property
     def comparison(self) -> Comparison:
-        """What is drawn."""
+        """The comparison whose runs are drawn."""
         return self.summary.comparison
 
     @property
     def arm_styles(self) -> dict[str, ArmStyle]:
-        """How each arm is drawn, in all figures alike."""
+        """Arm -> its colour and dashes, the same in all figures."""
         return style.arm_styles(self.comparison.arms)
 
     @property
     def several(self) -> bool:
-        """Whether arms have to be told apart."""
+        """Whether there are several arms, so that figures have to name them."""
         return len(self.comparison.arms) > 1
 
     @property
     def metric(self) -> str:
-        """The headline in words."""
+        """The name of the headline metric, as axes and captions say it."""
         return metric_name(self.summary.headline)
 
     def rows(self, world: str) -> list[Row]:
-        """The headline's rows in a world."""
+        """The rows of the headline metric in a world, one per arm."""
         return [row for row in self.summary.rows if row.world == world and row.metric == self.summary.headline]
 
     def write(

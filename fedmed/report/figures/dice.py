@@ -40,7 +40,7 @@ def dice_by_class(context: FigureContext, world: str, found: WorldEvaluations, a
 
 
 def _together(told: Sequence[Values | None]) -> Values:
-    """What all seeds kept, ascending."""
+    """The values that all seeds kept, in ascending order (n,)."""
     known = [values for values in told if values is not None]
     return np.sort(np.concatenate(known)) if known else np.zeros(0)
 

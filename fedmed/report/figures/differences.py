@@ -26,7 +26,7 @@ ROW = 0.4
 FILLED = "Filled: significant after Holm's correction."
 
 
-def forest(context: FigureContext, world: str) -> RenderedFigure | None:
+def forest_plot(context: FigureContext, world: str) -> RenderedFigure | None:
     """Every arm's paired difference from the reference; None without another arm, or without a seed of both."""
     reference = context.comparison.reference
     rows = [row for row in context.rows(world) if row.difference is not None and row.arm != reference]
@@ -87,7 +87,7 @@ def _difference(ax: Axes, at: int, row: Row, color: str) -> None:
     )
 
 
-def ranks(context: FigureContext, ranking: Ranking) -> RenderedFigure:
+def rank_diagram(context: FigureContext, ranking: Ranking) -> RenderedFigure:
     """A critical-difference diagram: arms on the line of their ranks, best left; bars join those that are alike."""
     count, half = len(ranking.arms), (len(ranking.arms) + 1) // 2
     side, names = names_width(ranking.arms) + 0.5, shorten(ranking.arms)

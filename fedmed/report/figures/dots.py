@@ -23,10 +23,10 @@ ArmValues = Mapping[str, Values]
 """Arm -> values of its seeds, row by row (seeds, rows); nan where undefined."""
 
 
-def dots(
+def dot_plot(
     context: FigureContext, world: str, rows: Sequence[str], found: ArmValues, *, name: str, title: str, x: str
 ) -> RenderedFigure:
-    """The figure; some value is defined."""
+    """The figure of a metric, a row per class or site; at least one value has to be defined."""
     arms, row = [*found], max(0.26, 0.085 * len(found) + 0.1)
     several = len(arms) > 1
     foot = legend_height(arms) if several else 0.0

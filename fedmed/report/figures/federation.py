@@ -45,7 +45,7 @@ def federation_png(picture: FederationSummary, path: Path) -> None:
 
 
 def federation_figure(picture: FederationSummary) -> Figure:
-    """The picture as a figure."""
+    """The federation as a matplotlib figure, as large as its rows and columns need."""
     import matplotlib as mpl
 
     with mpl.rc_context(

@@ -23,7 +23,7 @@ LONGEST = 22
 
 
 class LineLabel(NamedTuple):
-    """A name beside the end of its line."""
+    """The name of a line, to stand right of the plot near y, where the line ends."""
 
     text: str
     y: float
@@ -136,7 +136,7 @@ def label(
 
 
 def legend_height(names: Sequence[str]) -> float:
-    """Inches that `keys` take."""
+    """Inches that a legend of these names takes below a plot."""
     return 0.17 * (1 + max(row for row, _ in _flow(names))) + 0.1
 
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def curves(context: FigureContext, world: str) -> RenderedFigure | None:
+def learning_curves(context: FigureContext, world: str) -> RenderedFigure | None:
     """The headline over rounds; None where it was not evaluated over rounds."""
-    runs = {arm: series.runs_of(context.comparison, world, arm) for arm in context.comparison.arms}
+    runs = {arm: series.arm_runs(context.comparison, world, arm) for arm in context.comparison.arms}
     lines = {arm: line for arm, of in runs.items() if (line := series.by_round(of, context.summary.headline))}
     if not lines:
         return None
@@ -34,9 +34,9 @@ def curves(context: FigureContext, world: str) -> RenderedFigure | None:
     return _drawn(context, world, lines, "curves", "Learning curve", "round", note)
 
 
-def cost(context: FigureContext, world: str) -> RenderedFigure | None:
+def communication_cost(context: FigureContext, world: str) -> RenderedFigure | None:
     """The headline over bytes, of several arms; without the references, for whom bytes mean nothing."""
-    runs = {a: series.runs_of(context.comparison, world, a) for a in context.comparison.arms if a not in REFERENCES}
+    runs = {a: series.arm_runs(context.comparison, world, a) for a in context.comparison.arms if a not in REFERENCES}
     lines = {arm: line for arm, of in runs.items() if (line := series.by_bytes(of, context.summary.headline))}
     if len(lines) < 2 or not all(line.x[0] > 0 for line in lines.values()):
         return None

@@ -57,7 +57,7 @@ class SmallMultiples:
 def small_multiples(
     context: FigureContext, world: str, panels: Sequence[SmallPlot], plots: SmallMultiples
 ) -> RenderedFigure:
-    """The figure."""
+    """The figure: its plots row by row, one legend for all, and the texts that a pointer shows."""
     arms = list(dict.fromkeys(arm for panel in panels for arm in panel.lines))
     columns = min(COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
@@ -108,7 +108,7 @@ def _frame(ax: Axes, corner: tuple[float, float], title: str, *, diagonal: bool)
 
 
 def _lines(ax: Axes, corner: tuple[float, float], panel: SmallPlot, arm_styles: Mapping[str, ArmStyle]) -> str:
-    """Draws the lines; who coincides, as a sentence."""
+    """Draws a plot's lines, and gives a sentence that names those that coincide, or nothing."""
     x, y = corner
     moved = {arm: Band(of.x + x, of.mean + y, of.low + y, of.high + y) for arm, of in panel.lines.items()}
     for after, (arm, line) in zip(reversed(range(len(moved))), moved.items(), strict=True):

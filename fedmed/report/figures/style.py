@@ -84,7 +84,7 @@ def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """The style of all figures, inside the block."""
+    """A context in which matplotlib draws in the style of all figures."""
     import matplotlib as mpl
 
     with mpl.rc_context(RC_PARAMS), warnings.catch_warnings():
@@ -109,7 +109,7 @@ def place_axes(figure: Figure, ax: Axes, *, left: float, right: float, bottom: f
 
 @cache
 def text_width(text: str, points: float = 8.0) -> float:
-    """Width of the text as drawn."""
+    """Width of a text in inches, as matplotlib draws it in that many points."""
     from matplotlib.textpath import TextPath
 
     return float(TextPath((0, 0), text, size=points).get_extents().width) / 72 if text.strip() else 0.0

@@ -69,7 +69,7 @@ def render_figure(
 
 
 def png_bytes(figure: Figure) -> bytes:
-    """The figure in 200 pixels per inch, on white."""
+    """The figure as the bytes of a PNG, 200 pixels per inch, on white."""
     content = BytesIO()
     figure.savefig(content, format="png", dpi=200, facecolor="white")
     return content.getvalue()

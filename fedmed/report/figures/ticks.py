@@ -67,7 +67,7 @@ def texts(places: Sequence[float]) -> list[str]:
 
 
 def set_bar_ticks(ax: Axes, end: float, ticks: Sequence[float], text: Callable[[float], str]) -> None:
-    """The axis below bars that reach from 0 to `end`."""
+    """Sets limits, grid and ticks of the axis below bars that reach from 0 to `end`."""
     ax.set(xlim=(0, end), yticks=[])
     ax.set_xticks(ticks, [text(tick) for tick in ticks])
     ax.grid(axis="x", color=RULE, linewidth=0.6)

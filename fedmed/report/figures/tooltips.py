@@ -28,7 +28,7 @@ class Tooltip(NamedTuple):
 
 
 def svg_group(tips: Sequence[Tooltip]) -> str:
-    """The areas as an SVG group."""
+    """The areas as one SVG group of transparent rectangles with titles; empty without areas."""
     parts = (
         f'<rect x="{t.x:.1f}" y="{t.y:.1f}" width="{t.width:.1f}" height="{t.height:.1f}">'
         f"<title>{escape(t.text)}</title></rect>"
@@ -38,7 +38,7 @@ def svg_group(tips: Sequence[Tooltip]) -> str:
 
 
 def area_tooltip(ax: Axes, low: tuple[float, float], high: tuple[float, float], text: str) -> Tooltip:
-    """Between two corners in the plot's own units."""
+    """The area between two corners, which are in the plot's own units."""
     corners = ax.transData.transform((low, high)) * 72 / ax.figure.dpi
     left, right = sorted(corners[:, 0])
     bottom, top = sorted(corners[:, 1])

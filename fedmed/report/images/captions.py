@@ -18,12 +18,12 @@ class Caption(NamedTuple):
 
 
 def percent(share: float) -> str:
-    """A share that no line break takes apart."""
+    """A share of 1 as `63 %`, with a space at which no line is broken."""
     return formatting.percent(share).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def class_name(names: Sequence[str], label: int) -> str:
-    """What a class is called."""
+    """The name of a class; `class 3` where it has only a number."""
     name = names[label] if names else str(label)
     return f"class {name}" if name.isdecimal() else name
 
@@ -39,13 +39,13 @@ def label_captions(y: Any, names: Sequence[str], seen: Any = None) -> tuple[Capt
 
 
 def class_captions(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
-    """The class that is predicted, and how surely."""
+    """The most probable class and its probability, right or wrong."""
     top = int(p.argmax())
     return (Caption(f"{class_name(names, top)}, {percent(float(p[top]))}", top == int(y)),)
 
 
 def mistaken_class_captions(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
-    """The same, and the true class."""
+    """The most probable class, which is wrong, and the true one."""
     return (*class_captions(p, y, names), Caption(f"truth: {class_name(names, int(y))}"))
 
 
@@ -59,7 +59,7 @@ def finding_captions(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...
 
 
 def mistaken_finding_captions(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
-    """The finding that is furthest off."""
+    """The finding whose probability is furthest from the truth, and whether it is there."""
     worst = int(np.abs(p - y).argmax())
     there = "present" if y[worst] > 0 else "absent"
     return Caption(f"{class_name(names, worst)}, {percent(float(p[worst]))}", False), Caption(f"truth: {there}")

@@ -58,11 +58,11 @@ class SharedImages:
     edges: dict[bytes, str] = field(default_factory=dict)
 
     def add(self, x: NDArray[np.uint8]) -> int:
-        """The image's number."""
+        """The number of an image on the page; the same image has one number."""
         return self.uris.setdefault(image_uri(x), len(self.uris))
 
     def outline(self, mask: NDArray[np.bool_]) -> str:
-        """The mask's edges as a path."""
+        """The edges of a mask as the d of an SVG path."""
         key = repr(mask.shape).encode() + np.packbits(mask).tobytes()
         if key not in self.edges:
             self.edges[key] = outline(mask)
@@ -71,7 +71,7 @@ class SharedImages:
 
 @dataclass(frozen=True, slots=True)
 class ArmImages:
-    """What arms show in one world, for one seed."""
+    """The images that each arm kept in one world, for one seed."""
 
     arms: Mapping[str, KeptImages]
     seed: int
@@ -95,7 +95,7 @@ def arm_images(comparison: Comparison, world: str, notes: list[str]) -> ArmImage
     """
     found: dict[int, dict[str, KeptImages]] = {seed: {} for seed in comparison.seeds}
     for arm in comparison.arms:
-        for run in series.runs_of(comparison, world, arm):
+        for run in series.arm_runs(comparison, world, arm):
             try:
                 shown = load(run.path)
             except UserError as error:

@@ -59,7 +59,7 @@ class HtmlTable:
 
 
 def arm_cell(name: str) -> TableCell:
-    """An arm, in its colour."""
+    """A cell with an arm's name and a mark in its colour."""
     return TableCell(text=name, sort=name, arm=name)
 
 
@@ -69,12 +69,12 @@ def number_cell(x: float | None, say: Callable[[float], str]) -> TableCell:
 
 
 def metric_cell(x: float | None) -> TableCell:
-    """A metric."""
+    """A cell with a metric's value, three decimals."""
     return number_cell(x, value)
 
 
 def count_cell(x: float | None) -> TableCell:
-    """How many, or how many on average."""
+    """A cell with a count, or with a mean of counts to three digits."""
     return number_cell(x, lambda number: f"{number:.3g}" if number % 1 else f"{number:.0f}")
 
 

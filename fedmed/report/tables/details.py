@@ -11,7 +11,7 @@ from fedmed.formatting import byte_size, defined_share, duration, metric_name, n
 from fedmed.report.tables.cells import HtmlTable, TableCell, arm_cell, count_cell, metric_cell, number_cell
 
 
-def clients(summary: Summary, world: str) -> HtmlTable | None:
+def fairness_table(summary: Summary, world: str) -> HtmlTable | None:
     """How evenly the headline falls on clients."""
     rows = [row for row in summary.clients if row.world == world]
     if not rows:
@@ -31,7 +31,7 @@ def clients(summary: Summary, world: str) -> HtmlTable | None:
     return HtmlTable(caption=f"{meaning}, over clients", header=header, rows=cells)
 
 
-def targets(summary: Summary, world: str) -> HtmlTable | None:
+def cost_table(summary: Summary, world: str) -> HtmlTable | None:
     """What it takes to reach the target, and what whole runs cost."""
     rows = [row for row in summary.targets if row.world == world]
     if not rows:
@@ -56,7 +56,7 @@ def _target(row: TargetRow) -> list[TableCell]:
     ]
 
 
-def final(comparison: Comparison) -> HtmlTable:
+def final_metrics_table(comparison: Comparison) -> HtmlTable:
     """The final metrics of a run: metrics as rows, scopes as columns."""
     (run,) = comparison.runs.values()
     scopes = {"test": "test", "best.test": "best round", "client.mean": "mean client", "client.worst": "worst client"}
@@ -87,7 +87,7 @@ def _scoped(metrics: Mapping[str, object], scope: str) -> dict[str, float]:
     }
 
 
-def runs(comparison: Comparison, metric: str) -> HtmlTable:
+def runs_table(comparison: Comparison, metric: str) -> HtmlTable:
     """Every run, with its directory."""
     header = [("arm", "what was run"), ("world", "data, partition, annotation"), ("seed", "of the run")]
     header += [

@@ -26,7 +26,7 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
 
 
 def write_summary(summary: Summary, folder: Path) -> list[Path]:
-    """The same for a comparison that was summarised."""
+    """Writes the same files for a comparison that was summarised."""
     texts = {
         "summary.csv": rows_csv(Row, summary.rows),
         "clients.csv": rows_csv(ClientRow, summary.clients),

@@ -19,7 +19,7 @@ class _Column(NamedTuple):
     cell: Callable[[Row], TableCell]
 
 
-def results(summary: Summary, world: str) -> HtmlTable:
+def results_table(summary: Summary, world: str) -> HtmlTable:
     """Every arm's metrics in a world: the headline in full, the means of the others."""
     found = {(row.arm, row.metric): row for row in summary.rows if row.world == world}
     main = [_headline(summary, arm, found) for arm in summary.comparison.arms if any(arm == a for a, _ in found)]
@@ -62,7 +62,7 @@ def _others(summary: Summary, world: str, rows: Mapping[tuple[str, str], Row]) -
 
 
 def _beside(rows: Mapping[tuple[str, str], Row], metric: str) -> Callable[[Row], TableCell]:
-    """Another metric of the arm of a row."""
+    """A function that gives the cell of another metric for the arm of a row."""
     mine = {arm: row for (arm, name), row in rows.items() if name == metric}
     return lambda row: _plain(mine[row.arm]) if row.arm in mine else metric_cell(None)
 
@@ -115,7 +115,7 @@ def _whisker(row: Row, lowest: float, highest: float) -> TableCell:
     return TableCell(text=said, sort=row.mean, arm=row.arm, whisker=Whisker(at, low, high))
 
 
-def overview(summary: Summary) -> HtmlTable:
+def overview_table(summary: Summary) -> HtmlTable:
     """Means of the headline, a row per arm and a column per world."""
     comparison = summary.comparison
     found = {(row.world, row.arm): row for row in summary.rows if row.metric == summary.headline}

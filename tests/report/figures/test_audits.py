@@ -9,7 +9,7 @@ import pytest
 from fedmed.comparison.read import read
 from fedmed.comparison.summary import summarise
 from fedmed.report.figures import style
-from fedmed.report.figures.audits import PLOTS, audits
+from fedmed.report.figures.audits import PLOTS, audit_figures
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.svg import RenderedFigure
 from tests import fabricated
@@ -26,7 +26,7 @@ def drawn(folder: Path, names: Sequence[str], rounds: int = 3) -> list[RenderedF
     (path / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     summary = summarise(read([path]))
     with style.figure_style():
-        return audits(FigureContext(summary=summary, folder=None), summary.comparison.worlds[0])
+        return audit_figures(FigureContext(summary=summary, folder=None), summary.comparison.worlds[0])
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from matplotlib.image import imread
 
 from fedmed.comparison.read import read
 from fedmed.comparison.summary import summarise
-from fedmed.report.evaluations import CalibrationBins, Evaluation, ThresholdCounts, WorldEvaluations, evaluations
+from fedmed.report.evaluations import CalibrationBins, Evaluation, ThresholdCounts, WorldEvaluations, world_evaluations
 from fedmed.report.figures import style
-from fedmed.report.figures.class_curves import GRID, calibration_error, precision_recall, quality, reliability, roc
+from fedmed.report.figures.class_curves import GRID, calibration_error, class_curves, precision_recall, reliability, roc
 from fedmed.report.figures.context import FigureContext
 from tests import fabricated
 from tests.fabricated import strategy
@@ -61,11 +61,11 @@ def test_every_class_has_a_plot_with_all_arms(tmp_path: Path, kind: str, top: in
             place = fabricated.run(tmp_path / f"{name}{seed}", seed=seed, config={"strategy": strategy(name)})
             evaluate(place, kind, strength=strength, seed=seed, images=200)
     comparison = read([tmp_path])
-    found = evaluations(comparison, comparison.worlds[0], [])
+    found = world_evaluations(comparison, comparison.worlds[0], [])
     assert found is not None
     with style.figure_style():
         pictures = {
-            p.name: p for p in quality(FigureContext(summary=summarise(comparison)), comparison.worlds[0], found)
+            p.name: p for p in class_curves(FigureContext(summary=summarise(comparison)), comparison.worlds[0], found)
         }
     assert [*pictures] == ["roc", "pr", "calibration"]
     auc = np.mean([each.per_class["auc"][2] for each in found.arms["moon"]])
@@ -92,7 +92,7 @@ def test_points_that_make_no_line_are_seen_even_where_they_coincide(tmp_path: Pa
     found = WorldEvaluations({name: [Evaluation(calibration=bins)] for name in names}, ["one class"])
     with style.figure_style():
         context = FigureContext(summary=summarise(comparison), folder=tmp_path)
-        assert [each.name for each in quality(context, comparison.worlds[0], found)] == ["calibration"]
+        assert [each.name for each in class_curves(context, comparison.worlds[0], found)] == ["calibration"]
     image = imread(next(tmp_path.rglob("calibration*.png")))[..., :3]
     head = image[: int(0.6 * len(image))]  # the keys below have the same colours
     for name in names:
@@ -102,7 +102,7 @@ def test_points_that_make_no_line_are_seen_even_where_they_coincide(tmp_path: Pa
 def test_runs_without_curves_have_none(tmp_path: Path) -> None:
     evaluate(fabricated.run(tmp_path / "old"), without=["breakdown"])
     comparison = read([tmp_path])
-    found = evaluations(comparison, comparison.worlds[0], [])
+    found = world_evaluations(comparison, comparison.worlds[0], [])
     assert found is not None
     with style.figure_style():
-        assert list(quality(FigureContext(summary=summarise(comparison)), comparison.worlds[0], found)) == []
+        assert list(class_curves(FigureContext(summary=summarise(comparison)), comparison.worlds[0], found)) == []

@@ -13,11 +13,11 @@ from matplotlib.text import Text
 from fedmed.comparison.read import read
 from fedmed.comparison.summary import summarise
 from fedmed.report.figures import style, svg
-from fedmed.report.figures.clients import clients
+from fedmed.report.figures.clients import client_strips
 from fedmed.report.figures.context import FigureContext
-from fedmed.report.figures.differences import forest, ranks
+from fedmed.report.figures.differences import forest_plot, rank_diagram
 from fedmed.report.figures.labels import shorten, spread_apart, truncate
-from fedmed.report.figures.learning_curves import cost, curves
+from fedmed.report.figures.learning_curves import communication_cost, learning_curves
 from tests.fabricated import CONFIG, run, strategy
 
 WORDS = "a_method_with_a_long_name+another_one"
@@ -47,14 +47,14 @@ def texts(figure: Figure) -> Iterator[Text]:
         yield from (text for text in [*ax.texts, *ticks, ax.xaxis.label] if text.get_text().strip())
 
 
-@pytest.mark.parametrize("draw", [forest, curves, cost, clients, "ranks"])
+@pytest.mark.parametrize("draw", [forest_plot, learning_curves, communication_cost, client_strips, "ranks"])
 def test_no_text_lies_on_another(context: FigureContext, draw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Figure] = []
     monkeypatch.setattr(svg, "render_figure", lambda figure, *_, **__: drawn.append(figure))
     with style.figure_style():
         if draw == "ranks":
             assert context.summary.ranking
-            ranks(context, context.summary.ranking)
+            rank_diagram(context, context.summary.ranking)
         else:
             draw(context, context.comparison.worlds[0])
         (figure,) = drawn

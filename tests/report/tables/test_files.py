@@ -17,7 +17,7 @@ from fedmed.comparison.runs import Comparison
 from fedmed.comparison.summary import summarise
 from fedmed.report.tables.files import rows_csv, runs_csv, write
 from fedmed.report.tables.latex import escape, latex
-from fedmed.terminal.comparison import rich, text
+from fedmed.terminal.comparison import comparison_table, comparison_text
 from tests.fabricated import CONFIG, run, runs, strategy
 
 ARMS = {
@@ -152,7 +152,7 @@ def test_hostile_names_are_escaped(comparison: Comparison) -> None:
 
 
 def test_plain_text_says_it_all(comparison: Comparison) -> None:
-    told = text(summarise(comparison))
+    told = comparison_text(summarise(comparison))
     line = next(line for line in told.splitlines() if "fedprox" in line)
     assert "fedprox *" in line
     assert "0.758 ± 0.013" in line
@@ -167,14 +167,14 @@ def test_plain_text_says_it_all(comparison: Comparison) -> None:
 
 def test_a_rich_terminal_says_the_same(comparison: Comparison) -> None:
     stream = StringIO()
-    Console(file=stream, width=200).print(rich(summarise(comparison), 200))
+    Console(file=stream, width=200).print(comparison_table(summarise(comparison), 200))
     assert "0.758 ± 0.013" in stream.getvalue()
     assert "paired t test" in stream.getvalue()
 
 
 def test_one_world_needs_no_column_and_one_seed_no_interval(tmp_path: Path) -> None:
     summary: Summary = summarise(read(runs(tmp_path, {"fedavg": [0.5], "fedprox": [0.6]})))
-    told = text(summary)
+    told = comparison_text(summary)
     assert "world" not in told.splitlines()[0]
     assert "[" not in told.splitlines()[3]
     assert told.splitlines()[0].split() == ["arm", "seeds", "test.auc", "-", "fedavg"]  # no column without a cell

@@ -19,7 +19,7 @@ def cell(table: HtmlTable, arm: str, column: str) -> TableCell:
 
 def test_a_world_says_who_is_best_and_who_may_be(tmp_path: Path) -> None:
     summary = summarise(read([compared(tmp_path)]))
-    table = results.results(summary, summary.comparison.worlds[0])
+    table = results.results_table(summary, summary.comparison.worlds[0])
     assert [row[0].text for row in table.rows] == ["fedavg", "fedprox", "moon", "pooled"]
     assert [row[0].mark for row in table.rows] == ["", "best", "near", ""]
     assert cell(table, "fedprox", "test AUC") == TableCell(text="0.758", sort=pytest.approx(0.758), faint="± 0.013")
@@ -31,7 +31,7 @@ def test_a_world_says_who_is_best_and_who_may_be(tmp_path: Path) -> None:
 
 def test_intervals_share_a_scale_on_which_a_reference_may_be_cut(tmp_path: Path) -> None:
     summary = summarise(read([compared(tmp_path)]))
-    table = results.results(summary, summary.comparison.worlds[0])
+    table = results.results_table(summary, summary.comparison.worlds[0])
     whiskers = [row[2].whisker for row in table.rows]
     drawn = [whisker for whisker in whiskers if whisker]
     assert all(0 <= w.low <= w.at <= w.high <= 100 for w in drawn)
@@ -42,7 +42,7 @@ def test_intervals_share_a_scale_on_which_a_reference_may_be_cut(tmp_path: Path)
 def test_one_seed_leaves_out_what_is_not_known(tmp_path: Path) -> None:
     fabricated.runs(tmp_path, {"fedavg": [0.7], "fedprox": [0.8]})
     summary = summarise(read([tmp_path]))
-    table = results.results(summary, summary.comparison.worlds[0])
+    table = results.results_table(summary, summary.comparison.worlds[0])
     assert [name for name, _ in table.header] == ["arm", "test AUC", "minus fedavg"]
     assert not table.marked
 
@@ -52,14 +52,14 @@ def test_an_arm_without_the_headline_is_shown_with_what_it_has(tmp_path: Path) -
     local = {"strategy": {"fedavg": {"_target_": "fedmed.strategies.fedavg.FedAvg", "local": ["*"]}}}
     fabricated.run(tmp_path / "l", auc=None, config=local, final={"client.mean.auc": 0.4})
     summary = summarise(read([tmp_path]))
-    table = results.results(summary, summary.comparison.worlds[0])
+    table = results.results_table(summary, summary.comparison.worlds[0])
     assert cell(table, "local-only", "test AUC").text == "-"
     assert cell(table, "local-only", "mean client AUC").text == "0.400"
 
 
 def test_the_overview_has_a_column_per_world(tmp_path: Path) -> None:
     summary = summarise(read([compared(tmp_path, (0.1, 1.0))]))
-    table = results.overview(summary)
+    table = results.overview_table(summary)
     assert [name for name, _ in table.header] == ["arm", *summary.comparison.worlds]
     assert [each.mark for each in table.rows[1][1:]] == ["best", "best"]
 
@@ -67,18 +67,18 @@ def test_the_overview_has_a_column_per_world(tmp_path: Path) -> None:
 def test_accounts_of_clients_targets_and_runs(tmp_path: Path) -> None:
     summary = summarise(read([compared(tmp_path)]))
     world = summary.comparison.worlds[0]
-    clients, targets = details.clients(summary, world), details.targets(summary, world)
+    clients, targets = details.fairness_table(summary, world), details.cost_table(summary, world)
     assert clients is not None
     assert targets is not None
     assert cell(clients, "fedavg", "worst").text == "0.300"
     assert cell(targets, "fedavg", "reached by").text == "5 of 5"
-    runs = details.runs(summary.comparison, "test.auc")
+    runs = details.runs_table(summary.comparison, "test.auc")
     assert (len(runs.rows), runs.rows[0][2].sort, runs.rows[-1][0].text) == (16, 0, "pooled")
 
 
 def test_the_metrics_of_one_run_stand_by_scope(tmp_path: Path) -> None:
     final = {"client.worst.auc": 0.2, "client.worst.id": 3, "test.auc.low": 0.1}
-    table = details.final(read([fabricated.run(tmp_path / "a", auc=0.8, final=final)]))
+    table = details.final_metrics_table(read([fabricated.run(tmp_path / "a", auc=0.8, final=final)]))
     assert [name for name, _ in table.header] == ["metric", "test", "worst client"]
     assert [row[0].text for row in table.rows] == ["AUC", "loss"]
     assert [each.text for each in table.rows[0][1:]] == ["0.800", "0.200"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fedmed.comparison.runs import Comparison, Run
-from fedmed.report.images.boards import boards
 from fedmed.report.images.collection import ImageCell, ImageGrid, SharedImages, arm_images
+from fedmed.report.images.grids import image_grids
 from fedmed.rundir.kept_images import NAME, ImagePanel, KeptImages, save
 
 X = np.random.default_rng(0).integers(0, 255, (2, 1, 6, 6)).astype(np.uint8)
@@ -25,7 +25,7 @@ def comparison(folder: Path, **arms: KeptImages) -> Comparison:
 def told(compared: Comparison) -> list[ImageGrid]:
     found = arm_images(compared, "w", [])
     assert found is not None
-    return list(boards(found, SharedImages()))
+    return list(image_grids(found, SharedImages()))
 
 
 def texts(cell: ImageCell) -> tuple[str, ...]:

@@ -21,27 +21,27 @@ from fedmed.report.images.outlines import dice
 from fedmed.rundir.kept_images import ImagePanel
 
 
-def boards(shown: ArmImages, album: SharedImages) -> Iterator[ImageGrid]:
+def image_grids(shown: ArmImages, shared_images: SharedImages) -> Iterator[ImageGrid]:
     """Test images beside what each arm says, training images beside what was annotated, and mistakes."""
     if shown.first.kind == "segmentation":
-        yield from _segmented(shown, album)
+        yield from _segmented(shown, shared_images)
     else:
-        yield from _classified(shown, album)
+        yield from _classified(shown, shared_images)
 
 
-def _segmented(shown: ArmImages, album: SharedImages) -> Iterator[ImageGrid]:
+def _segmented(shown: ArmImages, shared_images: SharedImages) -> Iterator[ImageGrid]:
     if tests := shown.panels("test"):
         first = next(iter(tests.values()))
-        rows = [_images(album, first), _true_masks(album, first)]
-        rows += [_of(shown, arm, [_predicted_mask(album, p, n) for n in _all(p)]) for arm, p in tests.items()]
+        rows = [_images(shared_images, first), _true_masks(shared_images, first)]
+        rows += [_of(shown, arm, [_predicted_mask(shared_images, p, n) for n in _all(p)]) for arm, p in tests.items()]
         note = "Test images that no client has, small findings to large. Under each prediction, its Dice."
         yield ImageGrid(title="Test images", note=note, rows=rows, outlined=True)
     if training := shown.panels("training"):
         first = next(iter(training.values()))
-        rows = [_images(album, first), _true_masks(album, first)]
-        rows += [ImageRow("as annotated", [_annotated(album, first, n, first.given) for n in _all(first)])]
+        rows = [_images(shared_images, first), _true_masks(shared_images, first)]
+        rows += [ImageRow("as annotated", [_annotated(shared_images, first, n, first.given) for n in _all(first)])]
         rows += [
-            ImageRow(arm, [_annotated(album, p, n, p.corrected) for n in _all(p)], "as corrected", arm)
+            ImageRow(arm, [_annotated(shared_images, p, n, p.corrected) for n in _all(p)], "as corrected", arm)
             for arm, p in training.items()
             if p.corrected is not None
         ]
@@ -55,16 +55,16 @@ def _all(panel: ImagePanel) -> range:
     return range(len(panel))
 
 
-def _images(album: SharedImages, panel: ImagePanel) -> ImageRow:
-    return ImageRow("image", [ImageCell(image=album.add(x), side=x.shape[-1]) for x in panel.x])
+def _images(shared_images: SharedImages, panel: ImagePanel) -> ImageRow:
+    return ImageRow("image", [ImageCell(image=shared_images.add(x), side=x.shape[-1]) for x in panel.x])
 
 
-def _true_masks(album: SharedImages, panel: ImagePanel) -> ImageRow:
-    return ImageRow("truth", [_masked(album, panel, n, truth=panel.truth[n]) for n in _all(panel)])
+def _true_masks(shared_images: SharedImages, panel: ImagePanel) -> ImageRow:
+    return ImageRow("truth", [_masked(shared_images, panel, n, truth=panel.truth[n]) for n in _all(panel)])
 
 
 def _owners(panel: ImagePanel) -> list[str]:
-    """Whose images they are."""
+    """`client 3` over each image, where it is known whose it is."""
     return [] if panel.client is None else [f"client {client}" for client in panel.client]
 
 
@@ -74,46 +74,46 @@ def _of(shown: ArmImages, arm: str, cells: Sequence[ImageCell]) -> ImageRow:
     return ImageRow(arm, cells, "" if client is None else f"client {client}'s model", arm)
 
 
-def _masked(album: SharedImages, panel: ImagePanel, n: int, **masks: NDArray[Any]) -> ImageCell:
-    lines = tuple((kind, path) for kind, mask in masks.items() if (path := album.outline(mask > 0)))
-    return ImageCell(image=album.add(panel.x[n]), side=panel.x.shape[-1], lines=lines)
+def _masked(shared_images: SharedImages, panel: ImagePanel, n: int, **masks: NDArray[Any]) -> ImageCell:
+    lines = tuple((kind, path) for kind, mask in masks.items() if (path := shared_images.outline(mask > 0)))
+    return ImageCell(image=shared_images.add(panel.x[n]), side=panel.x.shape[-1], lines=lines)
 
 
-def _predicted_mask(album: SharedImages, panel: ImagePanel, n: int) -> ImageCell:
+def _predicted_mask(shared_images: SharedImages, panel: ImagePanel, n: int) -> ImageCell:
     assert panel.predicted is not None
-    cell = _masked(album, panel, n, truth=panel.truth[n], ours=panel.predicted[n])
+    cell = _masked(shared_images, panel, n, truth=panel.truth[n], ours=panel.predicted[n])
     found = dice(panel.predicted[n], panel.truth[n])
     return ImageCell(
         image=cell.image, side=cell.side, lines=cell.lines, words=() if found is None else (Caption(f"{found:.2f}"),)
     )
 
 
-def _annotated(album: SharedImages, panel: ImagePanel, n: int, y: NDArray[Any] | None) -> ImageCell:
+def _annotated(shared_images: SharedImages, panel: ImagePanel, n: int, y: NDArray[Any] | None) -> ImageCell:
     assert y is not None
-    cell = _masked(album, panel, n, truth=panel.truth[n], ours=y[n])
+    cell = _masked(shared_images, panel, n, truth=panel.truth[n], ours=y[n])
     true = panel.truth[n] > 0
     share = float(((y[n] > 0) & true).sum() / true.sum()) if true.any() else float("nan")
     return ImageCell(image=cell.image, side=cell.side, lines=cell.lines, words=(Caption(percent(share)),))
 
 
-def _classified(shown: ArmImages, album: SharedImages) -> Iterator[ImageGrid]:
+def _classified(shown: ArmImages, shared_images: SharedImages) -> Iterator[ImageGrid]:
     names = shown.first.names
     if wrong := {arm: each.mistakes for arm, each in shown.arms.items() if each.mistakes is not None}:
-        rows = [_of(shown, arm, [_said(p, n, names, album) for n in _all(p)]) for arm, p in wrong.items()]
+        rows = [_of(shown, arm, [_said(p, n, names, shared_images) for n in _all(p)]) for arm, p in wrong.items()]
         note = "Test images on which each was most sure and wrong, the surest first."
         yield ImageGrid(title="Most confident mistakes", note=note, rows=rows)
     if tests := shown.panels("test"):
         first = next(iter(tests.values()))
-        rows = [_images(album, first), _true_labels(first, names)]
+        rows = [_images(shared_images, first), _true_labels(first, names)]
         rows += [_of(shown, arm, [_said(p, n, names) for n in _all(p)]) for arm, p in tests.items()]
         yield ImageGrid(title="Test images", note="Images that no client has, the same for all.", rows=rows)
     if training := shown.panels("training"):
-        yield _training(training, album, names)
+        yield _training(training, shared_images, names)
 
 
-def _training(training: Mapping[str, ImagePanel], album: SharedImages, names: Sequence[str]) -> ImageGrid:
+def _training(training: Mapping[str, ImagePanel], shared_images: SharedImages, names: Sequence[str]) -> ImageGrid:
     first = next(iter(training.values()))
-    rows = [_images(album, first), _true_labels(first, names)]
+    rows = [_images(shared_images, first), _true_labels(first, names)]
     rows += [ImageRow("as annotated", _labelled(first, first.given, first.given_seen, names))]
     rows += [
         ImageRow(arm, _labelled(panel, panel.corrected, panel.corrected_seen, names), "as corrected", arm)
@@ -136,11 +136,11 @@ def _at(values: NDArray[Any] | None, n: int) -> Any:
     return None if values is None else values[n]
 
 
-def _said(panel: ImagePanel, n: int, names: Sequence[str], album: SharedImages | None = None) -> ImageCell:
-    """What was predicted of one image; with an album the image too, and what is true of what is most wrong."""
+def _said(panel: ImagePanel, n: int, names: Sequence[str], shared_images: SharedImages | None = None) -> ImageCell:
+    """What was predicted of one image; with an shared_images the image too, and what is true of what is most wrong."""
     assert panel.predicted is not None
     p, y = panel.predicted[n].astype(float), panel.truth[n]
-    if album is None:
+    if shared_images is None:
         return ImageCell(words=class_captions(p, y, names) if y.ndim == 0 else finding_captions(p, y, names))
     words = mistaken_class_captions(p, y, names) if y.ndim == 0 else mistaken_finding_captions(p, y, names)
-    return ImageCell(image=album.add(panel.x[n]), side=panel.x.shape[-1], words=words)
+    return ImageCell(image=shared_images.add(panel.x[n]), side=panel.x.shape[-1], words=words)
