@@ -66,7 +66,8 @@ class SharedMemoryBlock:
                 tensors = unpack(record)
                 layouts, end = _lay_out(tensors.values(), end)
                 if tensors:
-                    torch._foreach_copy_(self._at(layouts), [t.detach() for t in tensors.values()])
+                    parts = [tensor.detach() for tensor in tensors.values()]
+                    torch._foreach_copy_(self._at(layouts), parts)  # pyright: ignore[reportPrivateImportUsage]
                 layout.append((name, ArrayRecord, tuple(tensors), layouts))
             else:
                 layout.append((name, type(record), dict(record), ()))

@@ -55,7 +55,7 @@ class RoundTraining:
         memory stay as they are; raises `ValueError` where clients were to answer and none did.
         """
         planned = self._planned
-        self._missing += [{"client": client, "fault": 1} for client in faulty]
+        self._missing.extend({"client": client, "fault": 1} for client in faulty)
         if not self._clients and len(self._missing) < len(planned.asked):
             raise ValueError(f"round {planned.round}: no client answered, so there is nothing to average")
         shared: Payload = planned.shared
