@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,14 +22,15 @@ from fedmed.engine.pool import PoolGrid
 from fedmed.engine.worker_factory import WorkerFactory
 from fedmed.flower import LocalGrid, app_of
 from fedmed.flower.server_evaluation import assess
-from fedmed.method import Client, Method, Scope
-from fedmed.metrics import tally
+from fedmed.method import Client, Method, Payload, Scope
+from fedmed.metrics import Tally, tally
 from fedmed.strategies.fedavg import FedAvg
 from tests.lending import Lending
 from tests.toys import TOYS, multiclass, multilabel, segmentation, trainer_of
 
 CLIENTS = 3
-ROWS = 500
+ROWS = 400
+"""Images in five batches; the distances between their surfaces take most of the time of these tests."""
 IMAGES = {"multiclass": multiclass, "multilabel": multilabel, "segmentation": segmentation}
 
 
@@ -71,11 +73,23 @@ def pool(trainer: Trainer) -> LocalGrid:
     return PoolGrid(WorkerFactory(trainer, clients=CLIENTS, threads=1, start="auto"), CLIENTS, 2)
 
 
+def moved(trainer: Trainer) -> Payload:
+    """Weights that differ from those the trainer has."""
+    return {name: tensor + 0.1 for name, tensor in trainer.shared.items() if tensor.is_floating_point()}
+
+
+@cache
+def of_one_pass(kind: str) -> Tally:
+    whole, test = trainer(kind, FedAvg())
+    whole.load(moved(whole))
+    return whole.assess(test, "test", thorough=True)
+
+
 @pytest.mark.parametrize("open_grid", [in_process, lending, pool])
 @pytest.mark.parametrize("kind", IMAGES)
 def test_parts_have_the_bits_of_one_pass(kind: str, open_grid: Callable[[Trainer], LocalGrid]) -> None:
     made, test = trainer(kind, FedAvg())
-    shared = {name: tensor + 0.1 for name, tensor in made.shared.items() if tensor.is_floating_point()}
+    shared = moved(made)
     batches = len(list(evaluation_slices(test)))
     assert batches > 4
     with open_grid(made) as grid:
@@ -84,9 +98,7 @@ def test_parts_have_the_bits_of_one_pass(kind: str, open_grid: Callable[[Trainer
         found = assess(grid, shared, empty, batches, thorough=True)
         assert grid.client_timeout == 1e-6
         assert list(grid.get_node_ids()) == [1, 2, 3]
-    whole = trainer(kind, FedAvg())[0]
-    whole.load(shared)
-    expected = whole.assess(test, "test", thorough=True)
+    expected = of_one_pass(kind)
     assert repr(found.scores()) == repr(expected.scores())
     assert "share_of_labels" in found.scores().values
     metric = next(name for name in found.scores().values if name not in ("loss", "share_of_labels"))
