@@ -49,7 +49,10 @@ class Contexts:
         return f"client {node - 1}" if node <= self._nodes else "the server's test images"
 
     def __getitem__(self, node: int) -> Context:
-        """The context of a node, new where it was never asked; only what it holds now may be changed until the next."""
+        """The context of a node, new where it was never asked; its state may be changed until another is asked for.
+
+        That is when its size is measured, since nothing else says that a state has grown.
+        """
         if node != self._last:
             self._measure()
             self._last = node

@@ -53,6 +53,7 @@ class ThreadGrid(NodeGrid):
         self._free: SimpleQueue[ClientApp] = SimpleQueue()
         for app in apps:
             self._free.put(app)
+        # How many threads torch computes with is a setting of each thread that calls it.
         self._threads = ThreadPoolExecutor(
             len(apps), "fedmed", initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),)
         )
@@ -73,15 +74,19 @@ class ThreadGrid(NodeGrid):
         return [self._reply(message, future) for message, future in self._answered(messages)]
 
     def _answered(self, messages: Iterable[Message]) -> Iterator[tuple[Message, Future[Message]]]:
-        """The messages with their answers, in order; a few are asked ahead, one node's one after another."""
+        """The messages with their answers, in their order, in which the server adds up.
+
+        A few are asked ahead, as each answer takes memory until its turn; one node's one after another, as each starts
+        from the state that the last one left.
+        """
         waiting = deque(messages)
-        flying: deque[tuple[Message, Context, Future[Message]]] = deque()
-        while waiting or flying:
-            busy = {message.metadata.dst_node_id for message, _, _ in flying}
-            if waiting and len(flying) < self._ahead and waiting[0].metadata.dst_node_id not in busy:
-                flying.append(self._ask(waiting.popleft()))
+        in_flight: deque[tuple[Message, Context, Future[Message]]] = deque()
+        while waiting or in_flight:
+            busy = {message.metadata.dst_node_id for message, _, _ in in_flight}
+            if waiting and len(in_flight) < self._ahead and waiting[0].metadata.dst_node_id not in busy:
+                in_flight.append(self._ask(waiting.popleft()))
                 continue
-            message, context, future = flying.popleft()
+            message, context, future = in_flight.popleft()
             if future.exception() is None:
                 self.contexts.begin(message.metadata.dst_node_id)
                 self.contexts[message.metadata.dst_node_id].state = context.state
@@ -90,6 +95,7 @@ class ThreadGrid(NodeGrid):
 
     def _ask(self, message: Message) -> tuple[Message, Context, Future[Message]]:
         node = message.metadata.dst_node_id
+        # A context of the thread's own: `self.contexts` is not safe to share, and may put a state on disk meanwhile.
         context = fresh_context(node, self._clients, self.contexts[node].state.copy())
         return message, context, self._threads.submit(self._run, message, context)
 
@@ -97,6 +103,7 @@ class ThreadGrid(NodeGrid):
         app = self._free.get()
         try:
             reply = app(message, context)
+            # What the app lends is its net, on which the next client trains as soon as it is free.
             reply.content = owned(reply.content)
             context.state = owned(context.state)
         finally:
