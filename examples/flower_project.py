@@ -20,7 +20,7 @@ from torch import nn
 from fedmed.client import Training
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.flower import ServerSettings, client_app, strategy
 from fedmed.method import chain
 from fedmed.models.net import Net

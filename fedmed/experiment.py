@@ -22,7 +22,7 @@ from fedmed.data.partition.labels import DirichletPartition
 from fedmed.data.shift import NoneShift, Shift
 from fedmed.datasets.synthetic_multiclass import SyntheticMulticlass
 from fedmed.engine.auto import AutoEngine
-from fedmed.engine.base import Engine
+from fedmed.engine.base import Engine, LaunchingEngine
 from fedmed.errors import Fault
 from fedmed.method import Chain, Method, chain
 from fedmed.models.net import Model
@@ -133,7 +133,9 @@ class Experiment(Options):
     shift: Annotated[Shift, OptionGroup("data.shift")] = NoneShift()
     augment: Annotated[Augment, OptionGroup("data.augment")] = NoneAugment()
     model: Annotated[Model, OptionGroup("models", by_file=True)] = None  # type: ignore[assignment]
-    engine: Annotated[Engine, OptionGroup("engine", by_file=True)] = AutoEngine()
+    engine: Annotated[Engine | LaunchingEngine, OptionGroup("engine", by_file=True, also="LaunchingEngine")] = (
+        AutoEngine()
+    )
     server: Annotated[ServerOptimizer, OptionGroup("server.optimizers")] = AverageServerOptimizer()
     sampling: Annotated[Sampling, OptionGroup("server.sampling")] = UniformSampling()
     failures: Annotated[Failures, OptionGroup("server.failures", plural="failures")] = NoneFailures()

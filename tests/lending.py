@@ -8,7 +8,7 @@ from typing import Any
 from flwr.app import Message, RecordDict
 from torch import Tensor
 
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.flower.records import owned, unpack
 
 

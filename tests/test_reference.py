@@ -11,7 +11,7 @@ from torch import Tensor
 from fedmed.client import Training
 from fedmed.data.examples import Examples
 from fedmed.data.normalise import normaliser
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.flower import client_app
 from fedmed.models.small_cnn import SmallCnn
 from fedmed.models.start import create

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fedmed import rng
 from fedmed.client import ClientRequest, Trainer, Training
 from fedmed.data.examples import Examples
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.flower import (
     ClientFailure,
     EvaluationPlan,

@@ -13,7 +13,7 @@ from fedmed.config.grammar import key_of, value_of
 from fedmed.errors import refuse
 
 CONNECTION = "fedmed-loopback"
-"""`fedmed.deploy.loopback.NAME`, which is too slow to import for --help."""
+"""`fedmed.engine.flower_run.LOOPBACK`, which is too slow to import for --help."""
 
 TEXT = """\
 Runs an experiment as it runs at real sites: starts a SuperLink and N SuperNodes of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,18 +13,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fedmed.deploy.guardian import guarded, stop
-from fedmed.errors import refuse
+from fedmed.engine.flower_run import LOOPBACK, program
 from fedmed.offline import go_offline
 
-HOST, NAME = "127.0.0.1", "fedmed-loopback"
+HOST = "127.0.0.1"
 STARTS_WITHIN = 120.0
 """Seconds that the SuperLink may take to listen."""
 
 CONNECTION = f"""\
 [superlink]
-default = "{NAME}"
+default = "{LOOPBACK}"
 
-[superlink.{NAME}]
+[superlink.{LOOPBACK}]
 address = "{HOST}:{{port}}"
 insecure = true
 """
@@ -74,21 +73,6 @@ class Loopback(AbstractContextManager["Loopback"]):
         data = [f'dataset-path="{self._data[number]}"'] if self._data else []
         site = f'site-directory="{self._sites / str(number)}"'
         return " ".join([f"partition-id={number} num-partitions={self._clients}", site, *data])
-
-
-def home() -> Path | None:
-    """The FLWR_HOME of the loopback in whose block this is, which is removed with it; None outside of one."""
-    folder = Path(os.environ.get("FLWR_HOME", ""))
-    file = folder / "config.toml"
-    return folder if file.is_file() and f"[superlink.{NAME}]" in file.read_text(encoding="utf-8") else None
-
-
-def program(name: str) -> str:
-    """The path of one of Flower's programs, of this Python's installation where it is there."""
-    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
-    if found is None:
-        raise refuse("engine", f"Flower's program {name}", "none on the path", "Install fedmed again.")
-    return found
 
 
 def free_ports(count: int) -> list[int]:

@@ -17,7 +17,7 @@ from fedmed.data.normalise import normaliser
 from fedmed.data.prepare import prepare
 from fedmed.data.shift import NoneShift
 from fedmed.data.world import Audit, Fingerprint, Share, World
-from fedmed.engine.superlink import SuperlinkEngine
+from fedmed.engine.base import SiteImages
 from fedmed.errors import Fault, UserError, refuse
 from fedmed.experiment import Experiment
 from fedmed.tasks import TASKS
@@ -26,38 +26,38 @@ CLIENTS = 10
 """Clients of a run that says nothing about their number."""
 
 
-def site_world(experiment: Experiment, engine: SuperlinkEngine, path: str) -> World:
+def site_world(experiment: Experiment, images: SiteImages, path: str) -> World:
     """What a site sees: its own file and nothing else; parts that the file does not name are drawn by patient.
 
     path: the site's file. Raises `UserError` where it does not hold what the run is about.
     """
     table = prepare(_dataset(experiment.dataset, path))
-    _check_table(table, engine, f"dataset-path={path}")
+    _check_table(table, images, f"dataset-path={path}")
     train, val, test = (_part(table, part) for part in (TRAIN, VAL, TEST))
-    return _world(experiment, engine, Share(train, val, test), _nothing(engine, table.examples.x.dtype))
+    return _world(experiment, images, Share(train, val, test), _nothing(images, table.examples.x.dtype))
 
 
-def server_world(experiment: Experiment, engine: SuperlinkEngine) -> World:
+def server_world(experiment: Experiment, images: SiteImages) -> World:
     """What the server sees: no client's images, and of dataset.path the test images (all, where none are told apart).
 
     Raises `UserError` where settings of the run need the images of all sites in one place.
     """
-    if faults := list(_faults(experiment, engine)):
+    if faults := list(_faults(experiment, images)):
         raise UserError(*faults)
-    nobody = _nothing(engine, torch.uint8)
+    nobody = _nothing(images, torch.uint8)
     path = str(vars(experiment.dataset)["path"])
     if not path:
-        return _world(experiment, engine, Share(nobody, nobody, nobody), nobody)
+        return _world(experiment, images, Share(nobody, nobody, nobody), nobody)
     table = prepare(replace(_dataset(experiment.dataset, path), val=0.0, test=0.0))
-    _check_table(table, engine, "dataset.path")
+    _check_table(table, images, "dataset.path")
     told = _part(table, TEST)
     test = told if len(told) else table.examples
-    return _world(experiment, engine, Share(nobody, nobody, nobody), test)
+    return _world(experiment, images, Share(nobody, nobody, nobody), test)
 
 
-def _faults(experiment: Experiment, engine: SuperlinkEngine) -> Iterator[Fault]:
+def _faults(experiment: Experiment, images: SiteImages) -> Iterator[Fault]:
     yield from _dataset_faults(experiment.dataset)
-    for name, value in {"classes": engine.classes, "channels": engine.channels, "side": engine.side}.items():
+    for name, value in {"classes": images.classes, "channels": images.channels, "side": images.side}.items():
         if value is None:
             fix = f"No site shows its images: say what they all have, engine.{name}=."
             yield Fault(f"engine.{name}", "a number, as engine.sites=true", "null", fix)
@@ -93,39 +93,39 @@ def _part(table: Table, part: int) -> Examples:
     return table.examples[torch.from_numpy(np.flatnonzero(table.split == part))]
 
 
-def _check_table(table: Table, engine: SuperlinkEngine, where: str) -> None:
+def _check_table(table: Table, images: SiteImages, where: str) -> None:
     channels, height = table.examples.x.shape[1:3]
     got = {"task": table.task, "channels": channels, "side": height}
-    expected = {"task": engine.task, "channels": engine.channels, "side": engine.side}
+    expected = {"task": images.task, "channels": images.channels, "side": images.side}
     if got != expected:
         raise refuse(where, f"images with {_listed(expected)}", _listed(got), "See engine.* and dataset.resize.")
     exact = table.task == "multilabel"
-    if engine.classes is None or table.classes > engine.classes or (exact and table.classes != engine.classes):
+    if images.classes is None or table.classes > images.classes or (exact and table.classes != images.classes):
         fix = "All sites number their classes alike."
-        raise refuse(where, f"{'' if exact else 'at most '}{engine.classes} classes", table.classes, fix)
+        raise refuse(where, f"{'' if exact else 'at most '}{images.classes} classes", table.classes, fix)
 
 
 def _listed(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
-def _nothing(engine: SuperlinkEngine, pixels: torch.dtype) -> Examples:
+def _nothing(images: SiteImages, pixels: torch.dtype) -> Examples:
     """No images, of the right shape."""
-    channels, side = engine.channels or 1, engine.side or 1
+    channels, side = images.channels or 1, images.side or 1
     y = {
         "multiclass": torch.zeros(0, dtype=torch.int64),
-        "multilabel": torch.zeros(0, engine.classes or 1),
+        "multilabel": torch.zeros(0, images.classes or 1),
         "segmentation": torch.zeros(0, side, side, dtype=torch.uint8),
     }
-    return Examples(torch.zeros(0, channels, side, side, dtype=pixels), y[engine.task])
+    return Examples(torch.zeros(0, channels, side, side, dtype=pixels), y[images.task])
 
 
-def _world(experiment: Experiment, engine: SuperlinkEngine, share: Share, test: Examples) -> World:
+def _world(experiment: Experiment, images: SiteImages, share: Share, test: Examples) -> World:
     """A world in which every client holds the one share that this machine knows; a site is asked for its own only."""
     clients = experiment.clients or CLIENTS
-    audit = Audit(np.zeros(engine.classes or 1, np.int64), 1.0, np.ones(1), None)
+    audit = Audit(np.zeros(images.classes or 1, np.int64), 1.0, np.ones(1), None)
     return World(
-        task=TASKS[engine.task](classes=engine.classes or 1),
+        task=TASKS[images.task](classes=images.classes or 1),
         shares=[share] * clients,
         test=test,
         test_patient=None,

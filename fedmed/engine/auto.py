@@ -22,7 +22,6 @@ from fedmed.devices import spread
 from fedmed.engine.base import Engine, Workload
 from fedmed.engine.inprocess import InprocessEngine
 from fedmed.engine.pool import PoolEngine
-from fedmed.flower import LocalGrid
 from fedmed.workers.cores import workers_for
 
 PAYS = {"fork": 2.0, "spawn": 60.0}
@@ -40,9 +39,6 @@ class AutoEngine(Engine):
     """
 
     workers: Annotated[int, Ge(1)] | None = None
-
-    def grid(self, trainer: Trainer, clients: int) -> LocalGrid:
-        return InprocessEngine().grid(trainer, clients)
 
     def fitted(self, trainer: Trainer, load: Workload, say: Callable[[str], None]) -> Engine:
         workers = min(self.workers or _places(trainer), load.clients)

@@ -14,7 +14,7 @@ from flwr.app import Message
 from fedmed.client import ClientRequest, ClientResult, Trainer
 from fedmed.client.batched import BatchedTrainer, obstacle
 from fedmed.engine.base import Engine
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.flower import ClientFailure, LocalGrid, app_of
 from fedmed.flower.client_app import train_reply
 from fedmed.flower.messages import read_request

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from flwr.app import Error, Message, Metadata, RecordDict
+from flwr.clientapp import ClientApp
 
 from fedmed.engine.contexts import Contexts
-from fedmed.flower import LocalGrid, identify
+from fedmed.flower import ClientFailure, LocalGrid, identify
+from fedmed.flower.records import owned
 
 CLIENT_APP_RAISED = 1
 """Flower's error code for an exception in a ClientApp."""
@@ -96,3 +98,38 @@ class NodeGrid(LocalGrid):
 def error_reply(message: Message, error: BaseException) -> Message:
     """The reply of a node whose app raised."""
     return Message(Error(CLIENT_APP_RAISED, f"{type(error).__name__}: {error}"), reply_to=message)
+
+
+class InProcessGrid(NodeGrid):
+    """Nodes that run a ClientApp in this process."""
+
+    def __init__(self, app: ClientApp, clients: int) -> None:
+        super().__init__(clients)
+        self._app = app
+
+    def stream(self, messages: Iterable[Message]) -> Iterator[Message | ClientFailure]:
+        for message in messages:
+            node = message.metadata.dst_node_id
+            self.contexts.begin(node)
+            yield self._lent(message)
+            self.contexts.settle(node)
+
+    def _lent(self, message: Message) -> Message | ClientFailure:
+        node = message.metadata.dst_node_id
+        try:
+            return self._app(message, self.contexts[node])
+        except Exception as error:
+            self.contexts.undo(node)
+            return ClientFailure(message, error)
+
+    def answers(self, messages: Sequence[Message]) -> list[Message]:
+        return [self._answer(message) for message in messages]
+
+    def _answer(self, message: Message) -> Message:
+        self.contexts.begin(message.metadata.dst_node_id)
+        reply = self._lent(message)
+        self.contexts.settle(message.metadata.dst_node_id)
+        if isinstance(reply, ClientFailure):
+            return error_reply(*reply)
+        reply.content = owned(reply.content)
+        return reply

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from pathlib import Path
+from shlex import quote
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt
 
-from fedmed.engine.base import Engine
+from fedmed.engine.base import LaunchingEngine, SiteImages
+from fedmed.engine.flower_run import LOOPBACK, FlowerRun, loopback_home
 from fedmed.errors import refuse
+from fedmed.offline import go_offline
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuperlinkEngine(Engine):
+class SuperlinkEngine(LaunchingEngine):
     """A SuperLink of Flower's and its SuperNodes, one per client; fedmed deploy --local starts both for you.
 
     connection: name of the SuperLink in Flower's configuration; must be given.
@@ -24,9 +30,6 @@ class SuperlinkEngine(Engine):
     channels: of the sites' images (>= 1; null where sites=false).
     side: of the sites' images in pixels, once resized (>= 1; null where sites=false).
     """
-
-    remote: ClassVar[bool] = True
-    cuts_off: ClassVar[bool] = True
 
     connection: str = ""
     timeout: Annotated[float, Gt(0)] = 3600.0
@@ -43,3 +46,17 @@ class SuperlinkEngine(Engine):
 
     def answers_within(self) -> float:
         return self.timeout
+
+    @property
+    def site_images(self) -> SiteImages | None:
+        return SiteImages(self.task, self.classes, self.channels, self.side) if self.sites else None
+
+    def launch(self, write_app: Callable[[Path], None], directory: Path) -> FlowerRun:
+        home = loopback_home()
+        if self.connection == LOOPBACK and home is None:
+            fix = f"fedmed deploy --local N {quote(f'resume={directory}')}, with as many clients, starts it again."
+            raise refuse("engine.connection", "a SuperLink that runs", "that of fedmed deploy, which has ended", fix)
+        go_offline()
+        with TemporaryDirectory(prefix="fedmed-run-", dir=home) as folder:
+            write_app(Path(folder))
+            return FlowerRun.submit(Path(folder), self.connection)

@@ -73,7 +73,7 @@ def discover() -> Catalogue:
 
 def source_of(group: Group) -> Source:
     """What an option of the group looks like in a file."""
-    return Source(group.name, group.base, read_base(_files(group.base_in), group.base))
+    return Source(group.name, group.base, read_base(_files(group.base_in), group.base), group.also)
 
 
 def read_given(text: str, group: Group) -> Option:

@@ -30,6 +30,7 @@ class Group:
     default: str
     by_file: bool
     plural: str
+    also: str
 
 
 def _experiment() -> tuple[dict[str, Field], dict[str, dict[str, Field]], dict[str, Group]]:
@@ -63,6 +64,7 @@ def _group(name: str, base: ast.expr, choice: ast.Call, default: ast.expr | None
         default=chosen,
         by_file=where.by_file,
         plural=where.plural or f"{name}s",
+        also=where.also,
     )
 
 

@@ -12,8 +12,10 @@ class OptionGroup(NamedTuple):
     by_file: an option of fedmed's is named by its file, else by its class; one of a user's always by its file.
     plural: folder in which users may have options of their own, and the entry point of packages that have some
        (empty: the field's name with an s).
+    also: another class that options may derive from (empty: none).
     """
 
     module: str
     by_file: bool = False
     plural: str = ""
+    also: str = ""

@@ -51,12 +51,18 @@ class Broken:
 class Source:
     """What options of one group look like in a file.
 
-    base: name of the base class. inherited: the fields that the base class declares.
+    base: name of the base class. inherited: the fields that the base class declares. also: name of another base class.
     """
 
     group: str
     base: str
     inherited: tuple[Field, ...] = ()
+    also: str = ""
+
+    @property
+    def bases(self) -> set[str]:
+        """Names of the classes that options derive from."""
+        return {self.base, self.also} - {""}
 
 
 def snake(name: str) -> str:
@@ -81,14 +87,14 @@ def read_base(files: Iterator[Path] | list[Path], base: str) -> tuple[Field, ...
 
 
 def read_classes(file: Path, source: Source) -> dict[str, ast.ClassDef]:
-    """The classes of a file that derive directly from the group's base; raises SyntaxError or OSError."""
+    """The classes of a file that derive directly from a base of the group; raises SyntaxError or OSError."""
     tree = parse(file)
     return {
         node.name: node
         for node in (() if _is_anothers(source.base, tree) else tree.body)
         if isinstance(node, ast.ClassDef)
         and not node.name.startswith("_")
-        and source.base in map(last_name, node.bases)
+        and not source.bases.isdisjoint(map(last_name, node.bases))
     }
 
 

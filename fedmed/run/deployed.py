@@ -14,7 +14,6 @@ from fedmed.data.world import World
 from fedmed.deploy.bundle import read_bundle
 from fedmed.deploy.site_memory import remember
 from fedmed.deploy.site_world import site_world
-from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import refuse
 from fedmed.experiment import Experiment
 from fedmed.flower import app_of
@@ -60,11 +59,12 @@ def own_world(experiment: Experiment, path: str | None) -> World | None:
     path: the dataset-path of its node config, which is all that it reads. Raises `UserError` where that and the run
     do not fit: a site with images of its own takes part in no run that names a file for it, nor the reverse.
     """
-    engine = experiment.engine
-    assert isinstance(engine, SuperlinkEngine)
-    if engine.sites and path is None:
+    images = experiment.engine.site_images
+    if images is None and path is None:
+        return None
+    if path is None:
         raise refuse("node config", "dataset-path=<file>, as the run has engine.sites=true", "none", "Set it.")
-    if path is not None and not engine.sites:
+    if images is None:
         fix = "Submit the run with engine.sites=true, or start the SuperNode without dataset-path."
         raise refuse("engine.sites", "true, as this SuperNode has a dataset-path", "false", fix)
-    return None if path is None else site_world(experiment, engine, path)
+    return site_world(experiment, images, path)

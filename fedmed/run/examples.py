@@ -45,7 +45,7 @@ def _shown(parts: Parts, saved: Checkpoint) -> KeptImages | None:
     """What can be shown: nothing without test images, or where no model is at hand that predicts on them."""
     training = _training(parts, saved)
     local, test = bool(parts.trainer.local), parts.world.test
-    if not len(test) or (local and parts.experiment.engine.remote):
+    if not len(test) or (local and not parts.experiment.engine.simulates):
         predicted: dict[str, ImagePanel | None] = {}
     else:
         first = parts.trainer.receive(_request(parts, saved, 0)) if local else None
@@ -162,7 +162,7 @@ def _client_panel(parts: Parts, saved: Checkpoint, client: int, rows: NDArray[np
     assert share.truth is not None
     given = share.train[index]
     labels = _labels("given", given)
-    if not parts.experiment.engine.remote and any(method.relabels for method in parts.chain.members.values()):
+    if parts.experiment.engine.simulates and any(method.relabels for method in parts.chain.members.values()):
         labels |= _labels("corrected", _in_force(parts.trainer, _request(parts, saved, client))[index])
     truth, owner = _thin(share.truth[index].numpy()), np.full(len(rows), client)
     return ImagePanel(index=rows, x=_pixels(given.x), truth=truth, client=owner, **labels)

@@ -15,8 +15,9 @@ from flwr.serverapp.strategy import Strategy
 
 from fedmed.checks import MismatchError, check_finite
 from fedmed.config.build import build, config_of, to_yaml
-from fedmed.deploy.submit import submit, superlink_of
+from fedmed.deploy.launch import launch
 from fedmed.devices import device_of, drawn_from, settings_kept
+from fedmed.engine.base import Engine, LaunchingEngine
 from fedmed.errors import refuse
 from fedmed.experiment import Experiment
 from fedmed.flower import (
@@ -57,14 +58,14 @@ from fedmed.tracking import TrackedRun
 
 def run(experiment: Experiment, directory: Path, *, show: RunDisplay) -> Final:
     """Runs an experiment from the start; its directory is made only when everything has been checked."""
-    config_yaml = to_yaml(config_of(experiment))
-    if (link := superlink_of(experiment)) is None:
-        with _prepared(experiment) as parts:
-            return _go(parts, create(parts, directory, config_yaml), show)
-    if not link.sites:
-        with _prepared(experiment):
-            pass  # what is wrong is refused here, before anything is handed over
-    return submit(link, config_yaml, directory, resume=False)
+    engine, config_yaml = experiment.engine, to_yaml(config_of(experiment))
+    if isinstance(engine, LaunchingEngine):
+        if engine.site_images is None:
+            with _prepared(experiment):
+                pass  # what is wrong is refused here, before anything is handed over
+        return launch(engine, config_yaml, directory, resume=False)
+    with _prepared(experiment) as parts:
+        return _go(engine, parts, create(parts, directory, config_yaml), show)
 
 
 def resume(directory: Path, *, overrides: list[str], show: RunDisplay, trusted: Sequence[Path] = ()) -> Final:
@@ -85,10 +86,11 @@ def resume(directory: Path, *, overrides: list[str], show: RunDisplay, trusted: 
         check_result(final, str(kept.path / "final.json"))
         show.note(f"{directory} is finished; this is its result")
         return final
-    if (link := superlink_of(experiment)) is not None:
-        return submit(link, kept.config_yaml, directory, resume=True)
+    engine = experiment.engine
+    if isinstance(engine, LaunchingEngine):
+        return launch(engine, kept.config_yaml, directory, resume=True)
     with _prepared(experiment) as parts:
-        return _go(parts, reopen(parts, directory), show)
+        return _go(engine, parts, reopen(parts, directory), show)
 
 
 def serve(
@@ -105,10 +107,10 @@ def serve(
             return _Run(parts, kept, show, grid).go()
 
 
-def _go(parts: Parts, kept: RunDirectory, show: RunDisplay) -> Final:
-    """The rounds of a run; its engine lets go of what it holds however they end."""
+def _go(engine: Engine, parts: Parts, kept: RunDirectory, show: RunDisplay) -> Final:
+    """The rounds of a run on the grid that the engine lends, which lets go of what it holds however they end."""
     app = simulated_app(kept.config_yaml)
-    engine = parts.experiment.engine.fitted(parts.trainer, load_of(parts, done=len(kept.rows("rounds"))), show.note)
+    engine = engine.fitted(parts.trainer, load_of(parts, done=len(kept.rows("rounds"))), show.note)
     if parts.experiment.client_timeout is not None and not engine.cuts_off:
         show.warn("client_timeout: a client in this process cannot be ended before it is done; engine=pool can do that")
     with kept.under_way(), engine.open(parts.trainer, len(parts.world.shares), app) as grid:
@@ -227,11 +229,17 @@ class _Run:
             round=result.round,
             shared=result.shared,
             server={"state": self._progress.state, "inbox": self._progress.inbox},
-            clients={} if self._parts.experiment.engine.remote else read_memory(self._grid, sorted(self._touched)),
+            clients=self._memory(),
         )
         self._kept.sync()  # a checkpoint on the disk says that the rows of its rounds are there too
         checkpoint.save(self._kept.checkpoints, saved)
         self._touched.clear()
+
+    def _memory(self) -> dict[int, dict[str, Any]]:
+        """The memory of the clients that trained since the last commit; nothing where they keep it to themselves."""
+        if not self._parts.experiment.engine.simulates:
+            return {}
+        return read_memory(self._grid, sorted(self._touched))
 
     def _restore(self, saved: Checkpoint) -> Mapping[str, torch.Tensor]:
         self._progress.round = saved.round

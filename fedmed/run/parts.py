@@ -15,7 +15,6 @@ from fedmed.data.pooled import pooled
 from fedmed.data.world import World, build_world
 from fedmed.deploy.site_world import server_world
 from fedmed.devices import device_of
-from fedmed.engine.superlink import SuperlinkEngine
 from fedmed.errors import Fault, UserError, near
 from fedmed.experiment import Experiment
 from fedmed.method import Chain, Setup
@@ -95,9 +94,8 @@ def build_parts(experiment: Experiment, world: World | None = None) -> Parts:
 
 def load_world(experiment: Experiment) -> World:
     """The world of an experiment."""
-    engine = experiment.engine
-    if isinstance(engine, SuperlinkEngine) and engine.sites:
-        return server_world(experiment, engine)
+    if (images := experiment.engine.site_images) is not None:
+        return server_world(experiment, images)
     world = build_world(
         experiment.dataset,
         partition=experiment.partition,
@@ -116,7 +114,6 @@ def _some(world: World) -> Examples | None:
 
 
 def _trainer(chosen: Experiment, world: World, task: Task, net: Net, device: torch.device) -> Trainer:
-    engine = chosen.engine
     training = Training(
         optimizer=chosen.optimizer,
         epochs=chosen.epochs,
@@ -127,7 +124,7 @@ def _trainer(chosen: Experiment, world: World, task: Task, net: Net, device: tor
         augment=None if isinstance(chosen.augment, NoneAugment) else chosen.augment,
         metrics=[resolve(name) for name in chosen.metrics],
         compression=chosen.compression,
-        private=isinstance(engine, SuperlinkEngine) and engine.sites,
+        private=chosen.engine.site_images is not None,
     )
     return Trainer(
         net=net,

@@ -15,7 +15,7 @@ from fedmed.run.parts import Parts
 def assess_test(parts: Parts, grid: Grid, shared: Payload, *, thorough: bool = False) -> Tally:
     """The tally of the weights on all test images; the same bits wherever they are scored."""
     trainer, test = parts.trainer, parts.world.test
-    if parts.experiment.engine.remote or not isinstance(grid, LocalGrid):
+    if not (parts.experiment.engine.simulates and isinstance(grid, LocalGrid)):
         trainer.load(shared)
         return trainer.assess(test, "test", thorough=thorough)
     empty = tally(trainer.task, extra=trainer.training.metrics, thorough=thorough)

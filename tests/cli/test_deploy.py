@@ -4,7 +4,7 @@ import pytest
 
 from fedmed.cli import deploy
 from fedmed.cli.main import main
-from fedmed.deploy import loopback
+from fedmed.engine.flower_run import LOOPBACK
 
 
 @pytest.mark.parametrize(
@@ -32,4 +32,4 @@ def test_faults_are_told_before_any_process_starts(
 
 
 def test_the_connection_is_that_of_the_loopback() -> None:
-    assert deploy.CONNECTION == loopback.NAME
+    assert deploy.CONNECTION == LOOPBACK

@@ -1,7 +1,6 @@
 import tomllib
 from pathlib import Path
 
-from fedmed.config.build import build
 from fedmed.deploy.bundle import own_files, read_bundle, write_bundle
 
 OWN = '''
@@ -13,6 +12,10 @@ from fedmed.method import Method
 @dataclass(frozen=True, kw_only=True)
 class Mine(Method):
     """Changes nothing."""
+
+
+def own(probabilities, y, seen):
+    return 0.0
 '''
 
 
@@ -28,10 +31,10 @@ def test_a_bundle_carries_the_config_and_the_users_files(tmp_path: Path) -> None
     write_bundle(bundle, config_yaml(file), tmp_path / 'a "run"', resume=True)
     bundle.rename(there)
     file.unlink()
-    config, text = read_bundle(there)
+    experiment, text = read_bundle(there)
     assert text == config_yaml(file)
-    assert type(build(config.strategy.mine)).__name__ == "Mine"
-    assert config.metrics == [f"{there}/own/code0.py:own"]
+    assert [type(member).__name__ for member in experiment.methods.members.values()] == ["Mine"]
+    assert list(experiment.metrics) == [f"{there}/own/code0.py:own"]
 
 
 def test_flower_finds_its_apps_the_directory_and_whether_to_resume(tmp_path: Path) -> None:

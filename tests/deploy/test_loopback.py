@@ -9,8 +9,7 @@ import pytest
 
 from fedmed.deploy import guardian, loopback
 from fedmed.deploy.guardian import living_in, stop
-from fedmed.deploy.loopback import HOST, Loopback, free_ports, program
-from fedmed.errors import UserError
+from fedmed.deploy.loopback import HOST, Loopback, free_ports
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to see what processes have started")
 
@@ -82,11 +81,6 @@ def test_nodes_are_told_who_they_are_and_the_environment_is_flowers_inside_the_b
         assert '[superlink]\ndefault = "fedmed-loopback"' in (home / "config.toml").read_text(encoding="utf-8")
     assert not home.exists()
     assert dict(os.environ) == before
-
-
-def test_a_program_that_is_not_there_is_refused() -> None:
-    with pytest.raises(UserError, match="Flower's program flower-nonsense"):
-        program("flower-nonsense")
 
 
 HELD = """

@@ -11,8 +11,8 @@ from flwr.app import Context, Message, RecordDict
 from fedmed.config.build import config_of, experiment_from, to_yaml
 from fedmed.deploy.bundle import write_bundle
 from fedmed.deploy.site_world import server_world
-from fedmed.engine.inprocess import InProcessGrid
-from fedmed.engine.superlink import SuperlinkEngine
+from fedmed.engine.base import SiteImages
+from fedmed.engine.local import InProcessGrid
 from fedmed.errors import UserError
 from fedmed.experiment import Experiment
 from fedmed.run.deployed import client_app, own_world, server_app
@@ -45,9 +45,9 @@ def config(*overrides: str) -> Experiment:
     return experiment_from([*SITES, *RUN, *overrides])
 
 
-def engine_of(experiment: Experiment) -> SuperlinkEngine:
-    assert isinstance(experiment.engine, SuperlinkEngine)
-    return experiment.engine
+def images_of(experiment: Experiment) -> SiteImages:
+    assert experiment.engine.site_images is not None
+    return experiment.engine.site_images
 
 
 Federate = Callable[..., RunDirectory]
@@ -94,7 +94,7 @@ def test_the_server_tests_on_its_own_file(federate: Federate, tmp_path: Path) ->
 def test_the_server_tests_on_all_of_its_file_or_on_what_the_file_calls_test(tmp_path: Path) -> None:
     def test_images(**more: Any) -> int:
         chosen = config(f"dataset.path={save(tmp_path / 'server.npz', 7, **more)}")
-        return len(server_world(chosen, engine_of(chosen)).test)
+        return len(server_world(chosen, images_of(chosen)).test)
 
     assert test_images() == 60
     assert test_images(splits=np.repeat([0, 1, 2], 20)) == 20
@@ -142,7 +142,7 @@ def test_what_needs_the_images_of_all_sites_in_one_place_is_refused(override: st
     extra = ["dataset.name=breastmnist"] if "medmnist" in override else []
     chosen = config(override, *extra)
     with pytest.raises(UserError, match=words):
-        server_world(chosen, engine_of(chosen))
+        server_world(chosen, images_of(chosen))
 
 
 def test_a_run_keeps_no_image_of_a_site(federate: Federate, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from fedmed.client import Training
 from fedmed.client.batched import obstacle
 from fedmed.data.augment import StandardAugment
 from fedmed.engine.cohort import CohortEngine, CohortGrid
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.method import Method
 from fedmed.optimizers import Optimizer
 from fedmed.strategies.fedavg import FedAvg

@@ -4,7 +4,8 @@ import torch
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
-from fedmed.engine.inprocess import InprocessEngine, InProcessGrid
+from fedmed.engine.inprocess import InprocessEngine
+from fedmed.engine.local import InProcessGrid
 from fedmed.flower import ClientFailure, LocalGrid
 from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Client, Method, Payload

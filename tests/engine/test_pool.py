@@ -15,7 +15,7 @@ import torch
 from flwr.app import ConfigRecord, Message, RecordDict
 
 from fedmed.engine import worker
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.engine.pool import PoolEngine, PoolGrid
 from fedmed.engine.shared_memory import SharedMemoryBlock
 from fedmed.engine.worker import TaskBuffers

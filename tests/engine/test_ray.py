@@ -15,7 +15,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
 
 from fedmed.engine import ray
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.engine.ray import RayEngine
 from fedmed.errors import UserError
 from fedmed.flower.memory import hand_over_memory, read_memory, write_memory

@@ -18,7 +18,7 @@ import pytest
 
 from fedmed import run as runner
 from fedmed.config.build import experiment_from
-from fedmed.deploy import loopback
+from fedmed.engine.flower_run import program
 from fedmed.rundir import checkpoint
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.tensors import unpack_state
@@ -195,7 +195,7 @@ def test_a_project_under_flwr_run_has_the_numbers_of_one_process(short: Path) ->
     plain = subprocess.run(
         [sys.executable, example], cwd=short, capture_output=True, text=True, check=True, encoding="utf-8"
     )
-    command = [loopback.program("flwr"), "run", ".", "--federation-config", "num-supernodes=4", "--stream"]
+    command = [program("flwr"), "run", ".", "--federation-config", "num-supernodes=4", "--stream"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     folders = {"PATH": path, "TMPDIR": str(short), "FLWR_HOME": str(short / "flower"), "OMP_NUM_THREADS": "1"}
     try:

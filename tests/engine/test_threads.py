@@ -8,7 +8,7 @@ import torch
 from flwr.app import ConfigRecord, Message, RecordDict
 from torch import nn
 
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.engine.threads import ThreadsEngine
 from fedmed.errors import UserError
 from fedmed.flower import ClientFailure

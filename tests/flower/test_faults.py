@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.engine.pool import PoolEngine
 from fedmed.engine.threads import ThreadsEngine
 from fedmed.flower import ClientError, FaultRow, FaultTolerance

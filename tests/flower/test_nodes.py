@@ -2,7 +2,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.flower import ClientError
 from fedmed.flower import nodes as module
 from fedmed.flower.nodes import await_nodes, client_nodes, roster

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.engine.pool import PoolEngine
 from fedmed.errors import DamageError
 from fedmed.flower import FaultTolerance, LocalGrid

@@ -1,6 +1,6 @@
 from flwr.app import Context, RecordDict
 
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.flower.records import pack
 from fedmed.flower.server_app import server_app
 from fedmed.strategies.fedavg import FedAvg

@@ -17,7 +17,7 @@ from fedmed.client import Trainer
 from fedmed.data.batches import evaluation_slices
 from fedmed.data.examples import Examples
 from fedmed.data.node_data import NodeData
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.engine.pool import PoolGrid
 from fedmed.engine.worker_factory import WorkerFactory
 from fedmed.flower import LocalGrid, app_of

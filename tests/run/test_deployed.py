@@ -11,7 +11,7 @@ from flwr.app import Context, Message, RecordDict
 from fedmed import run as runner
 from fedmed.config.build import config_of, experiment_from, to_yaml
 from fedmed.deploy.bundle import write_bundle
-from fedmed.engine.inprocess import InProcessGrid
+from fedmed.engine.local import InProcessGrid
 from fedmed.errors import UserError
 from fedmed.run.deployed import client_app, server_app
 from fedmed.rundir import checkpoint

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,11 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fedmed.deploy.loopback import program
 from fedmed.errors import refuse
 
 LOOK, BEGINS_WITHIN = 2.0, 60.0
 """Seconds between two looks at a run that has not begun, and that it may take to, once no other is under way."""
+
+
+LOOPBACK = "fedmed-loopback"
+"""Name of the SuperLink that `fedmed deploy` starts on this machine, and ends with itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,18 @@ class FlowerRun:
     def follow(self) -> None:
         """Shows the run's log on standard error until it ends.
 
-        Raises `UserError` where the SuperLink does not begin with it though it has nothing else to do.
+        Raises `UserError` where the SuperLink does not begin with it though it has nothing else to do, and
+        `KeyboardInterrupt` with what to do next where the watching is interrupted and the run goes on.
         """
+        try:
+            self._show_log()
+        except KeyboardInterrupt:
+            if self.connection == LOOPBACK:
+                raise
+            stop = f"flwr stop {self.id} {self.connection}"
+            raise KeyboardInterrupt(f"The run goes on at the SuperLink; this ends it: {stop}") from None
+
+    def _show_log(self) -> None:
         log = subprocess.Popen(_command("log", self.id, self.connection, "--stream"), stdout=sys.stderr)
         try:
             self._await_begin(log)
@@ -68,6 +83,21 @@ class FlowerRun:
         )
         got = f"run {self.id} pending for {BEGINS_WITHIN:.0f} seconds, now withdrawn"
         raise refuse(f"SuperLink {self.connection}", "one that begins with the run", got, fix)
+
+
+def loopback_home() -> Path | None:
+    """The FLWR_HOME of the loopback SuperLink that runs around this process, which is removed with it; else None."""
+    folder = Path(os.environ.get("FLWR_HOME", ""))
+    file = folder / "config.toml"
+    return folder if file.is_file() and f"[superlink.{LOOPBACK}]" in file.read_text(encoding="utf-8") else None
+
+
+def program(name: str) -> str:
+    """The path of one of Flower's programs, of this Python's installation where it is there."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    if found is None:
+        raise refuse("engine", f"Flower's program {name}", "none on the path", "Install fedmed again.")
+    return found
 
 
 def _command(*words: str) -> list[str]:

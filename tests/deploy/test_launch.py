@@ -7,17 +7,17 @@ import pytest
 
 from fedmed import run as runner
 from fedmed.config.build import config_of, experiment_from, to_yaml
-from fedmed.deploy import flower_run, loopback
-from fedmed.deploy.submit import submit
-from fedmed.engine.superlink import SuperlinkEngine
+from fedmed.deploy.launch import launch
+from fedmed.engine import flower_run
+from fedmed.engine.base import LaunchingEngine
 from fedmed.errors import UserError
 from fedmed.experiment import Experiment
 from fedmed.rundir.directory import RunDirectory
 from fedmed.terminal.progress import make_run_display
 
 
-def engine_of(experiment: Experiment) -> SuperlinkEngine:
-    assert isinstance(experiment.engine, SuperlinkEngine)
+def engine_of(experiment: Experiment) -> LaunchingEngine:
+    assert isinstance(experiment.engine, LaunchingEngine)
     return experiment.engine
 
 
@@ -97,7 +97,7 @@ def test_the_result_is_what_the_superlink_leaves_in_the_directory(
     flower: Flower, capfd: pytest.CaptureFixture[str]
 ) -> None:
     flower.leaves({"test.loss": 1.0})
-    assert submit(ENGINE, YAML, Path("run"), resume=False) == {"test.loss": 1.0}
+    assert launch(ENGINE, YAML, Path("run"), resume=False) == {"test.loss": 1.0}
     run, *others = flower.asked
     assert run.split()[::2] == ["run", "hospitals", "json"]
     assert "log 7 hospitals --stream" in others
@@ -112,7 +112,7 @@ def test_a_superlink_that_never_begins_with_a_run_is_told_of_and_the_run_withdra
     monkeypatch.setattr(flower_run, "BEGINS_WITHIN", 0.1)
     flower.states("pending running", *["pending finished:failed"] * 50)
     with pytest.raises(UserError, match=r"SuperLink hospitals: expected one that begins .*localhost and 127\.0\.0\.1"):
-        submit(ENGINE, YAML, Path("run"), resume=False)
+        launch(ENGINE, YAML, Path("run"), resume=False)
     assert flower.asked[-1] == "stop 7 hospitals --format json"
 
 
@@ -122,22 +122,22 @@ def test_a_superlink_that_is_busy_with_another_run_is_waited_for(
     monkeypatch.setattr(flower_run, "BEGINS_WITHIN", 0.1)
     flower.leaves({"test.loss": 1.0})
     flower.states(*["pending running"] * 8, "starting", "finished:completed")
-    assert submit(ENGINE, YAML, Path("run"), resume=False) == {"test.loss": 1.0}
+    assert launch(ENGINE, YAML, Path("run"), resume=False) == {"test.loss": 1.0}
 
 
 def test_what_flower_says_of_a_submission_that_fails_is_passed_on(flower: Flower) -> None:
     (flower.folder / "refusal").write_text("SuperLink connection 'hospitals' not found", encoding="utf-8")
     with pytest.raises(UserError, match="one that takes the run, got SuperLink connection 'hospitals' not found"):
-        submit(ENGINE, YAML, Path("run"), resume=False)
+        launch(ENGINE, YAML, Path("run"), resume=False)
 
 
 def test_leaving_a_run_that_goes_on_says_how_to_end_it(flower: Flower, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(run: flower_run.FlowerRun) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(flower_run.FlowerRun, "follow", interrupted)
+    monkeypatch.setattr(flower_run.FlowerRun, "_show_log", interrupted)
     with pytest.raises(KeyboardInterrupt, match="goes on at the SuperLink; this ends it: flwr stop 7 hospitals"):
-        submit(ENGINE, YAML, Path("run"), resume=False)
+        launch(ENGINE, YAML, Path("run"), resume=False)
 
 
 def test_a_run_is_checked_before_it_is_submitted(flower: Flower) -> None:
@@ -149,14 +149,15 @@ def test_a_run_is_checked_before_it_is_submitted(flower: Flower) -> None:
 
 def test_a_superlink_that_leaves_nothing_is_told_of(flower: Flower) -> None:
     with pytest.raises(UserError, match="engine: expected a result of the SuperLink's in run, got none"):
-        submit(ENGINE, YAML, Path("run"), resume=False)
+        launch(ENGINE, YAML, Path("run"), resume=False)
 
 
 @pytest.mark.parametrize(
-    ("connection", "words"), [("", "engine.connection: expected the name"), (loopback.NAME, "fedmed deploy --local N")]
+    ("connection", "words"),
+    [("", "engine.connection: expected the name"), (flower_run.LOOPBACK, "fedmed deploy --local N")],
 )
 def test_without_a_superlink_nothing_is_submitted(flower: Flower, connection: str, words: str) -> None:
     config = experiment_from(["engine=superlink", f"engine.connection={connection}"])
     with pytest.raises(UserError, match=words):
-        submit(engine_of(config), YAML, Path("run"), resume=True)
+        launch(engine_of(config), YAML, Path("run"), resume=True)
     assert not flower.asked
