@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from bare_loop import BATCH, CLASSES, LR, WORKLOADS, Data, OnRound, Workload, bare_loop, make_data, measure
 
-from fedmed.client import Trainer, Training
+from fedmed.client import Trainer, TrainerSpec, Training
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
 from fedmed.engine.base import Engine
@@ -68,14 +68,16 @@ def fedmed_rounds(
     shares = [Share(Examples(x, y), Examples(x[:0], y[:0]), Examples(x[:0], y[:0])) for x, y in data]
     net = create(model, channels=1, outputs=CLASSES, side=28, seed=0)
     trainer = Trainer(
-        net=net,
-        chain=chain(method),
-        task=MultiClass(classes=CLASSES),
-        training=Training(optimizer=Optimizer(lr=LR), batch_size=BATCH),
-        share=shares.__getitem__,
-        normalise=Tensor.float,
-        seed=0,
-        channels_last=model.channels_last,
+        TrainerSpec(
+            net=net,
+            chain=chain(method),
+            task=MultiClass(classes=CLASSES),
+            training=Training(optimizer=Optimizer(lr=LR), batch_size=BATCH),
+            share=shares.__getitem__,
+            normalise=Tensor.float,
+            seed=0,
+            channels_last=model.channels_last,
+        )
     )
 
     def after_round(result: object) -> bool:

@@ -46,7 +46,7 @@ class Optimizer(Options):
 Slots = dict[str, Tensor]
 """What an optimizer keeps of one parameter between steps."""
 
-Memory = dict[str, Slots]
+OptimizerState = dict[str, Slots]
 """By parameter number."""
 
 
@@ -78,11 +78,11 @@ class LocalOptimizer(ABC):
     @abstractmethod
     def _step(self, params: list[Tensor], grads: list[Tensor], slots: Sequence[Slots]) -> None: ...
 
-    def remember(self) -> Memory:
+    def state_dict(self) -> OptimizerState:
         """A copy of its memory (momentum, moments, step counts)."""
         return {str(i): {k: v.clone() for k, v in slots.items()} for i, slots in enumerate(self._slots) if slots}
 
-    def recall(self, memory: Memory) -> None:
+    def load_state_dict(self, memory: OptimizerState) -> None:
         """Takes a copy of a memory, or with an empty one becomes as new; step counts stay on the processor."""
         for i, (parameter, slots) in enumerate(zip(self._parameters, self._slots, strict=True)):
             slots.clear()

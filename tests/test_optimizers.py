@@ -50,7 +50,7 @@ def test_frozen_parameters_and_those_without_gradient_stay() -> None:
     assert torch.equal(net.weight, before[0] - 0.02)
     assert torch.equal(net.bias, before[1])
     assert other.item() == 1
-    assert optimizer.remember().keys() == {"0"}
+    assert optimizer.state_dict().keys() == {"0"}
 
 
 def test_nothing_of_torchs_compiler_is_imported() -> None:
@@ -84,11 +84,11 @@ def test_with_its_memory_an_optimizer_goes_on_as_if_never_stopped(settings: Opti
     straight.steps(4)
     stopped = _Walk(settings)
     stopped.steps(2)
-    memory = stopped.optimizer.remember()
+    memory = stopped.optimizer.state_dict()
     stopped.steps(5)  # somebody else's round on the same optimizer
     resumed = _Walk(settings)
     resumed.steps(2)
-    resumed.optimizer.recall(memory)
+    resumed.optimizer.load_state_dict(memory)
     resumed.steps(2)
     assert torch.equal(resumed.net.weight, straight.net.weight)
 
@@ -96,7 +96,7 @@ def test_with_its_memory_an_optimizer_goes_on_as_if_never_stopped(settings: Opti
 def test_without_memory_it_is_as_new() -> None:
     used, new = _Walk(Optimizer(momentum=0.9)), _Walk(Optimizer(momentum=0.9))
     used.steps(3)
-    used.optimizer.recall({})
+    used.optimizer.load_state_dict({})
     used.net.load_state_dict(new.net.state_dict())
     used.steps(2)
     new.steps(2)
@@ -105,14 +105,14 @@ def test_without_memory_it_is_as_new() -> None:
 
 def test_memory_is_a_copy_on_both_ways() -> None:
     walk = _Walk(Optimizer(momentum=0.9))
-    assert walk.optimizer.remember() == {}
+    assert walk.optimizer.state_dict() == {}
     walk.steps(1)
-    memory = walk.optimizer.remember()
+    memory = walk.optimizer.state_dict()
     kept = memory["0"]["momentum_buffer"].clone()
-    walk.optimizer.recall(memory)
+    walk.optimizer.load_state_dict(memory)
     walk.steps(1)
     assert torch.equal(memory["0"]["momentum_buffer"], kept)
-    assert not torch.equal(walk.optimizer.remember()["0"]["momentum_buffer"], kept)
+    assert not torch.equal(walk.optimizer.state_dict()["0"]["momentum_buffer"], kept)
 
 
 class _Walk:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fedmed import rng
-from fedmed.client import ClientRequest, Trainer, Training
+from fedmed.client import ClientRequest, Trainer, TrainerSpec, Training
 from fedmed.data.examples import Examples
 from fedmed.engine.local import InProcessGrid
 from fedmed.flower import (
@@ -217,13 +217,15 @@ def strategy_of(method: Method | Chain, *, progress: ServerState | None = None, 
 def trainer_of(toy: Toy, method: Method | Chain, training: Training = TRAINING, *, seed: int = 0) -> Trainer:
     """The toy's clients without messages."""
     return Trainer(
-        net=toy.net(),
-        chain=chain(method),
-        task=toy.task,
-        training=training,
-        share=toy.shares.__getitem__,
-        normalise=Tensor.float,
-        seed=seed,
+        TrainerSpec(
+            net=toy.net(),
+            chain=chain(method),
+            task=toy.task,
+            training=training,
+            share=toy.shares.__getitem__,
+            normalise=Tensor.float,
+            seed=seed,
+        )
     )
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fedmed import devices
-from fedmed.client.request import ClientData
+from fedmed.client.spec import ClientData
 from fedmed.data.augment import Augment
 from fedmed.data.examples import Examples
 from fedmed.data.normalise import Normalise
@@ -53,7 +53,7 @@ class DeviceData:
     truth: Tensor | None
 
 
-def placed(share: DataOfClient, device: torch.device, sharers: int) -> DataOfClient:
+def on_device(share: DataOfClient, device: torch.device, sharers: int) -> DataOfClient:
     """The clients' shares as a device sees them, each sent when it is first asked for; on a processor as they are.
 
     sharers: how many processes put images on the device. Room is measured once, when the first share is asked for.
@@ -61,7 +61,7 @@ def placed(share: DataOfClient, device: torch.device, sharers: int) -> DataOfCli
     return share if device.type == "cpu" else _DevicePlacement(share, device, sharers)
 
 
-def arriving(normalise: Normalisation, device: torch.device) -> Normalisation:
+def normaliser_on(normalise: Normalisation, device: torch.device) -> Normalisation:
     """The normalisation, of pixels that may still have to go to the device; on a processor as it is."""
     if device.type == "cpu":
         return normalise
@@ -86,7 +86,10 @@ def chosen(examples: Examples, index: Tensor) -> Examples:
 
 
 class _DevicePlacement:
-    """DataOfClient by client, once they are on the device."""
+    """What clients hold, by client, once it is on the device.
+
+    sharers: how many processes put images there; each fills its part of the room that was free at first.
+    """
 
     def __init__(self, share: DataOfClient, device: torch.device, sharers: int) -> None:
         self._share, self._device, self._sharers = share, device, sharers

@@ -11,7 +11,7 @@ from flwr.app import Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from torch import Tensor
 
-from fedmed.client import ClientData, ClientRequest, ClientResult, Trainer, Training
+from fedmed.client import ClientData, ClientRequest, ClientResult, Trainer, TrainerSpec, Training
 from fedmed.flower.messages import METRICS, OUTPUTS, POOLED, answer, client_id, flat, read_request
 from fedmed.flower.records import pack, save_memory
 from fedmed.flower.server_evaluation import score_batches
@@ -36,18 +36,17 @@ def client_app(
     share: the images of a client, by the partition-id of its Flower node.
     It answers train, evaluate, and query.roster; state is kept in the context's state.
     """
-    return app_of(
-        Trainer(
-            net=net,
-            chain=chain(method),
-            task=task,
-            training=training,
-            share=share,
-            normalise=normalise,
-            seed=seed,
-            channels_last=channels_last,
-        )
+    spec = TrainerSpec(
+        net=net,
+        chain=chain(method),
+        task=task,
+        training=training,
+        share=share,
+        normalise=normalise,
+        seed=seed,
+        channels_last=channels_last,
     )
+    return app_of(Trainer(spec))
 
 
 def app_of(trainer: Trainer) -> ClientApp:

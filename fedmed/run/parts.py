@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from fedmed.client import Trainer, Training
+from fedmed.client import Trainer, TrainerSpec, Training
 from fedmed.data.augment import NoneAugment
 from fedmed.data.examples import Examples
 from fedmed.data.node_data import NodeData
@@ -126,7 +126,7 @@ def _trainer(chosen: Experiment, world: World, task: Task, net: Net, device: tor
         compression=chosen.compression,
         private=chosen.engine.site_images is not None,
     )
-    return Trainer(
+    spec = TrainerSpec(
         net=net,
         chain=chosen.methods,
         task=task,
@@ -135,8 +135,8 @@ def _trainer(chosen: Experiment, world: World, task: Task, net: Net, device: tor
         normalise=world.normalise,
         seed=chosen.seed,
         channels_last=chosen.model.channels_last,
-        device=device,
     )
+    return Trainer(spec, device=device)
 
 
 def _client_faults(chosen: Experiment, world: World, conditions: Conditions) -> Iterator[Fault]:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from fedmed import devices
-from fedmed.client.images import arriving, augmented, chosen, labelled, placed
-from fedmed.client.request import ClientData
+from fedmed.client.images import augmented, chosen, labelled, normaliser_on, on_device
+from fedmed.client.spec import ClientData
 from fedmed.data.augment import Augment
 from fedmed.data.examples import Examples
 from fedmed.data.normalise import Normalise, normaliser
@@ -29,8 +29,8 @@ def where(share: ClientData) -> str:
 
 def test_a_processor_sees_the_very_same() -> None:
     share = SHARES.__getitem__
-    assert placed(share, devices.PROCESSOR, 1) is share
-    assert arriving(Tensor.float, devices.PROCESSOR) is Tensor.float
+    assert on_device(share, devices.PROCESSOR, 1) is share
+    assert normaliser_on(Tensor.float, devices.PROCESSOR) is Tensor.float
     assert labelled(SHARES[0].train, devices.PROCESSOR) is SHARES[0].train
 
 
@@ -50,7 +50,7 @@ def test_pixels_stay_there_while_there_is_room_and_labels_always(
     asked: list[int] = []
     monkeypatch.setattr(devices, "room", lambda device, sharers: asked.append(sharers) or room)
     with elsewhere() as device:
-        share = placed(SHARES.__getitem__, device, 3)
+        share = on_device(SHARES.__getitem__, device, 3)
         assert asked == []
         assert [where(share(client)) for client in (0, 1)] == [first, second]
         assert share(0) is share(0)
@@ -61,7 +61,7 @@ def test_truth_and_audit_go_along() -> None:
     train = SHARES[0].train
     held = Held(train, train, train, audit=train, truth=train.y)
     with elsewhere() as device:
-        share = placed(lambda client: held, device, 1)(0)
+        share = on_device(lambda client: held, device, 1)(0)
         assert isinstance(share.truth, Elsewhere)
         assert share.audit is not None
         assert isinstance(share.audit.y, Elsewhere)
@@ -74,7 +74,7 @@ def test_rows_are_chosen_where_they_are(room: int, monkeypatch: pytest.MonkeyPat
     given = Examples(plain.x, plain.y, plain.y > 0)
     index = torch.tensor([4, 0, 4])
     with elsewhere() as device:
-        there = placed(lambda client: Held(given, given, given), device, 1)(0).train
+        there = on_device(lambda client: Held(given, given, given), device, 1)(0).train
         found = chosen(there, index)
         assert isinstance(found.x, Elsewhere) == bool(room)
         assert isinstance(found.seen, Elsewhere)
@@ -89,7 +89,7 @@ def test_pixels_arrive_normalised(by: str) -> None:
     normalise = normaliser(by, [pixels])  # type: ignore[arg-type]
     with elsewhere() as device:
         for given in (pixels, pixels.to(device)):
-            found = arriving(normalise, device)(given)
+            found = normaliser_on(normalise, device)(given)
             assert isinstance(found, Elsewhere)
             assert torch.equal(home(found), normalise(pixels))
     assert isinstance(normalise, Normalise)

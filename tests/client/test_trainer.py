@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedmed.client import Trainer, Training
+from fedmed.client import Trainer, TrainerSpec, Training
 from fedmed.data.augment import Augment
 from fedmed.data.examples import Examples
 from fedmed.errors import UserError
@@ -182,14 +182,16 @@ def test_images_come_in_the_layout_of_the_net(channels_last: bool) -> None:
     net = SmallCnn(width=2).build(3, 3, 8)
     shares = [Held(*(replace(e, x=e.x.repeat(1, 3, 1, 1)) for e in (s.train, s.val, s.test))) for s in TOY.shares]
     trainer = Trainer(
-        net=net,
-        chain=Chain({"looks": Looks()}),
-        task=TOY.task,
-        training=TRAINING,
-        share=shares.__getitem__,
-        normalise=Tensor.float,
-        seed=0,
-        channels_last=channels_last,
+        TrainerSpec(
+            net=net,
+            chain=Chain({"looks": Looks()}),
+            task=TOY.task,
+            training=TRAINING,
+            share=shares.__getitem__,
+            normalise=Tensor.float,
+            seed=0,
+            channels_last=channels_last,
+        )
     )
     request = job_of(trainer)
     trainer.train(request)

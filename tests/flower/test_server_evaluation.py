@@ -56,9 +56,9 @@ def share_of_labels(outputs: Tensor, y: Tensor, seen: Tensor | None) -> float:
 def trainer(kind: str, method: Method) -> tuple[Trainer, Examples]:
     toy, test = TOYS[kind], IMAGES[kind](ROWS, 5)
     made = trainer_of(toy, method)
-    given = made.__reduce__()[1][0]
-    training = replace(given["training"], metrics=[share_of_labels])
-    return Trainer(**given | {"share": NodeData(toy.shares, test), "training": training}), test  # type: ignore[arg-type]
+    training = replace(made.training, metrics=[share_of_labels])
+    spec = replace(made.begun_anew(), share=NodeData(toy.shares, test), training=training)
+    return Trainer(spec), test
 
 
 def in_process(trainer: Trainer) -> LocalGrid:
