@@ -7,6 +7,7 @@ memorised errors is ADELE's (Liu et al., CVPR 2022, arXiv 2110.03740).
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -30,6 +31,23 @@ def image_dice(p: Tensor, y: Tensor, smooth: float = 0.0) -> Tensor:
     # dice_i = 2 sum(p_i y_i) / (sum(p_i) + sum(y_i) + eps)
     overlap, total = (p * y).flatten(1).sum(1), p.flatten(1).sum(1) + y.flatten(1).sum(1)
     return (2 * overlap + smooth) / (total + smooth + EPS)
+
+
+def mean_dice_loss(
+    p: Tensor, y: Tensor, seen: Tensor | None, *, smooth: float, skip_empty: bool
+) -> tuple[Tensor, bool]:
+    """1 - mean soft Dice over the images, (), and whether any image counts.
+
+    p: probabilities, y: masks in {0, 1}, both (B, H, W). seen: broadcastable to y, what is annotated; None: all.
+    skip_empty: whether images without foreground count nowhere.
+    """
+    if seen is not None:
+        p, y = p * seen, y * seen
+    losses = 1 - image_dice(p, y, smooth)
+    if not skip_empty:
+        return losses.mean(), True
+    shown = y.flatten(1).any(1)
+    return (losses * shown).sum() / shown.sum().clamp(min=1), bool(shown.any())
 
 
 def components(masks: Tensor, connectivity: int = 4, min_size: int = 1, *, volume: bool = False) -> Tensor:
@@ -76,6 +94,42 @@ def hidden(p: Tensor, y: Tensor, threshold: float) -> Tensor:
     """Which background pixels are surely foreground, bool; p: probabilities, y: masks, all (B, H, W)."""
     # y_new = 1 where f(x)[1] > tau_c and y = 0 and argmax f(x) = 1, else y
     return (p > max(threshold, 0.5)) & (y == 0)
+
+
+@dataclass(slots=True)
+class OmissionSearch:
+    """The search for what a client's masks leave out.
+
+    open: images not yet looked at (N,) bool. found: numbers of pixels, counted over all masks as one row, by part.
+    """
+
+    open: Tensor
+    found: list[Tensor] = field(default_factory=list)
+
+    def look(self, index: Tensor, p: Tensor, y: Tensor, seen: Tensor | None, threshold: float) -> None:
+        """Notes the background pixels that are taken for foreground, of images (B,) not yet looked at.
+
+        index: rows of the images. p, y, seen: as for `hidden`, and what is annotated (None: all).
+        """
+        found = hidden(p, y, threshold) & self.open[index, None, None].to(p.device)
+        image, pixel = (found if seen is None else found & seen).flatten(1).nonzero().cpu().unbind(1)
+        self.found.append(index.cpu()[image] * found[0].numel() + pixel)
+        self.open[index] = False
+
+    def pixels(self, count: int) -> Tensor:
+        """Numbers of all pixels found, of `count` there are; int32 where these suffice."""
+        return torch.cat(self.found).to(torch.int32 if count <= 2**31 else torch.int64)
+
+
+def pixel_scores(given: Tensor, drawn: Tensor, true: Tensor) -> dict[str, float]:
+    """What masks and corrections are worth per pixel: precision and recall, as far as they are defined.
+
+    given: the annotator's masks, drawn: those in force, true: the truth, all bool of one shape.
+    """
+    added, missed = drawn & ~given, true & ~given
+    right = {"added.precision": (added, added), "added.recall": (added, missed)}
+    right |= {"mask.precision": (drawn, drawn), "mask.recall": (drawn, true)}
+    return {n: float((of & true).sum() / whole.sum()) for n, (of, whole) in right.items() if whole.any()}
 
 
 def shortfall(curve: Tensor, first: int) -> float | None:

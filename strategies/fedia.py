@@ -108,10 +108,10 @@ class FedIA(Method):
             if self.estimator != "batch":
                 kept.counts += [self._counts(p > 0.5, y, seen) for _, p, y, seen in _predicted(client)]
         if self._due(client):
-            kept.search = _Search(torch.ones(len(client.given), dtype=torch.bool))
+            kept.search = arithmetic.OmissionSearch(torch.ones(len(client.given), dtype=torch.bool))
             if self.when == "prepare":
                 for index, p, y, seen in _predicted(client):
-                    self._find(client, kept.search, index, p, y, seen)
+                    kept.search.look(index, p, y, seen, self._sure(client))
                 self._settle(client)
         _relabel(client)
 
@@ -121,7 +121,7 @@ class FedIA(Method):
             kept.counts.append(self._counts(p > 0.5, batch.y, batch.seen))
         loss = self._dice_loss(client, p, y, batch.seen)
         if self.when == "in_pass" and kept.search is not None:
-            self._find(client, kept.search, batch.index, p.detach(), batch.y, batch.seen)
+            kept.search.look(batch.index, p.detach(), batch.y, batch.seen, self._sure(client))
             if not kept.search.open.any():
                 self._settle(client)
                 _relabel(client)
@@ -161,17 +161,14 @@ class FedIA(Method):
 
     def audit(self, client: Client, truth: Tensor) -> Mapping[str, float]:
         """Completeness as estimated, share of the round before, and what masks and corrections are worth per pixel."""
-        given, drawn, true = client.given.y > 0, client.train.y > 0, truth > 0
-        added, missed = drawn & ~given, true & ~given
-        out = {"corrected": float("pixels" in client.state), "pixels": float(added.sum())}
+        given, drawn = client.given.y > 0, client.train.y > 0
+        out = {"corrected": float("pixels" in client.state), "pixels": float((drawn & ~given).sum())}
         if "completeness" in client.state:
             out["indicator"] = client.state["completeness"]
         if "share" in client.inbox:
             out["share"] = float(client.inbox["share"][client.id])
             out |= {"share.weighted": out["share"]} if client.inbox["weighted"] else {}
-        right = {"added.precision": (added, added), "added.recall": (added, missed)}
-        right |= {"mask.precision": (drawn, drawn), "mask.recall": (drawn, true)}
-        return out | {n: float((of & true).sum() / whole.sum()) for n, (of, whole) in right.items() if whole.any()}
+        return out | arithmetic.pixel_scores(given, drawn, truth > 0)
 
     def _warmup(self, rounds: int) -> int:
         """T + 1, the rounds of FedAvg that come first."""
@@ -187,27 +184,17 @@ class FedIA(Method):
 
     def _dice_loss(self, client: Client, p: Tensor, y: Tensor, seen: Tensor | None) -> Tensor:
         """1 - mean Dice over the images, (); noted for the mean over the batches. p, y: (B, H, W)."""
-        if seen is not None:
-            p, y = p * seen, y * seen
-        losses = 1 - arithmetic.image_dice(p, y, self.smooth)
-        if self.empty == "keep":
-            loss = losses.mean()
-        else:
-            shown = y.flatten(1).any(1)
-            loss = (losses * shown).sum() / shown.sum().clamp(min=1)
-            if not shown.any():
-                return loss
-        client.kept(_Round).losses.append(loss.detach())
+        loss, counts = arithmetic.mean_dice_loss(p, y, seen, smooth=self.smooth, skip_empty=self.empty == "skip")
+        if counts:
+            client.kept(_Round).losses.append(loss.detach())
         return loss
 
     def _counts(self, predicted: Tensor, y: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
         """Lesions in the masks and predicted (B, H, W), per image, or of the whole batch (1,)."""
-        found = []
-        for mask in (y > 0, predicted):
-            mask = mask if seen is None else mask & seen
-            counts = arithmetic.components(mask, self.connectivity, self.min_size, volume=self.estimator == "batch")
-            found.append(counts.sum(0, keepdim=True) if self.estimator == "batch" else counts)
-        return found[0], found[1]
+        whole = self.estimator == "batch"
+        masks = [mask if seen is None else mask & seen for mask in (y > 0, predicted)]
+        given, found = (arithmetic.components(m, self.connectivity, self.min_size, volume=whole) for m in masks)
+        return (given.sum(0, keepdim=True), found.sum(0, keepdim=True)) if whole else (given, found)
 
     def _completeness(self, client: Client, counts: Sequence[tuple[Tensor, Tensor]]) -> float:
         """Lesions in the masks per lesion predicted, from the counts of the client's images or batches."""
@@ -218,21 +205,15 @@ class FedIA(Method):
             return 1.0
         return min(max(found, self.lowest), 1.0) if self.clip else found
 
-    def _find(self, client: Client, search: _Search, index: Tensor, p: Tensor, y: Tensor, seen: Tensor | None) -> None:
-        """Notes the background pixels that are taken for foreground, of images (B,) not yet looked at."""
-        sure = min(client.state["completeness"] + 0.4, self.threshold) if self.adaptive else self.threshold
-        found = arithmetic.hidden(p, y, sure) & search.open[index, None, None].to(p.device)
-        image, pixel = (found if seen is None else found & seen).flatten(1).nonzero().cpu().unbind(1)
-        size = found[0].numel()
-        search.found.append(index.cpu()[image] * size + pixel)
-        search.open[index] = False
+    def _sure(self, client: Client) -> float:
+        """Probability above which a background pixel of the client's is corrected."""
+        return min(client.state["completeness"] + 0.4, self.threshold) if self.adaptive else self.threshold
 
     def _settle(self, client: Client) -> None:
         """Ends the round's search, if there is one: the client remembers, for good, which pixels were found."""
         kept = client.kept(_Round)
         if kept.search is not None:
-            small = client.given.y.numel() <= 2**31
-            client.state["pixels"] = torch.cat(kept.search.found).to(torch.int32 if small else torch.int64)
+            client.state["pixels"] = kept.search.pixels(client.given.y.numel())
             kept.search = None
 
     def _note(self, server: Server, report: Report) -> None:
@@ -286,17 +267,6 @@ class FedIA(Method):
 
 
 @dataclass(slots=True)
-class _Search:
-    """The search for what a client's masks leave out.
-
-    open: images not yet looked at (N,) bool. found: numbers of pixels, counted over all masks as one row, by part.
-    """
-
-    open: Tensor
-    found: list[Tensor] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class _Round:
     """What a client's round collects.
 
@@ -306,7 +276,7 @@ class _Round:
 
     losses: list[Tensor] = field(default_factory=list)
     counts: list[tuple[Tensor, Tensor]] | None = None
-    search: _Search | None = None
+    search: arithmetic.OmissionSearch | None = None
 
 
 def _predicted(client: Client) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
