@@ -47,7 +47,7 @@ Slots = dict[str, Tensor]
 """What an optimizer keeps of one parameter between steps."""
 
 OptimizerState = dict[str, Slots]
-"""By parameter number."""
+"""Slots by the number of their parameter, in the order of the net's parameters, as text."""
 
 
 class LocalOptimizer(ABC):
@@ -64,7 +64,7 @@ class LocalOptimizer(ABC):
         return [{"params": self._parameters}]
 
     def zero_grad(self) -> None:
-        """Forgets all gradients."""
+        """Sets all gradients to None, so that a parameter that gets none is not stepped."""
         for parameter in self._parameters:
             parameter.grad = None
 
@@ -91,7 +91,7 @@ class LocalOptimizer(ABC):
 
 
 class Sgd(LocalOptimizer):
-    """torch.optim.SGD."""
+    """Steps with the bits of torch.optim.SGD: momentum without dampening or Nesterov, decay in the gradient."""
 
     def __init__(self, parameters: Iterable[nn.Parameter], settings: Optimizer) -> None:
         super().__init__(parameters, settings)

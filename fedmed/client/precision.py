@@ -49,12 +49,12 @@ class GradientStep:
         self.begin()
 
     def begin(self) -> None:
-        """A new round."""
+        """Starts a round: with fp16 the scale of the loss is what it was at first, whoever trained before."""
         self._scaler = torch.amp.GradScaler(self._device.type, init_scale=SCALE) if self._scales else None
 
     @property
     def scale(self) -> float:
-        """What the loss is multiplied by."""
+        """What the loss is multiplied by before its gradients are computed; 1 but for fp16."""
         return 1.0 if self._scaler is None else float(self._scaler.get_scale())
 
     def step(self, loss: Tensor, change: Callable[[], None]) -> None:

@@ -38,7 +38,7 @@ class NetGuard:
         self._held = [_Held(name, tensor, tensor.detach(), tensor.requires_grad) for name, tensor in named]
 
     def changes(self) -> Iterator[str]:
-        """What is not as it was."""
+        """What is not as it was, in words: a part that was exchanged, or a tensor of another shape, dtype or memory."""
         for now, before in self._content:
             if list(map(id, now.values())) != list(map(id, before.values())):
                 yield f"another part or tensor as {', '.join(sorted({*now, *before}))}"
@@ -57,7 +57,7 @@ class NetGuard:
             raise refuse(where, "the net that was there before training", change, fix)
 
     def restore(self) -> None:
-        """Puts parts and tensors back."""
+        """Puts the parts and tensors back that were there at first; their values stay as they are."""
         for now, before in self._content:
             now.clear()
             now.update(before)

@@ -229,14 +229,14 @@ class Trainer:
         return {name: tally.scores() for name, tally in self.tallies(request).items()}
 
     def tallies(self, request: ClientRequest) -> dict[str, Tally]:
-        """What `evaluate` scores."""
+        """What tallies add up of the received model's predictions, by `val`, `audit` and `test` where not empty."""
         with self._named(request):
             client, share = self.receive(request), self.share(request.client)
             held = {"val": share.val, "audit": share.audit, "test": share.test}
             return {n: self.assess(e, "client", client) for n, e in held.items() if e is not None and len(e)}
 
     def score(self, examples: Examples, scope: Scope, client: Client | None = None) -> Scores:
-        """Scores of the net as it stands."""
+        """Scores of the net with the weights that it has now."""
         return self.assess(examples, scope, client).scores()
 
     def assess(

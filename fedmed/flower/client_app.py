@@ -50,7 +50,7 @@ def client_app(
 
 
 def app_of(trainer: Trainer) -> ClientApp:
-    """The ClientApp of a trainer."""
+    """A ClientApp that runs rounds on the trainer; it answers train, evaluate, query.roster and query.test."""
     app = ClientApp()
 
     @app.train()

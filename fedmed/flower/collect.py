@@ -17,8 +17,8 @@ from fedmed.flower.faults import (
     FaultRow,
     FaultTolerance,
     NoAnswerError,
-    described,
-    in_words,
+    error_text,
+    faults_of,
     reason,
 )
 from fedmed.flower.grid import LocalGrid
@@ -47,7 +47,7 @@ class ReplyCollector:
         self._stage, self._round, self._strategy = stage, round, strategy
         self.faulty: list[int] = []
 
-    def passed(self, answers: Iterable[Message | ClientFailure], read: Callable[[Message, int], T]) -> Iterator[T]:
+    def accepted(self, answers: Iterable[Message | ClientFailure], read: Callable[[Message, int], T]) -> Iterator[T]:
         """What `read` makes of each answer and its client, in order; raises where the run is to end.
 
         On a grid that is not of this machine all answers are there at once, so all that are amiss are named.
@@ -65,7 +65,7 @@ class ReplyCollector:
                 raise got
             if not self._tolerance.skips:
                 where = f"client {client}, round {self._round}, {self._stage}, strategy {self._strategy}"
-                faults += in_words(where, got)
+                faults += faults_of(where, got)
                 if isinstance(self._grid, LocalGrid):
                     raise _raised(got, where, faults)
         if faults:
@@ -89,7 +89,7 @@ class ReplyCollector:
         self.faulty.append(client)
         if isinstance(self._grid, LocalGrid):
             self._grid.undo(client)
-        self._on_fault({"round": self._round, "client": client, "stage": self._stage, "what": described(error)})
+        self._on_fault({"round": self._round, "client": client, "stage": self._stage, "what": error_text(error)})
 
 
 def _raised(error: Exception, where: str, faults: list[Fault]) -> Exception:

@@ -17,18 +17,18 @@ def deferred(answer: Callable[[Message, Context], Message]) -> ClientApp:
     """
     app = ClientApp()
 
-    def told(message: Message, context: Context) -> Message:
+    def answer_or_raise(message: Message, context: Context) -> Message:
         try:
             return answer(message, context)
         except Exception as error:
-            raise RuntimeError(_told(error)) from error
+            raise RuntimeError(_with_notes(error)) from error
 
-    app.train()(told)
-    app.evaluate()(told)
-    app.query("roster")(told)
+    app.train()(answer_or_raise)
+    app.evaluate()(answer_or_raise)
+    app.query("roster")(answer_or_raise)
     return app
 
 
-def _told(error: Exception) -> str:
+def _with_notes(error: Exception) -> str:
     kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
     return " ".join([f"{kind}{error}", *getattr(error, "__notes__", [])])

@@ -15,7 +15,7 @@ RAISED = "ClientAppException occurred. Message: "
 """What Flower's simulation writes between a traceback and what the client's app raised."""
 
 NUMBERS = re.compile(r"(, )?client \d+(, round \d+)?(: )?")
-"""What is said of a client beside the words, once."""
+"""Client and round in the words of an error: its row has both as numbers already."""
 
 FaultRow = dict[str, Any]
 """`round`, `client`, `stage` (train or evaluate), and `what` was wrong, in words."""
@@ -68,10 +68,10 @@ class FaultTolerance:
 
 
 STRICT = FaultTolerance()
-"""A client at fault ends the run."""
+"""The tolerance of a run that ends at the first client at fault."""
 
 
-def described(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """What a client raised, in words that say the same wherever it ran."""
     if isinstance(error, UserError):
         return "\n".join(str(replace(fault, where=where)).removeprefix(": ") for fault, where in _places(error))
@@ -84,7 +84,7 @@ def reason(text: str | None) -> str:
     return words.removesuffix("'>") if words != text else words
 
 
-def in_words(where: str, error: Exception) -> tuple[Fault, ...]:
+def faults_of(where: str, error: Exception) -> tuple[Fault, ...]:
     """What ends a run of which a client was at fault. where: client, round, stage and strategy."""
     if isinstance(error, MismatchError):
         return (Fault(where, error.expected, error.got, GO_ON),)
@@ -93,7 +93,7 @@ def in_words(where: str, error: Exception) -> tuple[Fault, ...]:
             replace(fault, where=f"{where}, {place}" if place else where, fix=f"{fault.fix} {GO_ON}")
             for fault, place in _places(error)
         )
-    return (Fault(where, "an answer", described(error), GO_ON),)
+    return (Fault(where, "an answer", error_text(error), GO_ON),)
 
 
 def _places(error: UserError) -> list[tuple[Fault, str]]:

@@ -49,11 +49,11 @@ def client_nodes(grid: Grid) -> dict[int, ClientNode]:
 
 def await_nodes(grid: Grid, clients: int, *, within: float, say: Callable[[str], None]) -> None:
     """Waits until `clients` nodes are there, and says how many are; `ClientError` where they are not in time."""
-    deadline, told = time.monotonic() + within, -1
+    deadline, announced = time.monotonic() + within, -1
     while (found := len(list(grid.get_node_ids()))) < clients:
         if time.monotonic() > deadline:
             raise ClientError(Fault("engine", f"{clients} nodes within {within:g} s", f"{found}", "Start the others."))
-        if found != told:
+        if found != announced:
             say(f"waiting for SuperNodes: {found} of {clients} are there")
-        told = found
+        announced = found
         time.sleep(1)

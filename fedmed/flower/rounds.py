@@ -50,7 +50,7 @@ class PlannedRound:
 
     @property
     def answering(self) -> list[int]:
-        """Clients that are to answer."""
+        """Clients whose replies the server waits for: asked, and not dropped out."""
         return [client for client in self.asked if client not in self.lost]
 
 

@@ -194,7 +194,7 @@ class MethodStrategy(Strategy):
             raise ValueError(f"round {server_round}: no client answered, so there is nothing to average")
         training = RoundTraining(planned, self._chain, self._settings, self.progress)
         collector = self._collector("train", planned)
-        for reply in collector.passed(replies, training.read):
+        for reply in collector.accepted(replies, training.read):
             training.add(reply)
         self._trained = training.finish(collector.faulty)
         if not self._trained.clients:
@@ -217,7 +217,7 @@ class MethodStrategy(Strategy):
         rows: list[Row] = []
         tallies: dict[str, Tally] = {}
         validator = validator_of(self._planned, self._chain, self._settings)
-        for row, outputs in self._collector("evaluate", self._planned).passed(replies, validator.evaluation):
+        for row, outputs in self._collector("evaluate", self._planned).accepted(replies, validator.evaluation):
             rows.append(row)
             for name, packed in outputs.items():
                 if self._evaluation.pooled is not None:  # merged at once: an answer is lent until the next one comes

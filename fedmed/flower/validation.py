@@ -84,10 +84,10 @@ class ReplyValidator:
         self._sizes(message, {METRICS, *(OUTPUTS + name for name in POOLED)}, (METRICS,))
         try:
             metrics, outputs = {n: float(value) for n, value in _numbers(message).items()}, read_outputs(message)
-            told, examples = int(metrics.pop("partition-id")), int(metrics.pop("num-examples"))
+            claimed, examples = int(metrics.pop("partition-id")), int(metrics.pop("num-examples"))
         except Exception as error:
             raise MismatchError("partition-id, num-examples and metrics", f"{type(error).__name__}: {error}") from error
-        _same("the answer of client", client, told)
+        _same("the answer of client", client, claimed)
         if counts := [n for n, value in metrics.items() if n.endswith("num-examples") and not value >= 0]:
             raise MismatchError(f"{counts[0]} of at least 0", metrics[counts[0]])
         for name, packed in outputs.items():
