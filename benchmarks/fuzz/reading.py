@@ -24,7 +24,7 @@ from fedmed.datasets.npz import Npz
 from fedmed.datasets.synthetic_multiclass import SyntheticMulticlass
 from fedmed.errors import UserError, refuse
 from fedmed.inference.predict import read_images
-from fedmed.run.federation import picture
+from fedmed.run.federation import federation_summary
 from fedmed.server.sampling import AvailabilitySampling
 
 LIMIT = 20.0
@@ -104,7 +104,7 @@ def _world(dataset: Npz | SyntheticMulticlass, partition: Partition, clients: in
         client_test=0.2,
         seed=0,
     )
-    made = picture(world, "fuzz")
+    made = federation_summary(world, "fuzz")
     assert np.isfinite(made.counts).all()
     assert all(share.train.x.isfinite().all() for share in world.shares)
 

@@ -24,18 +24,18 @@ def main(arguments: list[str]) -> int:
     from fedmed.run import build, describe
     from fedmed.terminal.federation import federation_table, federation_text
 
-    picture = describe(build(config), given.save)
+    federation = describe(build(config), given.save)
     width = shutil.get_terminal_size().columns
     if sys.stdout.isatty():
         from rich.console import Console
 
-        Console().print(federation_table(picture, width), soft_wrap=True)
+        Console().print(federation_table(federation, width), soft_wrap=True)
     else:
-        print(federation_text(picture, width))
+        print(federation_text(federation, width))
     if given.png:
         from fedmed.report.figures.federation import federation_png
 
-        federation_png(picture, given.png)
+        federation_png(federation, given.png)
         print(f"wrote {given.png}")
     if given.save:
         print(f"wrote {given.save}: use it with partition=file partition.path={given.save}")

@@ -174,14 +174,14 @@ def _federation(context: FigureContext, world: str, notes: list[str]) -> Rendere
     comparison = context.comparison
     for run in (run for arm in comparison.arms for run in series.arm_runs(comparison, world, arm)):
         try:
-            picture = None if run.config.get("pooled") else load_federation(run.path)
+            federation = None if run.config.get("pooled") else load_federation(run.path)
         except UserError as error:
             notes += [str(fault) for fault in error.faults]
             continue
-        if picture is not None:
+        if federation is not None:
             title = f"Of seed {run.seed}; others divide the same images anew." if len(comparison.seeds) > 1 else ""
-            alt = f"Who holds what: {picture.subtitle}."
+            alt = f"Who holds what: {federation.subtitle}."
             return context.write(
-                federation_figure(picture), "federation", world, title=title, note="", alt=alt, wide=True
+                federation_figure(federation), "federation", world, title=title, note="", alt=alt, wide=True
             )
     return None

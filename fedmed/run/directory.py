@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fedmed.errors import refuse
 from fedmed.inference import model_card
-from fedmed.run.federation import keep_picture
+from fedmed.run.federation import keep_federation
 from fedmed.run.parts import Parts
 from fedmed.rundir import federation
 from fedmed.rundir.directory import RunDirectory
@@ -42,7 +42,7 @@ def _fill(parts: Parts, path: Path, config_yaml: str) -> None:
     """Writes what is not there of the files that others read beside the run's own."""
     files: dict[str, Callable[[], None]] = {
         model_card.NAME: lambda: model_card.write_card(path, parts.task, parts.world),
-        federation.NAME: lambda: keep_picture(parts.world, config_yaml, path),
+        federation.NAME: lambda: keep_federation(parts.world, config_yaml, path),
     }
     for name, write in files.items():
         if not (path / name).exists():

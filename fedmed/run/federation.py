@@ -1,4 +1,4 @@
-"""The federation of an experiment, as a picture, before anyone trains."""
+"""Who holds what in the federation of an experiment, before anyone trains."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def describe(experiment: Experiment, partition_file: Path | None = None) -> Fede
     world = load_world(experiment)
     if partition_file is not None:
         partition.save(partition_file, world.parts)
-    return picture(world, _title(config_of(experiment)))
+    return federation_summary(world, _title(config_of(experiment)))
 
 
-def keep_picture(world: World, config_yaml: str, folder: Path) -> None:
-    """Writes the picture of a run's world into its folder; nothing where no world is known here, but sites are."""
+def keep_federation(world: World, config_yaml: str, folder: Path) -> None:
+    """Writes who holds what in a run's world into its folder; nothing where no world is known here, but sites are."""
     if world.parts:
-        save_federation(picture(world, _title(from_yaml(config_yaml))), folder)
+        save_federation(federation_summary(world, _title(from_yaml(config_yaml))), folder)
 
 
-def picture(world: World, title: str) -> FederationSummary:
-    """The picture of a world."""
+def federation_summary(world: World, title: str) -> FederationSummary:
+    """Who holds what in a world."""
     clients = [str(i) for i in range(len(world.shares))]
     names = world.task.names or tuple(map(str, range(world.task.classes)))
     sites = [_site(world, audit.site) for audit in world.audit]

@@ -1,4 +1,4 @@
-"""The federation's picture as a file of its run, so that a report can draw it without the images."""
+"""Who holds what in a federation, as a file of its run, so that a report can draw it without the images."""
 
 from __future__ import annotations
 
@@ -48,32 +48,32 @@ class FederationSummary:
         return " · ".join([*parts, f"server test set {count(self.server_test, 'image')}"])
 
 
-def client_labels(picture: FederationSummary) -> list[str]:
+def client_labels(federation: FederationSummary) -> list[str]:
     """Client names, with the site where it says more."""
-    sites = picture.site_names or picture.client_names
-    pairs = zip(picture.client_names, sites, strict=True)
+    sites = federation.site_names or federation.client_names
+    pairs = zip(federation.client_names, sites, strict=True)
     return [name if site in ("", name) else f"{name} · {site}" for name, site in pairs]
 
 
-def save_federation(picture: FederationSummary, folder: Path) -> None:
+def save_federation(federation: FederationSummary, folder: Path) -> None:
     """Writes federation.json into the folder."""
-    write_atomically(folder / NAME, dumps({name: getattr(picture, name) for name in _NAMES}) + "\n")
+    write_atomically(folder / NAME, dumps({name: getattr(federation, name) for name in _NAMES}) + "\n")
 
 
 def load_federation(folder: Path) -> FederationSummary | None:
-    """The picture that the folder's run kept; None where it kept none; raises UserError where it is damaged."""
+    """What the folder's run kept; None where it kept none; raises UserError where it is damaged."""
     path = folder / NAME
     if not path.exists():
         return None
     found = parse(path.read_bytes(), str(path))
-    picture: FederationSummary = schema.checked(lambda: _picture(**found), str(path), "the picture of a federation")
-    return picture
+    federation: FederationSummary = schema.checked(lambda: _summary(**found), str(path), "the picture of a federation")
+    return federation
 
 
 _NAMES = tuple(FederationSummary.__dataclass_fields__)
 
 
-def _picture(*, counts: Any, images: Any, annotated: Any, completeness: Any, **rest: Any) -> FederationSummary:
+def _summary(*, counts: Any, images: Any, annotated: Any, completeness: Any, **rest: Any) -> FederationSummary:
     found = FederationSummary(
         counts=np.array(counts, np.int64),
         images=np.array(images, np.int64),

@@ -27,20 +27,20 @@ QUANTILES = {"minimum": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "maximum
 """Rows over the clients, column by column, that a wide federation's table shows."""
 
 
-def federation_table(picture: FederationSummary, width: int = 100) -> RenderableType:
+def federation_table(federation: FederationSummary, width: int = 100) -> RenderableType:
     """The table for a rich console of `width` characters; see `federation_text`."""
     from rich.console import Group
 
-    return Group(*(part.rich() for part in fit(_grid(picture, width), width)))
+    return Group(*(part.rich() for part in fit(_grid(federation, width), width)))
 
 
-def federation_text(picture: FederationSummary, width: int = 100) -> str:
+def federation_text(federation: FederationSummary, width: int = 100) -> str:
     """The table as plain text, without a line end.
 
     Where one column per class does not fit into `width`, the number of classes held and the most common one stand
     instead. More than 30 clients: quantiles over the clients, then the smallest and the largest clients.
     """
-    return "\n".join(part.text() for part in fit(_grid(picture, width), width))
+    return "\n".join(part.text() for part in fit(_grid(federation, width), width))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,15 +53,15 @@ class _Column:
     quantile: Callable[[float], str]
 
 
-def _grid(picture: FederationSummary, width: int) -> TextTable:
+def _grid(federation: FederationSummary, width: int) -> TextTable:
     """The fullest of three tables that fits: classes by name, by number, or summed up."""
-    numbers = [str(number) for number in range(len(picture.class_names))]
+    numbers = [str(number) for number in range(len(federation.class_names))]
     for columns, below in (
-        (_class_columns(picture, picture.class_names), []),
-        (_class_columns(picture, numbers), ["", *_key(picture.class_names, width)]),
-        (_class_summary(picture), []),
+        (_class_columns(federation, federation.class_names), []),
+        (_class_columns(federation, numbers), ["", *_key(federation.class_names, width)]),
+        (_class_summary(federation), []),
     ):
-        grid = _layout(picture, columns + _size_columns(picture), below)
+        grid = _layout(federation, columns + _size_columns(federation), below)
         if grid.width <= width:
             break
     return grid
@@ -74,25 +74,25 @@ def _key(names: Sequence[str], width: int) -> list[str]:
     return [line.replace("\0", " ") for line in lines]
 
 
-def _class_columns(picture: FederationSummary, names: Sequence[str]) -> list[_Column]:
-    return [_counted(name, values, values.sum()) for name, values in zip(names, picture.counts.T, strict=True)]
+def _class_columns(federation: FederationSummary, names: Sequence[str]) -> list[_Column]:
+    return [_counted(name, values, values.sum()) for name, values in zip(names, federation.counts.T, strict=True)]
 
 
-def _class_summary(picture: FederationSummary) -> list[_Column]:
+def _class_summary(federation: FederationSummary) -> list[_Column]:
     """How many classes a client holds, and which one is the most common there."""
-    shares = picture.counts.max(1) / picture.counts.sum(1).clip(min=1)
-    tops = [picture.class_names[top] for top in picture.counts.argmax(1)]
+    shares = federation.counts.max(1) / federation.counts.sum(1).clip(min=1)
+    tops = [federation.class_names[top] for top in federation.counts.argmax(1)]
     cells = [f"{name} {percent(share)}" if share else "-" for name, share in zip(tops, shares, strict=True)]
-    held = _counted("classes", (picture.counts > 0).sum(1), picture.counts.any(0).sum())
+    held = _counted("classes", (federation.counts > 0).sum(1), federation.counts.any(0).sum())
     return [held, _Column(name="most common", cells=cells, total="", quantile=lambda q: "")]
 
 
-def _size_columns(picture: FederationSummary) -> list[_Column]:
+def _size_columns(federation: FederationSummary) -> list[_Column]:
     names = ("train", "val", "test")
-    columns = [_counted(name, values, values.sum()) for name, values in zip(names, picture.images.T, strict=True)]
-    if picture.completeness is None:
+    columns = [_counted(name, values, values.sum()) for name, values in zip(names, federation.images.T, strict=True)]
+    if federation.completeness is None:
         return columns
-    return [*columns, _column("annotated", picture.completeness, "", percent)]
+    return [*columns, _column("annotated", federation.completeness, "", percent)]
 
 
 def _counted(name: str, values: NDArray[np.int64], total: int) -> _Column:
@@ -104,17 +104,17 @@ def _column(name: str, values: NDArray[np.float64], total: str, show: Callable[[
     return _Column(name=name, cells=cells, total=total, quantile=lambda q: show(float(np.nanquantile(values, q))))
 
 
-def _layout(picture: FederationSummary, columns: Sequence[_Column], below: Sequence[str]) -> TextTable:
-    labels, clients = client_labels(picture), len(picture.client_names)
+def _layout(federation: FederationSummary, columns: Sequence[_Column], below: Sequence[str]) -> TextTable:
+    labels, clients = client_labels(federation), len(federation.client_names)
     if clients <= WIDE:
         rows, breaks = [[labels[i], *(column.cells[i] for column in columns)] for i in range(clients)], {clients - 1}
     else:
-        order = picture.images[:, 0].argsort(kind="stable")
+        order = federation.images[:, 0].argsort(kind="stable")
         ends = [*order[:EXTREMES], *order[-EXTREMES:]]
         rows = [[name, *(column.quantile(q) for column in columns)] for name, q in QUANTILES.items()]
         rows += [[labels[i], *(column.cells[i] for column in columns)] for i in ends]
         breaks = {len(QUANTILES) - 1, len(QUANTILES) + EXTREMES - 1, len(QUANTILES) + 2 * EXTREMES - 1}
     rows.append(["total", *(column.total for column in columns)])
     header = ["client", *(column.name for column in columns)]
-    above = [picture.title, picture.subtitle, ""]
+    above = [federation.title, federation.subtitle, ""]
     return TextTable(header=header, rows=rows, breaks=frozenset(breaks), above=above, below=below)

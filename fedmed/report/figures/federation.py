@@ -38,27 +38,27 @@ TITLE, ABOVE, FOOT, GAP, MARGIN = 0.95, 0.5, 0.42, 0.28, 0.18
 """Inches: the title, the panels above the rows, the colour scales below, between columns, around all."""
 
 
-def federation_png(picture: FederationSummary, path: Path) -> None:
-    """Draws the picture into a PNG file, which is replaced as a whole."""
+def federation_png(federation: FederationSummary, path: Path) -> None:
+    """Draws the federation into a PNG file, which is replaced as a whole."""
     with replacing(path) as file:
-        federation_figure(picture).savefig(file, format="png", dpi=150)
+        federation_figure(federation).savefig(file, format="png", dpi=150)
 
 
-def federation_figure(picture: FederationSummary) -> Figure:
+def federation_figure(federation: FederationSummary) -> Figure:
     """The federation as a matplotlib figure, as large as its rows and columns need."""
     import matplotlib as mpl
 
     with mpl.rc_context(
         {"font.size": 8, "text.color": INK, "xtick.color": FAINT, "ytick.color": INK, "text.parse_math": False}
     ):
-        return _draw(_view(picture))
+        return _draw(_view(federation))
 
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """The picture with its clients in the order of the rows, class names cut to fit, and a row's height in inches."""
+    """The federation with its clients in the order of the rows, class names cut to fit, a row's height in inches."""
 
-    picture: FederationSummary
+    federation: FederationSummary
     order: NDArray[np.int64]
     classes: Sequence[str]
     row: float
@@ -85,20 +85,20 @@ class _Panel:
     named: bool = False
 
 
-def _view(picture: FederationSummary) -> _View:
-    classes = [name if len(name) <= 24 else f"{name[:23]}…" for name in picture.class_names]
-    clients = len(picture.client_names)
+def _view(federation: FederationSummary) -> _View:
+    classes = [name if len(name) <= 24 else f"{name[:23]}…" for name in federation.class_names]
+    clients = len(federation.client_names)
     row = 0.3 if clients <= 12 else 0.24 if clients <= WIDE else 6.6 / clients
-    return _View(picture, _order(picture), classes, row)
+    return _View(federation, _order(federation), classes, row)
 
 
-def _order(picture: FederationSummary) -> NDArray[np.int64]:
+def _order(federation: FederationSummary) -> NDArray[np.int64]:
     """Rows from the top: as numbered, or in a wide federation by site, most common class, and size."""
-    clients = len(picture.client_names)
+    clients = len(federation.client_names)
     if clients <= WIDE:
         return np.arange(clients)
-    _, site = np.unique(np.asarray(picture.site_names or [""] * clients), return_inverse=True)
-    return np.lexsort((-picture.images[:, 0], picture.counts.argmax(1), site))
+    _, site = np.unique(np.asarray(federation.site_names or [""] * clients), return_inverse=True)
+    return np.lexsort((-federation.images[:, 0], federation.counts.argmax(1), site))
 
 
 def _draw(view: _View) -> Figure:
@@ -107,7 +107,7 @@ def _draw(view: _View) -> Figure:
     panels, left = _panels(view), _left(view)
     base = MARGIN + _foot(view, panels) + _names(view, panels)
     rows = view.row * len(view.order)
-    titles = max(text_width(view.picture.title, 13.5), text_width(view.picture.subtitle, 9))
+    titles = max(text_width(view.federation.title, 13.5), text_width(view.federation.subtitle, 9))
     width = max(left + sum(panel.width + GAP for panel in panels), titles + 2 * MARGIN)
     height = base + rows + ABOVE + TITLE
     figure = Figure(figsize=(width, height))
@@ -120,28 +120,28 @@ def _draw(view: _View) -> Figure:
         panel.draw(*axes)
         left += panel.width + GAP
     _label_rows(figure.axes[1], view)
-    figure.text(MARGIN / width, 1 - 0.16 / height, view.picture.title, fontsize=12, fontweight="bold", va="top")
-    figure.text(MARGIN / width, 1 - 0.41 / height, view.picture.subtitle, fontsize=9, color=FAINT, va="top")
+    figure.text(MARGIN / width, 1 - 0.16 / height, view.federation.title, fontsize=12, fontweight="bold", va="top")
+    figure.text(MARGIN / width, 1 - 0.41 / height, view.federation.subtitle, fontsize=9, color=FAINT, va="top")
     return figure
 
 
 def _panels(view: _View) -> list[_Panel]:
-    picture, classes = view.picture, len(view.classes)
+    federation, classes = view.federation, len(view.classes)
     cell = min(max(0.46, min(view.longest + 0.1, 3.6 / classes, 1.2)), 9.2 / classes)
     heat = max(cell * classes, 1.9)
     panels = [_Panel(heat, partial(_draw_counts, view, heat), True), _Panel(2.2, partial(_draw_sizes, view))]
-    if picture.annotated is not None:
+    if federation.annotated is not None:
         narrow = max(0.7 * heat, 1.9)
-        panels.append(_Panel(narrow, partial(_draw_annotated, view, narrow, picture.annotated), True))
-    if picture.completeness is not None:
-        panels.append(_Panel(1.2, partial(_draw_completeness, view, picture.completeness)))
+        panels.append(_Panel(narrow, partial(_draw_annotated, view, narrow, federation.annotated), True))
+    if federation.completeness is not None:
+        panels.append(_Panel(1.2, partial(_draw_completeness, view, federation.completeness)))
     return panels
 
 
 def _draw_counts(view: _View, width: float, above: Axes, rows: Axes, foot: Axes) -> None:
     from matplotlib.colors import PowerNorm
 
-    counts = view.picture.counts[view.order].astype(float)
+    counts = view.federation.counts[view.order].astype(float)
     values, scale = np.where(counts > 0, counts, np.nan), PowerNorm(0.5, vmin=0, vmax=max(counts.max(), 1))
     image = draw_heatmap(rows, values, "Blues", scale)
     label_columns(rows, view.classes, turned=_turned(view, width))
@@ -151,12 +151,12 @@ def _draw_counts(view: _View, width: float, above: Axes, rows: Axes, foot: Axes)
         foot.axis("off")
     else:
         draw_color_scale(foot, image, scale, compact_count, "per client and class")
-    draw_totals(above, view.picture.counts.sum(0), rows, compact_count if roomy else None)
+    draw_totals(above, view.federation.counts.sum(0), rows, compact_count if roomy else None)
     panel_title(above, "training images with the class")
 
 
 def _draw_sizes(view: _View, above: Axes, rows: Axes, foot: Axes) -> None:
-    ends = np.pad(view.picture.images[view.order].cumsum(1), ((0, 0), (1, 0))).astype(float)
+    ends = np.pad(view.federation.images[view.order].cumsum(1), ((0, 0), (1, 0))).astype(float)
     for split, color in enumerate(SPLITS.values()):
         draw_bars(rows, ends[:, split], ends[:, split + 1], color, joined=view.wide)
     most = max(ends.max(), 1)
@@ -202,7 +202,7 @@ def _label_rows(ax: Axes, view: _View) -> None:
         within = "by site, then " if names else ""
         ax.set_ylabel(f"{len(view.order):,} clients, {within}by most common class, largest first", color=FAINT)
         return
-    labels = client_labels(view.picture)
+    labels = client_labels(view.federation)
     ax.set_yticks(range(len(labels)), labels)
     ax.annotate(
         "client", (0, 1), (-3.5, 4), xycoords="axes fraction", textcoords="offset points", ha="right", color=FAINT
@@ -211,9 +211,9 @@ def _label_rows(ax: Axes, view: _View) -> None:
 
 def _sites(view: _View) -> tuple[NDArray[np.int64], list[str]]:
     """Where each site's rows end, and its name; nothing without sites."""
-    if view.picture.site_names is None:
+    if view.federation.site_names is None:
         return np.zeros(0, np.int64), []
-    sites = np.asarray(view.picture.site_names)[view.order]
+    sites = np.asarray(view.federation.site_names)[view.order]
     ends = np.append(np.flatnonzero(sites[1:] != sites[:-1]) + 1, len(sites))
     return ends, [str(sites[end - 1]) for end in ends]
 
@@ -224,7 +224,7 @@ def _turned(view: _View, width: float) -> bool:
 
 def _left(view: _View) -> float:
     """Room left of the rows: row labels, or turned class names that begin left of their column."""
-    labels = _sites(view)[1] if view.wide else [*client_labels(view.picture), "client"]
+    labels = _sites(view)[1] if view.wide else [*client_labels(view.federation), "client"]
     room = max(map(text_width, labels), default=0.0) + (0.3 if view.wide else 0.08)
     turned = max(0.77 * text_width(name) - 0.46 * (at + 0.5) for at, name in enumerate(view.classes))
     return MARGIN + max(room, turned)
