@@ -18,6 +18,14 @@ KINDS = ("_modules", "_parameters", "_buffers")
 """Where a module of torch holds its parts and tensors, by name."""
 
 
+def draws_in_training(net: nn.Module, x: Tensor) -> bool:
+    """Whether a pass of images (B, C, H, W) in training mode draws random numbers; the net stays as it is."""
+    net, before = copy.deepcopy(net).cpu().train(), torch.get_rng_state()
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        net(x)
+        return not torch.equal(before, torch.get_rng_state())
+
+
 class _Held(NamedTuple):
     """A tensor of the net: its name, the same memory under another object, and whether it is trained."""
 

@@ -15,7 +15,7 @@ from fedmed.checks import check_state
 from fedmed.client.images import augmented, chosen, labelled, normaliser_on, on_device
 from fedmed.client.precision import GradientStep, lower
 from fedmed.client.request import LOCAL, OPTIMIZER, RESIDUAL, ClientRequest, ClientResult
-from fedmed.client.shared_net import FrozenCopies, NetGuard, copy_into
+from fedmed.client.shared_net import FrozenCopies, NetGuard, copy_into, draws_in_training
 from fedmed.client.spec import TrainerSpec
 from fedmed.client.validation import check_payloads, check_weights, mean_loss, own_copy, room
 from fedmed.data.batches import batches, evaluation_slices, images_seen
@@ -78,12 +78,9 @@ class Trainer:
 
     def net_draws(self) -> bool:
         """Whether the net draws random numbers in training (dropout, drop path): from torch's one generator."""
-        net, one = copy.deepcopy(self.net).cpu().train(), self._spec.share(0).train.x[:1]
-        before = torch.get_rng_state()
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            # two images, as BatchNorm refuses to train on one
-            net(self._layout(self._spec.normalise(torch.cat([one, one]))))
-            return not torch.equal(before, torch.get_rng_state())
+        one = self._spec.share(0).train.x[:1]
+        # two images, as BatchNorm refuses to train on one
+        return draws_in_training(self.net, self._layout(self._spec.normalise(torch.cat([one, one]))))
 
     def train(self, request: ClientRequest) -> ClientResult:
         """Local training from the request's weights; errors name the client, the round and the stage.
@@ -204,7 +201,7 @@ class Trainer:
                 state=own_copy(self._here(memory)),
                 frozen_copy=lambda weights: self._copies.take({**own, **weights}),
                 sweep=lambda net: self._sweep(net, request.client),
-                augment=lambda index, generator: self._augment(request.client, index, generator),
+                augment=lambda index, generator: self.inputs(chosen(train, index), generator)[0],
             ),
         )
 
@@ -267,10 +264,6 @@ class Trainer:
         features = self.net.features(x)
         return Batch(x, y, part.seen, index, features, self.net.head(features))
 
-    def _augment(self, client: int, index: Tensor, generator: torch.Generator) -> Tensor:
-        """Another augmented view (B, C, H, W) of a client's training images in the given rows (B,)."""
-        return self.inputs(chosen(self.share(client).train, index), generator)[0]
-
     def _sweep(self, net: Net, client: int) -> Iterator[SweepPart]:
         """A pass over a client's training images as `Client.sweep` gives it; the net's mode is put back at the end."""
         images, training = self.share(client).train, net.training
@@ -290,16 +283,15 @@ class Trainer:
     @contextmanager
     def _named(self, request: ClientRequest) -> Iterator[None]:
         """Errors inside the block say which client, round, stage and strategy they come from."""
+        where = f"client {request.client}, round {request.round}"
         try:
-            where = f"client {request.client}, round {request.round}, {self.chain}"
             # whoever calls may have switched gradients off, for instance while it evaluates
-            with torch.enable_grad(), devices.settings_kept(where):
+            with torch.enable_grad(), devices.settings_kept(f"{where}, {self.chain}"):
                 yield
         except Exception as error:
             self._guard.restore()  # what this client did to the net must not be another one's fault
             if not isinstance(error, UserError):
-                where = f"client {request.client}, round {request.round}, stage {self._stage}, strategy {self.chain}"
-                error.add_note(f"fedmed: in {where}")
+                error.add_note(f"fedmed: in {where}, stage {self._stage}, strategy {self.chain}")
             raise
 
 
