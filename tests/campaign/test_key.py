@@ -29,8 +29,9 @@ class Own({base}):
 
 
 def keyed(*overrides: str) -> str:
-    (run,) = compose.plan(overrides).runs
-    return key(run.config, compose.plan(overrides).catalogue)
+    planned = compose.plan(overrides)
+    (run,) = planned.runs
+    return key(run.config, planned.catalogue)
 
 
 @pytest.mark.parametrize(
