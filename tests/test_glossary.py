@@ -30,8 +30,8 @@ def _holds(body: list[ast.stmt], names: list[str]) -> bool:
         return True
     for node in body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        own = [getattr(node, "name", None), *(each.id for each in targets if isinstance(each, ast.Name))]
-        if names[0] in own:
+        assigned = {each.id for target in targets if target for each in ast.walk(target) if isinstance(each, ast.Name)}
+        if names[0] in {getattr(node, "name", None), *assigned}:
             return _holds(getattr(node, "body", []), names[1:])
     return False
 

@@ -119,7 +119,7 @@ def environment(folder: Path, constraints: Path | None, *what: str | Path) -> Pa
     """The `bin` folder of a new environment with what is named and its requirements, installed in that order."""
     venv.create(folder, with_pip=True)
     python = folder / "bin/python"
-    held = ["-c", constraints] if constraints else []
+    held: list[str | Path] = ["-c", constraints] if constraints else []
     for each in what:
         if each == TORCH and os.environ.get("UV_TORCH_BACKEND"):
             run(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, *held, each, cwd=folder)
