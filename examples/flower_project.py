@@ -17,30 +17,20 @@ from flwr.app import ArrayRecord, Context, MetricRecord, RecordDict
 from flwr.serverapp import Grid, ServerApp
 from torch import nn
 
-from fedmed.client import Training
-from fedmed.data.examples import Examples
-from fedmed.data.world import Share
-from fedmed.engine.local import InProcessGrid
-from fedmed.flower import ServerSettings, client_app, strategy
-from fedmed.method import chain
-from fedmed.models.net import Net
-from fedmed.optimizers import Optimizer
-from fedmed.strategies.fedprox import FedProx
-from fedmed.strategies.scaffold import Scaffold
-from fedmed.tasks import MultiClass
+import fedmed
 
 CLIENTS, ROUNDS = 4, 8
-METHOD = chain(FedProx(mu=0.01), Scaffold())
+METHOD = fedmed.chain(fedmed.FedProx(mu=0.01), fedmed.Scaffold())
 
 
-def make_net() -> Net:
+def make_net() -> fedmed.Net:
     """The project's own net, in two parts; the same initial weights everywhere."""
     torch.manual_seed(0)
     body = nn.Sequential(nn.Conv2d(1, 8, 5, stride=2), nn.ReLU(), nn.AdaptiveMaxPool2d(2), nn.Flatten())
-    return Net(body, nn.Linear(32, 2))
+    return fedmed.Net(body, nn.Linear(32, 2))
 
 
-def images(number: int, upright: float, seed: int) -> Examples:
+def images(number: int, upright: float, seed: int) -> fedmed.Examples:
     """The project's own images: noise with a bright bar, upright in a given share of them, else level."""
     rng = torch.Generator().manual_seed(seed)
     x = torch.rand(number, 1, 16, 16, generator=rng)
@@ -48,21 +38,21 @@ def images(number: int, upright: float, seed: int) -> Examples:
     place = torch.randint(2, 14, (number,), generator=rng)
     x[y == 1, 0, :, place[y == 1]] += 1
     x[y == 0, 0, place[y == 0]] += 1
-    return Examples(x, y)
+    return fedmed.Examples(x, y)
 
 
 @cache
-def hospital(client: int) -> Share:
+def hospital(client: int) -> fedmed.Share:
     """What one client holds: the one more upright bars, the other more level ones."""
     everything = images(120, upright=(client + 1) / (CLIENTS + 1), seed=client)
-    return Share(everything[:80], everything[80:100], everything[100:])
+    return fedmed.Share(everything[:80], everything[80:100], everything[100:])
 
 
-client = client_app(
+client = fedmed.client_app(
     METHOD,
     net=make_net(),
-    task=MultiClass(classes=2),
-    training=Training(optimizer=Optimizer(lr=0.2), batch_size=16, epochs=2),
+    task=fedmed.MultiClass(classes=2),
+    training=fedmed.Training(optimizer=fedmed.Optimizer(lr=0.2), batch_size=16, epochs=2),
     share=hospital,
 )
 
@@ -80,7 +70,7 @@ def main(grid: Grid, context: Context) -> None:
             correct = net(unseen.x).argmax(1) == unseen.y
         return MetricRecord({"accuracy": correct.double().mean().item()})
 
-    plan = strategy(METHOD, ServerSettings(clients_per_round=3, seed=1))
+    plan = fedmed.MethodStrategy(METHOD, fedmed.ServerSettings(clients_per_round=3, seed=1))
     result = plan.start(grid, ArrayRecord(net.state_dict()), num_rounds=ROUNDS, evaluate_fn=evaluate)
     for round, scores in result.evaluate_metrics_serverapp.items():
         loss = result.train_metrics_clientapp[round]["loss"]
@@ -89,4 +79,4 @@ def main(grid: Grid, context: Context) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)  # small nets are faster so
-    server(InProcessGrid(client, CLIENTS), Context(1, 0, {}, RecordDict(), {}))
+    server(fedmed.InProcessGrid(client, CLIENTS), Context(1, 0, {}, RecordDict(), {}))

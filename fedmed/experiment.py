@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from annotated_types import Ge, Gt, Interval
 
+import fedmed
 from fedmed.compression import Compression, NoneCompression
 from fedmed.data.annotation import Annotation, CompleteAnnotation
 from fedmed.data.augment import Augment, NoneAugment
 from fedmed.data.examples import Dataset
 from fedmed.data.partition.contract import Partition
 from fedmed.data.partition.labels import DirichletPartition
+from fedmed.data.partition.site import SitePartition
 from fedmed.data.shift import NoneShift, Shift
 from fedmed.datasets.synthetic_multiclass import SyntheticMulticlass
 from fedmed.engine.auto import AutoEngine
@@ -41,6 +44,9 @@ from fedmed.server.sampling import Sampling, UniformSampling
 from fedmed.server.system import NoneSystem, System
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.tracking.contract import NoneTracking, Tracking
+
+LATER = ("partition", "model")
+"""Fields that may be None until the experiment is made."""
 
 USUAL = {"small_cnn": SmallCnn, "unet": UNet}
 """Models that a run which names none may have, by name."""
@@ -85,7 +91,7 @@ class Experiment(Options):
     optimizer: how clients minimise their loss: name, lr, momentum, weight_decay, schedule, milestones, state.
     strategy: the federated method, or several as one.
     dataset: where the images come from.
-    partition: who holds which images.
+    partition: who holds which images (null: Dirichlet, or as the dataset divides them).
     annotation: what annotators gave of the true labels.
     shift: how images of one site differ from another's.
     augment: other views of training images.
@@ -128,7 +134,7 @@ class Experiment(Options):
     optimizer: Optimizer = Optimizer()
     strategy: Annotated[Method | Chain, OptionGroup("strategies", by_file=True, plural="strategies")] = FedAvg()
     dataset: Annotated[Dataset, OptionGroup("datasets", by_file=True)] = SyntheticMulticlass()
-    partition: Annotated[Partition, OptionGroup("data.partition")] = DirichletPartition()
+    partition: Annotated[Partition, OptionGroup("data.partition", default="DirichletPartition")] = None  # type: ignore[assignment]
     annotation: Annotated[Annotation, OptionGroup("data.annotation")] = CompleteAnnotation()
     shift: Annotated[Shift, OptionGroup("data.shift")] = NoneShift()
     augment: Annotated[Augment, OptionGroup("data.augment")] = NoneAugment()
@@ -145,10 +151,14 @@ class Experiment(Options):
     tracking: Annotated[Tracking, OptionGroup("tracking", plural="trackers")] = NoneTracking()
 
     def __post_init__(self) -> None:
-        """Makes a chain of a method, and takes the usual model where none was given."""
+        """Makes a chain of a method, and takes the usual partition and model where none was given."""
         object.__setattr__(self, "strategy", self.methods)
-        given: Any = self.model
-        if given is None:
+        model: Any = self.model
+        partition: Any = self.partition
+        if partition is None:
+            usual = SitePartition() if self.dataset.divided else DirichletPartition()
+            object.__setattr__(self, "partition", usual)
+        if model is None:
             own = vars(self.dataset)
             task = "" if "task" in own else str(getattr(self.dataset, "task", ""))
             object.__setattr__(self, "model", USUAL[usual_model(task, own)]())
@@ -158,8 +168,17 @@ class Experiment(Options):
         """The strategy as a chain of methods by name, in order."""
         return self.strategy if isinstance(self.strategy, Chain) else chain(self.strategy)
 
+    def run(self, directory: str | Path | None = None, *, quiet: bool = False) -> fedmed.Run:
+        """Runs the experiment, showing how far it is; what is left on disk comes back as a `fedmed.Run`.
+
+        directory: a new folder for it (None: one of its own in ./runs or $FEDMED_RUNS). quiet: shows no progress.
+        Raises `UserError` with every fault found before anything is written; Ctrl-C leaves a run that can be resumed.
+        """
+        return fedmed.run_experiment(self, directory, quiet=quiet)
+
     def _conflicts(self, wrong: frozenset[str]) -> Iterator[Fault]:
-        odd = {name for name, base in _bases().items() if not isinstance(vars(self)[name], base)}
+        given = {name: value for name, value in vars(self).items() if value is not None or name not in LATER}
+        odd = {name for name, base in _bases().items() if name in given and not isinstance(given[name], base)}
         for name in sorted(odd):
             expected = " or ".join(each.__name__ for each in get_args(_bases()[name]) or (_bases()[name],))
             yield Fault(f"Experiment.{name}", f"an object of a class of {expected}", repr(vars(self)[name]))
@@ -174,4 +193,4 @@ class Experiment(Options):
 def _bases() -> dict[str, Any]:
     """The types of the fields that hold objects, by name."""
     hints = get_type_hints(Experiment)
-    return {name: hints[name] for name in (*PARTS, *GROUPS)} | {"model": hints["model"] | None}
+    return {name: hints[name] for name in (*PARTS, *GROUPS)}

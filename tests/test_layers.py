@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"deploy"}),
     frozenset({"run"}),
     frozenset({"campaign"}),
-    frozenset({"tuning"}),
+    frozenset({"tuning", "api"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )
@@ -53,8 +53,8 @@ def allowed(importer: str, target: str) -> bool:
     mine, theirs = unit(importer), unit(target)
     if mine == theirs and mine in {"strategies", "datasets"}:
         return target.rpartition(".")[2].startswith("_")  # a private module, which no user can choose
-    if mine == "experiment" and theirs in {"strategies", "datasets"}:
-        return True  # its defaults: a method and a dataset
+    if mine in {"experiment", "api"} and theirs in {"strategies", "datasets"}:
+        return True  # a method and a dataset as defaults, a method as reference
     if mine == "strategies":
         return theirs in STRATEGIES_MAY_IMPORT
     if mine == "datasets":

@@ -31,6 +31,7 @@ WHOLE = {
     "test_layout.py": "the tests of every room",
     "test_names.py": "the names of every class",
     "test_packaging.py": "what is built and installed",
+    "test_public.py": "the names that fedmed lists",
     "test_readme.py": "README.md",
     "test_repository.py": "what the repository says of itself",
 }

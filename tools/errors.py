@@ -19,7 +19,7 @@ from tools.words import CLOSING, OPENING, ROOT
 PAGE = ROOT / "docs/errors.md"
 
 PARTS = {
-    "Commands and options": ("cli", "config", "options", "experiment", "campaign", "tuning"),
+    "Commands and options": ("cli", "api", "config", "options", "experiment", "campaign", "tuning"),
     "Data": ("data", "datasets"),
     "Models": ("models",),
     "Methods": ("method", "strategies", "client", "checks"),

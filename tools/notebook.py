@@ -92,9 +92,9 @@ def execute(cells: Iterable[str], name: str = "notebook") -> ModuleType:
 def _run(source: str, file: str, module: ModuleType) -> None:
     tree = ast.parse(source, file)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, file, "exec"), vars(module))
+    exec(compile(tree, file, "exec", dont_inherit=True), vars(module))
     if isinstance(last, ast.Expr):
-        show(eval(compile(ast.Expression(last.value), file, "eval"), vars(module)))
+        show(eval(compile(ast.Expression(last.value), file, "eval", dont_inherit=True), vars(module)))
 
 
 def show(value: object) -> None:

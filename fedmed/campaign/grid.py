@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fedmed.campaign.key import key
 from fedmed.campaign.references import references
@@ -14,6 +15,9 @@ from fedmed.config import compose
 from fedmed.config.grammar import key_of
 from fedmed.config.values import Config
 from fedmed.errors import Fault, UserError
+
+if TYPE_CHECKING:
+    from fedmed.experiment import Experiment
 
 SEEDS = "0,1,2,3,4"
 """Seeds of a comparison that names none: with fewer, hardly any difference can be told from chance."""
@@ -25,7 +29,7 @@ class PlannedRun:
 
     key: see `fedmed.campaign.key`. label: what tells it from the others of its grid
     (`fedprox seed=3`). kind: what it shares with those that differ in the seed only, and that take about as long.
-    directory: where it is kept, whichever comparison needs it.
+    directory: where it is kept, whichever comparison needs it. experiment: what was made in Python, where it was.
     """
 
     config: Config
@@ -33,6 +37,7 @@ class PlannedRun:
     label: str
     kind: str
     directory: Path
+    experiment: Experiment | None = None
 
 
 def grid(overrides: Sequence[str], *, root: Path, with_references: bool = True) -> list[PlannedRun]:

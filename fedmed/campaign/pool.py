@@ -12,6 +12,7 @@ from fedmed.campaign.worker import RunEnded, RunMessage, RunProgress, RunRequest
 from fedmed.config.values import Config
 from fedmed.devices import device_of
 from fedmed.workers import Death, Supervisor, Worker
+from fedmed.workers.by_value import pickled
 from fedmed.workers.cores import workers_for
 
 DEATHS = 3
@@ -80,7 +81,9 @@ class RunPool:
             worker = RunWorker(start_worker())
             self._supervisor.workers.append(worker)
         worker.progress = RunProgress(0, 0)
-        worker.give(run, RunRequest(run.config, run.directory))
+        worker.give(
+            run, RunRequest(run.config, run.directory, None if run.experiment is None else pickled(run.experiment))
+        )
 
     def receive(self, seconds: float) -> list[RunEvent]:
         """What has come of the runs under way; waits so many seconds for something."""

@@ -6,6 +6,7 @@ that one that dies takes with it only the rounds of one run since its last check
 
 from __future__ import annotations
 
+import pickle
 import signal
 import sys
 import traceback
@@ -27,10 +28,11 @@ from fedmed.workers.child import received, send
 
 
 class RunRequest(NamedTuple):
-    """A run to be done."""
+    """A run to be done. pickled: the experiment, where it was made in Python; the config says what it is."""
 
     config: Config
     directory: Path
+    pickled: bytes | None = None
 
 
 class RunProgress(NamedTuple):
@@ -122,8 +124,17 @@ def _run(request: RunRequest, show: RunDisplay) -> None:
     from fedmed.config.build import build
     from fedmed.config.stored import code_of
     from fedmed.run import resume, run
+    from fedmed.run.lifecycle import continued
+    from fedmed.rundir.directory import RunDirectory
 
-    if (request.directory / "run.json").is_file():
+    begun = (request.directory / "run.json").is_file()
+    if request.pickled is not None:
+        experiment = pickle.loads(request.pickled)
+        if begun:
+            continued(RunDirectory.open(request.directory), experiment, show=show)
+        else:
+            run(experiment, request.directory, show=show)
+    elif begun:
         resume(request.directory, overrides=[], show=show, trusted=code_of(request.config))
     else:
         run(build(request.config), request.directory, show=show)

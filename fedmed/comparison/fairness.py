@@ -12,7 +12,7 @@ from statistics import fmean, pstdev
 import numpy as np
 
 from fedmed.comparison.rows import ClientRow
-from fedmed.comparison.runs import Run
+from fedmed.comparison.runs import ComparedRun
 
 DECILES = tuple(range(10, 100, 10))
 
@@ -23,7 +23,7 @@ def jain(values: Sequence[float]) -> float:
     return float(sum(values) ** 2 / (len(values) * squares)) if squares else 1.0
 
 
-def last_by_client(run: Run, metric: str) -> dict[int, float | None]:
+def last_by_client(run: ComparedRun, metric: str) -> dict[int, float | None]:
     """The metric (`auc`) of every evaluated client in the last round in which any has it; empty where none ever has."""
     name = f"client.{metric}"
     last = max((row["round"] for row in run.clients if _defined(row.get(name))), default=None)
@@ -31,13 +31,13 @@ def last_by_client(run: Run, metric: str) -> dict[int, float | None]:
     return {int(row["client"]): row[name] if _defined(row.get(name)) else None for row in rows}
 
 
-def last_values(run: Run, metric: str) -> list[float]:
+def last_values(run: ComparedRun, metric: str) -> list[float]:
     """The metric of every client that has it in the last evaluated round."""
     return [float(value) for value in last_by_client(run, metric).values() if value is not None]
 
 
 def client_row(
-    runs: Sequence[Run], *, world: str, arm: str, metric: str, greater: bool, federated: bool
+    runs: Sequence[ComparedRun], *, world: str, arm: str, metric: str, greater: bool, federated: bool
 ) -> ClientRow | None:
     """The means over runs; None unless some run has the metric for two clients or more."""
     found = [values for run in runs if len(values := last_values(run, metric)) > 1]

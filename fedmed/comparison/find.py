@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fedmed.comparison import record
-from fedmed.comparison.runs import Run
+from fedmed.comparison.runs import ComparedRun
 from fedmed.config.values import Config
 from fedmed.errors import UserError, refuse
 from fedmed.metric_direction import HIGHER_IS_BETTER
@@ -30,7 +30,7 @@ SIGNS = frozenset({"run.json", "final.json", "rounds.jsonl"})
 class FinishedRun:
     """A finished run. created: when, as ISO text. marks: digests of its data, test set and methods; None: not known."""
 
-    run: Run
+    run: ComparedRun
     created: str
     marks: Mapping[str, str] | None
 
@@ -79,7 +79,7 @@ def _read(folder: Path) -> FinishedRun:
         raise refuse(str(folder), "a finished run", "it has not ended")
     config, marks = config_at(folder), about.get("marks")
     return FinishedRun(
-        run=Run(
+        run=ComparedRun(
             path=folder,
             seed=int(config["seed"]),
             config=config,

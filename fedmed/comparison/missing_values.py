@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from fedmed.comparison.fairness import last_by_client
 from fedmed.comparison.rows import Row
-from fedmed.comparison.runs import Comparison, Run
+from fedmed.comparison.runs import ComparedRun, Comparison
 from fedmed.formatting import defined_share, first_few
 from fedmed.metric_direction import FOUND_ONLY
 
@@ -73,7 +73,7 @@ def _other(comparison: Comparison, world: str, arms: Sequence[str], metric: str)
         yield f"{metric} in {world} is not over the same {over}s as that of {arms[0]}: {first_few(sorted(odd))}."
 
 
-def _defined(run: Run, over: str, metric: str) -> frozenset[str]:
+def _defined(run: ComparedRun, over: str, metric: str) -> frozenset[str]:
     """The clients or domains for which the metric is defined."""
     if over == "client":
         return frozenset(str(client) for client, value in last_by_client(run, metric).items() if value is not None)

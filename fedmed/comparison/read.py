@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fedmed.comparison.find import FinishedRun, find
 from fedmed.comparison.names import arm_names, beyond, unsaid, world_names
-from fedmed.comparison.runs import LOCAL, POOLED, Comparison, Key, Run
+from fedmed.comparison.runs import LOCAL, POOLED, ComparedRun, Comparison, Key
 from fedmed.comparison.settings import base_name, drop_seeds, settings
 from fedmed.errors import Fault, UserError, near, refuse
 from fedmed.metric_direction import DEFAULT_METRIC, Better, direction_name
@@ -67,7 +67,7 @@ def read(
 
 def _placed(
     found: Sequence[FinishedRun], worlds: Sequence[str], arms: Sequence[str], notes: list[str]
-) -> dict[Key, Run]:
+) -> dict[Key, ComparedRun]:
     """Runs by their places; of several in one place the latest, which a note says."""
     places: dict[Key, FinishedRun] = {}
     for each, world, arm in zip(found, worlds, arms, strict=True):
@@ -87,7 +87,7 @@ def _ordered(arms: Sequence[str], bases: Sequence[str]) -> list[str]:
     return sorted(base, key=lambda arm: rank.get(base[arm], 0))
 
 
-def _metric(runs: Sequence[Run], given: str | None) -> str:
+def _metric(runs: Sequence[ComparedRun], given: str | None) -> str:
     """The given one; else what all runs name, the task's usual one, or what most runs have."""
     known = Counter(name for run in runs for name in {*_metrics(run.final)})
     if given is not None:
@@ -101,7 +101,7 @@ def _metric(runs: Sequence[Run], given: str | None) -> str:
     return first or max([*DEFAULT_METRIC.values(), *sorted(known)], key=known.__getitem__)
 
 
-def _greater(metric: str, runs: Sequence[Run], given: Better | None) -> bool:
+def _greater(metric: str, runs: Sequence[ComparedRun], given: Better | None) -> bool:
     """Whether more of the metric is better, as all the runs that tell say; as `given`, where none does."""
     told = sorted({direction_name(run.directions[metric]) for run in runs if metric in run.directions})
     if len(told) == 2:

@@ -24,7 +24,7 @@ POOLED, LOCAL = "pooled", "local-only"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class ComparedRun:
     """A finished run. final: the content of final.json; directions: of its metrics, where known."""
 
     path: Path
@@ -62,7 +62,7 @@ class Comparison:
     worlds: tuple[str, ...]
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
-    runs: Mapping[Key, Run]
+    runs: Mapping[Key, ComparedRun]
     metric: str
     reference: str
     greater: bool = True

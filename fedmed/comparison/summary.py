@@ -11,7 +11,7 @@ from fedmed.comparison.missing_values import defined_counts, rankable
 from fedmed.comparison.notes import notes_on
 from fedmed.comparison.ranks import ranking
 from fedmed.comparison.rows import ClientRow, Ranking, Row, Summary, TargetRow
-from fedmed.comparison.runs import Comparison, Run
+from fedmed.comparison.runs import ComparedRun, Comparison
 from fedmed.comparison.settings import is_federated
 from fedmed.comparison.significance import differences, hedges_g, holm, marks, p_values
 from fedmed.comparison.target import default_target, evaluations, has_clock, target_row
@@ -156,6 +156,6 @@ def _targets(comparison: Comparison, rows: Sequence[Row], metric: str, given: fl
             )
 
 
-def _runs(comparison: Comparison, world: str, arm: str) -> list[Run]:
+def _runs(comparison: Comparison, world: str, arm: str) -> list[ComparedRun]:
     keys = [(world, arm, seed) for seed in comparison.seeds]
     return [comparison.runs[key] for key in keys if key in comparison.runs]

@@ -12,7 +12,7 @@ from statistics import fmean, median
 from typing import Any, NamedTuple, TypeGuard
 
 from fedmed.comparison.rows import TargetRow
-from fedmed.comparison.runs import Run
+from fedmed.comparison.runs import ComparedRun
 
 SHARE = 0.95
 """Of the reference's final mean: the target where none is given."""
@@ -33,17 +33,17 @@ def default_target(reference: float, greater: bool) -> float:
     return reference * SHARE if greater else reference / SHARE
 
 
-def evaluations(run: Run, metric: str) -> int:
+def evaluations(run: ComparedRun, metric: str) -> int:
     """In how many rounds the metric is known."""
     return sum(_defined(row.get(metric)) for row in run.rounds)
 
 
-def has_clock(run: Run) -> bool:
+def has_clock(run: ComparedRun) -> bool:
     """Whether a simulated clock ran."""
     return run.final.get("simulated_seconds") is not None
 
 
-def reach(run: Run, metric: str, target: float, *, greater: bool, simulated: bool) -> Cost:
+def reach(run: ComparedRun, metric: str, target: float, *, greater: bool, simulated: bool) -> Cost:
     """The cost up to and with the first evaluated round that reaches the target; infinite where none does."""
     rows = run.rounds
     for number, row in enumerate(rows, 1):
@@ -53,7 +53,7 @@ def reach(run: Run, metric: str, target: float, *, greater: bool, simulated: boo
 
 
 def target_row(
-    runs: Sequence[Run], *, world: str, arm: str, metric: str, target: float, greater: bool, simulated: bool
+    runs: Sequence[ComparedRun], *, world: str, arm: str, metric: str, target: float, greater: bool, simulated: bool
 ) -> TargetRow:
     """The medians over runs to reach the target, and the means of whole runs."""
     found = [reach(run, metric, target, greater=greater, simulated=simulated) for run in runs]

@@ -87,7 +87,7 @@ def from_yaml(text: str) -> Config:
 def _node(where: str, option: Any) -> dict[str, Any]:
     cls = type(option)
     kinds = checked_fields(cls)
-    if odd := [field.name for field in fields(cls) if field.name not in kinds]:
+    if odd := [f.name for f in fields(cls) if f.name not in kinds and not f.metadata.get("in_memory")]:
         raise refuse(f"{where}.{odd[0]}", "a value that text can spell", type(getattr(option, odd[0])).__name__)
     return {TARGET: target_of(cls), **{name: _plain(getattr(option, name)) for name in kinds}}
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Interval
@@ -98,6 +98,9 @@ class Dataset(Options, ABC):
     test: fraction of images for the server's test set where the file names none.
     split_seed: seed of that division, apart from the run's seed, so that the test set stays while seeds vary.
     """
+
+    divided: ClassVar[bool] = False
+    """Whether its sites are the clients, unless a partition says otherwise."""
 
     resize: Annotated[int, Ge(4)] | None = None
     normalise: Literal["none", "dataset", "image"] = "dataset"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -28,6 +29,9 @@ from fedmed.models.start import create
 from fedmed.rundir import checkpoint
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.tensors import pack_weights
+
+Images = str | Path | NDArray[Any] | Tensor
+"""Images to predict: the path of an npz file, an array, or a tensor."""
 
 KEYS = ("images", "test_images")
 """Where an npz file of images to predict may keep them, the first that is there."""
@@ -59,24 +63,65 @@ def predict(
     beside that of fedmed and of the user's own folders; `say` is told which. Raises `UserError` where model or images
     do not fit.
     """
+    found = predict_images(directory, images, best=best, trusted=trusted, say=say)
+    out = out or directory / "predictions.npz"
+    with replacing(out) as file:
+        content = {"probabilities": found.probabilities, "prediction": found.prediction}
+        if found.class_names:
+            content["class_names"] = np.array(found.class_names)
+        np.savez_compressed(file, **content)  # type: ignore[arg-type]
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model says of images.
+
+    probabilities: (N, K), or (N, K, H, W) for segmentation, float32. prediction: the class of the greatest (N,) or
+    (N, H, W), or for multi-label whether each is above one half (N, L). class_names: in order; empty where unknown.
+    """
+
+    probabilities: NDArray[np.float32]
+    prediction: NDArray[Any]
+    class_names: tuple[str, ...]
+
+
+def predict_images(
+    directory: Path,
+    images: Images,
+    *,
+    best: bool = False,
+    trusted: Sequence[Path] = (),
+    say: Callable[[str], None] = print,
+) -> Prediction:
+    """What a run's global model says of images: those of a file as for `predict`, an array or a tensor.
+
+    images: arrays are (N, H, W) or (N, H, W, C), tensors (N, C, H, W). See `predict` for the rest.
+    """
     kept, config = RunDirectory.open(directory), read_stored(directory)
     for code in check_code(config, directory, trusted, groups=("model",)):
         say(f"{directory} imports {code}")
     check_values(config, directory, ("model", "seed"))
     card, task, normalise = read_card(directory)
-    x = read_images(images, card)
+    x = read_images(Path(images), card) if isinstance(images, str | Path) else _given_images(images, card)
     net = _net(kept, config, card, task.outputs, best=best)
     with torch.no_grad():
         parts = [task.probabilities(net(normalise(x[rows]))) for rows in evaluation_slices(Examples(x, x))]
     probabilities = torch.cat(parts)
     prediction = probabilities > 0.5 if task.kind == "multilabel" else probabilities.argmax(1)
-    out = out or directory / "predictions.npz"
-    with replacing(out) as file:
-        content = {"probabilities": probabilities.numpy(), "prediction": _smallest(prediction, task.classes)}
-        if task.names:
-            content["class_names"] = np.array(task.names)
-        np.savez_compressed(file, **content)  # type: ignore[arg-type]
-    return out
+    return Prediction(probabilities.numpy(), _smallest(prediction, task.classes), tuple(task.names))
+
+
+def _given_images(images: NDArray[Any] | Tensor, card: dict[str, Any]) -> Tensor:
+    """Images in memory as (N, C, H, W); raises `UserError` where they are not of the model's form."""
+    x = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+    if not isinstance(images, Tensor):
+        x = x[:, None] if x.dim() == 3 else x.movedim(-1, 1) if x.dim() == 4 else x
+    x = x.detach().cpu() if x.dtype == torch.uint8 or not x.is_floating_point() else x.detach().cpu().float()
+    expected, got = [card["channels"], card["side"], card["side"], card["pixels"]], [*x.shape[1:], str(x.dtype)[6:]]
+    if got != expected:
+        raise refuse("images", f"images (C, H, W) {expected} as in training", got, "Resize or convert them.")
+    return x
 
 
 def _smallest(prediction: Tensor, classes: int) -> NDArray[Any]:

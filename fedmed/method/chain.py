@@ -16,6 +16,7 @@ from fedmed.method.contract import HOOKS, Method, Setup
 from fedmed.method.hooks import called, logits, numbers, scalar, stepped, tensors, weighing
 from fedmed.method.server import Report, Server
 from fedmed.models.net import Net
+from fedmed.options.source import snake
 
 SLOTS = ("loss", "weights", "predict")
 """Hooks that at most one member may override: their results cannot be added up."""
@@ -149,8 +150,12 @@ def chain(*methods: Method | Chain) -> Chain:
 
 
 def name_of(method: Method) -> str:
-    """The name of the file that defines the method: `fedprox` for strategies/fedprox.py."""
-    return type(method).__module__.rpartition(".")[2]
+    """The name of the file that defines the method: `fedprox` for strategies/fedprox.py.
+
+    A file that is run, or a notebook, may define several: there a method is named by its class, as `my_method`.
+    """
+    module = type(method).__module__
+    return snake(type(method).__name__) if module == "__main__" else module.rpartition(".")[2]
 
 
 def _overrides(method: Method, hook: str) -> bool:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any, get_type_hints
-from weakref import WeakKeyDictionary
 
 from fedmed.errors import Fault, UserError
 from fedmed.options.fields import Kind, canonical, expected, fits, is_supported, show
+
+IN_MEMORY: Mapping[str, bool] = MappingProxyType({"in_memory": True})
+"""The metadata of a field that holds what no text can spell: another field's digest stands for it."""
+
+
+_KEPT = "_checked_fields"
 
 
 class Options:
@@ -54,9 +60,12 @@ def _faults(made: Options) -> Iterator[Fault]:
 
 def checked_fields(cls: type[Any]) -> Mapping[str, Kind]:
     """The types of the fields of a dataclass that text can give, by name."""
-    if cls not in _CHECKED:
-        _CHECKED[cls] = _supported(cls)
-    return _CHECKED[cls]
+    # kept with the class, not beside it: a class of a notebook goes to other processes with all that it holds, and
+    # there is nothing there to look the names in its annotations up in
+    if _KEPT not in vars(cls):
+        setattr(cls, _KEPT, _supported(cls))
+    found: Mapping[str, Kind] = vars(cls)[_KEPT]
+    return found
 
 
 def _supported(cls: type[Any]) -> dict[str, Kind]:
@@ -65,7 +74,5 @@ def _supported(cls: type[Any]) -> dict[str, Kind]:
     except (NameError, TypeError):  # names that only a type checker sees
         return {}
     found = {field.name: hints[field.name] for field in fields(cls)}
-    return {name: kind for name, kind in found.items() if is_supported(kind)}
-
-
-_CHECKED: MutableMapping[type, dict[str, Kind]] = WeakKeyDictionary()
+    spelled = {field.name for field in fields(cls) if not field.metadata.get("in_memory")}
+    return {name: kind for name, kind in found.items() if name in spelled and is_supported(kind)}

@@ -27,7 +27,11 @@ def resolve(target: str) -> Any:
     """
     if ".py:" not in target:
         module, _, name = target.rpartition(".")
-        return vars(importlib.import_module(module))[name]
+        try:
+            return vars(importlib.import_module(module))[name]
+        except (KeyError, ImportError) as error:
+            fix = "A class of a notebook lives in that notebook: continue there, fedmed.load(...).resume(experiment)."
+            raise refuse(target, "a class that can be imported", words_of(error), fix) from error
     path, _, name = target.rpartition(":")
     file = Path(path).expanduser().resolve()
     if not file.is_file():

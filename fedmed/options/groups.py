@@ -55,7 +55,7 @@ def _experiment() -> tuple[dict[str, Field], dict[str, dict[str, Field]], dict[s
 def _group(name: str, base: ast.expr, choice: ast.Call, default: ast.expr | None, modules: Mapping[str, str]) -> Group:
     where = OptionGroup(*map(read_literal, choice.args), **{str(k.arg): read_literal(k.value) for k in choice.keywords})
     cls = last_name(base.left if isinstance(base, ast.BinOp) else base)
-    chosen = last_name(default.func) if isinstance(default, ast.Call) else ""
+    chosen = last_name(default.func) if isinstance(default, ast.Call) else where.default
     return Group(
         name=name,
         module=where.module,

@@ -13,9 +13,11 @@ class OptionGroup(NamedTuple):
     plural: folder in which users may have options of their own, and the entry point of packages that have some
        (empty: the field's name with an s).
     also: another class that options may derive from (empty: none).
+    default: the class that is chosen by default, where the field's own default does not tell.
     """
 
     module: str
     by_file: bool = False
     plural: str = ""
     also: str = ""
+    default: str = ""

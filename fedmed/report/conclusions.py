@@ -7,7 +7,7 @@ from statistics import median
 
 from fedmed.comparison.missing_values import rankable
 from fedmed.comparison.rows import Ranking, Row, Summary
-from fedmed.comparison.runs import Run
+from fedmed.comparison.runs import ComparedRun
 from fedmed.formatting import byte_size, count, duration, interval, joined, metric_name, p_value_text, value
 
 
@@ -41,7 +41,7 @@ def facts(summary: Summary) -> list[str]:
     return [*parts, f"{byte_size(median(sent))} sent{each}", f"{duration(median(seconds))}{each}"]
 
 
-def _seed(run: Run) -> str:
+def _seed(run: ComparedRun) -> str:
     return f"seed {run.seed}"
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmed.comparison.runs import Comparison, Run
+from fedmed.comparison.runs import ComparedRun, Comparison
 from fedmed.errors import UserError
 from fedmed.report import series
 from fedmed.report.series import Values
@@ -117,7 +117,7 @@ def world_evaluations(comparison: Comparison, world: str, notes: list[str]) -> W
     return WorldEvaluations(arms, names if len(names) == number else [str(label) for label in range(number)])
 
 
-def _read(run: Run, notes: list[str]) -> Evaluation | None:
+def _read(run: ComparedRun, notes: list[str]) -> Evaluation | None:
     """What a run kept; None where it cannot be read, which is noted."""
     try:
         return parsed(read_evaluation(run.path))

@@ -10,7 +10,7 @@ from typing import Any
 
 from fedmed.comparison.explore import other_metrics
 from fedmed.comparison.rows import Summary
-from fedmed.comparison.runs import Comparison, Run
+from fedmed.comparison.runs import ComparedRun, Comparison
 from fedmed.comparison.summary import summarise
 from fedmed.files import write_atomically
 from fedmed.formatting import metric_name
@@ -84,7 +84,7 @@ def _content(summary: Summary, context: FigureContext) -> dict[str, Any]:
     }
 
 
-def _environment(run: Run) -> Mapping[str, Any]:
+def _environment(run: ComparedRun) -> Mapping[str, Any]:
     try:
         found = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmed.comparison.runs import Comparison, Run
+from fedmed.comparison.runs import ComparedRun, Comparison
 
 Values = NDArray[np.float64]
 
@@ -24,13 +24,13 @@ class Band(NamedTuple):
     high: Values
 
 
-def arm_runs(comparison: Comparison, world: str, arm: str) -> list[Run]:
+def arm_runs(comparison: Comparison, world: str, arm: str) -> list[ComparedRun]:
     """The runs of an arm in a world, by seed."""
     places = ((world, arm, seed) for seed in comparison.seeds)
     return [comparison.runs[place] for place in places if place in comparison.runs]
 
 
-def by_round(runs: Iterable[Run], metric: str) -> Band | None:
+def by_round(runs: Iterable[ComparedRun], metric: str) -> Band | None:
     """The metric over rounds in which every run has it; None for fewer than two of them."""
     points = [{row["round"]: row[metric] for row in run.rounds if _defined(row, metric)} for run in runs]
     shared = sorted(set.intersection(*map(set, points))) if points else []
@@ -39,7 +39,7 @@ def by_round(runs: Iterable[Run], metric: str) -> Band | None:
     return _band(np.array(shared, float), [[point[round] for round in shared] for point in points])
 
 
-def by_bytes(runs: Sequence[Run], metric: str) -> Band | None:
+def by_bytes(runs: Sequence[ComparedRun], metric: str) -> Band | None:
     """The metric over the megabytes that have crossed so far, mean over runs; as `by_round` otherwise."""
     band = by_round(runs, metric)
     if band is None:
@@ -48,7 +48,7 @@ def by_bytes(runs: Sequence[Run], metric: str) -> Band | None:
     return band._replace(x=np.array([np.mean([of[round] for of in crossed]) for round in band.x.astype(int)]) / 1e6)
 
 
-def at_clients(run: Run, metric: str) -> dict[int, float]:
+def at_clients(run: ComparedRun, metric: str) -> dict[int, float]:
     """A metric of the last round in which clients were evaluated, by client; metric: as clients' rows name it."""
     rated = [row for row in run.clients if _defined(row, metric)]
     last = max((row["round"] for row in rated), default=0)
@@ -64,7 +64,7 @@ def client_metric(comparison: Comparison) -> str | None:
     return None
 
 
-def audited(runs: Iterable[Run], names: Sequence[str], total: bool = False) -> Band | None:
+def audited(runs: Iterable[ComparedRun], names: Sequence[str], total: bool = False) -> Band | None:
     """Quantities of audit rows over rounds: the mean over names, clients and runs, and the quartiles over clients.
 
     total: whether a client's quantities are added up instead of averaged.
@@ -82,7 +82,7 @@ def audited(runs: Iterable[Run], names: Sequence[str], total: bool = False) -> B
     return Band(np.array(rounds, float), *map(np.array, ([column.mean() for column in columns], low, high)))
 
 
-def last_pairs(runs: Iterable[Run], x: str, y: str) -> Values:
+def last_pairs(runs: Iterable[ComparedRun], x: str, y: str) -> Values:
     """Two quantities of audit rows side by side, each client's last that has both, (n, 2)."""
     found: list[tuple[float, float]] = []
     for run in runs:

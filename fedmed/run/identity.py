@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 from hashlib import blake2b
-from pathlib import Path
 
 from fedmed import __version__
 from fedmed.config.build import config_of
@@ -13,8 +11,8 @@ from fedmed.data.world import World
 from fedmed.experiment import Experiment
 from fedmed.method import Chain
 from fedmed.models.net import Net
-from fedmed.options.source import sources
 from fedmed.run.conditions import fingerprint
+from fedmed.run.sources import digest_of
 
 
 def identity(experiment: Experiment, world: World, net: Net) -> str:
@@ -38,9 +36,6 @@ def marks(world: World, chain: Chain) -> dict[str, str]:
     test: digest of the server's. strategy: digest of the methods' source files, in order, each
     with the private modules that it imports. fedmed: its version.
     """
-    strategy = blake2b(digest_size=16)
-    for method in chain.members.values():
-        for file in sources(Path(inspect.getfile(type(method)))):
-            strategy.update(blake2b(file.read_bytes()).digest())
+    strategy = digest_of(type(method) for method in chain.members.values())
     data, test = world.fingerprint
-    return {"data": data, "test": test, "strategy": strategy.hexdigest(), "fedmed": __version__}
+    return {"data": data, "test": test, "strategy": strategy, "fedmed": __version__}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,16 @@ def resume(directory: Path, *, overrides: list[str], show: RunDisplay, trusted: 
     experiment = build(stored(kept, overrides, trusted, show))
     if not began:
         return run(experiment, directory, show=show)
+    return continued(kept, experiment, show=show)
+
+
+def continued(kept: RunDirectory, experiment: Experiment, *, show: RunDisplay, rounds: int | None = None) -> Final:
+    """Continues a run, or gives the result of a finished one again; see `resume`.
+
+    experiment: the run's own. rounds: how many it is to have, if more than it had.
+    """
+    experiment = experiment if rounds is None else replace(experiment, rounds=rounds)
+    directory = kept.path
     lengthen(kept, experiment)
     if (final := kept.final()) is not None and kept.status == "finished":
         check_result(final, str(kept.path / "final.json"))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 from fedmed.config.build import config_of, to_yaml
 from fedmed.errors import Fault, UserError
 from fedmed.experiment import Experiment
 from fedmed.method import Method
-from fedmed.options.source import sources
+from fedmed.run.sources import sources_of
 from fedmed.rundir.directory import RunDirectory
 
 
@@ -45,6 +45,5 @@ def _faults(chosen: Experiment, planned: int, path: Path) -> Iterator[Fault]:
 
 def _reads_rounds(method: Method) -> bool:
     """Whether a source file of the method reads `client.rounds`, `server.rounds` or the like anywhere."""
-    files = sources(Path(inspect.getfile(type(method))))
-    nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    nodes = (node for source in sources_of(type(method)) for node in ast.walk(ast.parse(dedent(source.decode()))))
     return any(isinstance(node, ast.Attribute) and node.attr == "rounds" for node in nodes)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from fedmed.comparison.read import read
-from fedmed.comparison.runs import Run
+from fedmed.comparison.runs import ComparedRun
 from fedmed.comparison.target import default_target, reach, target_row
 from tests.fabricated import run
 
 
-def _runs(folder: Path, *curves: list[float | None]) -> list[Run]:
+def _runs(folder: Path, *curves: list[float | None]) -> list[ComparedRun]:
     for seed, curve in enumerate(curves):
         run(folder / str(seed), seed=seed, curve=curve)
     return list(read([folder]).runs.values())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fedmed.comparison.rows import Ranking, Row, Summary
-from fedmed.comparison.runs import Comparison, Run
+from fedmed.comparison.runs import ComparedRun, Comparison
 from fedmed.report import conclusions
 
 
@@ -20,7 +20,7 @@ def summary(*rows: Row, ranking: Ranking | None = None, final: dict[str, Any] | 
     arms, worlds = (tuple(dict.fromkeys(getattr(r, name) for r in rows)) for name in ("arm", "world"))
     seeds = range(rows[0].n)
     runs = {
-        (w, a, s): Run(path=Path("x"), seed=s, config={}, final={"rounds": 3, **(final or {})})
+        (w, a, s): ComparedRun(path=Path("x"), seed=s, config={}, final={"rounds": 3, **(final or {})})
         for w in worlds
         for a in arms
         for s in seeds

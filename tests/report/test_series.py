@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from fedmed.comparison.runs import Run
+from fedmed.comparison.runs import ComparedRun
 from fedmed.report import series
 
 
-def made(folder: Path, **rows: list[dict[str, object]]) -> Run:
+def made(folder: Path, **rows: list[dict[str, object]]) -> ComparedRun:
     folder.mkdir()
     for kind, found in rows.items():
         (folder / f"{kind}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
-    return Run(path=folder, seed=0, config={}, final={})
+    return ComparedRun(path=folder, seed=0, config={}, final={})
 
 
 def rounds(*values: float | None) -> list[dict[str, object]]:

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from fedmed.comparison.runs import Run
+from fedmed.comparison.runs import ComparedRun
 from fedmed.report import series
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.elements import draw_band
@@ -95,7 +95,7 @@ def _of_arm(context: FigureContext, world: str, arm: str) -> Iterator[RenderedFi
                 yield picture
 
 
-def _members(runs: Sequence[Run]) -> dict[str, list[str]]:
+def _members(runs: Sequence[ComparedRun]) -> dict[str, list[str]]:
     """Quantities in the audit rows by the member of the chain that they are of."""
     names = dict.fromkeys(name for run in runs for row in run.audit for name in row if "." in name)
     members: dict[str, list[str]] = {}
@@ -121,7 +121,7 @@ def _drawn(
     world: str,
     arm: str,
     plot: AuditPlot,
-    runs: Sequence[Run],
+    runs: Sequence[ComparedRun],
     lines: Mapping[str, Sequence[str]],
 ) -> RenderedFigure | None:
     name = f"audit_{arm}_{plot.title}".lower()

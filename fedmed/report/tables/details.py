@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fedmed.comparison.rows import Summary, TargetRow
-from fedmed.comparison.runs import Comparison, Key, Run
+from fedmed.comparison.runs import ComparedRun, Comparison, Key
 from fedmed.formatting import byte_size, defined_share, duration, metric_name, number, value
 from fedmed.report.tables.cells import HtmlTable, TableCell, arm_cell, count_cell, metric_cell, number_cell
 
@@ -101,7 +101,7 @@ def runs_table(comparison: Comparison, metric: str) -> HtmlTable:
     return HtmlTable(caption="Runs", header=header, rows=rows, worded=(1, 6))
 
 
-def _run(key: Key, run: Run, metric: str) -> list[TableCell]:
+def _run(key: Key, run: ComparedRun, metric: str) -> list[TableCell]:
     world, arm, seed = key
     return [
         arm_cell(arm),

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedmed.comparison.runs import Comparison, Run
+from fedmed.comparison.runs import ComparedRun, Comparison
 from fedmed.report.images.collection import ImageCell, ImageGrid, SharedImages, arm_images
 from fedmed.report.images.grids import image_grids
 from fedmed.rundir.kept_images import NAME, ImagePanel, KeptImages, save
@@ -18,7 +18,7 @@ def comparison(folder: Path, **arms: KeptImages) -> Comparison:
     for arm, shown in arms.items():
         (folder / arm).mkdir()
         save(shown, folder / arm)
-        runs["w", arm, 0] = Run(path=folder / arm, seed=0, config={}, final={})
+        runs["w", arm, 0] = ComparedRun(path=folder / arm, seed=0, config={}, final={})
     return Comparison(worlds=("w",), arms=tuple(arms), seeds=(0,), runs=runs, metric="dice", reference=next(iter(arms)))
 
 

@@ -1,0 +1,165 @@
+"""Experiments side by side: what `fedmed compare` does, from Python."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from html import escape
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any
+
+from fedmed.api.report import write_report
+from fedmed.api.run import Run, data_frame, html_table
+from fedmed.campaign.execution import execute
+from fedmed.campaign.grid import PlannedRun, jobs
+from fedmed.campaign.key import key
+from fedmed.campaign.pool import fitting
+from fedmed.comparison.read import read
+from fedmed.comparison.record import write_record
+from fedmed.comparison.rows import Summary
+from fedmed.comparison.summary import summarise
+from fedmed.compression import NoneCompression
+from fedmed.config.build import config_of
+from fedmed.config.values import Config
+from fedmed.errors import Fault, UserError, near
+from fedmed.experiment import Experiment
+from fedmed.options.catalogue import discover
+from fedmed.options.groups import GROUPS, PARTS, SETTINGS
+from fedmed.run.sources import digest_of
+from fedmed.server.optimizers import AverageServerOptimizer
+from fedmed.server.privacy import NonePrivacy
+from fedmed.strategies.fedavg import FedAvg
+from fedmed.terminal.campaign import make_campaign_display
+from fedmed.terminal.comparison import comparison_text
+
+if TYPE_CHECKING:
+    import pandas
+
+SEEDS = range(5)
+"""Seeds of a comparison that names none: with fewer, hardly any difference can be told from chance."""
+
+
+class RunSet(Sequence[Run]):
+    """Runs that are compared: each by its number, and what their differences are.
+
+    folder: where the comparison is kept. failed: why, of those experiments that failed, by their label.
+    """
+
+    def __init__(self, directories: Sequence[Path], folder: Path, failed: dict[str, str] | None = None) -> None:
+        self._directories, self.folder, self.failed = list(directories), folder, failed or {}
+
+    def __len__(self) -> int:
+        return len(self._directories)
+
+    def __getitem__(self, at: Any) -> Any:
+        return [*map(Run, self._directories[at])] if isinstance(at, slice) else Run(self._directories[at])
+
+    def __iter__(self) -> Iterator[Run]:
+        return map(Run, self._directories)
+
+    def summary(self, *, metric: str | None = None, reference: str | None = None) -> Summary:
+        """Means, paired differences with intervals and tests, ranks. metric: by which; reference: the arm to beat."""
+        return summarise(read(self._directories, metric=metric, reference=reference))
+
+    def table(self, *, metric: str | None = None, reference: str | None = None) -> str:
+        """The summary as text, as `fedmed compare` prints it."""
+        return comparison_text(self.summary(metric=metric, reference=reference), get_terminal_size().columns)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """A row per run: its directory, methods, seed, and final metrics."""
+        return [{"directory": str(run.directory), **_told(run.config), **run.final} for run in self]
+
+    def frame(self) -> pandas.DataFrame:
+        """The rows as a table of pandas, which has to be installed."""
+        return data_frame(self.rows)
+
+    def report(self, folder: str | Path | None = None) -> Path:
+        """Writes the page of the comparison, its tables and figures, and returns the page's path."""
+        return write_report(self._directories, Path(folder) if folder is not None else self.folder)
+
+    def __repr__(self) -> str:
+        return f"RunSet({len(self)} runs, {str(self.folder)!r})"
+
+    def _repr_html_(self) -> str:
+        rows = [[*map(str, _told(run.config).values()), run.status] for run in self]
+        return f"<p><b>{escape(repr(self))}</b></p>{html_table(['strategy', 'seed', 'status'], rows)}"
+
+
+def compare(
+    experiment: Experiment,
+    *,
+    references: bool = False,
+    workers: int | None = None,
+    folder: str | Path | None = None,
+    quiet: bool = False,
+    **alternatives: Iterable[Any],
+) -> RunSet:
+    """Runs every combination of alternatives, each once, and returns the runs.
+
+    For one seed all of them have the same images, division, first weights and order of clients. A run that was done
+    before, by whichever comparison, is not done again; after Ctrl-C the same call goes on where it stopped.
+
+    experiment: what all have in common. alternatives: values of its fields, such as `strategy=[FedAvg(), FedProx()]`;
+    seeds are 0 to 4 unless `seed=` says else. references: whether local-only and pooled runs stand beside them.
+    workers: runs at a time (None: one per core; on a GPU one). folder: of the comparison (None: one in ./runs or
+    $FEDMED_RUNS). Raises `UserError` with the faults of all experiments before the first one runs.
+    """
+    experiments = list(_combined(experiment, {**alternatives, "seed": alternatives.get("seed", SEEDS)}))
+    root = Path(os.environ.get("FEDMED_RUNS", "runs"))
+    planned = _planned(experiments, root / "compare", with_references=references)
+    labels = {run.directory: run.label for run in planned}
+    digest = blake2b(" ".join(sorted(run.key for run in planned)).encode(), digest_size=4).hexdigest()
+    place = Path(folder) if folder is not None else root / "comparisons" / f"python_{digest}"
+    write_record(place, labels, asked=[])
+    fit = workers or fitting([run.config for run in planned])
+    result = execute(planned, workers=fit, view=make_campaign_display(quiet=quiet))
+    write_record(place, labels, asked=[], failed={run.directory: error for run, error in result.failed.items()})
+    return RunSet([run.directory for run in result.done], place, {r.label: e for r, e in result.failed.items()})
+
+
+def _combined(experiment: Experiment, alternatives: dict[str, Iterable[Any]]) -> Iterator[Experiment]:
+    known = {*SETTINGS, *PARTS, *GROUPS}
+    if unknown := sorted(alternatives.keys() - known):
+        raise UserError(*(Fault(name, "a field of fedmed.Experiment", name, near(name, known)) for name in unknown))
+    listed = {name: list(values) for name, values in alternatives.items()}
+    faults: list[Fault] = []
+    for values in itertools.product(*listed.values()):
+        try:
+            yield replace(experiment, **dict(zip(listed, values, strict=True)))
+        except UserError as error:
+            faults += error.faults
+    if faults:
+        raise UserError(*dict.fromkeys(faults))
+
+
+def _planned(experiments: Sequence[Experiment], root: Path, *, with_references: bool) -> list[PlannedRun]:
+    beside = [other for each in experiments for other in _references(each)] if with_references else []
+    made = [(config_of(each), each) for each in (*experiments, *beside)]
+    found = {_key(config, each): (config, each) for config, each in made}
+    planned = jobs({name: config for name, (config, _) in found.items()}, root)
+    return [replace(run, experiment=found[run.key][1]) for run in planned]
+
+
+def _references(experiment: Experiment) -> Iterator[Experiment]:
+    """The same with local training by each client alone, and by one that holds all images."""
+    if not experiment.pooled and "*" not in experiment.methods.local:
+        plain = replace(
+            experiment, server=AverageServerOptimizer(), compression=NoneCompression(), privacy=NonePrivacy()
+        )
+        yield replace(plain, strategy=FedAvg(local=("*",)))
+        yield replace(plain, strategy=FedAvg(), pooled=True)
+
+
+def _key(config: Config, experiment: Experiment) -> str:
+    """See `fedmed.campaign.key`; classes of a script or a notebook are known by their source."""
+    own = digest_of(type(method) for method in experiment.methods.members.values())
+    return blake2b(f"{key(config, discover())}{own}".encode(), digest_size=16).hexdigest()
+
+
+def _told(config: Config) -> dict[str, Any]:
+    return {"strategy": config.text("strategy"), "seed": config["seed"]}
