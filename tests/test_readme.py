@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -77,3 +78,12 @@ def test_a_path_can_be_pasted(path: str, tmp_path: Path) -> None:
     script = f'set -e; PATH="{tmp_path}/bin:$PATH"; export PYTHONPATH="{ROOT}"\n{dict(PATHS)[path]}'
     done = subprocess.run(["bash"], input=script, cwd=folder, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def test_what_it_says_of_python_runs(tmp_path: Path) -> None:
+    code = next(text for language, text in FENCED if language == "python" and "fedmed.Experiment" in text)
+    (tmp_path / "script.py").write_text(f'if __name__ == "__main__":\n{indent(code, "    ")}', encoding="utf-8")
+    words = [sys.executable, "script.py"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    assert "fedprox" in done.stdout

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from fedmed.config.plain import PATHS
 from fedmed.config.values import Config
@@ -23,13 +25,28 @@ def identified(config: Config, *, without: tuple[str, ...] = ()) -> str:
     without: further settings that are left out.
     """
     kept = {name: value for name, value in config.values.items() if name not in (*UNIDENTIFIED, *without)}
-    for name in PATHS:
-        group, _, option = name.partition(".")
-        kept[group] = {key: value for key, value in kept[group].items() if key != option}
+    for group, _, option in (name.partition(".") for name in PATHS):
+        if group in kept:
+            kept[group] = {key: value for key, value in kept[group].items() if key != option}
     text = json.dumps(kept, sort_keys=True)
     for file in set(re.findall(r'"([^"]+\.py):', text)):
         text = text.replace(f'"{file}:', f'"{blake2b(Path(file).read_bytes()).hexdigest()}:')
     return text
+
+
+def as_kept(config: Config, kept: Config) -> Config:
+    """A config without the settings and fields that a kept one lacks: fedmed has gained them since, at their defaults.
+
+    A run of an earlier version so has the identity that it was given then.
+    """
+    found: Any = _within(config.values, kept.values)
+    return Config(found)
+
+
+def _within(values: Any, kept: Any) -> Any:
+    if not isinstance(values, Mapping) or not isinstance(kept, Mapping):
+        return values
+    return {name: _within(value, kept[name]) for name, value in values.items() if name in kept}
 
 
 def tolerated(config: Config) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from fedmed.config.stored import read_stored
 from fedmed.errors import refuse
 from fedmed.inference import model_card
 from fedmed.run.federation import keep_federation
+from fedmed.run.identity import identity
 from fedmed.run.parts import Parts
 from fedmed.rundir import federation
 from fedmed.rundir.directory import RunDirectory
@@ -31,9 +33,10 @@ def create(parts: Parts, path: Path, config_yaml: str) -> RunDirectory:
 def reopen(parts: Parts, path: Path) -> RunDirectory:
     """The directory of a run that goes on; raises `UserError` unless the parts are those of the run."""
     kept = RunDirectory.open(path)
-    if parts.identity != kept.identity:
+    found = identity(parts.asked, parts.world, parts.net, kept=read_stored(path))
+    if found != kept.identity:
         fix = "The images or the options behind it have changed; start a new run."
-        raise refuse("resume", f"the run {kept.identity[:8]}", parts.identity[:8], fix)
+        raise refuse("resume", f"the run {kept.identity[:8]}", found[:8], fix)
     _fill(parts, path, kept.config_yaml)
     return kept
 

@@ -6,7 +6,8 @@ from hashlib import blake2b
 
 from fedmed import __version__
 from fedmed.config.build import config_of
-from fedmed.config.identity import identified
+from fedmed.config.identity import as_kept, identified
+from fedmed.config.values import Config
 from fedmed.data.world import World
 from fedmed.experiment import Experiment
 from fedmed.method import Chain
@@ -15,12 +16,14 @@ from fedmed.run.conditions import fingerprint
 from fedmed.run.sources import digest_of
 
 
-def identity(experiment: Experiment, world: World, net: Net) -> str:
+def identity(experiment: Experiment, world: World, net: Net, *, kept: Config | None = None) -> str:
     """A digest of all that can change a round: the config, without paths but with what they held; own code.
 
     How many rounds there are is left out: `fedmed.run.longer` decides whether a run may have more.
+    kept: the config of a run that goes on, which may be of a version that lacked some settings; None for a new run.
     """
-    digest = blake2b(identified(config_of(experiment), without=("rounds",)).encode(), digest_size=16)
+    config = config_of(experiment) if kept is None else as_kept(config_of(experiment), kept)
+    digest = blake2b(identified(config, without=("rounds",)).encode(), digest_size=16)
     digest.update("".join(world.fingerprint).encode() + fingerprint(experiment))
     for part in world.parts:
         digest.update(part.tobytes() + b"/")

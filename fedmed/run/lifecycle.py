@@ -91,17 +91,16 @@ def continued(kept: RunDirectory, experiment: Experiment, *, show: RunDisplay, r
     experiment: the run's own. rounds: how many it is to have, if more than it had.
     """
     experiment = experiment if rounds is None else replace(experiment, rounds=rounds)
-    directory = kept.path
     lengthen(kept, experiment)
     if (final := kept.final()) is not None and kept.status == "finished":
         check_result(final, str(kept.path / "final.json"))
-        show.note(f"{directory} is finished; this is its result")
+        show.note(f"{kept.path} is finished; this is its result")
         return final
     engine = experiment.engine
     if isinstance(engine, LaunchingEngine):
-        return launch(engine, kept.config_yaml, directory, resume=True)
+        return launch(engine, kept.config_yaml, kept.path, resume=True)
     with _prepared(experiment) as parts:
-        return _go(engine, parts, reopen(parts, directory), show)
+        return _go(engine, parts, reopen(parts, kept.path), show)
 
 
 def serve(

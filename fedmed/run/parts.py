@@ -44,6 +44,7 @@ class Parts:
     conditions: Conditions
     metric: str
     directions: Directions
+    asked: Experiment
     identity: str
     marks: Mapping[str, str]
 
@@ -79,6 +80,7 @@ def build_parts(experiment: Experiment, world: World | None = None) -> Parts:
         raise UserError(*faults)
     return Parts(
         experiment=chosen,
+        asked=experiment,
         world=world,
         task=task,
         chain=chain,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 import fedmed
-from fedmed.config.build import experiment_from
+from fedmed import run as runner
+from fedmed.config.build import build, experiment_from, from_yaml
+from fedmed.run.identity import identity
 from fedmed.run.parts import build_parts
 from fedmed.rundir.directory import RunDirectory
+from fedmed.terminal.progress import make_run_display
 from tests.run.conftest import Run
+from tests.run.traces import trace
 
 FEW = ("dataset.images=160", "dataset.test_images=40", "clients=3")
 
@@ -56,3 +61,21 @@ def test_a_private_module_of_a_method_marks_its_runs(monkeypatch: pytest.MonkeyP
 def test_a_run_keeps_its_marks(run: Run, tmp_path: Path) -> None:
     run("one", "rounds=1")
     assert RunDirectory.open(tmp_path / "one").marks.keys() == {"data", "test", "strategy", "fedmed"}
+
+
+def test_a_run_of_a_version_that_lacked_settings_goes_on(run: Run, tmp_path: Path) -> None:
+    run("stopped", stop=1)
+    run("straight")
+    text = (tmp_path / "stopped/config.yaml").read_text(encoding="utf-8")
+    gone = ("patience: null\n", "  milestones: []\n", "  dropout: 0.0\n")
+    for lines in gone:
+        assert lines in text
+        text = text.replace(lines, "")
+    (tmp_path / "stopped/config.yaml").write_text(text, encoding="utf-8")
+    parts, about = build_parts(build(from_yaml(text))), tmp_path / "stopped/run.json"
+    kept = json.loads(about.read_text(encoding="utf-8"))
+    then = identity(parts.asked, parts.world, parts.net, kept=from_yaml(text))
+    assert then != kept["identity"]
+    about.write_text(json.dumps({**kept, "identity": then}), encoding="utf-8")
+    runner.resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
+    assert trace(tmp_path / "stopped") == trace(tmp_path / "straight")
