@@ -31,6 +31,7 @@ class Optimizer(Options):
     weight_decay: L2 penalty of sgd and adam, decoupled in adamw (0: none).
     schedule: how the learning rate changes from round to round: constant, cosine down to 0 after the last, or steps.
     milestones: rounds from which it is a tenth of what it was, for schedule=steps ([]: none).
+    epsilon: what adam and adamw add to the root of the second moment (> 0).
     state: whether a client's momentum starts anew each round (reset) or stays with it (persist).
     """
 
@@ -40,6 +41,7 @@ class Optimizer(Options):
     weight_decay: Annotated[float, Ge(0)] = 0.0
     schedule: Literal["constant", "cosine", "steps"] = "constant"
     milestones: tuple[int, ...] = ()
+    epsilon: Annotated[float, Gt(0)] = 1e-8
     state: Literal["reset", "persist"] = "reset"
 
 
@@ -121,6 +123,7 @@ class Adam(LocalOptimizer):
 
     def __init__(self, parameters: Iterable[nn.Parameter], settings: Optimizer) -> None:
         super().__init__(parameters, settings)
+        self._epsilon = settings.epsilon
         self._decoupled = settings.name == "adamw"
 
     def _step(self, params: list[Tensor], grads: list[Tensor], slots: Sequence[Slots]) -> None:
@@ -141,7 +144,7 @@ class Adam(LocalOptimizer):
             beta2=0.999,
             lr=self.lr,
             weight_decay=self._decay,
-            eps=1e-8,
+            eps=self._epsilon,
             maximize=False,
         )
 

@@ -14,11 +14,13 @@ KINDS = {
     "momentum": lambda p: torch.optim.SGD(p, lr=0.3, momentum=0.5, weight_decay=0.1),
     "adam": lambda p: torch.optim.Adam(p, lr=0.3, weight_decay=0.1),
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.3, weight_decay=0.1),
+    "epsilon": lambda p: torch.optim.Adam(p, lr=0.3, weight_decay=0.1, eps=0.2),
 }
 SETTINGS = {
     name: Optimizer(
-        name="sgd" if name == "momentum" else name,  # type: ignore[arg-type]
+        name={"momentum": "sgd", "epsilon": "adam"}.get(name, name),  # type: ignore[arg-type]
         lr=0.3,
+        epsilon=0.2 if name == "epsilon" else 1e-8,
         momentum=0.5 if name == "momentum" else 0.0,
         weight_decay=0.1,
     )
