@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 from annotated_types import Ge, Gt, Interval
 
-import fedmed
 from fedmed.compression import Compression, NoneCompression
 from fedmed.data.annotation import Annotation, CompleteAnnotation
 from fedmed.data.augment import Augment, NoneAugment
@@ -44,6 +43,9 @@ from fedmed.server.sampling import Sampling, UniformSampling
 from fedmed.server.system import NoneSystem, System
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.tracking.contract import NoneTracking, Tracking
+
+if TYPE_CHECKING:
+    from fedmed import Run
 
 LATER = ("partition", "model")
 """Fields that may be None until the experiment is made."""
@@ -168,13 +170,15 @@ class Experiment(Options):
         """The strategy as a chain of methods by name, in order."""
         return self.strategy if isinstance(self.strategy, Chain) else chain(self.strategy)
 
-    def run(self, directory: str | Path | None = None, *, quiet: bool = False) -> fedmed.Run:
+    def run(self, directory: str | Path | None = None, *, quiet: bool = False) -> Run:
         """Runs the experiment, showing how far it is; what is left on disk comes back as a `fedmed.Run`.
 
         directory: a new folder for it (None: one of its own in ./runs or $FEDMED_RUNS). quiet: shows no progress.
         Raises `UserError` with every fault found before anything is written; Ctrl-C leaves a run that can be resumed.
         """
-        return fedmed.run_experiment(self, directory, quiet=quiet)
+        from fedmed import run_experiment  # which is made of what lies above this module
+
+        return run_experiment(self, directory, quiet=quiet)
 
     def _conflicts(self, wrong: frozenset[str]) -> Iterator[Fault]:
         given = {name: value for name, value in vars(self).items() if value is not None or name not in LATER}
