@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from fedmed.api.report import write_report
 from fedmed.api.run import Run, data_frame, html_table
-from fedmed.campaign.execution import execute
+from fedmed.campaign.comparing import carried_out
 from fedmed.campaign.grid import PlannedRun, jobs
 from fedmed.campaign.key import key
-from fedmed.campaign.pool import fitting
 from fedmed.comparison.read import read
-from fedmed.comparison.record import write_record
 from fedmed.comparison.rows import Summary
 from fedmed.comparison.summary import summarise
 from fedmed.compression import NoneCompression
@@ -33,7 +31,6 @@ from fedmed.run.sources import digest_of
 from fedmed.server.optimizers import AverageServerOptimizer
 from fedmed.server.privacy import NonePrivacy
 from fedmed.strategies.fedavg import FedAvg
-from fedmed.terminal.campaign import make_campaign_display
 from fedmed.terminal.comparison import comparison_text
 
 if TYPE_CHECKING:
@@ -112,14 +109,11 @@ def compare(
     experiments = list(_combined(experiment, {**alternatives, "seed": alternatives.get("seed", SEEDS)}))
     root = Path(os.environ.get("FEDMED_RUNS", "runs"))
     planned = _planned(experiments, root / "compare", with_references=references)
-    labels = {run.directory: run.label for run in planned}
     digest = blake2b(" ".join(sorted(run.key for run in planned)).encode(), digest_size=4).hexdigest()
     place = Path(folder) if folder is not None else root / "comparisons" / f"python_{digest}"
-    write_record(place, labels, asked=[])
-    fit = workers or fitting([run.config for run in planned])
-    result = execute(planned, workers=fit, view=make_campaign_display(quiet=quiet))
-    write_record(place, labels, asked=[], failed={run.directory: error for run, error in result.failed.items()})
-    return RunSet([run.directory for run in result.done], place, {r.label: e for r, e in result.failed.items()})
+    with carried_out(planned, place, workers=workers, quiet=quiet) as result:
+        done = [run.directory for run in result.done]
+    return RunSet(done, place, {run.label: error for run, error in result.failed.items()})
 
 
 def _combined(experiment: Experiment, alternatives: dict[str, Iterable[Any]]) -> Iterator[Experiment]:

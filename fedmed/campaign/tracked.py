@@ -28,11 +28,13 @@ def tracked(jobs: Sequence[PlannedRun], folder: Path) -> Iterator[list[PlannedRu
         yield list(jobs)
         return
     with gathered(replace(tracking, group=folder.name), files=[folder / name for name in KEPT], warn=_warn):
-        yield [replace(job, config=job.config.changed(tracking=_part(job, folder.name))) for job in jobs]
+        yield [_grouped(job, folder.name) for job in jobs]
 
 
-def _part(job: PlannedRun, group: str) -> dict[str, object]:
-    return {**job.config["tracking"], "group": group}
+def _grouped(job: PlannedRun, group: str) -> PlannedRun:
+    config = job.config.changed(tracking={**job.config["tracking"], "group": group})
+    made = job.experiment and replace(job.experiment, tracking=replace(job.experiment.tracking, group=group))
+    return replace(job, config=config, experiment=made)
 
 
 def _warn(text: str) -> None:

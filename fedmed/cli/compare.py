@@ -108,24 +108,14 @@ def _compare(given: Namespace) -> int:
 
 
 def _execute(planned: Sequence[PlannedRun], folder: Path, given: Namespace) -> int:
-    """Does the runs, keeps in the folder which they are, and writes the comparison into it; how many failed."""
-    from fedmed.campaign.execution import execute
-    from fedmed.campaign.pool import fitting
-    from fedmed.campaign.tracked import tracked
-    from fedmed.comparison.record import write_record
-    from fedmed.terminal.campaign import make_campaign_display
+    """Does the runs and writes the comparison into the folder; how many failed."""
+    from fedmed.campaign.comparing import carried_out
 
-    workers = given.workers or fitting([run.config for run in planned])
-    labels = {run.directory: run.label for run in planned}
-    write_record(folder, labels, asked=given.overrides)
-    with tracked(planned, folder) as runs:
-        with _reporting():
-            outcome = execute(runs, workers=workers, view=make_campaign_display(quiet=given.quiet))
-        failed = {run.directory: error for run, error in outcome.failed.items()}
-        write_record(folder, labels, asked=given.overrides, failed=failed)
-        if outcome.done:
-            _tell([run.directory for run in outcome.done], folder, given, outcome.failures())
-    return len(failed)
+    choices = {"asked": given.overrides, "workers": given.workers, "quiet": given.quiet}
+    with _reporting(), carried_out(planned, folder, **choices) as result:
+        if result.done:
+            _tell([run.directory for run in result.done], folder, given, result.failures())
+    return len(result.failed)
 
 
 def _tell(runs: Sequence[Path], folder: Path, given: Namespace, notes: Sequence[str] = ()) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
 REQUIRED = "???"
-"""The default of a field that has none (OmegaConf's mark for a missing value)."""
+"""The default of a field that has none (in YAML, the mark of a missing value)."""
 
 HUGE = 2**1023
 """Whole numbers from here on have no float."""
@@ -73,29 +72,8 @@ def read_docstring(text: str | None) -> tuple[str, dict[str, str]]:
     return (lines[0] if lines else ""), meanings
 
 
-def fields_of(cls: type) -> tuple[Field, ...]:
-    """The fields of a dataclass that is imported already."""
-    hints = get_type_hints(cls, include_extras=True)
-    meanings = read_docstring(cls.__doc__)[1]
-    return tuple(Field(f.name, hints[f.name], f.default, meanings.get(f.name, "")) for f in dataclasses.fields(cls))
-
-
 def _form(kind: Kind) -> tuple[Any, tuple[Any, ...]]:
     return get_origin(kind), get_args(kind)
-
-
-def plain(kind: Kind) -> Any:
-    """The type for OmegaConf: no constraints, a Literal as the type of its values, a tuple as a list."""
-    origin, args = _form(kind)
-    if origin is Annotated:
-        return plain(args[0])
-    if origin is Literal:
-        return type(args[0])
-    if origin is tuple:
-        return list[plain(args[0])]  # type: ignore[misc]
-    if origin in (Union, UnionType):
-        return Union[tuple(plain(arg) for arg in args)]  # noqa: UP007  (the members are known only here)
-    return kind
 
 
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pytest
 from annotated_types import Ge, Gt, Interval, Len
 
-from fedmed.options.fields import expected, fits, is_supported, plain, read_docstring, show
+from fedmed.options.fields import canonical, expected, fits, is_supported, read_docstring, read_value, show
 from fedmed.options.groups import PARTS, SETTINGS
 
 Fraction = Annotated[float, Interval(ge=0, lt=1)]
@@ -44,10 +46,57 @@ def test_expectations_read_as_words(kind: Any, words: str) -> None:
     assert expected(kind) == words
 
 
-def test_types_become_what_omegaconf_knows() -> None:
-    assert plain(Annotated[int, Ge(4)] | None) == int | None
-    assert plain(Literal["a", "b"]) is str
-    assert plain(tuple[Fraction, ...]) == list[float]
+@pytest.mark.parametrize(
+    ("kind", "value", "read"),
+    [
+        (int, "3", 3),
+        (int, 1.5, 1.5),
+        (int, True, True),
+        (Annotated[float, Gt(0)], 1, 1.0),
+        (float, "1e-3", 0.001),
+        (float, "fast", "fast"),
+        (float, 10**400, 10**400),
+        (bool, "yes", True),
+        (bool, "off", False),
+        (bool, "2", "2"),
+        (str, 3, "3"),
+        (str, None, None),
+        (str, [1], [1]),
+        (Literal["1", "2"], 1, "1"),
+        (int | None, None, None),
+        (Annotated[int, Ge(1)] | None, "2", 2),
+        (str | int | None, 3, 3),
+        (str | int | None, "3", "3"),
+        (tuple[Fraction, ...], ["0.5", 0], [0.5, 0.0]),
+        (tuple[str, ...], "a", "a"),
+    ],
+)
+def test_values_of_a_command_line_or_of_yaml_are_read_in_the_type_of_their_field(
+    kind: Any, value: object, read: object
+) -> None:
+    found = read_value(value, kind)
+    assert found == read
+    assert type(found) is type(read)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "form"),
+    [
+        (float, 1, 1.0),
+        (float, np.float32(0.5), 0.5),
+        (int, np.int64(3), 3),
+        (bool, np.bool_(True), True),
+        (tuple[float, ...], [1, 2.5], (1.0, 2.5)),
+        (tuple[int, ...], range(2), (0, 1)),
+        (str | None, Path("a"), "a"),
+        (int, "3", "3"),
+        (float, True, True),
+    ],
+)
+def test_values_of_python_come_in_one_form(kind: Any, value: object, form: object) -> None:
+    found = canonical(value, kind)
+    assert found == form
+    assert type(found) is type(form)
 
 
 @pytest.mark.parametrize("kind", [dict[str, int], Annotated[str, Len(3)], tuple[int, int], Literal["a", 1], list[int]])
