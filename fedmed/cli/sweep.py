@@ -12,7 +12,7 @@ from fedmed.campaign.judge import USUAL, higher_is_better, judged_by
 from fedmed.cli.outcome import Output, attempt, check_judged, short
 from fedmed.config.compose import Plan
 from fedmed.config.grammar import key_of
-from fedmed.config.sweeping import Swept, sweep
+from fedmed.config.sweeping import SweepResult, sweep
 from fedmed.config.values import Config
 from fedmed.errors import refuse
 from fedmed.metric_direction import direction_name
@@ -87,7 +87,7 @@ def _towards(checked: Plan, output: Output) -> list[str]:
     return [override]
 
 
-def _tell_found(swept: Swept) -> None:
+def _tell_found(swept: SweepResult) -> None:
     found = short(swept.folder) / FOUND
     if found.is_file():
         print(f"{found}:\n{found.read_text(encoding='utf-8').rstrip()}", file=sys.stderr)

@@ -28,14 +28,14 @@ Launchers may pickle it and call it in another process."""
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweepResult:
     """What a sweep has left. folder: of its jobs. runs: run directories that are new there, in order of their names."""
 
     folder: Path
     runs: tuple[Path, ...]
 
 
-def sweep(checked: Plan, task: Task, *, options: Sequence[str] = ()) -> Swept:
+def sweep(checked: Plan, task: Task, *, options: Sequence[str] = ()) -> SweepResult:
     """Makes every job of a sweep; raises what the first failed job raised.
 
     options: further overrides of Hydra's own.
@@ -53,7 +53,7 @@ def sweep(checked: Plan, task: Task, *, options: Sequence[str] = ()) -> Swept:
         given: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
         sweeper.sweep(arguments=given)
         callbacks.on_multirun_end(config=config, config_name="config")
-    return Swept(folder, tuple(sorted(_runs(folder) - before, key=_counted)))
+    return SweepResult(folder, tuple(sorted(_runs(folder) - before, key=_counted)))
 
 
 @dataclass(frozen=True, slots=True)

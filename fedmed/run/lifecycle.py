@@ -47,7 +47,7 @@ from fedmed.run.parts import Parts, build_parts
 from fedmed.run.rows import audit_rows, client_rows, round_row
 from fedmed.run.stored import stored
 from fedmed.run.testing import assess_test
-from fedmed.run.told import subject
+from fedmed.run.tracked_run import subject
 from fedmed.rundir import checkpoint
 from fedmed.rundir.checkpoint import Checkpoint
 from fedmed.rundir.directory import RunDirectory

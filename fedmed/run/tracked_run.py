@@ -1,4 +1,4 @@
-"""What is told of a run, in the words that a user would write."""
+"""What trackers are told of a run: its configuration, flat, and the tags that it is found by."""
 
 from __future__ import annotations
 
