@@ -42,7 +42,8 @@ def test_nothing_switched_on_changes_no_bit() -> None:
 def test_it_moves_images_unless_all_that_would_is_switched_off() -> None:
     assert not NoneAugment().moves
     assert not still(brightness=0.1, noise=0.1).moves
-    for change in ("flip", "rotate", "translate", "scale"):
+    assert still(flip=True).moves
+    for change in ("rotate", "translate", "scale"):
         assert still(**{change: 0.5}).moves
 
 

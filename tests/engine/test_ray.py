@@ -129,7 +129,7 @@ def test_a_flower_without_its_simulation_is_refused(monkeypatch: pytest.MonkeyPa
 
 def test_without_ray_the_engine_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"fedmed\[ray\]"):
+    with pytest.raises(UserError, match=r"fedmed-sim\[ray\]"):
         RayEngine().check()
 
 
