@@ -34,7 +34,7 @@ from fedmed.strategies.fedavg import FedAvg
 from fedmed.terminal.comparison import comparison_text
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas  # pyright: ignore[reportMissingImports]
 
 SEEDS = range(5)
 """Seeds of a comparison that names none: with fewer, hardly any difference can be told from chance."""

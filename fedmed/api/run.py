@@ -25,7 +25,7 @@ from fedmed.terminal.final import final_text
 from fedmed.terminal.progress import make_run_display
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas  # pyright: ignore[reportMissingImports]
 
 Rows = list[dict[str, Any]]
 
@@ -144,7 +144,7 @@ class Run:
 def data_frame(rows: Sequence[Mapping[str, Any]]) -> pandas.DataFrame:
     """Rows as a table of pandas; raises `UserError` where pandas is not installed."""
     try:
-        import pandas
+        import pandas  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise refuse("frame", "pandas", "no such package", "Install it: pip install pandas.") from error
     return pandas.DataFrame(list(rows))
