@@ -202,7 +202,7 @@ def _unknown_key(key: str, value: str, sections: Sections) -> Fault:
         chosen = ", ".join(place.partition(".")[2] for place in sections if place.startswith("strategy."))
         method = key.split(".")[1]
         return Fault(key, f"an option of a chosen method ({chosen})", method, f"Add strategy={method}.")
-    close = get_close_matches(key, every, n=3)
+    close = get_close_matches(key, [*every, *GROUPS, "experiment"], n=3)
     return Fault(key, "an option that exists", value, near(key, close or ["those of fedmed run --help"]))
 
 

@@ -127,8 +127,10 @@ if __name__ == "__main__":
 """
 
 
-def test_classes_of_a_script_work_on_every_engine_and_in_a_comparison(tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+@pytest.mark.parametrize("first", ["", "from __future__ import annotations\n"], ids=["types", "texts"])
+def test_classes_of_a_script_work_on_every_engine_and_in_a_comparison(first: str, tmp_path: Path) -> None:
+    """Also where annotations are texts, which another process cannot look up."""
+    (tmp_path / "script.py").write_text(f"{first}{SCRIPT}", encoding="utf-8")
     done = subprocess.run([sys.executable, "script.py"], capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     *engines, compared = done.stdout.splitlines()
@@ -136,10 +138,3 @@ def test_classes_of_a_script_work_on_every_engine_and_in_a_comparison(tmp_path: 
     assert len(set(engines)) == 1
     assert engines[0].startswith("('pull', 'push_away')")
     assert compared == "[('pull',), ('push_away',)] {}"
-
-
-def test_annotations_that_are_texts_reach_other_processes(tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(f"from __future__ import annotations\n{SCRIPT}", encoding="utf-8")
-    done = subprocess.run([sys.executable, "script.py"], capture_output=True, encoding="utf-8", check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "[('pull',), ('push_away',)] {}"

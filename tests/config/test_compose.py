@@ -101,6 +101,8 @@ def test_paths_of_own_code_become_absolute(tmp_path: Path) -> None:
         ("~partition", "expected a choice"),
         ("roundss=3", "roundss: expected an option that exists, got 3. Did you mean rounds"),
         ("lr=3", "Did you mean optimizer.lr"),
+        ("stratgy=fedprox", "Did you mean strategy"),
+        ("experimnt=smoke", "Did you mean experiment"),
         ("+new=3", "new: expected an option that exists"),
         ("optimizer.lrr=3", "optimizer.lrr: expected an option of optimizer, got 3. Did you mean lr?"),
         ("optimizer=adam", "optimizer: expected its options one by one"),
