@@ -13,7 +13,15 @@ from torch import Tensor
 from fedmed.errors import Fault, UserError, refuse
 from fedmed.method.client import Batch, Client, Payload, Scope
 from fedmed.method.contract import HOOKS, Method, Setup
-from fedmed.method.hooks import called, logits, numbers, scalar, stepped, tensors, weighing
+from fedmed.method.hooks import (
+    call_hook,
+    checked_logits,
+    checked_numbers,
+    checked_scalar,
+    checked_tensors,
+    checked_update,
+    checked_weights,
+)
 from fedmed.method.server import Report, Server
 from fedmed.models.net import Net
 from fedmed.options.source import snake
@@ -72,19 +80,19 @@ class Chain:
         return self.has("weights") or any(method.keeps_weights for method in self.members.values())
 
     def check(self, setup: Setup) -> list[Fault]:
-        return [fault for name, method in self._each("check") for fault in called(name, method.check, setup)]
+        return [fault for name, method in self._each("check") for fault in call_hook(name, method.check, setup)]
 
     def prepare(self, client: Client) -> None:
         for name, method in self._each("prepare"):
-            called(name, method.prepare, client.member(name))
+            call_hook(name, method.prepare, client.member(name))
 
     def loss(self, client: Client, batch: Batch) -> Tensor:
         """The supervised term plus every penalty, scalar."""
         name, holder = self._slot["loss"]
-        total = scalar(called(name, holder.loss, client.member(name), batch), _at(name, "loss", client))
+        total = checked_scalar(call_hook(name, holder.loss, client.member(name), batch), _at(name, "loss", client))
         for name, method in self._each("penalty"):
-            term = called(name, method.penalty, client.member(name), batch)
-            total = total + scalar(term, _at(name, "penalty", client))
+            term = call_hook(name, method.penalty, client.member(name), batch)
+            total = total + checked_scalar(term, _at(name, "penalty", client))
         if not isinstance(total, Tensor) or not total.requires_grad:
             got = "one without a gradient" if isinstance(total, Tensor) else type(total).__name__
             raise refuse(_at(name, "loss", client), "a tensor with a gradient", got, "Compute it from batch.logits.")
@@ -92,37 +100,37 @@ class Chain:
 
     def correct(self, client: Client) -> None:
         for name, method in self._each("correct"):
-            called(name, method.correct, client.member(name))
+            call_hook(name, method.correct, client.member(name))
 
     def report(self, client: Client) -> dict[str, Payload]:
         """What each member sends, by its name."""
         return {
-            name: tensors(called(name, method.report, client.member(name)), _at(name, "report", client))
+            name: checked_tensors(call_hook(name, method.report, client.member(name)), _at(name, "report", client))
             for name, method in self._each("report")
         }
 
     def audit(self, client: Client, truth: Tensor) -> dict[str, float]:
         """What each member's inner values are worth, as `<member>.<name>`."""
         found = {
-            n: numbers(called(n, method.audit, client.member(n), truth), _at(n, "audit", client))
+            n: checked_numbers(call_hook(n, method.audit, client.member(n), truth), _at(n, "audit", client))
             for n, method in self._each("audit")
         }
         return {f"{name}.{key}": value for name, values in found.items() for key, value in values.items()}
 
     def predict(self, net: Net, x: Tensor, scope: Scope, client: Client | None) -> Tensor:
         name, holder = self._slot["predict"]
-        found = called(name, holder.predict, net, x, scope, None if client is None else client.member(name))
-        return logits(found, len(x), f"{name}.predict, {scope}")
+        found = call_hook(name, holder.predict, net, x, scope, None if client is None else client.member(name))
+        return checked_logits(found, len(x), f"{name}.predict, {scope}")
 
     def weights(self, server: Server, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]]) -> Tensor:
         name, holder = self._slot["weights"]
-        given = called(name, holder.weights, server.member(name), _of(name, reports, payloads))
-        return weighing(given, len(reports), _in(name, "weights", server))
+        given = call_hook(name, holder.weights, server.member(name), _of(name, reports, payloads))
+        return checked_weights(given, len(reports), _in(name, "weights", server))
 
     def update(self, server: Server, old: Payload, mean: Payload) -> Payload:
         for name, method in self._each("update"):
-            new = called(name, method.update, server.member(name), old, mean)
-            mean = stepped(new, mean, _in(name, "update", server))
+            new = call_hook(name, method.update, server.member(name), old, mean)
+            mean = checked_update(new, mean, _in(name, "update", server))
         return mean
 
     def combine(
@@ -130,7 +138,9 @@ class Chain:
     ) -> dict[str, Payload]:
         """What each member sends down next round, by its name."""
         return {
-            n: tensors(called(n, m.combine, server.member(n), _of(n, reports, payloads)), _in(n, "combine", server))
+            n: checked_tensors(
+                call_hook(n, m.combine, server.member(n), _of(n, reports, payloads)), _in(n, "combine", server)
+            )
             for n, m in self._each("combine")
         }
 

@@ -1,4 +1,4 @@
-"""Calling a hook of somebody's method: what goes wrong in it, or with what it returns, names method and hook."""
+"""Calls the hooks of methods and checks what they return: every error names the method and the hook."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ T = TypeVar("T")
 Payload = Mapping[str, Tensor]
 
 
-def called(member: str, hook: Callable[..., T], *given: Any) -> T:
-    """What the hook returns; what it raises names whose hook it was, and the round on the server."""
+def call_hook(member: str, hook: Callable[..., T], *given: Any) -> T:
+    """Calls the hook and returns its result; an exception says whose hook raised it and in which round."""
     try:
         return hook(*given)
     except UserError as error:
@@ -35,8 +35,8 @@ def _place(member: str, hook: Callable[..., Any], caller: object) -> str:
     return f"{member}.{hook.__name__}" + (f", round {caller.round}" if isinstance(caller, Server) else "")
 
 
-def scalar(value: object, where: str) -> Tensor | float:
-    """A term of the loss. Raises `UserError` naming `where` for anything but a number or a tensor of one."""
+def checked_scalar(value: object, where: str) -> Tensor | float:
+    """The value as a loss term. Raises `UserError` naming `where` for anything but a number or a tensor of one."""
     if isinstance(value, Tensor) and value.numel() == 1:
         return value if value.dim() == 0 else value.reshape(())
     if isinstance(value, float | int):
@@ -45,8 +45,8 @@ def scalar(value: object, where: str) -> Tensor | float:
     raise refuse(where, "a scalar", got, "Return a mean or a sum.")
 
 
-def tensors(value: object, where: str) -> Payload:
-    """Named finite tensors. Raises `UserError` naming `where` for anything else."""
+def checked_tensors(value: object, where: str) -> Payload:
+    """The value as named finite tensors. Raises `UserError` naming `where` for anything else."""
     try:
         check_named(value, "what it returns")
         found: Payload = value  # type: ignore[assignment]
@@ -56,24 +56,24 @@ def tensors(value: object, where: str) -> Payload:
     return found
 
 
-def logits(value: object, images: int, where: str) -> Tensor:
-    """Logits of so many images (B, K, ...). Raises `UserError` naming `where` for anything else."""
+def checked_logits(value: object, images: int, where: str) -> Tensor:
+    """The value as logits (B, K, ...) of B = `images`. Raises `UserError` naming `where` for anything else."""
     if isinstance(value, Tensor) and value.dim() > 1 and len(value) == images:
         return value
     got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
     raise refuse(where, f"logits of {images} images", got, "Return what net(x) gives, or its like.")
 
 
-def numbers(value: object, where: str) -> dict[str, float]:
-    """Numbers by name. Raises `UserError` naming `where` for anything else."""
+def checked_numbers(value: object, where: str) -> dict[str, float]:
+    """The value as numbers by name. Raises `UserError` naming `where` for anything else."""
     try:
         return {str(name): float(number) for name, number in value.items()}  # type: ignore[attr-defined]
     except Exception as error:
         raise refuse(where, "a dict of numbers by name", type(value).__name__, "Return {} for nothing.") from error
 
 
-def weighing(value: object, reports: int, where: str) -> Tensor:
-    """How much each report counts (K,). Raises `UserError` naming `where` for anything else, and for a sum of 0."""
+def checked_weights(value: object, reports: int, where: str) -> Tensor:
+    """The value as weights (K,) of K reports. Raises `UserError` naming `where` for all else, and for a sum of 0."""
     if not isinstance(value, Tensor) or value.shape != (reports,):
         got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         raise refuse(where, f"a tensor with a weight for each of {reports} reports", got, "See Method.weights.")
@@ -83,7 +83,7 @@ def weighing(value: object, reports: int, where: str) -> Tensor:
     return value
 
 
-def stepped(value: object, mean: Payload, where: str) -> Payload:
+def checked_update(value: object, mean: Payload, where: str) -> Payload:
     """New shared weights, shaped as the mean; whole numbers are the mean's. `UserError` naming `where` otherwise."""
     try:
         check_named(value, "the new weights")
