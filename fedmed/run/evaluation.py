@@ -1,4 +1,4 @@
-"""The last word on a run: the final global model on the server's test images, in all and by domain."""
+"""The global model on the server's test images: after a round, and at the end of a run, in all and by domain."""
 
 from __future__ import annotations
 
@@ -7,21 +7,38 @@ from math import isfinite
 import torch
 from flwr.serverapp import Grid
 
+from fedmed.data.batches import evaluation_slices
+from fedmed.flower import LocalGrid
+from fedmed.flower.server_evaluation import assess
+from fedmed.method import Payload
 from fedmed.metric_direction import worst
+from fedmed.metrics import Tally, tally
 from fedmed.run.examples import keep_examples
 from fedmed.run.parts import Parts
 from fedmed.run.rows import rests
-from fedmed.run.testing import assess_test
 from fedmed.rundir import checkpoint
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.evaluation import write_evaluation
 from fedmed.rundir.final import Final
 
 
-def evaluate_finally(parts: Parts, kept: RunDirectory, grid: Grid) -> Final:
-    """Slow metrics if the run is thorough, a 95 % bootstrap interval of the main metric; details go to evaluation.json.
+def assess_test(parts: Parts, grid: Grid, shared: Payload, *, thorough: bool = False) -> Tally:
+    """The tally of the weights on all test images; the same bits wherever they are scored.
 
-    A few images are kept beside them, whatever is evaluated.
+    They are scored by the clients' engine where that is of this machine, else in this process.
+    """
+    trainer, test = parts.trainer, parts.world.test
+    if not (parts.experiment.engine.simulates and isinstance(grid, LocalGrid)):
+        trainer.load(shared)
+        return trainer.assess(test, "test", thorough=thorough)
+    empty = tally(trainer.task, extra=trainer.training.metrics, thorough=thorough)
+    return assess(grid, shared, empty, len(list(evaluation_slices(test))), thorough=thorough)
+
+
+def evaluate_finally(parts: Parts, kept: RunDirectory, grid: Grid) -> Final:
+    """The final metrics, with a 95 % bootstrap interval of the main one; details go to evaluation.json.
+
+    Slow metrics are among them if the run is thorough. A few images are kept beside them, whatever is evaluated.
     Intervals are by patient where patients are known, and metrics by domain too where domains are. Nothing where part
     of the net is local.
     """
@@ -35,7 +52,7 @@ def evaluate_finally(parts: Parts, kept: RunDirectory, grid: Grid) -> Final:
     tally = assess_test(parts, grid, saved.shared, thorough=parts.experiment.thorough)
     scores = tally.scores()
     out: Final = {f"test.{name}": value for name, value in scores.flat().items()}
-    if parts.metric in scores.values and parts.metric not in ("loss", *_own(parts)):
+    if parts.metric in scores.values and parts.metric not in ("loss", *_own_metrics(parts)):
         groups = None if world.test_patient is None else torch.from_numpy(world.test_patient)
         low, high = tally.interval(parts.metric, groups, seed=parts.experiment.seed)
         out |= {f"test.{parts.metric}.low": low, f"test.{parts.metric}.high": high}
@@ -78,6 +95,6 @@ def _by_domain(parts: Parts) -> Final:
     return out
 
 
-def _own(parts: Parts) -> list[str]:
+def _own_metrics(parts: Parts) -> list[str]:
     """Names of the user's metrics, which have no interval."""
     return [metric.__name__ for metric in parts.trainer.training.metrics]

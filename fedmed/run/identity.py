@@ -19,7 +19,7 @@ from fedmed.run.sources import digest_of
 def identity(experiment: Experiment, world: World, net: Net, *, kept: Config | None = None) -> str:
     """A digest of all that can change a round: the config, without paths but with what they held; own code.
 
-    How many rounds there are is left out: `fedmed.run.longer` decides whether a run may have more.
+    How many rounds there are is left out: `fedmed.run.resumption` decides whether a run may have more.
     kept: the config of a run that goes on, which may be of a version that lacked some settings; None for a new run.
     """
     config = config_of(experiment) if kept is None else as_kept(config_of(experiment), kept)

@@ -39,14 +39,11 @@ from fedmed.flower.server_app import server_app
 from fedmed.heap import growing, keep_freed_memory
 from fedmed.run.apps import simulated_app
 from fedmed.run.directory import create, reopen
-from fedmed.run.evaluation import evaluate_finally
+from fedmed.run.evaluation import assess_test, evaluate_finally
 from fedmed.run.judging import judged, pooled, unjudged, waited
-from fedmed.run.load import load_of
-from fedmed.run.longer import lengthen
 from fedmed.run.parts import Parts, build_parts
+from fedmed.run.resumption import lengthen, stored_config
 from fedmed.run.rows import audit_rows, client_rows, round_row
-from fedmed.run.stored import stored
-from fedmed.run.testing import assess_test
 from fedmed.run.tracked_run import subject
 from fedmed.rundir import checkpoint
 from fedmed.rundir.checkpoint import Checkpoint
@@ -79,7 +76,7 @@ def resume(directory: Path, *, overrides: list[str], show: RunDisplay, trusted: 
     Raises `UserError` where an override, the data or the code of fedmed's options differ from those of the run.
     """
     kept, began = RunDirectory.find(directory)
-    experiment = build(stored(kept, overrides, trusted, show))
+    experiment = build(stored_config(kept, overrides, trusted, show))
     if not began:
         return run(experiment, directory, show=show)
     return continued(kept, experiment, show=show)
@@ -120,7 +117,7 @@ def serve(
 def _go(engine: Engine, parts: Parts, kept: RunDirectory, show: RunDisplay) -> Final:
     """The rounds of a run on the grid that the engine lends, which lets go of what it holds however they end."""
     app = simulated_app(kept.config_yaml)
-    engine = engine.fitted(parts.trainer, load_of(parts, done=len(kept.rows("rounds"))), show.note)
+    engine = engine.fitted(parts.trainer, parts.workload(done=len(kept.rows("rounds"))), show.note)
     if parts.experiment.client_timeout is not None and not engine.cuts_off:
         show.warn("client_timeout: a client in this process cannot be ended before it is done; engine=pool can do that")
     with kept.under_way(), engine.open(parts.trainer, len(parts.world.shares), app) as grid:

@@ -9,12 +9,14 @@ import torch
 
 from fedmed.client import Trainer, TrainerSpec, Training
 from fedmed.data.augment import NoneAugment
+from fedmed.data.batches import images_seen
 from fedmed.data.examples import Examples
 from fedmed.data.node_data import NodeData
 from fedmed.data.pooled import pooled
 from fedmed.data.world import World, build_world
 from fedmed.deploy.site_world import server_world
 from fedmed.devices import device_of
+from fedmed.engine.base import Workload
 from fedmed.errors import Fault, UserError, near
 from fedmed.experiment import Experiment
 from fedmed.method import Chain, Setup
@@ -25,8 +27,7 @@ from fedmed.models.start import check, create, shape_faults
 from fedmed.options.code import resolve
 from fedmed.run.conditions import conditions_of, undisturbed
 from fedmed.run.identity import identity, marks
-from fedmed.run.own_augment import moves, try_augment
-from fedmed.run.own_loss import own_loss
+from fedmed.run.own_code import moves_images, own_loss, try_augment
 from fedmed.server import Conditions
 from fedmed.tasks import Task
 
@@ -47,6 +48,13 @@ class Parts:
     asked: Experiment
     identity: str
     marks: Mapping[str, str]
+
+    def workload(self, *, done: int = 0) -> Workload:
+        """How much training is left after `done` rounds: clients of a round, and images of all rounds."""
+        chosen, sizes = self.experiment, [len(share.train) for share in self.world.shares]
+        clients = chosen.clients_per_round or len(sizes)
+        all_once = sum(images_seen(n, chosen.batch_size, epochs=chosen.epochs, steps=chosen.local_steps) for n in sizes)
+        return Workload(clients, max(chosen.rounds - done, 0) * all_once * clients // len(sizes))
 
 
 def build_parts(experiment: Experiment, world: World | None = None) -> Parts:
@@ -74,7 +82,7 @@ def build_parts(experiment: Experiment, world: World | None = None) -> Parts:
         optimizer=chosen.optimizer,
         rounds=chosen.rounds,
         clients=len(world.shares),
-        moves=moves(chosen.augment),
+        moves=moves_images(chosen.augment),
     )
     if faults := [*chain.check(setup), *_local_faults(chain, net), *_uncovered(conditions, chain, net)]:
         raise UserError(*faults)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,12 +15,17 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from fedmed.data.npz.memory import available
 from fedmed.errors import UserError, refuse
 
 AGAIN = "Copy or download the file again, or write it anew with numpy.savez_compressed."
 CONVERT = "Store images and labels as arrays: numpy.savez_compressed('images.npz', images=..., labels=...)."
 LARGER = "Store fewer or smaller images (uint8 takes a quarter of float32), or use a machine with more memory."
+
+LIMITS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""A container's limit and use in bytes, where there is one (cgroup v2, v1)."""
 
 
 class ArrayHeader(NamedTuple):
@@ -82,7 +89,7 @@ class NpzArchive:
         held = self._member(key).file_size - stream.tell()
         if any(length < 0 for length in header.shape) or size != held:
             raise self._damaged(key, f"shape {header.shape} of {header.dtype} needs {size} bytes, {held} are there")
-        if size > (room := available()):
+        if size > (room := free_memory()):
             got = f"one of {size / 1e9:.1f} GB, where {room / 1e9:.1f} GB are free"
             raise self.fault(key, "an array that fits into memory", got, LARGER)
         array = np.empty(header.shape, header.dtype, order="F" if header.fortran else "C")
@@ -122,3 +129,20 @@ def _fill(stream: IO[bytes], buffer: memoryview) -> int:
         buffer[done : done + len(chunk)] = chunk
         done += len(chunk)
     return done
+
+
+def free_memory() -> int:
+    """Bytes that can be taken now: what the machine has left, or the container that this runs in."""
+    rooms = [_machine()]
+    for limit, used in LIMITS:
+        with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
+            rooms.append(int(Path(limit).read_text(encoding="utf-8")) - int(Path(used).read_text(encoding="utf-8")))
+    return max(0, min(rooms))
+
+
+def _machine() -> int:
+    """MemAvailable of Linux; elsewhere all of the machine's memory."""
+    with suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

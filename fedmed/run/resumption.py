@@ -1,18 +1,53 @@
-"""A run that is made longer: allowed where the result is that of a run which was as long from the start."""
+"""What a run that goes on may have otherwise than before: some settings, and more rounds."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import dedent
 
+import yaml
+
 from fedmed.config.build import config_of, to_yaml
-from fedmed.errors import Fault, UserError
+from fedmed.config.identity import TOLERANCE
+from fedmed.config.plain import PATHS
+from fedmed.config.stored import check_code, check_values, read_stored
+from fedmed.config.validate import validate
+from fedmed.config.values import Config
+from fedmed.errors import Fault, UserError, refuse
 from fedmed.experiment import Experiment
 from fedmed.method import Method
+from fedmed.options.fields import read_value
+from fedmed.options.groups import SETTINGS
 from fedmed.run.sources import sources_of
 from fedmed.rundir.directory import RunDirectory
+from fedmed.terminal.progress import RunDisplay
+
+
+def stored_config(kept: RunDirectory, overrides: list[str], trusted: Sequence[Path], show: RunDisplay) -> Config:
+    """The run's own config; an override may only repeat it, but for TOLERANCE and `rounds`, which `lengthen` checks.
+
+    What it names of users' code must be trusted, or repeated by an override; what will be imported is shown.
+    """
+    config = read_stored(kept.path)
+    repeated = [Path(file) for override in overrides for file in re.findall(r"[^\[\],'\"=]+\.py", override)]
+    for file in check_code(config, kept.path, [*trusted, *repeated]):
+        show.note(f"{kept.path} imports {file}")
+    check_values(config, kept.path)
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key in TOLERANCE or (key == "rounds" and value.isdecimal()):
+            config = config.changed(**{key: read_value(yaml.safe_load(value), SETTINGS[key].type)})
+            continue
+        own, given = config.text(key), str(Path(value).expanduser().resolve()) if key in PATHS else value
+        if own != given:
+            fix = "A resumed run keeps its configuration: leave the option out, or start a new run."
+            raise refuse(key, f"{own} as in {kept.path}", value, fix)
+    if wrong := [fault for fault in validate(config) if fault.where in TOLERANCE]:
+        raise UserError(*wrong)
+    return config
 
 
 def lengthen(kept: RunDirectory, experiment: Experiment) -> None:
