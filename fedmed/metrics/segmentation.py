@@ -10,7 +10,6 @@ for distances they are background. Logits that are not numbers make every metric
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from math import hypot, nan
 from typing import Any
@@ -143,26 +142,32 @@ def joint_counts(predicted: Tensor, y: Tensor, mask: Tensor, classes: int) -> Te
 
 
 def surface_distances(predicted: Tensor, y: Tensor, classes: int) -> Tensor:
-    """95th percentile Hausdorff and average symmetric surface distance by MONAI, (B, 2, C) in pixels.
+    """95th percentile Hausdorff and average symmetric surface distance as MONAI has them, (B, 2, C) in pixels.
 
     predicted, y: label maps (B, H, W). nan for the background and for a class that either map lacks.
     """
-    with warnings.catch_warnings():
-        # MONAI passes an argument to itself that it has deprecated
-        warnings.filterwarnings("ignore", ".*get_mask_edges", FutureWarning)
-        return _surface_distances(predicted, y, classes)
-
-
-def _surface_distances(predicted: Tensor, y: Tensor, classes: int) -> Tensor:
-    from monai.metrics.hausdorff_distance import compute_hausdorff_distance
-    from monai.metrics.surface_distance import compute_average_surface_distance
-
+    predicted, y = predicted.cpu(), y.cpu()
     found = torch.full((len(y), 2, classes), nan)
     for c in range(1, classes):
-        p, t = (predicted == c).cpu(), (y == c).cpu()
-        both = p.flatten(1).any(1) & t.flatten(1).any(1)
-        if both.any():
-            pair = p[both].unsqueeze(1), t[both].unsqueeze(1)
-            found[both, 0, c] = compute_hausdorff_distance(*pair, include_background=True, percentile=95)[:, 0]
-            found[both, 1, c] = compute_average_surface_distance(*pair, include_background=True, symmetric=True)[:, 0]
+        p, t = predicted == c, y == c
+        for i in (p.flatten(1).any(1) & t.flatten(1).any(1)).nonzero().flatten().tolist():
+            found[i, :, c] = _mask_distances(p[i], t[i])
     return found
+
+
+def _mask_distances(predicted: Tensor, true: Tensor) -> Tensor:
+    """The two distances (2,) between two masks (H, W), neither of which is empty."""
+    from monai.metrics.utils import get_mask_edges, get_surface_distance
+
+    # From MONAI's parts: its two metrics each find the edges anew, and its own crop takes most of the time of both.
+    box = _bounding_box(predicted | true)
+    p, t = get_mask_edges(predicted[box], true[box], crop=False)
+    there, back = get_surface_distance(p, t), get_surface_distance(t, p)
+    hd95 = torch.maximum(there.quantile(0.95), back.quantile(0.95))
+    return torch.stack([hd95, torch.cat([there, back]).mean()])
+
+
+def _bounding_box(mask: Tensor) -> tuple[slice, slice]:
+    """The rows and columns of a mask (H, W) from its first to its last pixel."""
+    rows, columns = (mask.any(axis).nonzero().flatten().tolist() for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

@@ -8,6 +8,8 @@ from statistics import mean
 import pytest
 import torch
 import torch.nn.functional as F
+from monai.metrics.hausdorff_distance import compute_hausdorff_distance
+from monai.metrics.surface_distance import compute_average_surface_distance
 from sklearn.metrics import f1_score, jaccard_score
 from torch import Tensor
 
@@ -142,6 +144,25 @@ def test_distances_are_those_of_shifted_squares() -> None:
     assert (exact["hd95"], exact["surface_distance"]) == (0, 0)
     assert shifted["hd95"] == 5
     assert 0 < shifted["surface_distance"] < 5
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_distances_have_the_bits_of_monai(classes: int) -> None:
+    """Of masks that touch the borders, of a few pixels or of one."""
+    predicted, y = maps(classes, images=8, classes=classes, side=9)
+    predicted[0], y[0] = 0, 0
+    predicted[0, 0, 0], y[0, -1, 3:] = 1, 1
+    found = surface_distances(predicted, y, classes)
+    for c in range(1, classes):
+        masks = [(labels == c)[:, None] for labels in (predicted, y)]
+        both = masks[0].flatten(1).any(1) & masks[1].flatten(1).any(1)
+        assert both.any()
+        pairs = [mask[both] for mask in masks]
+        hd95 = compute_hausdorff_distance(*pairs, include_background=True, percentile=95)
+        mean_distance = compute_average_surface_distance(*pairs, include_background=True, symmetric=True)
+        assert found[both, :, c].equal(torch.cat([hd95, mean_distance], 1))
+        assert found[~both, :, c].isnan().all()
+    assert found[:, :, 0].isnan().all()
 
 
 def test_distances_need_the_class_on_both_sides_and_are_otherwise_skipped(recwarn: pytest.WarningsRecorder) -> None:
