@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,20 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("real-data test: there is no folder ../shared/data beside the checkout")
     return folder
+
+
+@pytest.fixture
+def spawn_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that would be spawned are forked from a fresh process instead, which imports torch once for all of them.
+
+    For tests of what happens before and after: that spawning works has tests of its own.
+    """
+
+    def context(method: str) -> BaseContext:
+        if method != "spawn" or sys.platform != "linux":
+            return get_context(method)
+        server = get_context("forkserver")
+        server.set_forkserver_preload(["fedmed.run"])
+        return server
+
+    monkeypatch.setattr("fedmed.engine.worker_factory.get_context", context)

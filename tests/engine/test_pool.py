@@ -87,6 +87,7 @@ def shared(message: Message) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in unpack(message.content.array_records["arrays"]).items()}
 
 
+@pytest.mark.usefixtures("spawn_quickly")
 def test_workers_spread_over_devices_and_a_lost_one_is_replaced_on_its_own(
     monkeypatch: pytest.MonkeyPatch, none_left: None
 ) -> None:
@@ -182,6 +183,7 @@ def test_what_a_client_raises_comes_here(what: str, kind: type[Exception], text:
         assert load_memory(place.memory(1)) == {}
 
 
+@pytest.mark.usefixtures("spawn_quickly")
 def test_a_killed_worker_is_replaced_and_its_clients_run_again(tmp_path: Path, none_left: None) -> None:
     plain = federate(TOY, Odd(), rounds=2)
     with (
@@ -193,6 +195,7 @@ def test_a_killed_worker_is_replaced_and_its_clients_run_again(tmp_path: Path, n
     assert same(ended.memory(1), plain.memory(1))
 
 
+@pytest.mark.usefixtures("spawn_quickly")
 def test_a_client_that_kills_every_worker_ends_the_run_with_advice(none_left: None) -> None:
     with (
         pool(Odd(what="exit"), workers=1) as place,

@@ -142,18 +142,21 @@ def test_other_engines_go_on_with_the_same_bits(make: Callable[[str], Any], kind
     check(ended, without)
 
 
+@pytest.mark.usefixtures("spawn_quickly")
 def test_a_pool_ends_a_client_that_hangs(without: Ended, pools: Any) -> None:
     ended, (row,) = run("hangs", pools("hangs"), replace(SKIP, client_timeout=1.0))
     assert (row["client"], row["what"]) == (CLIENT, "no answer within client_timeout=1 s")
     check(ended, without)
 
 
+@pytest.mark.usefixtures("spawn_quickly")
 def test_a_pool_ends_a_run_whose_client_hangs_and_names_it(pools: Any) -> None:
     with pytest.raises(ClientError, match=r"client 3, round 2, train, .* no answer within client_timeout=1 s"):
         run("hangs", pools("hangs"), FaultTolerance(client_timeout=1.0))
 
 
 @pytest.mark.filterwarnings("ignore:client 3. its worker process")
+@pytest.mark.usefixtures("spawn_quickly")
 def test_a_pool_goes_on_without_a_client_that_is_the_death_of_its_workers(without: Ended, pools: Any) -> None:
     ended, (row,) = run("exits", pools("exits"))
     assert (row["client"], row["stage"]) == (CLIENT, "train")

@@ -105,6 +105,7 @@ def test_parts_have_the_bits_of_one_pass(kind: str, open_grid: Callable[[Trainer
     assert found.interval(metric, seed=0, resamples=20) == expected.interval(metric, seed=0, resamples=20)
 
 
+@pytest.mark.usefixtures("spawn_quickly")
 def test_a_worker_that_dies_is_said_to_have_scored_the_servers_images_and_another_goes_on(tmp_path: Path) -> None:
     made, test = trainer("multiclass", Deadly(file=str(tmp_path / "died")))
     with (
