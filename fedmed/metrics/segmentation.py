@@ -162,7 +162,7 @@ def _mask_distances(predicted: Tensor, true: Tensor) -> Tensor:
     # From MONAI's parts: its two metrics each find the edges anew, and its own crop takes most of the time of both.
     box = _bounding_box(predicted | true)
     p, t = get_mask_edges(predicted[box], true[box], crop=False)
-    there, back = get_surface_distance(p, t), get_surface_distance(t, p)
+    there, back = torch.as_tensor(get_surface_distance(p, t)), torch.as_tensor(get_surface_distance(t, p))
     hd95 = torch.maximum(there.quantile(0.95), back.quantile(0.95))
     return torch.stack([hd95, torch.cat([there, back]).mean()])
 
