@@ -147,8 +147,8 @@ def _spread(values: list[int]) -> str:
 
 def timings(root: Path = ROOT) -> Iterator[tuple[str, str]]:
     """Seconds that a user waits, each the median of several new processes: a row per command."""
-    told = "import time; began = time.perf_counter(); import fedmed; print(time.perf_counter() - began)"
-    imports = [float(_run(root, "-c", told)[1]) for _ in range(REPEATS)]
+    timed = "import time; began = time.perf_counter(); import fedmed; print(time.perf_counter() - began)"
+    imports = [float(_run(root, "-c", timed)[1]) for _ in range(REPEATS)]
     yield "import fedmed", f"{median(imports):.3f} s"
     for words in (("--help",), ("run", "experiment=smoke")):
         seconds = [_run(root, "-m", "fedmed", *words)[0] for _ in range(REPEATS)]

@@ -115,8 +115,8 @@ def points(every: int, extra: Sequence[str]) -> dict[str, Any]:
         for at in tried:
             run = folder / f"run{at}"
             status = _wait(_fork(lambda run=run, at=at: _die_at(run, at, extra)))  # type: ignore[misc]
-            if said := _judge(run, straight, extra, died=status == -signal.SIGKILL):
-                wrong[at] = said
+            if fault := _judge(run, straight, extra, died=status == -signal.SIGKILL):
+                wrong[at] = fault
     return {"points": total, "kills": len(tried), "right": len(tried) - len(wrong), "wrong": wrong}
 
 
@@ -135,8 +135,8 @@ def at_random(times: int, extra: Sequence[str], seed: int = 0) -> dict[str, Any]
             time.sleep(draw.uniform(0, seconds))
             os.kill(process, signal.SIGKILL)
             during += _wait(process) == -signal.SIGKILL
-            if said := _judge(run, straight, extra, died=True):
-                wrong[number] = said
+            if fault := _judge(run, straight, extra, died=True):
+                wrong[number] = fault
     return {"kills": times, "before the end": during, "right": times - len(wrong), "wrong": wrong}
 
 

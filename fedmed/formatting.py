@@ -89,8 +89,8 @@ NAMES |= {"hd95": "HD95", "assd": "ASSD", "hd95_penalised": "HD95 penalised"}
 def metric_name(name: str) -> str:
     """`test.balanced_accuracy` as `test balanced accuracy`."""
     scope, _, metric = name.rpartition(".")
-    said = NAMES.get(metric, metric.replace("_", " "))
-    return SCOPES[scope].format(said) if scope in SCOPES else f"{scope.replace('.', ' ')} {said}".strip()
+    words = NAMES.get(metric, metric.replace("_", " "))
+    return SCOPES[scope].format(words) if scope in SCOPES else f"{scope.replace('.', ' ')} {words}".strip()
 
 
 def value(number: float | None, digits: int = 3) -> str:

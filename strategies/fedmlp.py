@@ -195,13 +195,13 @@ class FedMLP(Method):
     def _tag(self, client: Client, features: Tensor, seen: Tensor) -> Tensor:
         """The client's tags (N, C) int8 with this round's added: 1 present, 0 absent, -1 none. features: (N, D)."""
         tag: Tensor = client.state.get("tag", torch.full_like(seen, -1, dtype=torch.int8))
-        lean = leaning(features, client.inbox["prototypes"])
-        _finite(client, "features and prototypes", lean, 1)
+        difference = cosine_difference(features, client.inbox["prototypes"])
+        _finite(client, "features and prototypes", difference, 1)
         valid, tau = client.inbox["valid"], client.inbox["tau"]
         open_ = ~seen & (tag < 0) & valid[0::2] & valid[1::2]
         rate = tau if self.adaptive else torch.ones_like(tau)
-        absent = self._chosen(lean, open_ & (lean >= 0), rate * self.negative_share, rate > 0)
-        present = self._chosen(-lean, open_ & (lean < 0), rate * self.positive_share, rate > 0)
+        absent = self._chosen(difference, open_ & (difference >= 0), rate * self.negative_share, rate > 0)
+        present = self._chosen(-difference, open_ & (difference < 0), rate * self.positive_share, rate > 0)
         return tag.masked_fill(absent, 0).masked_fill(present, 1)
 
     def _chosen(self, score: Tensor, among: Tensor, share: Tensor, some: Tensor) -> Tensor:
@@ -238,7 +238,7 @@ def prototypes(features: Tensor, y: Tensor, seen: Tensor) -> tuple[Tensor, Tenso
     return member.to(features.dtype).T @ features / counts.clamp(min=1)[:, None], counts
 
 
-def leaning(features: Tensor, rows: Tensor) -> Tensor:
+def cosine_difference(features: Tensor, rows: Tensor) -> Tensor:
     """Cosine with the prototype of label 0 minus that of label 1, (N, C); 0 for a zero feature vector.
 
     features: (N, D). rows: prototypes (2C, D).

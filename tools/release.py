@@ -80,8 +80,8 @@ def use(programs: Path, folder: Path, version: str) -> Iterator[str]:
     where = run(programs / "python", "-c", "import fedmed; print(fedmed.__file__)", cwd=folder).strip()
     if not Path(where).is_relative_to(programs.parent):
         raise StepError(f"import fedmed found {where}, not what was installed in {programs.parent}")
-    if (said := run(programs / "fedmed", "--version", cwd=folder)) != f"fedmed {version}\n":
-        raise StepError(f"fedmed --version says {said!r}, not {version}")
+    if (output := run(programs / "fedmed", "--version", cwd=folder)) != f"fedmed {version}\n":
+        raise StepError(f"fedmed --version says {output!r}, not {version}")
     run(programs / "fedmed", "doctor", cwd=folder)
     final = json.loads(run(programs / "fedmed", "run", "experiment=smoke", "--json", cwd=folder).splitlines()[-1])
     yield f"ran experiment=smoke: accuracy {final['test.accuracy']:.3f}"

@@ -42,8 +42,8 @@ def main() -> int:
         counts[kind, end.how] += 1
         if counts.total() % 500 == 0:
             print(f"{counts.total()} inputs", file=sys.stderr, flush=True)
-        if given.only is not None or (end.how in NEVER and end.said.strip()[-150:] not in seen):
-            seen[end.said.strip()[-150:]] += 1
+        if given.only is not None or (end.how in NEVER and end.output.strip()[-150:] not in seen):
+            seen[end.output.strip()[-150:]] += 1
             print(f"input {number} ({kind}): {end.how}\n{end.said}", flush=True)
     for kind in sorted({kind for kind, _ in counts}):
         print(f"{kind:20}", *(f"{how} {n}" for (of, how), n in sorted(counts.items()) if of == kind), sep="  ")

@@ -36,10 +36,10 @@ class Hang(BaseException):
 
 
 class Ending(NamedTuple):
-    """How it ended: read, refused, traceback, memory or hang; and what was said."""
+    """How it ended: read, refused, traceback, memory or hang; and what it wrote."""
 
     how: str
-    said: str
+    output: str
 
 
 def ending(case: Input) -> Ending:
@@ -78,17 +78,17 @@ def _limit(seconds: float) -> Iterator[None]:
 
 def _command(folder: Path, words: tuple[str, ...]) -> None:
     """The command in that folder; raises UserError with what it said where it refused."""
-    before, said = Path.cwd(), io.StringIO()
+    before, output = Path.cwd(), io.StringIO()
     os.chdir(folder)
     try:
-        with redirect_stdout(io.StringIO()), redirect_stderr(said):
+        with redirect_stdout(io.StringIO()), redirect_stderr(output):
             code = main(words)
     except SystemExit as exit:
         code = int(exit.code or 0)
     finally:
         os.chdir(before)
-    words_said = f"{' '.join(words)}\n{said.getvalue()}"
-    if code == 2 and said.getvalue().strip():
+    words_said = f"{' '.join(words)}\n{output.getvalue()}"
+    if code == 2 and output.getvalue().strip():
         raise refuse("", "", words_said)
     if code:
         raise RuntimeError(f"exit code {code}: {words_said}")

@@ -77,8 +77,8 @@ def _show(lines: list[ListedOption]) -> None:
         return
     name = max((len(line.name) for line in lines), default=0)
     for line in lines:
-        said = beside(line.name.ljust(name + 2), line.options or line.summary)
-        print(said, *([beside(" " * (name + 2), line.summary)] if line.options else []), sep="\n")
+        text = beside(line.name.ljust(name + 2), line.options or line.summary)
+        print(text, *([beside(" " * (name + 2), line.summary)] if line.options else []), sep="\n")
 
 
 def _show_table(lines: list[ListedOption]) -> None:

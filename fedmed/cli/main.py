@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     go_offline()
     if arguments is None:
         streams.prepare()
-        _interrupt_when_told_to_end()
+        _interrupt_on_signals()
         os.environ["PYTHONSAFEPATH"] = "1"  # no worker takes a user's random.py in the current folder for the library
     command, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
@@ -86,7 +86,7 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _interrupt_when_told_to_end() -> None:
+def _interrupt_on_signals() -> None:
     """SIGTERM of a scheduler or a container, and SIGHUP of a terminal that closes unless nohup has it ignored."""
     for name in ("SIGTERM", "SIGHUP"):  # Windows lacks the second
         number = getattr(signal, name, None)

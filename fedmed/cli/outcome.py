@@ -68,8 +68,8 @@ def attempt(output: Output, directory: Path, work: Callable[[Any, Any], Final]) 
         with redirect_stdout(sys.stderr):
             return work(import_for_good("fedmed.run"), output.show())
     except KeyboardInterrupt as interruption:
-        if said := str(interruption):
-            print(f"\nInterrupted. {said}", file=sys.stderr)
+        if message := str(interruption):
+            print(f"\nInterrupted. {message}", file=sys.stderr)
         elif directory.exists():
             print(f"\nInterrupted. Continue with: {_again(output, directory)}", file=sys.stderr)
         return None

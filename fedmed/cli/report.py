@@ -11,7 +11,7 @@ from fedmed.cli.arguments import Parser, add_better
 from fedmed.errors import UserError
 from fedmed.metric_direction import Better
 
-SAID = (
+DESCRIPTION = (
     "Writes one page about a run, or about all runs in a folder, with tables and figures; of a folder also index.html, "
     "which tells of every run and comparison in it, whatever became of them, and leads to their pages."
 )
@@ -22,7 +22,7 @@ SEVERAL = Path("report")
 
 def main(arguments: list[str]) -> int:
     """Writes the page and its tables, and says where they are."""
-    parser = Parser("report", SAID)
+    parser = Parser("report", DESCRIPTION)
     parser.add_argument("paths", nargs="+", type=Path, metavar="DIR", help="a run's directory, or a folder of them")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to (default: DIR; of several, ./report)")
     parser.add_argument("--metric", help="the headline metric, such as auc (default: that of the runs)")
@@ -67,12 +67,12 @@ def _folder(given: Namespace, folder: Path) -> Path:
         # who chooses how to compare wants the comparison; else the index is worth having without
         if given.metric or given.reference or given.better or not _any(path):
             raise
-        said = " ".join(map(str, error.faults))
-        notes.append(f"No page compares these runs. {said}")
+        reasons = " ".join(map(str, error.faults))
+        notes.append(f"No page compares these runs. {reasons}")
         print(f"fedmed: {notes[-1]}", file=sys.stderr)
         page = folder / "index.html"
-    index, told = write_index(path, folder, notes)
-    print(f"wrote {index}: {told}")
+    index, contents = write_index(path, folder, notes)
+    print(f"wrote {index}: {contents}")
     return page
 
 

@@ -119,9 +119,13 @@ def _status(path: Path, status: str, last: Mapping[str, Any]) -> str:
     """As run.json says; silent where a run that is under way has told nothing for long."""
     if status != "running":
         return status
-    told = max(file.stat().st_mtime for file in path.glob("r*.json*"))
+    last_written = max(file.stat().st_mtime for file in path.glob("r*.json*"))
     slow = last.get("seconds")
-    return "silent" if time.time() - told > max(SILENT, 5 * slow if isinstance(slow, int | float) else 0) else status
+    return (
+        "silent"
+        if time.time() - last_written > max(SILENT, 5 * slow if isinstance(slow, int | float) else 0)
+        else status
+    )
 
 
 def _headline(found: Mapping[str, Any], chosen: object) -> tuple[str, float | None]:

@@ -42,8 +42,8 @@ def _offered(summary: Summary) -> Iterator[str]:
     """The headline's other scopes, then what final results and rounds tell, scope by scope."""
     yield from summary.metrics[1:]
     runs = summary.comparison.runs.values()
-    told = [row for run in runs for row in (*run.rounds[-1:], run.final)]
-    names = dict.fromkeys(name for row in told for name, value in row.items() if _number(value))
+    rows = [row for run in runs for row in (*run.rounds[-1:], run.final)]
+    names = dict.fromkeys(name for row in rows for name, value in row.items() if _number(value))
     for scope in SCOPES:
         yield from (name for name in names if name.rpartition(".")[0] == scope and _is_metric(name, summary))
         if scope == "test" and LOSS in names:

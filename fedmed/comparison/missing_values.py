@@ -32,12 +32,12 @@ def rankable(comparison: Comparison, world: str, metric: str) -> bool:
     """Whether arms may be ranked by the metric: not by distances of what was found, where anybody missed something."""
     if metric.rpartition(".")[2] not in FOUND_ONLY:
         return True
-    told = [
+    counts = [
         defined_counts(comparison, world, arm, metric)
         for arm in comparison.arms
         if comparison.values(world, arm, metric)
     ]
-    return all(each["of"] is not None and each["defined"] == each["of"] for each in told)
+    return all(each["of"] is not None and each["defined"] == each["of"] for each in counts)
 
 
 def missing_value_notes(comparison: Comparison, rows: Sequence[Row], metric: str) -> Iterator[str]:

@@ -36,8 +36,8 @@ def arm_names(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[
         for here in _by_world(members, worlds).values():
             usual = _usual([found[n] for n in here], keys) if _parts([found[n] for n in here], keys) > 1 else everywhere
             for n in here:
-                said = [key for key in keys if key in found[n] and found[n][key] != usual.get(key)]
-                names[n] = " ".join([base, *(_written(found[n], key) for key in said)])
+                differing = [key for key in keys if key in found[n] and found[n][key] != usual.get(key)]
+                names[n] = " ".join([base, *(_written(found[n], key) for key in differing)])
     return names
 
 
@@ -57,15 +57,15 @@ def unsaid(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str
 
 def beyond(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str], arms: Sequence[str]) -> list[str]:
     """A note on each setting, other than the methods' own, in which federated arms of one world differ unsaid."""
-    told: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    found_values: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for world in dict.fromkeys(worlds):
         members = [n for n, base in enumerate(bases) if worlds[n] == world and base not in (POOLED, LOCAL)]
         rest = [{k: v for k, v in found[n].items() if k.partition(".")[0] not in (*WORLD, "strategy")} for n in members]
         for key in _varying(rest):
             for n, each in zip(members, rest, strict=True):
                 if key in each and f"{key}=" not in arms[n]:
-                    told[key][each[key]].append(arms[n])
-    return [f"Arms differ in {key}, which is {_told(values)}." for key, values in sorted(told.items())]
+                    found_values[key][each[key]].append(arms[n])
+    return [f"Arms differ in {key}, which is {_values_text(values)}." for key, values in sorted(found_values.items())]
 
 
 def _bases(
@@ -158,5 +158,5 @@ def _written(arm: Settings, key: str) -> str:
     return f"{name}={arm[key]}"
 
 
-def _told(values: Mapping[str, Sequence[str]]) -> str:
+def _values_text(values: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(f"{value} for {first_few(list(dict.fromkeys(arms)))}" for value, arms in sorted(values.items()))

@@ -103,18 +103,18 @@ def _metric(runs: Sequence[ComparedRun], given: str | None) -> str:
 
 def _greater(metric: str, runs: Sequence[ComparedRun], given: Better | None) -> bool:
     """Whether more of the metric is better, as all the runs that tell say; as `given`, where none does."""
-    told = sorted({direction_name(run.directions[metric]) for run in runs if metric in run.directions})
-    if len(told) == 2:
+    stated = sorted({direction_name(run.directions[metric]) for run in runs if metric in run.directions})
+    if len(stated) == 2:
         raise refuse(metric, "runs that agree on which way it improves", "both ways", "Compare them apart.")
-    if given is not None and told not in ([], [given]):
-        raise refuse("--better", f"{told[0]}, as the runs say of {metric}", given, "Leave it out.")
-    if not told and given is None:
+    if given is not None and stated not in ([], [given]):
+        raise refuse("--better", f"{stated[0]}, as the runs say of {metric}", given, "Leave it out.")
+    if not stated and given is None:
         fix = (
             "Say --better higher or --better lower; for later runs, write @higher_is_better or @lower_is_better above "
             f"`def {metric}`, with: from fedmed.metrics import higher_is_better, lower_is_better"
         )
         raise refuse("metric", "a metric of which the runs tell which way it improves", metric, fix)
-    return (told[0] if told else given) == "higher"
+    return (stated[0] if stated else given) == "higher"
 
 
 def _metrics(final: Mapping[str, object]) -> Iterable[str]:

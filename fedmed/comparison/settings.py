@@ -14,11 +14,11 @@ from fedmed.options.groups import GROUPS
 Settings = dict[str, str]
 """`partition` dirichlet, `partition.alpha` 0.1, `optimizer.lr` 0.05."""
 
-UNSAID = frozenset({
+IGNORED = frozenset({
     "seed", "engine", "device", "torch_threads", "resume", "checkpoint_every", "eval_every", "scopes", "thorough",
     "metric", "metrics", "tracking", "dataset.root", "dataset.download", "dataset.verify",
 })  # fmt: skip
-"""Settings that tell no runs apart: where, how and how closely they were done."""
+"""Settings that do not distinguish arms: where a run was done, and how closely it was watched."""
 
 
 def settings(config: Config) -> Settings:
@@ -37,7 +37,7 @@ def settings(config: Config) -> Settings:
         else:
             found[key] = _text(value)
     found = _gained(found) | found
-    return {key: value for key, value in found.items() if not {key, key.partition(".")[0]} & UNSAID}
+    return {key: value for key, value in found.items() if not {key, key.partition(".")[0]} & IGNORED}
 
 
 def drop_seeds(found: Sequence[Settings], seeds: Sequence[int]) -> list[Settings]:

@@ -104,8 +104,8 @@ def _await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
             return
         time.sleep(0.1)
-    said = log.read_text(encoding="utf-8", errors="replace")[-2000:]
-    raise RuntimeError(f"Flower's SuperLink did not start; its log ends with:\n{said}")
+    log_end = log.read_text(encoding="utf-8", errors="replace")[-2000:]
+    raise RuntimeError(f"Flower's SuperLink did not start; its log ends with:\n{log_end}")
 
 
 @contextmanager

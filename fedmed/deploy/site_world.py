@@ -50,8 +50,8 @@ def server_world(experiment: Experiment, images: SiteImages) -> World:
         return _world(experiment, images, Share(nobody, nobody, nobody), nobody)
     table = prepare(replace(_dataset(experiment.dataset, path), val=0.0, test=0.0))
     _check_table(table, images, "dataset.path")
-    told = _part(table, TEST)
-    test = told if len(told) else table.examples
+    test_part = _part(table, TEST)
+    test = test_part if len(test_part) else table.examples
     return _world(experiment, images, Share(nobody, nobody, nobody), test)
 
 

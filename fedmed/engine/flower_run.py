@@ -33,12 +33,12 @@ class FlowerRun:
     @classmethod
     def submit(cls, bundle: Path, connection: str) -> FlowerRun:
         """Hands over the bundle; raises `UserError` with what Flower says where the SuperLink does not take it."""
-        said = _ask("run", str(bundle), connection)
-        if not said.get("run-id"):
+        answer = _ask("run", str(bundle), connection)
+        if not answer.get("run-id"):
             fix = "Is it running, and does its section in Flower's config.toml name its address and root-certificates?"
             where = f"SuperLink {connection}"
-            raise refuse(where, "one that takes the run", _reason(said), fix)
-        return cls(str(said["run-id"]), connection)
+            raise refuse(where, "one that takes the run", _reason(answer), fix)
+        return cls(str(answer["run-id"]), connection)
 
     def follow(self) -> None:
         """Shows the run's log on standard error until it ends.
@@ -109,17 +109,17 @@ def _ask(*words: str) -> dict[str, Any]:
     command = _command(*words, "--format", "json")
     ended = subprocess.run(command, capture_output=True, check=False, encoding="utf-8", errors="replace")
     try:
-        said: dict[str, Any] = json.loads(ended.stdout)
+        answer: dict[str, Any] = json.loads(ended.stdout)
     except ValueError:
         return {"error-message": " ".join((ended.stdout + ended.stderr).split())[-500:]}
-    return said
+    return answer
 
 
-def _statuses(said: dict[str, Any]) -> dict[str, str]:
+def _statuses(answer: dict[str, Any]) -> dict[str, str]:
     """`pending`, `starting`, `running` or `finished:...` of every run."""
-    runs: Sequence[dict[str, Any]] = said.get("runs", ())
+    runs: Sequence[dict[str, Any]] = answer.get("runs", ())
     return {str(run["run-id"]): str(run["status"]) for run in runs}
 
 
-def _reason(said: dict[str, Any]) -> str:
-    return str(said.get("error-message") or said.get("error") or "no answer").strip()
+def _reason(answer: dict[str, Any]) -> str:
+    return str(answer.get("error-message") or answer.get("error") or "no answer").strip()

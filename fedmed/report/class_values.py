@@ -40,9 +40,9 @@ DECISIONS = {
 """What decisions give, by the name of the metric."""
 
 FIRST = ("auc", "auprc", "dice", "iou", *DECISIONS)
-"""Metrics in the order in which they are told; others follow."""
+"""Metrics in the order in which they are shown; others follow."""
 
-SAID = {**NAMES, "auprc": "AP", **{name: share.name for name, share in DECISIONS.items()}}
+METRIC_LABELS = {**NAMES, "auprc": "AP", **{name: share.name for name, share in DECISIONS.items()}}
 
 IN_IMAGES = ", mean over images that have it in truth and prediction (how many, of those that have it in either)"
 
@@ -54,8 +54,8 @@ def class_metrics(found: WorldEvaluations) -> dict[str, ArmValues]:
     values = {arm: [_values(each, segmented=found.segmented) for each in of] for arm, of in found.arms.items()}
     names = {name: None for of in values.values() for each in of for name in each}
     ordered = sorted(names, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
-    told = {name: _of_metric(name, values, found) for name in ordered}
-    return {name: of for name, of in told.items() if of}
+    values_of = {name: _of_metric(name, values, found) for name in ordered}
+    return {name: of for name, of in values_of.items() if of}
 
 
 def _of_metric(name: str, values: Mapping[str, Sequence[Mapping[str, Values]]], found: WorldEvaluations) -> ArmValues:
@@ -83,7 +83,7 @@ def class_table(found: WorldEvaluations, metrics: Mapping[str, ArmValues], arm: 
     over = ", mean and standard deviation over seeds (of how many, if not of all)" if several else ""
     counts = _counts(found, arm)
     header = [("finding" if _multilabel(found) else "class", "by its name"), _support(found)]
-    header += [(said, f"{said}{IN_IMAGES if metric in FOUND_ONLY else over}") for metric, said in _named(columns)]
+    header += [(label, f"{label}{IN_IMAGES if metric in FOUND_ONLY else over}") for metric, label in _named(columns)]
     header += [(name, "decisions at a probability of one half, mean over seeds") for name in counts]
     rows = [
         [
@@ -99,15 +99,15 @@ def class_table(found: WorldEvaluations, metrics: Mapping[str, ArmValues], arm: 
 
 def _named(metrics: Iterable[str]) -> list[tuple[str, str]]:
     """Each metric, and its name as a reader knows it."""
-    return [(metric, SAID.get(metric, metric.replace("_", " "))) for metric in metrics]
+    return [(metric, METRIC_LABELS.get(metric, metric.replace("_", " "))) for metric in metrics]
 
 
 def _rests(found: WorldEvaluations, arm: str, metric: str, k: int) -> tuple[float, float] | None:
     """Of a metric that misses leave: in how many images of all seeds it is defined, of those that have the class."""
-    told = [each.images for each in found.arms[arm] if metric in each.images and "dice" in each.images]
-    if metric not in FOUND_ONLY or not told:
+    by_seed = [each.images for each in found.arms[arm] if metric in each.images and "dice" in each.images]
+    if metric not in FOUND_ONLY or not by_seed:
         return None
-    return sum(float(each[metric][k]) for each in told), sum(float(each["dice"][k]) for each in told)
+    return sum(float(each[metric][k]) for each in by_seed), sum(float(each["dice"][k]) for each in by_seed)
 
 
 def _multilabel(found: WorldEvaluations) -> bool:
@@ -119,9 +119,9 @@ def _support(found: WorldEvaluations) -> tuple[str, str]:
 
 
 def _support_of(found: WorldEvaluations, arm: str) -> Values:
-    """How many images have each class, mean over seeds (C,); nan where it is not told."""
-    told = [each.images.get("dice") if found.segmented else _positives(each) for each in found.arms[arm]]
-    known = [values for values in told if values is not None]
+    """How many images have each class, mean over seeds (C,); nan where it is not known."""
+    by_seed = [each.images.get("dice") if found.segmented else _positives(each) for each in found.arms[arm]]
+    known = [values for values in by_seed if values is not None]
     return means(np.array(known, float)) if known else np.full(len(found.names), np.nan)
 
 
@@ -131,10 +131,10 @@ def _positives(each: Evaluation) -> Values | None:
 
 def _counts(found: WorldEvaluations, arm: str) -> dict[str, Values]:
     """Decisions of findings, which have no confusion matrix: mean over seeds by kind."""
-    told = [each.decisions for each in found.arms[arm] if each.decisions is not None]
-    if not told or not _multilabel(found):
+    by_seed = [each.decisions for each in found.arms[arm] if each.decisions is not None]
+    if not by_seed or not _multilabel(found):
         return {}
-    return dict(zip(COUNTS, np.mean(told, axis=0).T, strict=True))
+    return dict(zip(COUNTS, np.mean(by_seed, axis=0).T, strict=True))
 
 
 def _number(values: Values, k: int) -> float | None:
@@ -145,13 +145,13 @@ def class_figure(
     context: FigureContext, world: str, found: WorldEvaluations, metric: str, values: ArmValues
 ) -> RenderedFigure:
     """The figure of one metric: a row per class, and in it a dot per arm."""
-    ((_, said),) = _named([metric])
+    ((_, label),) = _named([metric])
     rows = [class_name(found.names, k) for k in found.shown]
     shown = {arm: of[:, found.shown] for arm, of in values.items()}
-    title = f"{said} by {'finding' if _multilabel(found) else 'class'}"
-    return dot_plot(context, world, rows, shown, name=f"classes_{metric}", title=title, x=said)
+    title = f"{label} by {'finding' if _multilabel(found) else 'class'}"
+    return dot_plot(context, world, rows, shown, name=f"classes_{metric}", title=title, x=label)
 
 
 def options(metrics: Sequence[str]) -> list[str]:
     """The names of metrics for the list that a reader chooses from."""
-    return [said for _, said in _named(metrics)]
+    return [label for _, label in _named(metrics)]

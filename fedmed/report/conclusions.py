@@ -124,19 +124,19 @@ def _against(summary: Summary, best: Row) -> str:
 
 
 def _details(summary: Summary, world: str, best: Row) -> str:
-    said = []
+    evidence = []
     if ends := interval(best.dlow, best.dhigh, sign=True):
-        said.append(f"95 % interval of the paired difference {ends}")
+        evidence.append(f"95 % interval of the paired difference {ends}")
     if best.p_holm is not None:
-        said.append(f"p {_equals(best.p_holm)} after Holm's correction")
-    parts = [f"{', '.join(said)}."] if said else []
+        evidence.append(f"p {_equals(best.p_holm)} after Holm's correction")
+    parts = [f"{', '.join(evidence)}."] if evidence else []
     near = [row.arm for row in _rows(summary, world) if row.mark == "near" and row.arm != summary.comparison.reference]
     return " ".join([*parts, *([f"Not significantly worse: {joined(near)}."] if near else [])])
 
 
 def _equals(p: float) -> str:
-    said = p_value_text(p)
-    return said if said.startswith("<") else f"= {said}"
+    text = p_value_text(p)
+    return text if text.startswith("<") else f"= {text}"
 
 
 def _are(names: list[str]) -> str:
@@ -153,15 +153,15 @@ def _over_worlds(summary: Summary) -> tuple[str, str]:
     if not others:
         return f"{arm} reaches the {most} {metric} in all {len(worlds)} worlds.", _ranked(summary.ranking)
     rest = f", {joined([f'{name} in {times}' for name, times in others[:3]])}"
-    said = f"The {most} {metric} goes to {arm} in {number} of {len(worlds)} worlds{rest}."
-    return said, _ranked(summary.ranking)
+    sentence = f"The {most} {metric} goes to {arm} in {number} of {len(worlds)} worlds{rest}."
+    return sentence, _ranked(summary.ranking)
 
 
 def _ranked(ranking: Ranking | None) -> str:
     if ranking is None:
         return ""
-    said = f"{ranking.arms[0]} has the best average rank, {ranking.ranks[0]:.2f}"
+    sentence = f"{ranking.arms[0]} has the best average rank, {ranking.ranks[0]:.2f}"
     if ranking.p is None:
-        return f"{said}; the worlds are too few to test that."
+        return f"{sentence}; the worlds are too few to test that."
     sure = "ranks differ" if ranking.p < 0.05 else "ranks do not differ significantly"
-    return f"{said}; {sure} (Friedman, p {_equals(ranking.p)})."
+    return f"{sentence}; {sure} (Friedman, p {_equals(ranking.p)})."

@@ -30,8 +30,8 @@ def domain_values(comparison: Comparison, world: str, metric: str) -> tuple[list
 
 def _names(finals: Sequence[Mapping[str, object]], metric: str) -> list[str]:
     end = f".{metric}"
-    told = dict.fromkeys(key for final in finals for key in final if key.startswith(START) and key.endswith(end))
-    names = [key[len(START) : -len(end)] for key in told]
+    keys = dict.fromkeys(key for final in finals for key in final if key.startswith(START) and key.endswith(end))
+    names = [key[len(START) : -len(end)] for key in keys]
     return [name for name in names if name not in OVERALL]
 
 
@@ -41,14 +41,14 @@ def _number(found: object) -> float:
 
 def domain_figure(context: FigureContext, world: str, names: Sequence[str], found: ArmValues) -> RenderedFigure:
     """The figure of one metric: a row per domain, and in it a dot per arm."""
-    said = metric_name(context.summary.headline.rpartition(".")[2])
-    return dot_plot(context, world, names, found, name="sites", title=f"{said} by domain", x=said)
+    label = metric_name(context.summary.headline.rpartition(".")[2])
+    return dot_plot(context, world, names, found, name="sites", title=f"{label} by domain", x=label)
 
 
 def domain_table(names: Sequence[str], found: ArmValues, metric: str) -> HtmlTable:
     """The table of one metric: a row per domain and a column per arm, each cell a mean over seeds."""
-    said = metric_name(metric)
-    header = [("domain", "of the test images"), *((arm, f"{said}, mean over seeds") for arm in found)]
+    label = metric_name(metric)
+    header = [("domain", "of the test images"), *((arm, f"{label}, mean over seeds") for arm in found)]
     columns = [*found.values()]
     rows = [[TableCell(text=n, sort=n), *(mean_cell(column[:, k]) for column in columns)] for k, n in enumerate(names)]
-    return HtmlTable(caption=f"{said} by domain", header=header, rows=rows)
+    return HtmlTable(caption=f"{label} by domain", header=header, rows=rows)

@@ -101,14 +101,14 @@ class WorldEvaluations:
 def world_evaluations(comparison: Comparison, world: str, notes: list[str]) -> WorldEvaluations | None:
     """What a world's runs kept; None where that tells nothing of classes. notes: gets what cannot be read."""
     runs = [(arm, run) for arm in comparison.arms for run in series.arm_runs(comparison, world, arm)]
-    told = [(arm, run, each) for arm, run in runs if (each := _read(run, notes)) and each.classes]
-    if not told:
+    evaluated = [(arm, run, each) for arm, run in runs if (each := _read(run, notes)) and each.classes]
+    if not evaluated:
         return None
-    sizes = Counter(each.classes for _, _, each in told)
+    sizes = Counter(each.classes for _, _, each in evaluated)
     number = max(sizes, key=lambda size: sizes[size])
     arms: dict[str, list[Evaluation]] = {}
     names: Sequence[str] = ()
-    for arm, run, each in told:
+    for arm, run, each in evaluated:
         if each.classes == number:
             arms.setdefault(arm, []).append(each)
             names = names or class_names(run.path)

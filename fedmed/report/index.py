@@ -23,7 +23,7 @@ ORDER = ("running", "silent", "failed", "damaged", "stopped", "finished")
 WELL = ("running", "finished")
 """Statuses that need no eye."""
 
-SAID = {"silent": "running, but silent: killed?"}
+STATUS_TEXT = {"silent": "running, but silent: killed?"}
 
 
 def write_index(folder: Path, into: Path, notes: Sequence[str] = ()) -> tuple[Path, str]:
@@ -69,7 +69,9 @@ def _row(entry: RunEntry, folder: Path, into: Path) -> list[TableCell]:
         _named(entry.strategy or "unknown", entry.path / PAGE, into, title=name),
         TableCell(text=entry.dataset, sort=entry.dataset or None),
         count_cell(entry.seed),
-        TableCell(text=SAID.get(entry.status, entry.status), sort=_place(entry.status), alert=entry.status not in WELL),
+        TableCell(
+            text=STATUS_TEXT.get(entry.status, entry.status), sort=_place(entry.status), alert=entry.status not in WELL
+        ),
         TableCell(text="-" if entry.done is None else str(entry.done), sort=entry.done, faint=of),
         TableCell(text=value(entry.value), sort=entry.value, faint=metric),
         TableCell(text=entry.created[:16].replace("T", " ") or "-", sort=entry.created or None),
@@ -114,8 +116,8 @@ def _link(page: Path, into: Path) -> str:
 
 def _wrong(entries: Sequence[RunEntry], folder: Path) -> Iterator[tuple[str, str]]:
     """Runs about which something has to be said, and what: once for all of which it is the same."""
-    told: dict[str, list[str]] = {}
+    by_reason: dict[str, list[str]] = {}
     for entry in entries:
         if entry.why:
-            told.setdefault(entry.why, []).append(_name(entry.path, folder))
-    yield from ((first_few(names), why) for why, names in told.items())
+            by_reason.setdefault(entry.why, []).append(_name(entry.path, folder))
+    yield from ((first_few(names), why) for why, names in by_reason.items())

@@ -101,10 +101,10 @@ def _commands(environments: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _versions(environments: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     for name in VERSIONS:
-        if said := dict.fromkeys(_version(name, each[name]) for each in environments if each.get(name)):
-            yield name, ", ".join(said)
+        if versions := dict.fromkeys(_version(name, each[name]) for each in environments if each.get(name)):
+            yield name, ", ".join(versions)
 
 
-def _version(name: str, said: object) -> str:
+def _version(name: str, found: object) -> str:
     """The version as text; of a commit the first ten characters."""
-    return re.sub(r"^([0-9a-f]{10})[0-9a-f]+", r"\1", str(said)) if name == "commit" else str(said)
+    return re.sub(r"^([0-9a-f]{10})[0-9a-f]+", r"\1", str(found)) if name == "commit" else str(found)

@@ -153,13 +153,13 @@ def _domains(contexts: Sequence[FigureContext], world: str) -> list[DomainSectio
     numbers: dict[str, list[int]] = {}
     for number, context in enumerate(contexts):
         numbers.setdefault(base_metric(context.summary), []).append(number)
-    told = []
+    sections = []
     for metric, shown in numbers.items():
         names, found = domain_values(contexts[0].comparison, world, metric)
         if found:
             figure = domain_figure(contexts[shown[0]], world, names, found)
-            told.append(DomainSection(shown=shown, table=domain_table(names, found, metric), figure=figure))
-    return told
+            sections.append(DomainSection(shown=shown, table=domain_table(names, found, metric), figure=figure))
+    return sections
 
 
 def base_metric(summary: Summary) -> str:

@@ -211,8 +211,8 @@ class _Run:
         if stop or result.round % chosen.checkpoint_every == 0 or result.round == chosen.rounds:
             self._commit(result)
         self._show.round(row)
-        if said := unjudged(self._rows, self._parts.metric):
-            self._show.warn(said)
+        if warning := unjudged(self._rows, self._parts.metric):
+            self._show.warn(warning)
         return stop
 
     def _fault(self, row: FaultRow) -> None:

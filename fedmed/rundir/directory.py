@@ -73,8 +73,8 @@ class RunDirectory:
         fill()
         created = datetime.now(UTC).isoformat(timespec="seconds")
         record = {"format": FORMAT, "identity": identity, "created": created, "rounds": rounds, "status": "running"}
-        told = {name: direction_name(higher) for name, higher in directions.items() if name not in HIGHER_IS_BETTER}
-        run._write("run.json", record | {"marks": dict(marks or {})} | ({"better": told} if told else {}))
+        better = {name: direction_name(higher) for name, higher in directions.items() if name not in HIGHER_IS_BETTER}
+        run._write("run.json", record | {"marks": dict(marks or {})} | ({"better": better} if better else {}))
         return run
 
     @classmethod

@@ -62,10 +62,10 @@ def _headline(summary: Summary) -> TextTable:
             value(row.mean) if row.sd is None else f"{value(row.mean)} ± {value(row.sd)}",
             defined_share(row.defined, row.of).strip(" ()"),
             interval(row.low, row.high),
-            _told(row.difference),
+            _signed_number(row.difference),
             interval(row.dlow, row.dhigh, sign=True),
             "" if row.p_holm is None else p_value_text(row.p_holm),
-            _told(row.effect, 1),
+            _signed_number(row.effect, 1),
         ]
         for row in rows
     ]
@@ -135,14 +135,14 @@ def _table(
 ) -> TextTable:
     """A line per row, after its world where there are several; a rule ends each world. Empty columns are left out."""
     several = len({row.world for row in rows}) > 1
-    told = [number for number in range(len(header)) if any(rest[number] for rest in cells)]
+    columns = [number for number in range(len(header)) if any(rest[number] for rest in cells)]
     lines = [
-        [*([row.world] if several else []), row.arm + sign, *(rest[number] for number in told)]
+        [*([row.world] if several else []), row.arm + sign, *(rest[number] for number in columns)]
         for row, sign, rest in zip(rows, signs or [""] * len(rows), cells, strict=True)
     ]
     breaks = [number for number, (one, next) in enumerate(pairwise(rows)) if one.world != next.world]
     return TextTable(
-        header=[*(["world"] if several else []), "arm", *(header[number] for number in told)],
+        header=[*(["world"] if several else []), "arm", *(header[number] for number in columns)],
         rows=lines,
         left=frozenset({0, 1}) if several else frozenset({0}),
         breaks=frozenset(breaks),
@@ -151,6 +151,6 @@ def _table(
     )
 
 
-def _told(given: float | None, digits: int = 3) -> str:
+def _signed_number(given: float | None, digits: int = 3) -> str:
     """With its sign; empty where it is not known, as for the reference itself."""
     return "" if given is None else signed(given, digits)

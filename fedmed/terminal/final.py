@@ -67,7 +67,7 @@ def _counts(columns: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> l
                 counts.setdefault(rests, []).append(title)
         for rests, titles in counts.items():
             found.setdefault(f"{', '.join(titles)} over {rests}", []).append(name)
-    lines = [f"* {told}, as the rest have no value: {', '.join(names)}" for told, names in found.items()]
+    lines = [f"* {which}, as the rest have no value: {', '.join(names)}" for which, names in found.items()]
     width = min(78, get_terminal_size().columns)
     return [part for line in lines for part in wrap(line, width, subsequent_indent="  ")] + [""] * bool(lines)
 

@@ -17,7 +17,7 @@ COMMANDS = {"run directories", "weights", "options"}
 
 def ended_badly(numbers: range) -> list[tuple[int, str]]:
     """The inputs that ended as none must, and what was said."""
-    return [(number, end.said) for number in numbers if (end := run(SEED, number)[1]).how in NEVER]
+    return [(number, end.output) for number in numbers if (end := run(SEED, number)[1]).how in NEVER]
 
 
 def test_inputs_of_every_kind_are_read_or_refused() -> None:

@@ -13,7 +13,7 @@ from fedmed.errors import UserError
 from fedmed.method import Server, Setup, chain
 from fedmed.models.net import Net
 from fedmed.optimizers import Optimizer
-from fedmed.strategies.fedmlp import FedMLP, _Round, leaning, prototypes
+from fedmed.strategies.fedmlp import FedMLP, _Round, cosine_difference, prototypes
 from tests.strategies.fedmlp_toys import (
     AXES,
     F6,
@@ -146,7 +146,7 @@ def test_m4_nobody_misses_a_class(server: Server) -> None:
     ],
 )
 def test_m5_tagging(method: FedMLP, tau: float, tags: list[int]) -> None:
-    assert leaning(F6, AXES)[:, 0].tolist() == pytest.approx([1, 0.2, 0, -0.2, -1, -1], abs=1e-6)
+    assert cosine_difference(F6, AXES)[:, 0].tolist() == pytest.approx([1, 0.2, 0, -0.2, -1, -1], abs=1e-6)
     assert tagged(method, tau=tau) == tags
     assert tagged(method, F6 * 10, tau=tau) == tags
 

@@ -56,8 +56,8 @@ def _part(archive: NpzArchive, prefix: str) -> ArrayGroup:
     name = prefix[:-1]
     split = SPLITS.get(name)
     site = name if name and split is None else None
-    told = {"splits": split is not None, "sites": site is not None}  # by the name of the part already
-    columns = [column for column in COLUMNS if prefix + column in archive.keys and not told.get(column)]
+    known = {"splits": split is not None, "sites": site is not None}  # by the name of the part already
+    columns = [column for column in COLUMNS if prefix + column in archive.keys and not known.get(column)]
     return ArrayGroup({column: prefix + column for column in columns}, split, site)
 
 

@@ -98,8 +98,8 @@ def divide(partition: Partition, images: ImageMetadata, clients: int | None, see
 def _remedy(partition: Partition) -> str:
     """What to do about clients that are too small, as a sentence; to lower `min_size` only where it can be lowered."""
     ways = [*partition.remedies, *(["lower partition.min_size"] if partition.min_size > 1 else [])]
-    said = " or ".join(filter(None, (", ".join(ways[:-1]), ways[-1])))
-    return f"{said[0].upper()}{said[1:]}."
+    sentence = " or ".join(filter(None, (", ".join(ways[:-1]), ways[-1])))
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def _check_count(partition: Partition, images: ImageMetadata, clients: int) -> None:

@@ -151,8 +151,10 @@ def _lines(
     title_axes(ax, "round", plot.y)
     together = redraw_overlaps(ax, lines, colors)
     note = f"{plot.note} {together} Mean over clients and seeds; band: quartiles over clients."
-    said = ", ".join(f"{name} {line.mean[-1]:.3g}" for name, line in lines.items())
-    return context.write(figure, file, world, title=title, note=note, alt=f"{title}, by round. At the end: {said}.")
+    last_values = ", ".join(f"{name} {line.mean[-1]:.3g}" for name, line in lines.items())
+    return context.write(
+        figure, file, world, title=title, note=note, alt=f"{title}, by round. At the end: {last_values}."
+    )
 
 
 def _scatter(

@@ -81,22 +81,22 @@ def precision_recall(t: ThresholdCounts) -> Values:
 
 
 def _along(
-    found: WorldEvaluations, curve: Callable[[ThresholdCounts], Values], metric: str, said: str
+    found: WorldEvaluations, curve: Callable[[ThresholdCounts], Values], metric: str, label: str
 ) -> list[SmallPlot]:
     """A plot for every class of which some run has a curve."""
     panels = []
     for k in found.shown:
-        lines, told, shares = {}, {}, []
+        lines, summaries, shares = {}, {}, []
         for arm, of in found.arms.items():
             known = [t for each in of if k < len(each.thresholds) and (t := each.thresholds[k]) is not None]
             drawn = [curve(t) for t in known]
             shares += [t.tp[-1] / (t.tp[-1] + t.fp[-1]) for t in known]
             if drawn:
                 lines[arm] = _band(np.append(np.zeros(len(drawn[0]) - len(GRID)), GRID), np.array(drawn))
-                told[arm] = f"{said} {_mean(of, metric, k)}"
+                summaries[arm] = f"{label} {_mean(of, metric, k)}"
         if lines:
             level = float(np.mean(shares)) if curve is precision_recall else None
-            panels.append(SmallPlot(title=class_name(found.names, k), lines=lines, said=told, level=level))
+            panels.append(SmallPlot(title=class_name(found.names, k), lines=lines, summaries=summaries, level=level))
     return panels
 
 
@@ -124,8 +124,8 @@ def _calibrated(found: WorldEvaluations) -> list[SmallPlot]:
 
 def _reliability(title: str, found: dict[str, list[CalibrationBins]]) -> SmallPlot:
     lines = {arm: line for arm, bins in found.items() if bins and len((line := reliability(bins)).x)}
-    said = {arm: f"ECE {value(np.mean([calibration_error(each) for each in found[arm]]).item())}" for arm in lines}
-    return SmallPlot(title=title, lines=lines, said=said, dotted=True)
+    summaries = {arm: f"ECE {value(np.mean([calibration_error(each) for each in found[arm]]).item())}" for arm in lines}
+    return SmallPlot(title=title, lines=lines, summaries=summaries, dotted=True)
 
 
 def reliability(bins: Sequence[CalibrationBins]) -> Band:

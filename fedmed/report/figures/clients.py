@@ -31,12 +31,12 @@ def client_strips(context: FigureContext, world: str) -> RenderedFigure | None:
     ax.grid(axis="x")
     set_x_ticks(ax)
     title_axes(ax, metric_name(metric))
-    said = [f"{arm} median {np.median(v):.3f}, from {v.min():.3f} to {v.max():.3f}" for arm, v in found.items()]
+    row_texts = [f"{arm} median {np.median(v):.3f}, from {v.min():.3f} to {v.max():.3f}" for arm, v in found.items()]
     dot = "one client in one seed" if len(context.comparison.seeds) > 1 else "one client"
     note = f"A dot is {dot}; below the dots, quartiles and median."
-    alt = f"{metric_name(metric)}, client by client: {'; '.join(said)}."
+    alt = f"{metric_name(metric)}, client by client: {'; '.join(row_texts)}."
     return context.write(
-        figure, "clients", world, title="Client by client", note=note, alt=alt, tooltips=row_tooltips(ax, said)
+        figure, "clients", world, title="Client by client", note=note, alt=alt, tooltips=row_tooltips(ax, row_texts)
     )
 
 

@@ -39,9 +39,9 @@ def dice_by_class(context: FigureContext, world: str, found: WorldEvaluations, a
     return _strips(context, world, rows, colors, name=f"dice_{number}", title=f"Dice of single images, {arm}")
 
 
-def _together(told: Sequence[Values | None]) -> Values:
+def _together(by_seed: Sequence[Values | None]) -> Values:
     """The values that all seeds kept, in ascending order (n,)."""
-    known = [values for values in told if values is not None]
+    known = [values for values in by_seed if values is not None]
     return np.sort(np.concatenate(known)) if known else np.zeros(0)
 
 
@@ -61,12 +61,14 @@ def _strips(
     ax.grid(axis="x")
     set_x_ticks(ax)
     title_axes(ax, "Dice")
-    said = [f"{label} {_said(values)}" for label, values in rows.items()]
+    row_texts = [f"{label} {_distribution_text(values)}" for label, values in rows.items()]
     note = "Below the dots, quartiles and median. Images without anything to find or found have no Dice."
-    alt = f"{title}: {'; '.join(said)}."
-    return context.write(figure, name, world, title=title, note=note, alt=alt, tooltips=tooltips.row_tooltips(ax, said))
+    alt = f"{title}: {'; '.join(row_texts)}."
+    return context.write(
+        figure, name, world, title=title, note=note, alt=alt, tooltips=tooltips.row_tooltips(ax, row_texts)
+    )
 
 
-def _said(values: Values) -> str:
+def _distribution_text(values: Values) -> str:
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
     return f"median {middle:.3f}, quartiles {low:.3f} and {high:.3f}, from {values.min():.3f} to {values.max():.3f}"

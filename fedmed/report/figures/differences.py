@@ -13,7 +13,7 @@ from fedmed.formatting import interval, p_value_text, signed
 from fedmed.report.figures import tooltips
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.labels import label_over_rows, names_width, shorten, title_axes, truncate
-from fedmed.report.figures.style import FAINT, INK, PAPER, WIDTH, new_figure, place_axes
+from fedmed.report.figures.style import BACKGROUND, FAINT, FOREGROUND, WIDTH, new_figure, place_axes
 from fedmed.report.figures.svg import RenderedFigure
 from fedmed.report.figures.ticks import set_x_ticks
 
@@ -32,18 +32,18 @@ def forest_plot(context: FigureContext, world: str) -> RenderedFigure | None:
     rows = [row for row in context.rows(world) if row.difference is not None and row.arm != reference]
     if not rows:
         return None
-    told = [f"{signed(row.difference)} {interval(row.dlow, row.dhigh, sign=True)}".strip() for row in rows]
+    row_texts = [f"{signed(row.difference)} {interval(row.dlow, row.dhigh, sign=True)}".strip() for row in rows]
     figure, ax = new_figure(height=0.6 + ROW * len(rows))
     place_axes(figure, ax, left=0.1, right=0.1, top=0.06)
     ax.axvline(0, color=FAINT, linewidth=0.9)
     for at, row in enumerate(rows):
         _difference(ax, at, row, context.arm_styles[row.arm].color)
-    label_over_rows(ax, [row.arm for row in rows], told)
+    label_over_rows(ax, [row.arm for row in rows], row_texts)
     ax.set_xlim(*_limits(rows))
     ax.grid(axis="x")
     set_x_ticks(ax)
     title_axes(ax, f"{context.metric}, minus that of {truncate(reference)}")
-    said = [f"{row.arm} {text}" for row, text in zip(rows, told, strict=True)]
+    arm_texts = [f"{row.arm} {text}" for row, text in zip(rows, row_texts, strict=True)]
     filled = any(row.p_holm is not None for row in rows)
     return context.write(
         figure,
@@ -51,14 +51,14 @@ def forest_plot(context: FigureContext, world: str) -> RenderedFigure | None:
         world,
         title=f"Paired difference from {reference}",
         note=f"Same seed, same data, same start. Lines: 95 % intervals.{f' {FILLED}' if filled else ''}",
-        alt=f"Paired differences from {reference} in {context.metric}: {'; '.join(said)}.",
-        tooltips=tooltips.row_tooltips(ax, [_tip(row, text) for row, text in zip(rows, said, strict=True)]),
+        alt=f"Paired differences from {reference} in {context.metric}: {'; '.join(arm_texts)}.",
+        tooltips=tooltips.row_tooltips(ax, [_tip(row, text) for row, text in zip(rows, arm_texts, strict=True)]),
     )
 
 
-def _tip(row: Row, said: str) -> str:
+def _tip(row: Row, text: str) -> str:
     """A row's difference and interval, and how sure it is."""
-    return said if row.p_holm is None else f"{said}\np {p_value_text(row.p_holm)} (Holm), {row.n} seeds"
+    return text if row.p_holm is None else f"{text}\np {p_value_text(row.p_holm)} (Holm), {row.n} seeds"
 
 
 def _limits(rows: Sequence[Row]) -> tuple[float, float]:
@@ -80,7 +80,7 @@ def _difference(ax: Axes, at: int, row: Row, color: str) -> None:
         row.difference or 0.0,
         at,
         "o",
-        color=color if sure else PAPER,
+        color=color if sure else BACKGROUND,
         markeredgecolor=color,
         markeredgewidth=1.4,
         ms=5.5,
@@ -103,7 +103,7 @@ def rank_diagram(context: FigureContext, ranking: Ranking) -> RenderedFigure:
     ax.set(xlim=(0.9, count + 0.1), ylim=(depth, 0))
     for number, group in enumerate(ranking.alike):
         at = [ranking.ranks[ranking.arms.index(arm)] for arm in group]
-        ax.plot((min(at) - 0.04, max(at) + 0.04), (0.4 + 0.5 * number,) * 2, color=INK, linewidth=3)
+        ax.plot((min(at) - 0.04, max(at) + 0.04), (0.4 + 0.5 * number,) * 2, color=FOREGROUND, linewidth=3)
     for number, (arm, rank) in enumerate(zip(ranking.arms, ranking.ranks, strict=True)):
         left = number < half
         row = 0.9 + 0.5 * len(ranking.alike) + (number if left else count - 1 - number)
@@ -117,8 +117,8 @@ def rank_diagram(context: FigureContext, ranking: Ranking) -> RenderedFigure:
         critical = (
             f" Bars join arms that are not apart by the critical difference, {ranking.critical:.2f} (Nemenyi, 5 %)."
         )
-    said = ", ".join(f"{arm} {rank:.2f}" for arm, rank in zip(ranking.arms, ranking.ranks, strict=True))
+    ranks_text = ", ".join(f"{arm} {rank:.2f}" for arm, rank in zip(ranking.arms, ranking.ranks, strict=True))
     title = f"Average ranks over {len(ranking.worlds)} worlds"
     note = f"1 is best.{critical}"
-    alt = f"{title}: {said}.{critical}"
+    alt = f"{title}: {ranks_text}.{critical}"
     return context.write(figure, "ranks", None, title=title, note=note, alt=alt, wide=width > WIDTH)

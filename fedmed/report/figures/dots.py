@@ -42,11 +42,13 @@ def dot_plot(
     title_axes(ax, x)
     if several:
         draw_legend(ax, {arm: context.arm_styles[arm].color for arm in arms}, below=0.42)
-    said = [_said(label, at, found) for at, label in enumerate(rows)]
+    row_texts = [_row_text(label, at, found) for at, label in enumerate(rows)]
     several_seeds = any(len(values) > 1 for values in found.values())
     note = "Mean over seeds; lines from the lowest seed to the highest." if several_seeds else ""
-    alt = f"{title}. {'; '.join(text.replace(chr(10), ', ') for text in said)}."
-    return context.write(figure, name, world, title=title, note=note, alt=alt, tooltips=tooltips.row_tooltips(ax, said))
+    alt = f"{title}. {'; '.join(text.replace(chr(10), ', ') for text in row_texts)}."
+    return context.write(
+        figure, name, world, title=title, note=note, alt=alt, tooltips=tooltips.row_tooltips(ax, row_texts)
+    )
 
 
 def means(values: Values) -> Values:
@@ -79,7 +81,7 @@ def _limits(ax: Axes, found: ArmValues) -> tuple[float, float]:
     return low - aside, high + aside
 
 
-def _said(label: str, at: int, found: ArmValues) -> str:
+def _row_text(label: str, at: int, found: ArmValues) -> str:
     rows = [f"{arm} {_value(values[:, at])}" for arm, values in found.items()]
     return "\n".join([label, *rows])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmed.report.figures.style import DARK, EMPTY, FAINT, PAPER, ArmStyle
+from fedmed.report.figures.style import BACKGROUND, DARK, EMPTY, FAINT, ArmStyle
 from fedmed.report.series import Band, Values
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def draw_strip(ax: Axes, at: float, values: Values, color: str, *, most: int | N
     ax.plot(shown, at - 0.12 + aside, "o", color=color, markersize=2.6, alpha=0.55, markeredgewidth=0)
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
     ax.plot((low, high), (at + 0.28,) * 2, color=color, linewidth=3)
-    ax.plot(middle, at + 0.28, "o", color=PAPER, markersize=3.4, markeredgecolor=color, markeredgewidth=1.2)
+    ax.plot(middle, at + 0.28, "o", color=BACKGROUND, markersize=3.4, markeredgecolor=color, markeredgewidth=1.2)
 
 
 SMOOTHED = 300

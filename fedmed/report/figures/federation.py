@@ -19,7 +19,7 @@ from fedmed.files import replacing
 from fedmed.formatting import compact_count, percent
 from fedmed.report.figures.elements import draw_bars, draw_color_scale, draw_heatmap, draw_totals, write_cell_values
 from fedmed.report.figures.labels import label_columns, panel_legend, panel_title
-from fedmed.report.figures.style import EMPTY, FAINT, INK, text_width
+from fedmed.report.figures.style import EMPTY, FAINT, FOREGROUND, text_width
 from fedmed.report.figures.ticks import round_ticks, set_bar_ticks
 from fedmed.report.series import Values
 from fedmed.rundir.federation import FederationSummary, client_labels
@@ -49,7 +49,13 @@ def federation_figure(federation: FederationSummary) -> Figure:
     import matplotlib as mpl
 
     with mpl.rc_context(
-        {"font.size": 8, "text.color": INK, "xtick.color": FAINT, "ytick.color": INK, "text.parse_math": False}
+        {
+            "font.size": 8,
+            "text.color": FOREGROUND,
+            "xtick.color": FAINT,
+            "ytick.color": FOREGROUND,
+            "text.parse_math": False,
+        }
     ):
         return _draw(_view(federation))
 
@@ -197,7 +203,7 @@ def _label_rows(ax: Axes, view: _View) -> None:
     """Client names; in a wide federation the sites, and how the clients are ordered."""
     if view.wide:
         ends, names = _sites(view)
-        ax.hlines(ends[:-1] - 0.5, *ax.get_xlim(), color=INK, linewidth=0.8)
+        ax.hlines(ends[:-1] - 0.5, *ax.get_xlim(), color=FOREGROUND, linewidth=0.8)
         ax.set_yticks((np.append(0, ends)[: len(ends)] + ends - 1) / 2, names)
         within = "by site, then " if names else ""
         ax.set_ylabel(f"{len(view.order):,} clients, {within}by most common class, largest first", color=FAINT)

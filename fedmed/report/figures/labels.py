@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from fedmed.report.figures.style import FAINT, HEIGHT, INK, PAPER, WIDTH, text_width
+from fedmed.report.figures.style import BACKGROUND, FAINT, FOREGROUND, HEIGHT, WIDTH, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,7 +87,7 @@ def label_rows(ax: Axes, names: Sequence[str], colors: Mapping[str, str] | None 
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.spines.left.set_visible(False)
     for tick, name in zip(ax.get_yticklabels(), names, strict=True):
-        tick.set_color((colors or {}).get(name, INK))
+        tick.set_color((colors or {}).get(name, FOREGROUND))
 
 
 def label_over_rows(ax: Axes, names: Sequence[str], values: Sequence[str]) -> None:
@@ -99,7 +99,7 @@ def label_over_rows(ax: Axes, names: Sequence[str], values: Sequence[str]) -> No
     ax.set_ylim(len(names) - 0.4, -0.75)
     ax.spines.left.set_visible(False)
     for at, (name, text) in enumerate(zip(shorten(names, fitting), values, strict=True)):
-        label(ax, name, (0, at), (1, 7), units=("axes fraction", "data"), color=INK, ground=True)
+        label(ax, name, (0, at), (1, 7), units=("axes fraction", "data"), color=FOREGROUND, ground=True)
         label(ax, text, (1, at), (-1, 7), units=("axes fraction", "data"), across="right", size=7.5, ground=True)
 
 
@@ -131,7 +131,7 @@ def label(
         fontsize=size,
         color=color,
         annotation_clip=False,
-        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.8} if ground else None,
+        bbox={"facecolor": BACKGROUND, "edgecolor": "none", "pad": 0.8} if ground else None,
     )
 
 
@@ -188,6 +188,6 @@ def panel_legend(above: Axes, colors: Mapping[str, str], width: float) -> None:
 
 def label_columns(rows: Axes, names: Sequence[str], *, turned: bool) -> None:
     """The classes below their columns, turned where they are too long to stand side by side."""
-    ticks = rows.set_xticks(range(len(names)), names, color=INK)
+    ticks = rows.set_xticks(range(len(names)), names, color=FOREGROUND)
     for tick in ticks if turned else ():
         tick.label1.set(rotation=40, ha="right", rotation_mode="anchor")

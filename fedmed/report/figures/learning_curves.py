@@ -58,8 +58,8 @@ def _drawn(
         label_line_ends(ax, ends)
     title_axes(ax, x, context.metric)
     together = redraw_overlaps(ax, lines, {arm: context.arm_styles[arm].color for arm in lines})
-    said = ", ".join(f"{end.text} {end.y:.3f}" for end in ends)
-    alt = f"{title}: {context.metric} by {x}. At the end: {said}. {together}".strip()
+    last_values = ", ".join(f"{end.text} {end.y:.3f}" for end in ends)
+    alt = f"{title}: {context.metric} by {x}. At the end: {last_values}. {together}".strip()
     note = f"{note} {together}".strip()
     return context.write(figure, name, world, title=title, note=note, alt=alt, tooltips=_tips(ax, lines, x))
 
@@ -79,10 +79,10 @@ def _scale(ax: Axes, lines: Mapping[str, Band], *, logarithmic: bool) -> None:
 def _tips(ax: Axes, lines: Mapping[str, Band], x: str) -> list[Tooltip]:
     """What every arm has reached, at the places where the first one was evaluated that is longest."""
     grid = max((line.x for line in lines.values()), key=len)
-    return column_tooltips(ax, grid, [_said(lines, at, x) for at in grid.tolist()])
+    return column_tooltips(ax, grid, [_column_text(lines, at, x) for at in grid.tolist()])
 
 
-def _said(lines: Mapping[str, Band], at: float, x: str) -> str:
+def _column_text(lines: Mapping[str, Band], at: float, x: str) -> str:
     """Where, and each arm's value there, the best on top; of an arm that was not evaluated there, what lies between."""
     found = {
         arm: [float(np.interp(at, line.x, of)) for of in (line.mean, line.low, line.high)]

@@ -14,7 +14,7 @@ from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.elements import draw_band
 from fedmed.report.figures.labels import draw_legend, label, legend_height, shorten
 from fedmed.report.figures.overlap import redraw_overlaps
-from fedmed.report.figures.style import FAINT, INK, RULE, WIDTH, ArmStyle, new_figure, place_axes
+from fedmed.report.figures.style import FAINT, FOREGROUND, RULE, WIDTH, ArmStyle, new_figure, place_axes
 from fedmed.report.figures.svg import RenderedFigure
 from fedmed.report.figures.tooltips import Tooltip
 from fedmed.report.series import Band
@@ -25,19 +25,22 @@ if TYPE_CHECKING:
 COLUMNS, GAP, HEAD = 3, 0.2, 0.24
 """Plots side by side, inches between them, and inches over each for its name."""
 
-STRIPS, SAID = 10, 250
-"""Strips at most over one plot that tell values, and values in all that a figure tells."""
+MOST_TOOLTIPS, ALL_TOOLTIPS = 10, 250
+"""Tooltips at most over one plot, side by side, and values at most in all tooltips of a figure."""
 
 LEFT, RIGHT, FOOT = 0.3, 0.12, 0.46
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmallPlot:
-    """One plot. lines: by arm, all in 0 to 1. said: what each arm's line comes to. level: where chance is, if level."""
+    """One plot.
+
+    lines: by arm, all in 0 to 1. summaries: by arm, the line's mean or error as text. level: y of chance, where level.
+    """
 
     title: str
     lines: Mapping[str, Band]
-    said: Mapping[str, str]
+    summaries: Mapping[str, str]
     dotted: bool = False
     level: float | None = None
 
@@ -70,7 +73,7 @@ def small_multiples(
     ax.set_axis_off()
     together: list[str] = []
     areas: list[Tooltip] = []
-    parts = max(1, min(STRIPS, SAID // (len(panels) * len(arms))))
+    parts = max(1, min(MOST_TOOLTIPS, ALL_TOOLTIPS // (len(panels) * len(arms))))
     names = shorten([panel.title for panel in panels], int(side * 15))
     for number, (name, panel) in enumerate(zip(names, panels, strict=True)):
         row, column = divmod(number, columns)
@@ -82,13 +85,14 @@ def small_multiples(
     if len(arms) > 1:
         draw_legend(ax, {arm: context.arm_styles[arm].color for arm in arms}, below=FOOT)
     same = together[0] if len({*together}) == 1 else ""
+    texts = [_panel_text(panel).replace("\n", ", ") + "." for panel in panels]
     return context.write(
         figure,
         plots.name,
         world,
         title=plots.title,
         note=f"{plots.note} {same}".strip(),
-        alt=f"{plots.title}: {plots.y} by {plots.x}. {' '.join(_said(p).replace(chr(10), ', ') + '.' for p in panels)}",
+        alt=f"{plots.title}: {plots.y} by {plots.x}. {' '.join(texts)}",
         tooltips=areas,
     )
 
@@ -104,7 +108,7 @@ def _frame(ax: Axes, corner: tuple[float, float], title: str, *, diagonal: bool)
             label(ax, f"{share:g}", (x, y + share), (-4, 0), across="right", down="center", size=7)
     if diagonal:
         ax.plot((x, x + 1), (y, y + 1), color=FAINT, linewidth=0.7, zorder=1)
-    label(ax, title, (x, y + 1), (0, 4), size=8, color=INK)
+    label(ax, title, (x, y + 1), (0, 4), size=8, color=FOREGROUND)
 
 
 def _lines(ax: Axes, corner: tuple[float, float], panel: SmallPlot, arm_styles: Mapping[str, ArmStyle]) -> str:
@@ -119,8 +123,8 @@ def _lines(ax: Axes, corner: tuple[float, float], panel: SmallPlot, arm_styles: 
             )
     if panel.level is not None:
         ax.plot((x, x + 1), (y + panel.level,) * 2, color=FAINT, linewidth=0.7, zorder=1)
-    if len(panel.lines) == 1 and (said := next(iter(panel.said.values()), "")):
-        label(ax, said, (x + 1, y), (-3, 4), across="right", size=7.5)
+    if len(panel.lines) == 1 and (summary := next(iter(panel.summaries.values()), "")):
+        label(ax, summary, (x + 1, y), (-3, 4), across="right", size=7.5)
     return redraw_overlaps(ax, moved, {arm: arm_styles[arm].color for arm in moved})
 
 
@@ -130,7 +134,7 @@ def _areas(
     """Strips over a plot, which tell all lines where they are; one for all of it tells only what they come to."""
     x, y = corner
     if parts == 1:
-        return [tooltips.area_tooltip(ax, corner, (x + 1, y + height), _said(panel))]
+        return [tooltips.area_tooltip(ax, corner, (x + 1, y + height), _panel_text(panel))]
     edges = [number / parts for number in range(parts + 1)]
     at = [(low + high) / 2 for low, high in pairwise(edges)]
     texts = [f"{panel.title}, {plots.x} {share:.2f}\n{plots.y}\n{_values(panel, share)}" for share in at]
@@ -140,10 +144,10 @@ def _areas(
 
 def _values(panel: SmallPlot, at: float) -> str:
     """Each line's mean there, a dash where it is not, and what the line comes to."""
-    told = {arm: np.interp(at, line.x, line.mean, left=np.nan, right=np.nan) for arm, line in panel.lines.items()}
-    means = {arm: "-" if np.isnan(mean) else f"{mean:.2f}" for arm, mean in told.items()}
-    return "\n".join(f"{arm} {mean} ({panel.said[arm]})" for arm, mean in means.items())
+    values = {arm: np.interp(at, line.x, line.mean, left=np.nan, right=np.nan) for arm, line in panel.lines.items()}
+    means = {arm: "-" if np.isnan(mean) else f"{mean:.2f}" for arm, mean in values.items()}
+    return "\n".join(f"{arm} {mean} ({panel.summaries[arm]})" for arm, mean in means.items())
 
 
-def _said(panel: SmallPlot) -> str:
-    return "\n".join([panel.title, *(f"{arm} {said}" for arm, said in panel.said.items())])
+def _panel_text(panel: SmallPlot) -> str:
+    return "\n".join([panel.title, *(f"{arm} {summary}" for arm, summary in panel.summaries.items())])

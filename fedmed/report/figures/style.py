@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, FAINT, RULE, EMPTY, PAPER = "#222222", "#6b6b6b", "#d9d9d9", "#f2f2f2", "#fefefe"
+FOREGROUND, FAINT, RULE, EMPTY, BACKGROUND = "#222222", "#6b6b6b", "#d9d9d9", "#f2f2f2", "#fefefe"
 DARK = "#1f1f20"
 """Of what stands on a pale colour, whatever the page around it looks like."""
 
@@ -31,7 +31,7 @@ REFERENCES = {POOLED: "#4d4d4e", LOCAL: "#8a8a8b"}
 
 DASHES = ("-", (0, (5, 1.6)), (0, (1.4, 1.4)))
 
-THEME = {INK: "--ink", FAINT: "--faint", RULE: "--rule", PAPER: "--paper", EMPTY: "--empty"}
+THEME = {FOREGROUND: "--ink", FAINT: "--faint", RULE: "--rule", BACKGROUND: "--paper", EMPTY: "--empty"}
 THEME |= {color: f"--arm{number}" for number, color in enumerate(ARMS)}
 THEME |= {color: f"--{name}" for name, color in REFERENCES.items()}
 """Colours that the page replaces, and the names of its own."""
@@ -39,7 +39,7 @@ THEME |= {color: f"--{name}" for name, color in REFERENCES.items()}
 RC_PARAMS: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 8.5,
-    "text.color": INK,
+    "text.color": FOREGROUND,
     "axes.edgecolor": RULE,
     "axes.labelcolor": FAINT,
     "axes.linewidth": 0.8,

@@ -51,11 +51,11 @@ def mistaken_class_captions(p: Any, y: Any, names: Sequence[str]) -> tuple[Capti
 
 def finding_captions(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
     """Findings that are said to be there, right or wrong, and those that were missed."""
-    said = [
+    predicted = [
         Caption(f"{class_name(names, int(f))}, {percent(float(p[f]))}", bool(y[f] > 0)) for f in np.flatnonzero(p > 0.5)
     ]
     missed = [Caption(f"missed: {class_name(names, int(f))}", False) for f in np.flatnonzero((p <= 0.5) & (y > 0))]
-    return tuple([*said, *missed] or [Caption("none", True)])
+    return tuple([*predicted, *missed] or [Caption("none", True)])
 
 
 def mistaken_finding_captions(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:

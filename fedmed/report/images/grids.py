@@ -99,13 +99,13 @@ def _annotated(shared_images: SharedImages, panel: ImagePanel, n: int, y: NDArra
 def _classified(shown: ArmImages, shared_images: SharedImages) -> Iterator[ImageGrid]:
     names = shown.first.names
     if wrong := {arm: each.mistakes for arm, each in shown.arms.items() if each.mistakes is not None}:
-        rows = [_of(shown, arm, [_said(p, n, names, shared_images) for n in _all(p)]) for arm, p in wrong.items()]
+        rows = [_of(shown, arm, [_captioned(p, n, names, shared_images) for n in _all(p)]) for arm, p in wrong.items()]
         note = "Test images on which each was most sure and wrong, the surest first."
         yield ImageGrid(title="Most confident mistakes", note=note, rows=rows)
     if tests := shown.panels("test"):
         first = next(iter(tests.values()))
         rows = [_images(shared_images, first), _true_labels(first, names)]
-        rows += [_of(shown, arm, [_said(p, n, names) for n in _all(p)]) for arm, p in tests.items()]
+        rows += [_of(shown, arm, [_captioned(p, n, names) for n in _all(p)]) for arm, p in tests.items()]
         yield ImageGrid(title="Test images", note="Images that no client has, the same for all.", rows=rows)
     if training := shown.panels("training"):
         yield _training(training, shared_images, names)
@@ -136,8 +136,8 @@ def _at(values: NDArray[Any] | None, n: int) -> Any:
     return None if values is None else values[n]
 
 
-def _said(panel: ImagePanel, n: int, names: Sequence[str], shared_images: SharedImages | None = None) -> ImageCell:
-    """What was predicted of one image; with an shared_images the image too, and what is true of what is most wrong."""
+def _captioned(panel: ImagePanel, n: int, names: Sequence[str], shared_images: SharedImages | None = None) -> ImageCell:
+    """What was predicted of one image; with `shared_images` the image too, and what is true of what is most wrong."""
     assert panel.predicted is not None
     p, y = panel.predicted[n].astype(float), panel.truth[n]
     if shared_images is None:

@@ -1,4 +1,4 @@
-"""The confusion matrix of an arm: what was true, what was said, how often, and as a share of what was true."""
+"""The confusion matrix of an arm: counts of true and predicted classes, and shares of the true ones (percent)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fedmed.report.figures.labels import shorten
 from fedmed.report.images.captions import class_name, percent
 
 MOST = 24
-"""Classes at most of a matrix that is drawn; of more, only what is confused most is told."""
+"""Classes at most of a matrix that is drawn; of more, only the pairs that are confused most are listed."""
 
 LONGEST = 18
 """Characters of a name beside the matrix."""
@@ -22,17 +22,17 @@ LONGEST = 18
 NONE = "·"
 """What never happened: among many classes most cells, which should not hide the others."""
 
-TOLD = 5
-"""Pairs of classes that are told in words."""
+LISTED = 5
+"""Pairs of classes at most that are listed in words."""
 
 
 class ConfusionCell(NamedTuple):
-    """One cell. share, percent: of its row, as a number and as text; often: how often; said: all of it in words."""
+    """One cell. share, percent: of its row, as a number and as text; often: how often; text: all of it in words."""
 
     share: float
     percent: str
     often: str
-    said: str
+    text: str
     right: bool
 
 
@@ -50,17 +50,17 @@ class ConfusionMatrix:
 
 def confusion_matrix(found: WorldEvaluations, arm: str) -> ConfusionMatrix | None:
     """Counts of all seeds together; None where no run kept them."""
-    told = [each.confusion for each in found.arms[arm] if each.confusion is not None]
-    if not told:
+    matrices = [each.confusion for each in found.arms[arm] if each.confusion is not None]
+    if not matrices:
         return None
-    counts: NDArray[np.int64] = np.sum(told, axis=0)
+    counts: NDArray[np.int64] = np.sum(matrices, axis=0)
     names = [class_name(found.names, k) for k in range(len(counts))]
     totals = counts.sum(1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     drawn = range(len(names) if len(names) <= MOST else 0)
     rows = [[_box(names, counts, shares, i, j) for j in drawn] for i in drawn]
     of = "Pixels" if found.segmented else "Test images"
-    seeds = f" of {len(told)} seeds together" if len(told) > 1 else ""
+    seeds = f" of {len(matrices)} seeds together" if len(matrices) > 1 else ""
     note = f"{of}{seeds}: rows are what is true, columns what was said; percent of a row."
     if not rows:
         note = f"{of}{seeds}: {len(names)} classes are too many for a matrix, which is in evaluation.json of each run."
@@ -76,8 +76,8 @@ def confusion_matrix(found: WorldEvaluations, arm: str) -> ConfusionMatrix | Non
 
 def _box(names: Sequence[str], counts: NDArray[np.int64], shares: NDArray[np.float64], i: int, j: int) -> ConfusionCell:
     share, count = float(shares[i, j]), int(counts[i, j])
-    said = f"true {names[i]}, said {names[j]}: {count:,} of {int(counts[i].sum()):,}, {percent(share)}"
-    return ConfusionCell(share, _whole(share), short_count(count) if count else NONE, said, i == j)
+    text = f"true {names[i]}, said {names[j]}: {count:,} of {int(counts[i].sum()):,}, {percent(share)}"
+    return ConfusionCell(share, _whole(share), short_count(count) if count else NONE, text, i == j)
 
 
 def _whole(share: float) -> str:
@@ -98,5 +98,5 @@ def short_count(number: int) -> str:
 def _confused(names: Sequence[str], counts: NDArray[np.int64], shares: NDArray[np.float64]) -> list[str]:
     """The mistakes that take the largest share of what is true, largest first."""
     wrong = [(i, j) for i, j in np.ndindex(counts.shape) if i != j and counts[i, j]]
-    worst = sorted(wrong, key=lambda at: (-shares[at], -counts[at]))[:TOLD]
+    worst = sorted(wrong, key=lambda at: (-shares[at], -counts[at]))[:LISTED]
     return [f"{names[i]} taken for {names[j]}: {percent(float(shares[i, j]))} ({counts[i, j]:,})" for i, j in worst]

@@ -111,8 +111,8 @@ def _whisker(row: Row, lowest: float, highest: float) -> TableCell:
         return TableCell()
     ends = (min(max((end - lowest) / (highest - lowest), 0), 1) for end in (row.low, row.mean, row.high))
     low, at, high = (100 * end for end in ends)
-    said = interval(row.low, row.high)
-    return TableCell(text=said, sort=row.mean, arm=row.arm, whisker=Whisker(at, low, high))
+    text = interval(row.low, row.high)
+    return TableCell(text=text, sort=row.mean, arm=row.arm, whisker=Whisker(at, low, high))
 
 
 def overview_table(summary: Summary) -> HtmlTable:
