@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"rundir"}),
     frozenset({"tracking"}),
     frozenset({"experiment"}),
-    frozenset({"config"}),
+    frozenset({"initial_net", "config"}),
     frozenset({"comparison"}),
     frozenset({"terminal"}),
     frozenset({"report", "inference"}),

@@ -26,8 +26,8 @@ from fedmed.flower import (
     strategy,
 )
 from fedmed.flower.records import load_memory, pack, unpack
-from fedmed.method import Chain, Method, Payload, chain
-from fedmed.models.net import Net, scope
+from fedmed.method import Chain, Method, Payload, Setup, chain
+from fedmed.models.net import Net, fixed, scope
 from fedmed.optimizers import Optimizer
 from fedmed.tasks import MultiClass, MultiLabel, Segmentation, Task
 
@@ -45,6 +45,7 @@ class Held:
     test: Examples
     audit: Examples | None = None
     truth: Tensor | None = None
+    own_val: Examples | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,19 +166,27 @@ class Ended:
         return [sum(row["loss"] for row in r.clients) / len(r.clients) for r in self.results]
 
 
+def net_of(toy: Toy, method: Method | Chain, *, seed: int = 0) -> Net:
+    """The toy's net as the method has built it."""
+    net = toy.net()
+    setup = Setup(task=toy.task, net=net, optimizer=TRAINING.optimizer, rounds=4, clients=len(toy.shares))
+    return chain(method).build(net, setup, seed=seed)
+
+
 def grid_of(
     toy: Toy, method: Method | Chain, training: Training = TRAINING, *, seed: int = 0, kind: Any = Listening
 ) -> Any:
     """A grid with the toy's clients."""
-    app = client_app(method, net=toy.net(), task=toy.task, training=training, share=toy.shares.__getitem__, seed=seed)
+    net = net_of(toy, method, seed=seed)
+    app = client_app(method, net=net, task=toy.task, training=training, share=toy.shares.__getitem__, seed=seed)
     return kind(app, len(toy.shares))
 
 
-def initial(toy: Toy, method: Method | Chain) -> dict[str, Tensor]:
+def initial(toy: Toy, method: Method | Chain, *, seed: int = 0) -> dict[str, Tensor]:
     """The shared weights that a federation starts from."""
-    net = toy.net()
-    local = scope(net, chain(method).local)
-    return {name: tensor.clone() for name, tensor in net.state_dict().items() if name not in local}
+    net = net_of(toy, method, seed=seed)
+    apart = scope(net, chain(method).local) | fixed(net)
+    return {name: tensor.clone() for name, tensor in net.state_dict().items() if name not in apart}
 
 
 def federate(
@@ -198,7 +207,7 @@ def federate(
     given = {"seed": seed, "by_clients": False, "after_round": lambda result: bool(ended.results.append(result))}
     plan = strategy_of(method, progress=ended.progress, **{**given, **options})
     with torch.random.fork_rng(devices=[]):
-        done = plan.start(grid, pack(initial(toy, method) if shared is None else shared), rounds)
+        done = plan.start(grid, pack(initial(toy, method, seed=seed) if shared is None else shared), rounds)
     ended.shared = {name: tensor.clone() for name, tensor in unpack(done.arrays).items()}
     return ended
 
@@ -218,7 +227,7 @@ def trainer_of(toy: Toy, method: Method | Chain, training: Training = TRAINING, 
     """The toy's clients without messages."""
     return Trainer(
         TrainerSpec(
-            net=toy.net(),
+            net=net_of(toy, method, seed=seed),
             chain=chain(method),
             task=toy.task,
             training=training,

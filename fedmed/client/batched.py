@@ -24,7 +24,7 @@ from fedmed.data.examples import Examples
 from fedmed.method import Payload
 from fedmed.optimizers import LocalOptimizer, learning_rate, make_optimizer
 
-LOOKS_IN = ("prepare", "loss", "penalty", "correct", "report", "audit")
+LOOKS_IN = ("prepare", "transform", "loss", "penalty", "correct", "report", "audit")
 """Hooks that see a client while it trains, or right after."""
 
 
@@ -125,7 +125,7 @@ class BatchedTrainer:
 
     def _inputs(self, lane: _Lane, index: Tensor) -> Examples:
         part = chosen(lane.train, index)
-        x, y = self._trainer.inputs(part, lane.views)
+        x, y = self._trainer.passes.inputs(part, lane.views)
         return Examples(x, y, _seen(Examples(x, y, part.seen)))
 
     def _clip(self, stacked: Payload) -> None:

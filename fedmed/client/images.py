@@ -51,6 +51,7 @@ class DeviceData:
     test: Examples
     audit: Examples | None
     truth: Tensor | None
+    own_val: Examples | None
 
 
 def on_device(share: DataOfClient, device: torch.device, sharers: int) -> DataOfClient:
@@ -101,7 +102,8 @@ class _DevicePlacement:
             share = self._share(client)
             train, val, test = map(self._there, (share.train, share.val, share.test))
             audit = None if share.audit is None else self._there(share.audit)
-            self._held[client] = DeviceData(train, val, test, audit, devices.moved(share.truth, self._device))
+            own = None if share.own_val is None else self._there(share.own_val)
+            self._held[client] = DeviceData(train, val, test, audit, devices.moved(share.truth, self._device), own)
         return self._held[client]
 
     def _there(self, examples: Examples) -> Examples:

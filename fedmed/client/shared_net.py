@@ -42,7 +42,8 @@ class NetGuard:
         self._modules = list(net.modules())
         self._content = [(vars(m)[kind], dict(vars(m)[kind])) for m in self._modules for kind in KINDS]
         named = [*net.named_parameters(), *net.named_buffers()]
-        self._images: list[tuple[str, Tensor, int]] = []
+        self._fixed = {name: p for name, p in net.named_parameters() if not p.requires_grad}
+        self._unchanging: list[tuple[str, Tensor, int]] = []
         self._held = [_Held(name, tensor, tensor.detach(), tensor.requires_grad) for name, tensor in named]
 
     def changes(self) -> Iterator[str]:
@@ -56,10 +57,9 @@ class NetGuard:
 
     def check(self, where: str) -> None:
         """Raises `UserError` where the net is not as it was, or images or labels are not. where: client and round."""
-        for name, tensor, version in self._images:
+        for name, tensor, version in self._unchanging:
             if tensor._version != version:
-                fix, got = "Call client.relabel with new labels, or change a copy.", f"client.train.{name} changed"
-                raise DamageError(Fault(where, "images and labels as they were given", got, fix))
+                raise DamageError(_frozen_changed(where, name) if name in self._fixed else _given_changed(where, name))
         if change := next(self.changes(), None):
             fix = "Change values in place, under torch.no_grad(); parts and shapes of client.model stay."
             raise refuse(where, "the net that was there before training", change, fix)
@@ -76,15 +76,26 @@ class NetGuard:
     def begin(self, given: Examples) -> None:
         """The net as a round finds it: what is trained is trained, and all of it is in training mode.
 
-        given: the client's images, of which torch counts changes in place.
+        given: the client's images; torch counts changes in place of them, and of parameters that nobody trains.
         """
         held = {"x": given.x, "y": given.y, "seen": given.seen}
-        self._images = [(name, tensor, tensor._version) for name, tensor in held.items() if tensor is not None]
+        held |= self._fixed
+        self._unchanging = [(name, tensor, tensor._version) for name, tensor in held.items() if tensor is not None]
         for _, tensor, _, trains in self._held:
             if tensor.requires_grad != trains:
                 tensor.requires_grad_(trains)
         if not all(module.training for module in self._modules):
             self._modules[0].train()
+
+
+def _given_changed(where: str, name: str) -> Fault:
+    fix = "Call client.relabel with new labels, or change a copy."
+    return Fault(where, "images and labels as they were given", f"client.train.{name} changed", fix)
+
+
+def _frozen_changed(where: str, name: str) -> Fault:
+    fix = "Leave its requires_grad True in build: what is trained is sent, or stays at the client as `local` says."
+    return Fault(where, "parameters that build froze as they were", f"{name} changed", fix)
 
 
 class FrozenCopies:

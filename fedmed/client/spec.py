@@ -22,7 +22,8 @@ class ClientData(Protocol):
     """What one client holds: its training, validation and test images, with the labels that it was given.
 
     audit: the validation images with their true labels, and truth: those of the training images, shaped as `train.y`;
-    both None where the simulation does not know them, or nobody asks.
+    both None where the simulation does not know them, or nobody asks. own_val: validation images that methods may look
+    at, which are not among `val`; None where no method needs them.
     """
 
     @property
@@ -35,6 +36,8 @@ class ClientData(Protocol):
     def audit(self) -> Examples | None: ...
     @property
     def truth(self) -> Tensor | None: ...
+    @property
+    def own_val(self) -> Examples | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

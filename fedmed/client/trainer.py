@@ -12,19 +12,20 @@ from torch import Tensor, nn
 
 from fedmed import devices, rng
 from fedmed.checks import check_state
-from fedmed.client.images import augmented, chosen, labelled, normaliser_on, on_device
+from fedmed.client.images import chosen, labelled, normaliser_on, on_device
+from fedmed.client.passes import Passes
 from fedmed.client.precision import GradientStep, lower
 from fedmed.client.request import LOCAL, OPTIMIZER, RESIDUAL, ClientRequest, ClientResult
 from fedmed.client.shared_net import FrozenCopies, NetGuard, copy_into, draws_in_training
 from fedmed.client.spec import TrainerSpec
 from fedmed.client.validation import check_payloads, check_weights, mean_loss, own_copy, room
-from fedmed.data.batches import batches, evaluation_slices, images_seen
+from fedmed.data.batches import batches, evaluation_slices, images_seen, steps_taken
 from fedmed.data.examples import Examples
 from fedmed.devices import PROCESSOR, Nested
-from fedmed.errors import UserError
-from fedmed.method import Batch, Client, Payload, RoundContext, Scope, State, SweepPart
+from fedmed.errors import UserError, refuse
+from fedmed.method import Batch, Client, Payload, RoundContext, Scope, State
 from fedmed.metrics import Scores, Tally, tally
-from fedmed.models.net import Net, scope
+from fedmed.models.net import fixed, scope
 from fedmed.optimizers import OptimizerState, learning_rate, make_optimizer
 
 
@@ -33,8 +34,9 @@ class Trainer:
 
     device: where the net, its steps and (while there is room) the images are; requests may come from anywhere.
     sharers: how many trainers there are on the device.
-    shared: the net's shared tensors, by state-dict name; always the same dict. local: names of those that stay.
-    share: what a client holds, by its number, as the device sees it.
+    shared: the net's shared tensors, by state-dict name; always the same dict. local: names of those that stay at each
+        client. Those that nobody trains are in neither: every trainer has them from the run's configuration.
+    share: what a client holds, by its number, as the device sees it. passes: how images go into the net.
     """
 
     def __init__(self, spec: TrainerSpec, *, device: torch.device = PROCESSOR, sharers: int = 1) -> None:
@@ -44,12 +46,15 @@ class Trainer:
         # before any copy is made of the net, so that copies compute in the same precision
         lower(spec.net, spec.training.precision)
         self.net = spec.net.to(device)
-        self.share, self._normalise = on_device(spec.share, device, sharers), normaliser_on(spec.normalise, device)
+        self.share = on_device(spec.share, device, sharers)
+        self.passes = Passes(normaliser_on(spec.normalise, device), spec.training.augment, spec.channels_last)
+        self._transforms = spec.chain.has("transform")
         # The net's own tensors. Optimizer, guard and lent replies hold the same ones, so that weights are only ever
         # copied into them: a tensor that is replaced would be trained by nobody, and sent to nobody.
         self._weights = dict(self.net.state_dict())
-        self.local = scope(self.net, spec.chain.local)
-        self.shared = {name: tensor for name, tensor in self._weights.items() if name not in self.local}
+        frozen = fixed(self.net)
+        self.local = scope(self.net, spec.chain.local) - frozen
+        self.shared = {name: tensor for name, tensor in self._weights.items() if name not in self.local | frozen}
         self._initial = {name: self._weights[name].clone() for name in sorted(self.local)}
         self._optimizer = make_optimizer(spec.training.optimizer, self.net.parameters())
         self._gradient_step = GradientStep(self._optimizer, spec.training.precision, device)
@@ -80,7 +85,7 @@ class Trainer:
         """Whether the net draws random numbers in training (dropout, drop path): from torch's one generator."""
         one = self._spec.share(0).train.x[:1]
         # two images, as BatchNorm refuses to train on one
-        return draws_in_training(self.net, self._layout(self._spec.normalise(torch.cat([one, one]))))
+        return draws_in_training(self.net, self.passes.laid_out(self._spec.normalise(torch.cat([one, one]))))
 
     def train(self, request: ClientRequest) -> ClientResult:
         """Local training from the request's weights; errors name the client, the round and the stage.
@@ -131,7 +136,7 @@ class Trainer:
 
     def _step(self, client: Client, index: Tensor, views: torch.Generator) -> Tensor:
         """One optimizer step on the rows `index` (B,); the detached loss, ()."""
-        batch = self._batch(client.train, index, views)
+        batch = self._batch(client, index, views)
         loss = self.chain.loss(client, batch)
         self._gradient_step.step(loss, lambda: self._correct(client))
         client.context.step += 1
@@ -183,7 +188,7 @@ class Trainer:
         own = request.state.get(LOCAL, self._initial)
         self.load(self.received(request))
         memory = {name: memory for name, memory in request.state.items() if not name.startswith("@")}
-        train = self.share(request.client).train
+        train, how = self.share(request.client).train, self.training
         return Client(
             id=request.client,
             round=request.round,
@@ -200,8 +205,10 @@ class Trainer:
                 # a copy: where the round fails, the client's memory is what it was before
                 state=own_copy(self._here(memory)),
                 frozen_copy=lambda weights: self._copies.take({**own, **weights}),
-                sweep=lambda net: self._sweep(net, request.client),
-                augment=lambda index, generator: self.inputs(chosen(train, index), generator)[0],
+                sweep=lambda net, x: self.passes.sweep(net, train if x is None else Examples(x, x)),
+                augment=lambda index, generator, strength: self.passes.view(chosen(train, index), generator, strength),
+                own_val=lambda: self._own_val(request.client),
+                steps=steps_taken(len(train), how.batch_size, epochs=how.epochs, steps=how.steps),
             ),
         )
 
@@ -246,39 +253,28 @@ class Trainer:
         with torch.no_grad():
             for rows in evaluation_slices(examples):
                 part = labelled(examples[rows], self.device)
-                logits = self.chain.predict(self.net, self._layout(self._normalise(part.x)), scope, client)
+                x = self.passes.inputs(part)[0]
+                logits = self.chain.predict(self.net, x, scope, client)
                 result.add(logits, part.y, part.seen)
         return result
 
-    def inputs(self, part: Examples, views: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Images as the net takes them (B, C, H, W), with `views` augmented where the run says so, and their labels."""
-        x, y = self._normalise(part.x), part.y
-        if self.training.augment is not None and views is not None:
-            x, y = augmented(self.training.augment, x, y, views)
-        return self._layout(x), y
-
-    def _batch(self, train: Examples, index: Tensor, views: torch.Generator) -> Batch:
+    def _batch(self, client: Client, index: Tensor, views: torch.Generator) -> Batch:
         """The rows `index` (B,) of the training images, with the one forward pass that all methods share."""
-        part = chosen(train, index)
-        x, y = self.inputs(part, views)
+        part = chosen(client.train, index)
+        (x, y), seen = self.passes.inputs(part, views), part.seen
+        if self._transforms:
+            x, y, seen = self.chain.transform(client, x, y, seen, index)
+            x = self.passes.laid_out(x)
         features = self.net.features(x)
-        return Batch(x, y, part.seen, index, features, self.net.head(features))
+        return Batch(x, y, seen, index, features, self.net.head(features))
 
-    def _sweep(self, net: Net, client: int) -> Iterator[SweepPart]:
-        """A pass over a client's training images as `Client.sweep` gives it; the net's mode is put back at the end."""
-        images, training = self.share(client).train, net.training
-        net.eval()
-        try:
-            for rows in evaluation_slices(images):
-                with torch.no_grad():  # not around the yield: it would then hold for the code that takes the parts
-                    features = net.features(self._layout(self._normalise(images[rows].x)))
-                    part = SweepPart(rows, features, net.head(features))
-                yield part
-        finally:
-            net.train(training)
-
-    def _layout(self, x: Tensor) -> Tensor:
-        return x.contiguous(memory_format=torch.channels_last) if self._spec.channels_last else x
+    def _own_val(self, client: int) -> Examples:
+        """The half of a client's validation images that its methods may look at."""
+        found = self.share(client).own_val if self.chain.needs_val else None
+        if found is None:
+            fix = "Write needs_val: ClassVar[bool] = True in the class; it costs half of the validation images."
+            raise refuse(f"client {client}, client.own_val", "a method with needs_val = True", str(self.chain), fix)
+        return found
 
     @contextmanager
     def _named(self, request: ClientRequest) -> Iterator[None]:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Interval
 from torch import Tensor
 
+from fedmed.errors import refuse
 from fedmed.options.base import Options
 
 
@@ -97,3 +98,15 @@ class StandardAugment(Augment):
         across = torch.stack([sign * cos, sign * -sin * aspect, 2 * self.translate * right], 1)
         along = torch.stack([sin / aspect, cos, 2 * self.translate * down], 1)
         return torch.stack([across, along], 1)
+
+
+def moves_images(augment: Augment) -> bool:
+    """The augmentation's property `moves`; raises `UserError` unless it is a bool."""
+    where, fix = f"augment={type(augment).__name__}, moves", "Write it as a @property that returns True or False."
+    try:
+        found = augment.moves
+    except Exception as error:
+        raise refuse(where, "True or False", f"{type(error).__name__}: {error}", fix) from error
+    if not isinstance(found, bool):
+        raise refuse(where, "True or False", type(found).__name__, fix)
+    return found

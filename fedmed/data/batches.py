@@ -25,8 +25,17 @@ def images_seen(rows: int, size: int, *, epochs: int, steps: int | None) -> int:
     """How many images `batches` gives, repeats counted."""
     if steps is None:
         return rows * epochs
-    a_pass = rows // size if _joins(rows, size) else -(-rows // size)
+    a_pass = _steps_of_a_pass(rows, size)
     return steps // a_pass * rows + steps % a_pass * size
+
+
+def steps_taken(rows: int, size: int, *, epochs: int, steps: int | None) -> int:
+    """How many batches `batches` gives."""
+    return epochs * _steps_of_a_pass(rows, size) if steps is None else steps
+
+
+def _steps_of_a_pass(rows: int, size: int) -> int:
+    return rows // size if _joins(rows, size) else -(-rows // size)
 
 
 def _joins(rows: int, size: int) -> bool:

@@ -22,6 +22,7 @@ def pooled(world: World) -> World:
         test=_joined([share.test for share in shares]),
         audit=_audited(shares),
         truth=_truth([share.truth for share in shares]),
+        own_val=_own_val([share.own_val for share in shares]),
     )
     audit = Audit(
         shown=np.sum([a.shown for a in world.audit], axis=0),
@@ -48,6 +49,11 @@ def _audited(shares: Sequence[Share]) -> Examples | None:
     if all(share.audit is None for share in shares):
         return None
     return _joined([share.val if share.audit is None else share.audit for share in shares])
+
+
+def _own_val(parts: Sequence[Examples | None]) -> Examples | None:
+    known = [part for part in parts if part is not None]
+    return _joined(known) if known else None
 
 
 def _truth(parts: Sequence[Tensor | None]) -> Tensor | None:

@@ -33,6 +33,7 @@ class Share:
 
     audit: the validation images with true labels, where these differ from the given ones; never for choosing a round.
     truth: the true labels of the training images, where all are known; never for training.
+    own_val: the half of the validation images that a method may look at, not in `val`; None where none needs it.
     """
 
     train: Examples
@@ -40,6 +41,17 @@ class Share:
     test: Examples
     audit: Examples | None = None
     truth: Tensor | None = None
+    own_val: Examples | None = None
+
+    def halved(self, patient: Indices | None, seed: int) -> Share:
+        """The share with half of its validation images in `own_val`, no patient in both halves.
+
+        patient: whose the validation images are (N,), or None.
+        """
+        split = draw_splits(None, val=0, test=0.5, seed=seed, stratum=None, patient=patient, rows=len(self.val))
+        judged, own = (torch.from_numpy(np.flatnonzero(split == part)) for part in (TRAIN, TEST))
+        audit = None if self.audit is None else self.audit[judged]
+        return replace(self, val=self.val[judged], own_val=self.val[own], audit=audit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +118,13 @@ def build_world(
     clients: int | None,
     client_test: float,
     seed: int,
+    own_val: bool = False,
 ) -> World:
     """Loads the images and gives every client its own; raises UserError where data and options do not fit.
 
     clients: how many (None: what the partition makes of the data). client_test: share of a client's training images
-    that it keeps for testing. seed: the run's.
+    that it keeps for testing. seed: the run's. own_val: whether half of each client's validation images are for its
+    methods to look at.
     """
     table = prepare(dataset)
     task = TASKS[table.task](classes=table.classes, names=table.class_names)
@@ -122,6 +136,10 @@ def build_world(
     shares, whole, rest = _share_out(examples, held)
     given = annotation.annotate(whole, [h.given for h in held], task, seed)
     shares = [_as_given(share, g) for share, g in zip(shares, given, strict=True)]
+    if own_val:
+        owners = [None if table.patient is None else table.patient[h.val] for h in held]
+        pairs = enumerate(zip(shares, owners, strict=True))
+        shares = [share.halved(owner, rng.seed_of(seed, "own val", client)) for client, (share, owner) in pairs]
     return World(
         task=task,
         shares=shares,

@@ -20,6 +20,7 @@ from fedmed.data.world import Audit, Fingerprint, Share, World
 from fedmed.engine.base import SiteImages
 from fedmed.errors import Fault, UserError, refuse
 from fedmed.experiment import Experiment
+from fedmed.rng import seed_of
 from fedmed.tasks import TASKS
 
 CLIENTS = 10
@@ -34,7 +35,12 @@ def site_world(experiment: Experiment, images: SiteImages, path: str) -> World:
     table = prepare(_dataset(experiment.dataset, path))
     _check_table(table, images, f"dataset-path={path}")
     train, val, test = (_part(table, part) for part in (TRAIN, VAL, TEST))
-    return _world(experiment, images, Share(train, val, test), _nothing(images, table.examples.x.dtype))
+    share = Share(train, val, test)
+    if experiment.methods.needs_val:
+        assert table.split is not None
+        patient = None if table.patient is None else table.patient[table.split == VAL]
+        share = share.halved(patient, seed_of(experiment.seed, "own val"))
+    return _world(experiment, images, share, _nothing(images, table.examples.x.dtype))
 
 
 def server_world(experiment: Experiment, images: SiteImages) -> World:

@@ -100,8 +100,9 @@ class ClientScheduler:
 
     def __init__(self, factory: WorkerFactory, workers: int, contexts: Contexts) -> None:
         self._factory, self._contexts = factory, contexts
-        # Two: while workers still read one content, as at the end of a stage, the next can be written already.
-        self._broadcasts = [_Broadcast(), _Broadcast()]
+        # One more than workers: where every client gets a model of its own, none waits for another's to be read; and
+        # while workers still read one content, as at the end of a stage, the next can be written already.
+        self._broadcasts = [_Broadcast() for _ in range(workers + 1)]
         self._waiting: deque[_Request] = deque()
         self._early: dict[int, Completed] = {}
         self._ahead = 0

@@ -9,10 +9,11 @@ from typing import Any
 
 from torch import Tensor
 
+from fedmed.flower.messages import count_bytes
 from fedmed.flower.nodes import ClientNode
 from fedmed.method import Payload
 from fedmed.metrics import Scores
-from fedmed.server import PrivacySpent
+from fedmed.server import ModelGroup, PrivacySpent
 
 Row = dict[str, float | int]
 """Numbers of one client in one round, by name; `client` is its number."""
@@ -23,11 +24,50 @@ class ServerState:
     """Where a run stands on the server: all that a resumed run needs besides the weights and the clients' memory.
 
     round: the last that is done. inbox: what clients get next round, by member. state: of the server, by member.
+    groups: where models are split, who shares which, with inboxes and memories of their own; empty for one model.
     """
 
     round: int = 0
     inbox: dict[str, Payload] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
+    groups: list[ModelGroup] = field(default_factory=list)
+
+    def kept(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it: nested dicts of tensors, numbers and strings."""
+        found: dict[str, Any] = {"state": self.state, "inbox": self.inbox}
+        if self.groups:
+            found["groups"] = {g.label: {"shared": g.shared, "inbox": g.inbox, "state": g.state} for g in self.groups}
+        return found
+
+    def model_of(self, client: int, shared: Payload) -> tuple[Payload, Mapping[str, Payload]]:
+        """The shared weights and inbox that a client gets next. shared: those of all, where models are not split."""
+        for group in self.groups:
+            if client in group.clients:
+                return group.shared, group.inbox
+        return shared, self.inbox
+
+    def restore(self, round: int, kept: Mapping[str, Any]) -> None:
+        """Becomes what a checkpoint kept."""
+        self.round, self.state, self.inbox = round, kept["state"], kept["inbox"]
+        held = {tuple(map(int, label.split("+"))): group for label, group in kept.get("groups", {}).items()}
+        self.groups = [ModelGroup(clients=clients, **group) for clients, group in sorted(held.items())]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SentModel:
+    """What a message to clients holds: shared weights, and what members of the chain find in their inboxes.
+
+    number: the lowest client that gets it.
+    """
+
+    number: int
+    shared: dict[str, Tensor]
+    inbox: Mapping[str, Payload]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the message to one client."""
+        return count_bytes(self.shared) + sum(map(count_bytes, self.inbox.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,23 +75,30 @@ class PlannedRound:
     """A round before anybody has trained.
 
     round, rounds: its number, from 1, and how many there are.
-    shared: the weights that are sent, which move to the device of the first reply, where they are averaged.
+    shared: the shared weights; where models are split, their plain mean, for the record.
+    sent: what each client of the federation gets, the same object for those who share a model. Weights move to the
+        device of the first reply, where they are averaged.
     nodes: of all clients of the federation, by client. asked: clients that are sent a message, those that drop out too.
-    lost: those of them that drop out. down: bytes of the message to one client.
+    lost: those of them that drop out.
     """
 
     round: int
     rounds: int
     shared: dict[str, Tensor]
+    sent: Mapping[int, SentModel]
     nodes: Mapping[int, ClientNode]
     asked: Sequence[int]
     lost: Sequence[int]
-    down: int
 
     @property
     def answering(self) -> list[int]:
         """Clients whose replies the server waits for: asked, and not dropped out."""
         return [client for client in self.asked if client not in self.lost]
+
+    @property
+    def down(self) -> int:
+        """Bytes of all messages."""
+        return sum(self.sent[client].size for client in self.asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

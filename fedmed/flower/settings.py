@@ -10,6 +10,7 @@ from flwr.app import ArrayRecord, MetricRecord
 from fedmed.flower.faults import STRICT, FaultRow, FaultTolerance
 from fedmed.flower.rounds import RoundResult
 from fedmed.metrics import Tally
+from fedmed.models.net import Net
 from fedmed.server import IDEAL, AverageServerOptimizer, Conditions, ServerOptimizer
 
 EvaluateFn = Callable[[int, ArrayRecord], MetricRecord | None]
@@ -26,6 +27,7 @@ class ServerSettings:
     optimizer: how to step from the old weights to the mean.
     parameters: names of the trainable entries, which the optimizer steps (None: all).
     tolerance: what becomes of a round in which a client is at fault.
+    net: gives the net that clients begin with, for methods that ask for `server.frozen` (None: they are refused).
     """
 
     seed: int = 0
@@ -34,6 +36,7 @@ class ServerSettings:
     optimizer: ServerOptimizer = field(default_factory=AverageServerOptimizer)
     parameters: frozenset[str] | None = None
     tolerance: FaultTolerance = STRICT
+    net: Callable[[], Net] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

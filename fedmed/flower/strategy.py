@@ -7,23 +7,34 @@ evaluated, and its result is shown to whoever wants it. `MethodStrategy._round` 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Result, Strategy
+from torch import Tensor
 
 from fedmed.errors import UserError
 from fedmed.flower.collect import ReplyCollector
 from fedmed.flower.faults import ClientFailure
 from fedmed.flower.grid import LocalGrid, exchange
 from fedmed.flower.identity import identify
-from fedmed.flower.messages import ask, count_bytes
+from fedmed.flower.messages import ask
 from fedmed.flower.nodes import ClientNode, client_nodes
 from fedmed.flower.records import pack, unpack
-from fedmed.flower.rounds import EvaluatedRound, PlannedRound, RoundResult, Row, ServerState, TrainedRound, mean_loss
+from fedmed.flower.rounds import (
+    EvaluatedRound,
+    PlannedRound,
+    RoundResult,
+    Row,
+    SentModel,
+    ServerState,
+    TrainedRound,
+    mean_loss,
+)
+from fedmed.flower.server_nets import ServerNets
 from fedmed.flower.settings import EvaluateFn, EvaluationPlan, RoundCallbacks, ServerSettings
 from fedmed.flower.training import RoundTraining, validator_of
 from fedmed.method import Chain, Method, chain
@@ -65,6 +76,7 @@ class MethodStrategy(Strategy):
             raise UserError(*faults)
         self._evaluation, self._callbacks = evaluation or EvaluationPlan(), callbacks or RoundCallbacks()
         self.progress, self._keeps_history = progress or ServerState(), history
+        self._nets = ServerNets(self._settings.net)
         self._nodes: dict[int, ClientNode] = {}
         self._rounds = 0
         # Flower's hooks hand on weights and metrics only: what else a step makes is left here for the next one
@@ -151,7 +163,7 @@ class MethodStrategy(Strategy):
             trained.shared,
             trained.clients,
             seconds,
-            down=planned.down * len(planned.asked),
+            down=planned.down,
             up=trained.up,
             evaluated=self._evaluated.rows,
             pooled=self._evaluated.pooled,
@@ -174,13 +186,13 @@ class MethodStrategy(Strategy):
             round=server_round,
             rounds=max(self._rounds, server_round),
             shared=shared,
+            sent=self._sent(shared),
             nodes=self._nodes,
             asked=asked,
             lost=settings.conditions.failures.lost(asked, seed=seed, round=server_round),
-            down=count_bytes(shared) + sum(map(count_bytes, self.progress.inbox.values())),
         )
         also = {"adapted": self._evaluation.adapted and self._evaluation.due(server_round)}
-        return self._messages("train", self._planned.answering, self._planned, arrays, {**config}, also)
+        return self._messages("train", self._planned.answering, self._planned, self._planned.sent, {**config}, also)
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message | ClientFailure]
@@ -192,7 +204,8 @@ class MethodStrategy(Strategy):
         planned = self._planned
         if planned is None or planned.round != server_round:
             raise ValueError(f"round {server_round}: no client answered, so there is nothing to average")
-        training = RoundTraining(planned, self._chain, self._settings, self.progress)
+        self._nets.begin()
+        training = RoundTraining(planned, self._chain, self._settings, self.progress, self._nets)
         collector = self._collector("train", planned)
         for reply in collector.accepted(replies, training.read):
             training.add(reply)
@@ -209,7 +222,7 @@ class MethodStrategy(Strategy):
         if planned is None or not (self._evaluation.by_clients and self._evaluation.due(server_round)):
             return []
         also = {"pooled": self._evaluation.pooled is not None}
-        return self._messages("evaluate", list(planned.nodes), planned, arrays, {**config}, also)
+        return self._messages("evaluate", list(planned.nodes), planned, self._sent(unpack(arrays)), {**config}, also)
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message | ClientFailure]) -> MetricRecord | None:
         """Keeps a row per client; the mean over clients of every metric that is defined for some."""
@@ -230,20 +243,31 @@ class MethodStrategy(Strategy):
         values = {n: [row[n] for row in rows if n in row] for n in names}
         return MetricRecord({n: sum(v) / len(v) for n, v in values.items()}) if values else None
 
+    def _sent(self, shared: dict[str, Tensor]) -> dict[int, SentModel]:
+        """What each client gets: the shared weights and inbox, or where models are split those of its group."""
+        if not self.progress.groups:
+            everybody = SentModel(min(self._nodes, default=0), shared, self.progress.inbox)
+            return dict.fromkeys(self._nodes, everybody)
+        models = {group: SentModel(group.clients[0], group.shared, group.inbox) for group in self.progress.groups}
+        return {client: model for group, model in models.items() for client in group.clients}
+
     def _messages(
         self,
         kind: str,
         clients: Sequence[int],
         planned: PlannedRound,
-        arrays: ArrayRecord,
+        sent: Mapping[int, SentModel],
         config: dict[str, Any],
         also: dict[str, bool],
     ) -> list[Message]:
-        """One message of a kind (train or evaluate) to each client: all with the same content."""
+        """One message of a kind (train or evaluate) to each client: the same content to those who share a model."""
         config |= {"server-round": planned.round, "num-rounds": planned.rounds, **also}
-        inbox = {member: pack(payload) for member, payload in self.progress.inbox.items()}
-        content = ask(arrays, inbox, config)
-        return [Message(content, planned.nodes[c].node, kind, group_id=str(planned.round)) for c in clients]
+        contents: dict[SentModel, RecordDict] = {}
+        for model in dict.fromkeys(sent[client] for client in clients):
+            inbox = {member: pack(payload) for member, payload in model.inbox.items()}
+            contents[model] = ask(pack(model.shared), inbox, config)
+        group = str(planned.round)
+        return [Message(contents[sent[c]], planned.nodes[c].node, kind, group_id=group) for c in clients]
 
     def _collector(self, stage: str, planned: PlannedRound) -> ReplyCollector:
         return ReplyCollector(

@@ -33,7 +33,8 @@ from fedmed.flower.rounds import Row
 class ReplyValidator:
     """Checks the answers of one round. Every method raises `MismatchError` saying what was expected and what came.
 
-    shared: the weights as they were sent. methods: names of the chain's members.
+    shared: the shared weights. anchors: as they were sent, by client, where not all got these.
+    methods: names of the chain's members.
     total: sum of the weights with which answers can count, so that no sum of what passes can overflow.
     seconds: that a client may take; None for any.
     forms: of the outputs to be scored together, as the first client sent them.
@@ -44,6 +45,7 @@ class ReplyValidator:
     compression: Compression
     total: float
     seconds: float | None = None
+    anchors: Mapping[int, Mapping[str, Tensor]] = field(default_factory=dict)
     forms: dict[str, Any] = field(default_factory=dict)
 
     def read(self, message: Message, client: int, member: ClientNode) -> TrainReply:
@@ -66,12 +68,13 @@ class ReplyValidator:
     def admit(self, reply: TrainReply) -> TrainReply:
         """The answer with its weights as they are to be averaged; `up` says how many bytes came."""
         up = count_bytes(reply.report.weights) + sum(map(count_bytes, reply.payloads.values()))
+        anchor = self.anchors.get(reply.report.client, self.shared)
         try:
-            weights = self.compression.restore(reply.report.weights, self.shared)
+            weights = self.compression.restore(reply.report.weights, anchor)
         except Exception as error:
             raise MismatchError("weights compressed as the run says", f"{type(error).__name__}: {error}") from error
         check_alike(weights, self.shared, "weights")
-        check_finite(weights, "weights", times=self.total, was=self.shared)
+        check_finite(weights, "weights", times=self.total, was=anchor)
         for name, payload in reply.payloads.items():
             check_finite(payload, f"tensors in the report of {name}", times=self.total)
         return replace(reply, up=up, report=replace(reply.report, weights=weights))

@@ -1,5 +1,6 @@
 """The contract of a method, and `chain`, which makes one method of several."""
 
+from fedmed.method.average import WeightedMean, average_of
 from fedmed.method.chain import Chain, chain
 from fedmed.method.client import Batch, Client, Payload, RoundContext, Scope, State, SweepPart
 from fedmed.method.contract import Method, Setup
@@ -19,5 +20,7 @@ __all__ = [
     "State",
     "SweepPart",
     "UnavailableWeights",
+    "WeightedMean",
+    "average_of",
     "chain",
 ]

@@ -10,13 +10,18 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from fedmed import rng
 from fedmed.errors import Fault, UserError, refuse
+from fedmed.method.average import largest
 from fedmed.method.client import Batch, Client, Payload, Scope
 from fedmed.method.contract import HOOKS, Method, Setup
 from fedmed.method.hooks import (
     call_hook,
+    checked_batch,
     checked_logits,
+    checked_net,
     checked_numbers,
+    checked_rows,
     checked_scalar,
     checked_tensors,
     checked_update,
@@ -26,7 +31,7 @@ from fedmed.method.server import Report, Server
 from fedmed.models.net import Net
 from fedmed.options.source import snake
 
-SLOTS = ("loss", "weights", "predict")
+SLOTS = ("loss", "weights", "average", "split", "predict")
 """Hooks that at most one member may override: their results cannot be added up."""
 
 
@@ -77,14 +82,40 @@ class Chain:
     @property
     def keeps_weights(self) -> bool:
         """Whether a member needs every client's weights at the end of a round."""
-        return self.has("weights") or any(method.keeps_weights for method in self.members.values())
+        held = any(map(self.has, ("weights", "average", "split")))
+        return held or any(method.keeps_weights for method in self.members.values())
+
+    @property
+    def needs_val(self) -> bool:
+        """Whether a member judges by validation images of the client's own."""
+        return any(method.needs_val for method in self.members.values())
 
     def check(self, setup: Setup) -> list[Fault]:
         return [fault for name, method in self._each("check") for fault in call_hook(name, method.check, setup)]
 
+    def build(self, net: Net, setup: Setup, *, seed: int) -> Net:
+        """The net with what all members add or freeze, in order; new weights are equal for equal seeds.
+
+        Raises `UserError` for what is no `Net`.
+        """
+        for name, method in self._each("build"):
+            with rng.seeded(seed, "build", name):
+                found = call_hook(name, method.build, net, replace(setup, net=net))
+            net = checked_net(found, f"{name}.build")
+        return net
+
     def prepare(self, client: Client) -> None:
         for name, method in self._each("prepare"):
             call_hook(name, method.prepare, client.member(name))
+
+    def transform(
+        self, client: Client, x: Tensor, y: Tensor, seen: Tensor | None, index: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The batch as all members leave it, in order: images (B, C, H, W), labels, and which entries count."""
+        for name, method in self._each("transform"):
+            found = call_hook(name, method.transform, client.member(name), x, y, seen, index)
+            x, y, seen = checked_batch(found, (x, y, seen), _at(name, "transform", client))
+        return x, y, seen
 
     def loss(self, client: Client, batch: Batch) -> Tensor:
         """The supervised term plus every penalty, scalar."""
@@ -127,9 +158,36 @@ class Chain:
         given = call_hook(name, holder.weights, server.member(name), _of(name, reports, payloads))
         return checked_weights(given, len(reports), _in(name, "weights", server))
 
-    def update(self, server: Server, old: Payload, mean: Payload) -> Payload:
+    def average(
+        self, server: Server, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]], weights: Tensor
+    ) -> Payload:
+        """The average of the reports' models, by `weights` (K,) unless a member has another."""
+        name, holder = self._slot["average"]
+        new = call_hook(name, holder.average, server.member(name), _of(name, reports, payloads), weights)
+        return checked_update(new, {**server.shared, **largest(reports)}, _in(name, "average", server))
+
+    def split(
+        self, server: Server, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]]
+    ) -> Tensor | None:
+        """How much each report counts for each client (R, K) float64; None where all share one model."""
+        name, holder = self._slot["split"]
+        given = call_hook(name, holder.split, server.member(name), _of(name, reports, payloads))
+        if given is None:
+            return None
+        return checked_rows(given, len(server.clients), len(reports), _in(name, "split", server))
+
+    def update(
+        self,
+        server: Server,
+        old: Payload,
+        mean: Payload,
+        reports: Sequence[Report] = (),
+        payloads: Sequence[Mapping[str, Payload]] = (),
+    ) -> Payload:
+        """The new shared weights; `reports` are those in the mean, with `payloads` by member."""
         for name, method in self._each("update"):
-            new = call_hook(name, method.update, server.member(name), old, mean)
+            seen = replace(server.member(name), reports=tuple(_of(name, reports, payloads)))
+            new = call_hook(name, method.update, seen, old, mean)
             mean = checked_update(new, mean, _in(name, "update", server))
         return mean
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fedmed import rng
 from fedmed.data.examples import Examples
+from fedmed.data.views import Strength
 from fedmed.errors import refuse
 from fedmed.models.net import Net
 from fedmed.tasks import Task
@@ -76,6 +77,7 @@ class RoundContext:
     train: training images with the labels in force. step: optimizer steps done so far.
     frozen_copy: gives a frozen copy of the net, in eval mode, with some weights replaced. sweep: see `Client.sweep`.
     augment: another augmented view (B, C, H, W) of the training images in the given rows (B,).
+    own_val: gives `Client.own_val`. steps: see `Client.steps`.
     """
 
     anchor: Payload
@@ -83,8 +85,10 @@ class RoundContext:
     inbox: Mapping[str, Payload]
     state: dict[str, dict[str, State]]
     frozen_copy: Callable[[Payload], Net]
-    sweep: Callable[[Net], Iterator[SweepPart]]
-    augment: Callable[[Tensor, torch.Generator], Tensor]
+    sweep: Callable[[Net, Tensor | None], Iterator[SweepPart]]
+    augment: Callable[[Tensor, torch.Generator, Strength | None], Tensor]
+    own_val: Callable[[], Examples]
+    steps: int = 0
     step: int = 0
     members: dict[str, Client] = field(default_factory=dict)
     _received: Net | None = None
@@ -194,6 +198,11 @@ class Client(_ClientRound):
         return self.context.step
 
     @property
+    def steps(self) -> int:
+        """Optimizer steps that this round has in all."""
+        return self.context.steps
+
+    @property
     def anchor(self) -> Payload:
         """The shared weights as the round began, by state-dict name; detached, read-only."""
         return self.context.own_anchor
@@ -215,22 +224,43 @@ class Client(_ClientRound):
         """The client's training images with the labels in force: those it was given, unless relabelled this round."""
         return self.context.train
 
+    @property
+    def annotated(self) -> Tensor:
+        """Which classes the client labels at all (C,) bool: those of which some entry is annotated."""
+        return annotated_classes(self.given, self.task)
+
+    @property
+    def own_val(self) -> Examples:
+        """Half of the client's validation images, for a method with `needs_val`: never trained on, and not judged by.
+
+        Raises `UserError` for a method without it, as validation images choose the best round.
+        """
+        return self.context.own_val()
+
     def relabel(self, y: Tensor, seen: Tensor | None) -> None:
         """Puts other labels in force for this round, shaped as in `Examples`; the given ones stay as they are."""
         self.context.train = Examples(self.given.x, y, seen)
 
-    def sweep(self, net: Net) -> Iterator[SweepPart]:
-        """A pass over the training images, in order, part by part, in eval mode, without augmentation or gradients."""
-        return self.context.sweep(net)
+    def sweep(self, net: Net, images: Tensor | None = None) -> Iterator[SweepPart]:
+        """A pass over the training images, in order, part by part, in eval mode, without augmentation or gradients.
 
-    def collect(self, net: Net) -> tuple[Tensor, Tensor]:
-        """Features (N, D) and logits (N, K) of all training images; see `sweep`, which holds only a part at a time."""
-        parts = list(self.sweep(net))
+        images: others instead (N, C, H, W), as stored: `client.own_val.x`, for instance.
+        """
+        return self.context.sweep(net, images)
+
+    def collect(self, net: Net, images: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Features (N, D) and logits (N, K) of all these images; see `sweep`, which holds only a part at a time."""
+        parts = list(self.sweep(net, images))
         return torch.cat([p.features for p in parts]), torch.cat([p.logits for p in parts])
 
-    def view(self, batch: Batch) -> Tensor:
-        """Another view of the batch's images (B, C, H, W), augmented anew as the run's `augment` says."""
-        return self.context.augment(batch.index, self.rng)
+    def view(self, batch: Batch, strength: Strength | None = None) -> Tensor:
+        """Another view of the batch's images (B, C, H, W), augmented anew as the run's `augment` says.
+
+        strength: weak (mirrored, moved a little) or strong (turned, scaled, brightened, a square cut out), whatever
+        the run's says; masks stay where they are, so that views of images for segmentation are not moved.
+        Sohn et al.: FixMatch. NeurIPS 2020, arXiv 2001.07685.
+        """
+        return self.context.augment(batch.index, self.rng, strength)
 
     @property
     def received(self) -> Net:
@@ -250,6 +280,13 @@ class Client(_ClientRound):
         if self._own.rng is None:
             self._own.rng = rng.generator(self.seed, "method", self.name, self.round, self.id)
         return self._own.rng
+
+
+def annotated_classes(examples: Examples, task: Task) -> Tensor:
+    """Which classes are annotated in some of the examples (C,) bool; all where nothing says otherwise."""
+    if examples.seen is None or task.kind != "multilabel":
+        return torch.ones(task.classes, dtype=torch.bool)
+    return examples.seen.expand_as(examples.y).any(0).cpu()
 
 
 def copied(tensors: Payload) -> dict[str, Tensor]:

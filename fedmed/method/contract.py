@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fedmed.errors import Fault
+from fedmed.method.average import average_of
 from fedmed.method.client import Batch, Client, Payload, Scope
 from fedmed.method.server import Report, Server
 from fedmed.models.net import Net
@@ -21,8 +22,10 @@ from fedmed.tasks import Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What a run is made of, for a method to accept or refuse before anything runs.
+    """What a run is made of, for a method to accept or refuse, and to build on, before anything runs.
 
+    net: as it came in `check`; in `build` as the members before have left it.
+    clients: how many the federation has. asked: how many of them are asked in a round, None for all.
     moves: whether the run's augmentation moves what an image shows, and masks with it.
     """
 
@@ -31,6 +34,7 @@ class Setup:
     optimizer: Optimizer
     rounds: int
     clients: int
+    asked: int | None = None
     moves: bool = False
 
 
@@ -39,13 +43,17 @@ class Method(Options):
     """A federated method; left alone it is FedAvg. Fields are hyper-parameters, overrides are the idea.
 
     `relabels` is true for a method that calls `client.relabel`: in a chain its `prepare` runs first.
-    `keeps_weights` is true for one whose `combine` reads `Report.weights`: all models of a round are held at once.
+    `needs_val` is true for one that looks at `client.own_val`: half of each client's validation images, which then do
+    not judge rounds.
+    `keeps_weights` is true for one whose `update` or `combine` reads `Report.weights`: all models of a round are then
+    held at once.
 
     local: what stays on the client: globs over weight names (head.*), or @head, or @norm; [*] shares nothing.
     """
 
     relabels: ClassVar[bool] = False
     keeps_weights: ClassVar[bool] = False
+    needs_val: ClassVar[bool] = False
 
     local: tuple[str, ...] = ()
 
@@ -71,8 +79,27 @@ class Method(Options):
         """What this method cannot work with: a task, net or optimizer that it is not defined for."""
         return ()
 
+    def build(self, net: Net, setup: Setup) -> Net:
+        """The net with what this method adds to it or freezes, once, before anything runs; the same unless overridden.
+
+        New weights are drawn from torch's own generator, which is seeded by (run seed, "build", member) here. What is
+        added are parameters or buffers under names of their own, and what of it stays at the client is named in
+        `local`. Parameters left with requires_grad=False stay what they are: never trained, never sent.
+        """
+        return net
+
     def prepare(self, client: Client) -> None:
         """Runs before local training: statistics, teachers, warm-up by `client.round`."""
+
+    def transform(
+        self, client: Client, x: Tensor, y: Tensor, seen: Tensor | None, index: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The batch as it goes into the net, after the run's augmentation; unchanged unless overridden.
+
+        x: (B, C, H, W) as the net takes it. y, seen: labels, see `Examples`; `loss` gets what comes back. index: rows
+        of the client's training images (B,) int64. Draw from client.rng only. In an evaluation, `predict` gets x.
+        """
+        return x, y, seen
 
     def loss(self, client: Client, batch: Batch) -> Tensor:
         """The supervised term, scalar; the task's loss over annotated entries unless overridden."""
@@ -100,12 +127,32 @@ class Method(Options):
         """Logits for evaluation; `client` is None for the global model on the server."""
         return net(x)  # type: ignore[no-any-return]
 
+    def split(self, server: Server, reports: Sequence[Report]) -> Tensor | None:
+        """Who gets which model: how much each report counts for each of `server.clients`, (R, K) float64; None: one.
+
+        Clients with equal rows share a model. The server half of every member of the chain runs once per distinct row,
+        on the reports that count in it, with a memory and an inbox of its own, and `weights` are multiplied by the row.
+        Clients with a row of zeros keep the model, the inbox and the memory that they had. Here, `server.shared` is the
+        plain mean, for the record; in the other hooks the model that the reports started from (if several, their mean
+        by the row), and `server.clients` those who share it.
+        """
+        return None
+
     def weights(self, server: Server, reports: Sequence[Report]) -> Tensor:
         """How much each report counts in the mean, unnormalised (K,) float64; its training images unless overridden."""
         return torch.tensor([r.examples for r in reports], dtype=torch.float64)
 
+    def average(self, server: Server, reports: Sequence[Report], weights: Tensor) -> Payload:
+        """The average of the models, by `weights` (K,) unless overridden; all models of a round are then held at once.
+
+        Entries that are whole numbers (BatchNorm's counters) are the largest among the reports, whatever is returned.
+        """
+        return average_of(reports, weights)
+
     def update(self, server: Server, old: Payload, mean: Payload) -> Payload:
         """The new shared weights from the old ones and the average: the same names, shapes and dtypes.
+
+        `server.reports` are those that are in the average.
 
         Entries that are whole numbers (BatchNorm's counters) stay those of the average, whatever is returned.
         """

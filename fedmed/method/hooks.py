@@ -12,9 +12,11 @@ from fedmed.checks import MismatchError, check_alike, check_finite, check_named
 from fedmed.errors import UserError, refuse
 from fedmed.method.client import Client
 from fedmed.method.server import Server
+from fedmed.models.net import Net
 
 T = TypeVar("T")
 Payload = Mapping[str, Tensor]
+PassedBatch = tuple[Tensor, Tensor, Tensor | None]
 
 
 def call_hook(member: str, hook: Callable[..., T], *given: Any) -> T:
@@ -56,6 +58,14 @@ def checked_tensors(value: object, where: str) -> Payload:
     return found
 
 
+def checked_net(value: object, where: str) -> Net:
+    """A net with features and a head. Raises `UserError` naming `where` for anything else."""
+    if isinstance(value, Net):
+        return value
+    got, fix = type(value).__name__, "Add parts to the net that is given and return it, or Net(features, head)."
+    raise refuse(where, "a Net with features and a head", got, fix)
+
+
 def checked_logits(value: object, images: int, where: str) -> Tensor:
     """The value as logits (B, K, ...) of B = `images`. Raises `UserError` naming `where` for anything else."""
     if isinstance(value, Tensor) and value.dim() > 1 and len(value) == images:
@@ -81,6 +91,36 @@ def checked_weights(value: object, reports: int, where: str) -> Tensor:
         fix = "At least one client has to count, and none more than all can add up to."
         raise refuse(where, "weights whose sum is finite and not 0", value.tolist(), fix)
     return value
+
+
+def checked_batch(value: object, was: PassedBatch, where: str) -> PassedBatch:
+    """Images, labels and which count, as many and of the form that they had. Raises `UserError` naming `where`."""
+    expected = f"images {_form(was[0])}, labels {_form(was[1])}, and which of them count (or None)"
+    if not (isinstance(value, tuple) and len(value) == 3):
+        raise refuse(where, expected, type(value).__name__, "Return x, y, seen.")
+    x, y, seen = value
+    got = f"{_form(x)}, {_form(y)}, {_form(seen)}"
+    if not isinstance(x, Tensor) or not isinstance(y, Tensor) or not isinstance(seen, Tensor | None):
+        raise refuse(where, expected, got, "Return x, y, seen.")
+    if x.dim() != was[0].dim() or x.shape[1] != was[0].shape[1] or len(x) != len(y) or x.dtype != was[0].dtype:
+        raise refuse(where, expected, got, "Keep channels and dtype, and a label for each image.")
+    return x, y, seen
+
+
+def _form(value: object) -> str:
+    return f"{tuple(value.shape)} {str(value.dtype)[6:]}" if isinstance(value, Tensor) else str(value)
+
+
+def checked_rows(value: object, clients: int, reports: int, where: str) -> Tensor:
+    """How much each report counts for each client (R, K) float64. Raises `UserError` naming `where` otherwise."""
+    if not isinstance(value, Tensor) or value.shape != (clients, reports):
+        got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise refuse(where, f"a row for each of {clients} clients with {reports} reports", got, "See Method.split.")
+    rows = value.detach().double().cpu()
+    if not rows.isfinite().all() or (rows < 0).any():
+        fix = "0 leaves a report out; a row of zeros keeps the client's model."
+        raise refuse(where, "finite numbers of at least 0", f"{rows.min():g} to {rows.max():g}", fix)
+    return rows
 
 
 def checked_update(value: object, mean: Payload, where: str) -> Payload:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from fedmed import rng
 from fedmed.errors import UserError, refuse
 from fedmed.method.client import Payload, State
+from fedmed.models.net import Net
 
 
 class UnavailableWeights(Mapping[str, Tensor]):
@@ -27,7 +28,8 @@ class UnavailableWeights(Mapping[str, Tensor]):
 
     @staticmethod
     def _refusal() -> UserError:
-        expected, got = "a method that overrides weights or has keeps_weights = True", "one that has neither"
+        expected = "a method that overrides weights, average or split, or has keeps_weights = True"
+        got = "one that has none of these"
         fix = "Write keeps_weights: ClassVar[bool] = True in the class: all models of a round are then held at once."
         return refuse("Report.weights", expected, got, fix)
 
@@ -38,8 +40,8 @@ class Report:
 
     examples: training images. loss: mean training loss.
     payload: what the method's `report` returned.
-    weights: the client's shared weights after training, held for a method that overrides `weights` or has
-        `keeps_weights`; refused to any other, as models are added up as they come.
+    weights: the client's shared weights after training, held for a method that overrides `weights`, `average` or
+        `split`, or has `keeps_weights`; refused to any other, as models are added up as they come.
     """
 
     client: int
@@ -53,8 +55,10 @@ class Report:
 class Server:
     """The server's round as a method sees it.
 
-    clients: ids of all clients, sampled or not. shared: the shared weights as the round began.
-    state: survives rounds and restarts.
+    clients: ids of all clients, sampled or not; where models are split, of those who share this one.
+    shared: the shared weights as the round began. parameters: names of those that training steps; the rest are running
+        statistics and counters. reports: what came back, in `update`; empty in other hooks, which are given them.
+    state: survives rounds and restarts. nets: makes what `frozen` gives; no part of the contract.
     """
 
     round: int
@@ -63,7 +67,20 @@ class Server:
     clients: tuple[int, ...]
     shared: Payload
     state: dict[str, State]
+    parameters: frozenset[str] = frozenset()
+    reports: tuple[Report, ...] = ()
+    nets: Callable[[Payload], Net] | None = None
     name: str = ""
+
+    def frozen(self, weights: Payload) -> Net:
+        """A net with `weights` (by state-dict name) in place of the shared ones; frozen, in eval mode.
+
+        Raises `UserError` where the strategy was not given the net.
+        """
+        if self.nets is None:
+            fix = "Give the strategy the net: ServerSettings(net=...), a function that makes it."
+            raise refuse(f"round {self.round}, server.frozen", "a net on the server", "none", fix)
+        return self.nets({**self.shared, **weights})
 
     @property
     def rng(self) -> torch.Generator:

@@ -84,6 +84,11 @@ def scope(net: nn.Module, patterns: Iterable[str]) -> frozenset[str]:
     return frozenset(chosen)
 
 
+def fixed(net: nn.Module) -> frozenset[str]:
+    """Names of the parameters without a gradient: nobody trains them, so that they are never sent, averaged or kept."""
+    return frozenset(n for n, p in net.named_parameters(remove_duplicate=False) if not p.requires_grad)
+
+
 _NORMS = (
     nn.modules.batchnorm._NormBase,
     nn.GroupNorm,

@@ -28,11 +28,17 @@ def create(model: Model, *, channels: int, outputs: int, side: int, seed: int) -
         raise UserError(*faults)
     with seeded(seed, "weights"):
         net = model.build(channels, outputs, side)
+    net = laid_out(net, model)
+    if model.weights is not None:
+        _load(net, Path(model.weights))
+    return net
+
+
+def laid_out(net: Net, model: Model) -> Net:
+    """The net, its weights in memory as the model's options say."""
     if model.channels_last:
         # torch's annotations of Module.to leave this overload out for subclasses
         net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if model.weights is not None:
-        _load(net, Path(model.weights))
     return net
 
 

@@ -39,14 +39,14 @@ def evaluate_finally(parts: Parts, kept: RunDirectory, grid: Grid) -> Final:
     """The final metrics, with a 95 % bootstrap interval of the main one; details go to evaluation.json.
 
     Slow metrics are among them if the run is thorough. A few images are kept beside them, whatever is evaluated.
-    Intervals are by patient where patients are known, and metrics by domain too where domains are. Nothing where part
-    of the net is local.
+    Intervals are by patient where patients are known, and metrics by domain too where domains are. Nothing where there
+    is no global model.
     """
     world, saved = parts.world, checkpoint.load(kept.checkpoints)
     if saved is None:
         return {}
     keep_examples(parts, kept.path, saved)
-    if parts.trainer.local or not len(world.test) or "test" not in parts.experiment.scopes:
+    if parts.personal or not len(world.test) or "test" not in parts.experiment.scopes:
         return {}
     parts.trainer.load(saved.shared)
     tally = assess_test(parts, grid, saved.shared, thorough=parts.experiment.thorough)

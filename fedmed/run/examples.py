@@ -17,6 +17,7 @@ from fedmed.client import ClientRequest, Trainer
 from fedmed.data.batches import evaluation_slices
 from fedmed.data.examples import Examples
 from fedmed.data.world import Share
+from fedmed.flower import ServerState
 from fedmed.method import Client, Scope
 from fedmed.run.parts import Parts
 from fedmed.rundir.checkpoint import Checkpoint
@@ -44,12 +45,13 @@ def keep_examples(parts: Parts, folder: Path, saved: Checkpoint) -> None:
 def _shown(parts: Parts, saved: Checkpoint) -> KeptImages | None:
     """What can be shown: nothing without test images, or where no model is at hand that predicts on them."""
     training = _training(parts, saved)
-    local, test = bool(parts.trainer.local), parts.world.test
+    local, test = parts.personal, parts.world.test
     if not len(test) or (local and not parts.experiment.engine.simulates):
         predicted: dict[str, ImagePanel | None] = {}
     else:
         first = parts.trainer.receive(_request(parts, saved, 0)) if local else None
-        parts.trainer.load(saved.shared)
+        if first is None:
+            parts.trainer.load(saved.shared)
         predicted = _test(parts.trainer, test, first)
     if training is None and not predicted:
         return None
@@ -59,12 +61,15 @@ def _shown(parts: Parts, saved: Checkpoint) -> KeptImages | None:
 
 def _request(parts: Parts, saved: Checkpoint, client: int) -> ClientRequest:
     """What the client would get if there were one more round."""
+    server = ServerState()
+    server.restore(saved.round, saved.server)
+    shared, inbox = server.model_of(client, saved.shared)
     return ClientRequest(
         client=client,
         round=saved.round,
         rounds=parts.experiment.rounds,
-        shared=saved.shared,
-        inbox=saved.server["inbox"],
+        shared=shared,
+        inbox=inbox,
         state=saved.clients.get(client, {}),
     )
 
@@ -108,7 +113,7 @@ def _predicted(trainer: Trainer, images: Examples, rows: NDArray[np.int64], clie
     found = []
     with torch.no_grad():
         for span in evaluation_slices(part):
-            x = trainer.inputs(part[span])[0]
+            x = trainer.passes.inputs(part[span])[0]
             p = trainer.task.probabilities(trainer.chain.predict(trainer.net, x, scope, client)).cpu()
             found.append(p.argmax(1).to(torch.uint8) if trainer.task.kind == "segmentation" else p.half())
     trainer.net.train(trained)

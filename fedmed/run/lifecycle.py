@@ -174,6 +174,7 @@ class _Run:
                 min_clients=chosen.min_clients,
                 client_timeout=chosen.client_timeout,
             ),
+            net=lambda: parts.trainer.begun_anew().net,
         )
 
     def _app(self, plan: Strategy, shared: Mapping[str, torch.Tensor], rounds: int) -> ServerApp:
@@ -185,9 +186,9 @@ class _Run:
         return bool(round % chosen.eval_every == 0 or round == chosen.rounds)
 
     def _score(self, round: int, arrays: ArrayRecord) -> MetricRecord | None:
-        """Scores of the global model on the server's test images; None where part of the net is local."""
-        trainer, test = self._parts.trainer, self._parts.world.test
-        if "test" not in self._parts.experiment.scopes or trainer.local or not len(test):
+        """Scores of the global model on the server's test images; None where there is none."""
+        parts = self._parts
+        if "test" not in parts.experiment.scopes or parts.personal or not len(parts.world.test):
             return None
         scores = assess_test(self._parts, self._grid, unpack(arrays)).scores()
         return MetricRecord(dict(flat("test", scores)))
@@ -235,7 +236,7 @@ class _Run:
         saved = Checkpoint(
             round=result.round,
             shared=result.shared,
-            server={"state": self._progress.state, "inbox": self._progress.inbox},
+            server=self._progress.kept(),
             clients=self._memory(),
         )
         self._kept.sync()  # a checkpoint on the disk says that the rows of its rounds are there too
@@ -249,8 +250,7 @@ class _Run:
         return read_memory(self._grid, sorted(self._touched))
 
     def _restore(self, saved: Checkpoint) -> Mapping[str, torch.Tensor]:
-        self._progress.round = saved.round
-        self._progress.state, self._progress.inbox = saved.server["state"], saved.server["inbox"]
+        self._progress.restore(saved.round, saved.server)
         write_memory(self._grid, saved.clients)
         try:
             check_finite(saved.shared, f"weights after round {saved.round}")

@@ -79,18 +79,6 @@ ShapeFaults = Callable[[int], list[Fault]]
 """Gives the faults of a net for images of a side (pixels)."""
 
 
-def moves_images(augment: Augment) -> bool:
-    """The augmentation's property `moves`; raises `UserError` unless it is a bool."""
-    where, fix = f"augment={type(augment).__name__}, moves", "Write it as a @property that returns True or False."
-    try:
-        found = augment.moves
-    except Exception as error:
-        raise refuse(where, "True or False", f"{type(error).__name__}: {error}", fix) from error
-    if not isinstance(found, bool):
-        raise refuse(where, "True or False", type(found).__name__, fix)
-    return found
-
-
 def try_augment(augment: Augment, some: Examples | None, faults: ShapeFaults) -> None:
     """Applies the augmentation to two images; raises `UserError` where it fails, or the net cannot take what it makes.
 

@@ -19,15 +19,16 @@ from fedmed.devices import device_of
 from fedmed.engine.base import Workload
 from fedmed.errors import Fault, UserError, near
 from fedmed.experiment import Experiment
-from fedmed.method import Chain, Setup
+from fedmed.initial_net import initial_net
+from fedmed.method import Chain
 from fedmed.metric_direction import DEFAULT_METRIC, HIGHER_IS_BETTER, Directions
 from fedmed.metrics import declared, names, undeclared
-from fedmed.models.net import Net, scope
-from fedmed.models.start import check, create, shape_faults
+from fedmed.models.net import Net
+from fedmed.models.start import check, shape_faults
 from fedmed.options.code import resolve
 from fedmed.run.conditions import conditions_of, undisturbed
 from fedmed.run.identity import identity, marks
-from fedmed.run.own_code import moves_images, own_loss, try_augment
+from fedmed.run.own_code import own_loss, try_augment
 from fedmed.server import Conditions
 from fedmed.tasks import Task
 
@@ -56,6 +57,11 @@ class Parts:
         all_once = sum(images_seen(n, chosen.batch_size, epochs=chosen.epochs, steps=chosen.local_steps) for n in sizes)
         return Workload(clients, max(chosen.rounds - done, 0) * all_once * clients // len(sizes))
 
+    @property
+    def personal(self) -> bool:
+        """Whether there is no global model: part of the net stays at each client, or clients have several models."""
+        return bool(self.trainer.local) or self.chain.has("split")
+
 
 def build_parts(experiment: Experiment, world: World | None = None) -> Parts:
     """Loads the data, unless they are given, and makes everything else; raises `UserError` with every fault found."""
@@ -71,21 +77,10 @@ def build_parts(experiment: Experiment, world: World | None = None) -> Parts:
     model_faults = check(model, task.kind, world.channels, world.side)
     if faults := [*model_faults, *_client_faults(chosen, world, conditions), *_metric_faults(chosen, task)]:
         raise UserError(*faults)
-    shape = {"channels": world.channels, "outputs": task.outputs, "side": world.side}
-    net = create(model, **shape, seed=chosen.seed)
-    if faults := shape_faults(net, task.kind, **shape):
-        raise UserError(*faults)
+    size = {"channels": world.channels, "side": world.side}
+    net = initial_net(chosen, task, **size, clients=len(world.shares))
+    shape = {**size, "outputs": task.outputs}
     try_augment(chosen.augment, _some(world), lambda side: shape_faults(net, task.kind, **{**shape, "side": side}))
-    setup = Setup(
-        task=task,
-        net=net,
-        optimizer=chosen.optimizer,
-        rounds=chosen.rounds,
-        clients=len(world.shares),
-        moves=moves_images(chosen.augment),
-    )
-    if faults := [*chain.check(setup), *_local_faults(chain, net), *_uncovered(conditions, chain, net)]:
-        raise UserError(*faults)
     return Parts(
         experiment=chosen,
         asked=experiment,
@@ -114,6 +109,7 @@ def load_world(experiment: Experiment) -> World:
         clients=experiment.clients,
         client_test=experiment.client_test,
         seed=experiment.seed,
+        own_val=experiment.methods.needs_val,
     )
     return pooled(world) if experiment.pooled else world
 
@@ -157,6 +153,9 @@ def _client_faults(chosen: Experiment, world: World, conditions: Conditions) -> 
     if chosen.patience is not None and not any(len(share.val) for share in world.shares):
         fix = "Raise dataset.val, or set patience=null: a better round is one with better validation at the clients."
         yield Fault("patience", "validation images at some client", "none", fix)
+    if chosen.methods.needs_val and not any(share.own_val for share in world.shares) and chosen.engine.simulates:
+        fix = "Raise dataset.val: half of every client's validation images are looked at by the strategy."
+        yield Fault("dataset.val", f"validation images for {chosen.methods}", "none at any client", fix)
     yield from conditions.sampling.faults(clients)
 
 
@@ -169,18 +168,3 @@ def _metric_faults(chosen: Experiment, task: Task) -> Iterator[Fault]:
         yield undeclared("metric", chosen.metric)
     if chosen.metric not in known:
         yield Fault("metric", f"a metric of {task.kind}", chosen.metric, near(chosen.metric, known))
-
-
-def _local_faults(chain: Chain, net: Net) -> Iterator[Fault]:
-    for name, method in chain.members.items():
-        for pattern in method.local:
-            if not scope(net, [pattern]):
-                entries = ", ".join(list(net.state_dict())[:4])
-                fix = f"The model's weights begin with {entries}; model.norm=batch adds normalisation to small_cnn."
-                yield Fault(f"strategy.{name}.local", "patterns that match weights of the model", pattern, fix)
-
-
-def _uncovered(conditions: Conditions, chain: Chain, net: Net) -> Iterator[Fault]:
-    local = scope(net, chain.local)
-    shared = {name: tensor for name, tensor in net.state_dict().items() if name not in local}
-    return conditions.privacy.uncovered(shared, frozenset(name for name, _ in net.named_parameters()))

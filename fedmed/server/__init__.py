@@ -1,6 +1,6 @@
 """The server's half of a round."""
 
-from fedmed.server.aggregation import Aggregation, WeightedMean
+from fedmed.server.aggregation import Aggregation
 from fedmed.server.conditions import IDEAL, Conditions
 from fedmed.server.failures import DropoutFailures, Failures, NoneFailures
 from fedmed.server.optimizers import (
@@ -13,6 +13,7 @@ from fedmed.server.optimizers import (
 )
 from fedmed.server.privacy import GaussianPrivacy, NonePrivacy, Privacy, PrivacySpent
 from fedmed.server.sampling import AvailabilitySampling, BySizeSampling, Sampling, UniformSampling, sample
+from fedmed.server.split import ModelGroup, SplitAggregation
 from fedmed.server.system import NoneSystem, ProfileSystem, System
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "DropoutFailures",
     "Failures",
     "GaussianPrivacy",
+    "ModelGroup",
     "MomentumServerOptimizer",
     "NoneFailures",
     "NonePrivacy",
@@ -36,9 +38,9 @@ __all__ = [
     "ProfileSystem",
     "Sampling",
     "ServerOptimizer",
+    "SplitAggregation",
     "System",
     "UniformSampling",
-    "WeightedMean",
     "YogiServerOptimizer",
     "sample",
 ]

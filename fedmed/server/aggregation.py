@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from fedmed.checks import MismatchError, check_finite, check_state
 from fedmed.errors import UserError, refuse
-from fedmed.method import Chain, Payload, Report, Server, UnavailableWeights
+from fedmed.method import Chain, Payload, Report, Server, UnavailableWeights, WeightedMean, average_of
 from fedmed.server.conditions import IDEAL, Conditions
 from fedmed.server.optimizers import ServerOptimizer
 
@@ -18,38 +17,10 @@ OPTIMIZER = "@optimizer"
 """Name of the server optimizer's memory beside those of the members; a member's name never begins with @."""
 
 
-class WeightedMean:
-    """A weighted mean of named tensors that holds one sum, whatever the number of terms.
-
-    sum_k w_k t_k over the terms in the order they are added, then divided by sum_k w_k; integer tensors: the maximum.
-    """
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._total = 0.0
-
-    def add(self, tensors: Payload, weight: float) -> None:
-        """Adds a term; `tensors` may be overwritten by the caller afterwards."""
-        if not self._sums:
-            self._sums = {n: torch.zeros_like(t) if t.is_floating_point() else t.clone() for n, t in tensors.items()}
-        for name, total in self._sums.items():
-            if total.is_floating_point():
-                total.add_(tensors[name], alpha=weight)
-            else:
-                torch.maximum(total, tensors[name], out=total)
-        self._total += weight
-
-    def result(self) -> dict[str, Tensor]:
-        """The mean so far; the sums are used up. Raises `ZeroDivisionError` when all weights are 0."""
-        if not self._total:
-            raise ZeroDivisionError("the weights of all clients' models are 0")
-        return {n: t.div_(self._total) if t.is_floating_point() else t for n, t in self._sums.items()}
-
-
 class Aggregation:
     """One round's replies, in order of client number, on their way to new shared weights and the next inbox.
 
-    Models are summed as they come; only a method that overrides `weights` has them held until all are in.
+    Models are summed as they come; only a method that overrides `weights` or `average` has them held until all are in.
 
     asked: how many clients were to answer. Raises `UserError` for weights that the run's privacy cannot cover.
     """
@@ -68,39 +39,58 @@ class Aggregation:
         self._chain, self._server, self._optimizer, self._parameters = chain, server, optimizer, parameters
         self._privacy, self._asked = conditions.privacy, asked
         self._alike = conditions.sampling.alike or conditions.privacy.bounded
-        self._streams, self._keeps = not chain.has("weights"), chain.keeps_weights
+        self._streams = not (chain.has("weights") or chain.has("average"))
+        self._keeps = chain.keeps_weights
         self._mean = WeightedMean()
+        self._shares: list[float] = []
         self._reports: list[Report] = []
         self._payloads: list[Mapping[str, Payload]] = []
 
-    def add(self, report: Report, payloads: Mapping[str, Payload]) -> None:
+    def add(self, report: Report, payloads: Mapping[str, Payload], *, share: float = 1.0) -> None:
         """Takes one client's reply, of which all tensors may be lent: what is kept of them is copied.
 
+        share: how much it counts here, beside what it counts as the method or its images say.
         Raises `UserError` for a payload that the run's privacy cannot cover.
         """
         if faults := list(self._privacy.unhidden(payloads)):
             raise UserError(*faults)
         if self._streams:
             weights = self._privacy.clip(report.weights, self._server.shared)
-            self._mean.add(weights, 1.0 if self._alike else float(report.examples))
-        report = replace(report, weights=_owned(report.weights) if self._keeps else UnavailableWeights())
+            self._mean.add(weights, share * self._plain(report))
+        report = replace(report, weights=owned(report.weights) if self._keeps else UnavailableWeights())
+        self._shares.append(share)
         self._reports.append(report)
-        self._payloads.append({member: _owned(payload) for member, payload in payloads.items()})
+        self._payloads.append({member: owned(payload) for member, payload in payloads.items()})
 
     def finish(self) -> tuple[Payload, dict[str, Payload]]:
         """The new shared weights, and what every client finds in its inbox next round, by member."""
-        if not self._streams:
-            weights = self._chain.weights(self._server, self._reports, self._payloads).tolist()
-            for report, weight in zip(self._reports, weights, strict=True):
-                self._mean.add(report.weights, weight)
-        old = self._server.shared
-        mean = self._finite(self._blurred(), "entries in the mean over clients")
-        mean = self._chain.update(self._server, old, mean)
-        inbox = self._chain.combine(self._server, self._reports, self._payloads)
+        old, replies = self._server.shared, (self._reports, self._payloads)
+        averaged = self._blurred() if self._streams else self._held_mean()
+        mean = self._finite(averaged, "entries in the mean over clients")
+        mean = self._chain.update(self._server, old, mean, *replies)
+        inbox = self._chain.combine(self._server, *replies)
         new = self._step(old, mean)
         for name, memory in self._server.state.items():
             check_state(memory, f"round {self._server.round}: {name}, server.state", server=True)
         return new, {n: p for n, p in inbox.items() if p}
+
+    def _plain(self, report: Report) -> float:
+        """How much a client counts where no method weighs."""
+        return 1.0 if self._alike else float(report.examples)
+
+    def _held_mean(self) -> Payload:
+        """The average of models that were held, with the methods' weights or another mean of theirs."""
+        server, reports, payloads = self._server, self._reports, self._payloads
+        if self._chain.has("weights"):
+            weights = self._chain.weights(server, reports, payloads)
+        else:
+            weights = torch.tensor([self._plain(report) for report in reports], dtype=torch.float64)
+        weights = weights.double().cpu() * torch.tensor(self._shares, dtype=torch.float64)
+        if not weights.sum():
+            raise refuse(f"round {server.round}, {self._chain}", "a client that counts", weights.tolist())
+        if self._chain.has("average"):
+            return self._chain.average(server, reports, payloads, weights)
+        return average_of(reports, weights)
 
     def _step(self, old: Payload, mean: Payload) -> Payload:
         """The server optimizer's new weights; what it remembers goes to the server's state."""
@@ -133,6 +123,6 @@ class Aggregation:
         return self._privacy.blur(self._mean.result(), self._asked, seed=seed, round=round)
 
 
-def _owned(tensors: Payload) -> Payload:
+def owned(tensors: Payload) -> Payload:
     """Copies: a worker's answer lies in memory that the answer after next is written to, a net's weights train on."""
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}

@@ -27,6 +27,8 @@ from fedmed.options.base import Options
 
 UNCOVERED = {
     "weights": "weighs clients itself, so that one may count without bound",
+    "average": "averages clients in a way of its own, so that one may count without bound",
+    "split": "gives clients models of their own, each with fewer clients behind it than the noise is for",
     "combine": "hands on what clients report, which the noise does not cover",
 }
 """Hooks of a method that noise on the mean cannot cover, and why."""

@@ -210,8 +210,9 @@ def _client(state: Any = None, inbox: Any = None) -> Client:
         inbox=inbox or {},
         state=state or {},
         frozen_copy=lambda weights: net,
-        sweep=lambda net: iter(()),
-        augment=lambda index, generator: index,
+        sweep=lambda net, images: iter(()),
+        augment=lambda index, generator, strength: index,
+        own_val=lambda: train,
     )
     return Client(
         id=1,

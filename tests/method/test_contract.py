@@ -9,14 +9,18 @@ from tests.toys import TOYS, job_of, trainer_of
 
 EVERYTHING = [
     "check",
+    "build",
     "prepare",
+    "transform",
     "loss",
     "penalty",
     "correct",
     "report",
     "audit",
     "predict",
+    "split",
     "weights",
+    "average",
     "update",
     "combine",
 ]
@@ -43,7 +47,7 @@ def test_a_misspelled_hook_of_another_kind_is_refused_too(kind: type) -> None:
 
 
 def test_a_method_like_no_hook_is_refused_with_all_hooks() -> None:
-    with pytest.raises(TypeError, match=r"zzzz is not a hook of Method\. \(Hooks: check, prepare, .*combine\.\)"):
+    with pytest.raises(TypeError, match=r"zzzz is not a hook of Method\. \(Hooks: check, build, .*combine\.\)"):
         type("FedX", (Method,), {"zzzz": lambda self: None})
 
 

@@ -153,7 +153,7 @@ class Weighs(Reads):
 def test_weights_are_held_for_those_that_say_so_and_refused_with_words_to_others() -> None:
     with pytest.raises(
         UserError,
-        match=r"given.combine, round 7, Report.weights: expected .* keeps_weights = True, got one that has neither",
+        match=r"given.combine, round 7, Report.weights: expected .* keeps_weights = True, got one that has none",
     ):
         finish(Reads())
     new, inbox = finish(Keeps())

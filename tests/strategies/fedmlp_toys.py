@@ -54,8 +54,9 @@ def client_of(
         inbox={"fedmlp": inbox or {}},
         state={"fedmlp": state or {}},
         frozen_copy=lambda weights: net,
-        sweep=lambda net: iter([SweepPart(slice(0, len(y)), features, logits)]),
-        augment=lambda index, generator: given.x[index],
+        sweep=lambda net, images: iter([SweepPart(slice(0, len(y)), features, logits)]),
+        augment=lambda index, generator, strength: given.x[index],
+        own_val=lambda: given,
     )
     client = Client(
         id=4,

@@ -39,8 +39,9 @@ def client_of(
         inbox={"fedia": {"due": torch.tensor([due]), "share": torch.tensor([0.25]), "weighted": torch.tensor(True)}},
         state={"fedia": state or {}},
         frozen_copy=lambda weights: net,
-        sweep=lambda net: iter([SweepPart(slice(0, len(y)), p, logits_of(p))]),
-        augment=lambda index, generator: given.x[index],
+        sweep=lambda net, images: iter([SweepPart(slice(0, len(y)), p, logits_of(p))]),
+        augment=lambda index, generator, strength: given.x[index],
+        own_val=lambda: given,
     )
     client = Client(
         id=0,
