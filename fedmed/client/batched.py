@@ -69,12 +69,14 @@ class BatchedTrainer:
         lanes = [self._lane(request) for request in requests]
         received = [trainer.received(request) for request in requests]
         stacked = {n: nn.Parameter(torch.stack([weights[n] for weights in received])) for n in received[0]}
+        # One optimizer for all: its steps are elementwise, so no client's moments touch another's weights.
         optimizer = make_optimizer(settings.optimizer, stacked.values())
         optimizer.lr = learning_rate(settings.optimizer, requests[0].round, requests[0].rounds)
         trainer.net.train()
         with torch.enable_grad():
             while (drawn := self._draw(lanes, stacked)) is not None:
                 self._step(lanes, drawn, stacked, optimizer)
+        # Not yet computed: each result is lent from the trainer's one net, which holds one client's weights at a time.
         return [partial(self._outcome, lane) for lane in lanes]
 
     def _lane(self, request: ClientRequest) -> _Lane:
@@ -89,6 +91,7 @@ class BatchedTrainer:
         drawn = [None if lane.weights is not None else next(lane.index, None) for lane in lanes]
         for k, (lane, index) in enumerate(zip(lanes, drawn, strict=True)):
             if index is None and lane.weights is None:
+                # Copied now: momentum and weight decay move the client's row in later steps even without a loss.
                 lane.weights = {name: tensor[k].detach().clone() for name, tensor in stacked.items()}
         return drawn if any(index is not None for index in drawn) else None
 
@@ -102,12 +105,13 @@ class BatchedTrainer:
         """One optimizer step of all clients; those that have left train on nothing."""
         losses = self._losses(stacked, *self._padded(lanes, drawn))
         optimizer.zero_grad()
+        # A client's weights are in its own loss only, so the sum's gradient holds each client's own, unmixed.
         losses.sum().backward()
         self._clip(stacked)
         optimizer.step()
         for lane, index, loss in zip(lanes, drawn, losses.detach(), strict=True):
             if index is not None:
-                lane.losses.append(loss)
+                lane.losses.append(loss)  # no number yet: to read one here would have the processor wait for a GPU
                 lane.sizes.append(len(index))
 
     def _loss(self, weights: Mapping[str, Tensor], x: Tensor, y: Tensor, seen: Tensor) -> Tensor:
@@ -118,6 +122,7 @@ class BatchedTrainer:
         """Images, labels and what counts of these, stacked (K, B, ...); short batches end in rows that do not count."""
         parts = [None if index is None else self._inputs(lane, index) for lane, index in zip(lanes, drawn, strict=True)]
         some = next(part for part in parts if part is not None)
+        # Ones that have left get rows of which nothing counts, as vmap takes the same shape from every client.
         nothing = Examples(*(torch.zeros_like(tensor[:1]) for tensor in _tensors(some)))
         rows = max(len(part) for part in parts if part is not None)
         x, y, seen = zip(*(_pad(nothing if part is None else part, rows) for part in parts), strict=True)
@@ -135,7 +140,7 @@ class BatchedTrainer:
             return
         grads = [tensor.grad for tensor in stacked.values() if tensor.grad is not None]
         norms = torch.stack([grad.flatten(1).square().sum(1) for grad in grads]).sum(0).sqrt()
-        factor = (longest / (norms + 1e-6)).clamp(max=1)
+        factor = (longest / (norms + 1e-6)).clamp(max=1)  # 1e-6 as in torch's clip_grad_norm_, against 0 / 0
         for grad in grads:
             grad.mul_(factor.view(-1, *[1] * (grad.dim() - 1)))
 

@@ -34,6 +34,7 @@ def lower(net: Net, precision: Precision) -> None:
     for part in (net.features, net.head):
         lowered = _Autocast(TYPES[precision])
         part.register_forward_pre_hook(lowered.enter)
+        # Also after a pass that raises: autocast is a setting of the thread, which would go on in half precision.
         part.register_forward_hook(lowered.leave, always_call=True)
 
 
@@ -55,6 +56,7 @@ class GradientStep:
     @property
     def scale(self) -> float:
         """What the loss is multiplied by before its gradients are computed; 1 but for fp16."""
+        # get_scale waits for a GPU, so nothing asks for it within a step
         return 1.0 if self._scaler is None else float(self._scaler.get_scale())
 
     def step(self, loss: Tensor, change: Callable[[], None]) -> None:
@@ -68,6 +70,7 @@ class GradientStep:
         optimizer: Any = self._optimizer  # the scaler takes whatever has param_groups and step
         self._scaler.scale(loss).backward()
         self._scaler.unscale_(optimizer)
+        # After unscale_: clipping and corrections compare gradients with norms that know of no scale.
         change()
         self._scaler.step(optimizer)
         self._scaler.update()
@@ -78,6 +81,7 @@ class _Autocast:
 
     def __init__(self, dtype: torch.dtype) -> None:
         self._dtype = dtype
+        # Entered in one hook and left in another; a stack, so that each leaves its own should passes nest.
         self._open: list[torch.autocast] = []
 
     def enter(self, module: nn.Module, given: tuple[Tensor, ...]) -> None:

@@ -40,10 +40,12 @@ class NetGuard:
 
     def __init__(self, net: nn.Module) -> None:
         self._modules = list(net.modules())
+        # The dictionaries in which torch looks parts up, beside copies, which an exchange of a part leaves alone.
         self._content = [(vars(m)[kind], dict(vars(m)[kind])) for m in self._modules for kind in KINDS]
         named = [*net.named_parameters(), *net.named_buffers()]
         self._fixed = {name: p for name, p in net.named_parameters() if not p.requires_grad}
         self._unchanging: list[tuple[str, Tensor, int]] = []
+        # `detach` shares the memory under an object of its own, which `tensor.data = ...` in a method does not reach.
         self._held = [_Held(name, tensor, tensor.detach(), tensor.requires_grad) for name, tensor in named]
 
     def changes(self) -> Iterator[str]:
@@ -58,6 +60,7 @@ class NetGuard:
     def check(self, where: str) -> None:
         """Raises `UserError` where the net is not as it was, or images or labels are not. where: client and round."""
         for name, tensor, version in self._unchanging:
+            # torch counts writes in place, for a tensor and all its views; to compare values would read every image.
             if tensor._version != version:
                 raise DamageError(_frozen_changed(where, name) if name in self._fixed else _given_changed(where, name))
         if change := next(self.changes(), None):
@@ -71,6 +74,7 @@ class NetGuard:
             now.update(before)
         with torch.no_grad():
             for held in self._held:
+                # The memory goes back under the object that optimizer and replies hold.
                 held.tensor.data = held.data
 
     def begin(self, given: Examples) -> None:
@@ -114,6 +118,7 @@ class FrozenCopies:
         """A frozen net in eval mode with all weights as given, by state-dict name."""
         if self._used == len(self.nets):
             self.nets.append(copy.deepcopy(self._net).requires_grad_(False).eval())
+        # Lent until the next round: a copy per net asked for, as a method may hold several teachers at once.
         net = self.nets[self._used]
         self._used += 1
         copy_into(net.state_dict(), weights)
@@ -122,6 +127,6 @@ class FrozenCopies:
 
 def copy_into(target: Mapping[str, Tensor], source: Payload) -> None:
     """Overwrites those tensors of the target that the source has, wherever they lie."""
-    with torch.no_grad():
+    with torch.no_grad():  # autograd refuses writes into parameters, and must not record this one
         for name, tensor in source.items():
             target[name].copy_(tensor)

@@ -72,6 +72,7 @@ class CohortGrid(InProcessGrid):
         try:
             results = self._batched.train(requests)
         except Exception:
+            # No context has been touched yet, so each can begin anew, and what raises names its own client.
             yield from super().stream(messages)
             return
         seconds = (time.perf_counter() - began) / len(requests)

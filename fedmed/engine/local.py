@@ -131,5 +131,6 @@ class InProcessGrid(NodeGrid):
         self.contexts.settle(message.metadata.dst_node_id)
         if isinstance(reply, ClientFailure):
             return error_reply(*reply)
+        # The app lends its net's own weights, on which the next client trains while all replies wait in a list.
         reply.content = owned(reply.content)
         return reply

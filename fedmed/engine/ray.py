@@ -100,9 +100,9 @@ class Simulation(AbstractContextManager[Grid]):
         try:
             _run_simulation(self._server(), self._app, self._clients, self._options)
         except BaseException as error:
-            self._error = error
+            self._error = error  # before the put, which lets the other thread read it
         finally:
-            self._lent.put(None)
+            self._lent.put(None)  # wakes `__enter__`, which would wait for ever for a simulation that never began
 
     def _check(self) -> None:
         """Raises what ended the simulation before its time."""

@@ -132,6 +132,7 @@ class ClientScheduler:
                 self._hand_out()
             completed = self._early.pop(place)
             yield completed
+            # The reader asks for the next, so it is done with this one: only now may a worker write over it.
             self._contexts.settle(completed.message.metadata.dst_node_id)
             completed.release()
 
@@ -214,6 +215,7 @@ class ClientScheduler:
         for w in result.warned:
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno, registry=self._warned)
         if result.error is None:
+            # copied: the buffers are written again by a later task, while the state may wait here for many rounds
             self._contexts[request.node].state = owned(buffers.memory.read(result.state))
         completed = Completed(request.message, buffers.content.read(result.content), result.error)
         completed.release = lambda: worker.free.append(result.buffers)
@@ -251,5 +253,6 @@ class ClientScheduler:
             self._early[requests[0].place] = Completed(requests[0].message, RecordDict(), error)
         else:
             warnings.warn(f"{where}: its worker process was {death.how}; another one takes over", stacklevel=2)
+        # in their old order, before all others: `replies` waits for them first
         self._waiting.extendleft(reversed(requests[error is not None :]))
         worker.process = self._factory.replacement(worker.setup)

@@ -25,10 +25,12 @@ class WeightedMean:
         """Adds a term; `tensors` may be overwritten by the caller afterwards."""
         if not self._sums:
             self._sums = {n: torch.zeros_like(t) if t.is_floating_point() else t.clone() for n, t in tensors.items()}
+        # A sum of floats depends on the order of its terms: every engine gives replies in the order of the clients.
         for name, total in self._sums.items():
             if total.is_floating_point():
                 total.add_(tensors[name], alpha=weight)
             else:
+                # counters, such as BatchNorm's batches: a mean would be none, and the largest never goes backwards
                 torch.maximum(total, tensors[name], out=total)
         self._total += weight
 

@@ -55,6 +55,7 @@ class Aggregation:
         if faults := list(self._privacy.unhidden(payloads)):
             raise UserError(*faults)
         if self._streams:
+            # Added while it is lent, so that the server holds one sum and not a model per client.
             weights = self._privacy.clip(report.weights, self._server.shared)
             self._mean.add(weights, share * self._plain(report))
         report = replace(report, weights=owned(report.weights) if self._keeps else UnavailableWeights())

@@ -40,4 +40,5 @@ class DropoutFailures(Failures):
     rate: Annotated[float, Interval(ge=0, lt=1)] = 0.1
 
     def lost(self, asked: Sequence[int], *, seed: int, round: int) -> list[int]:
+        # a generator for each client and round: nobody's fate depends on who else was asked
         return [c for c in asked if rng.numpy_generator(seed, "failure", round, c).random() < self.rate]

@@ -66,7 +66,7 @@ class MomentumServerOptimizer(ServerOptimizer):
             return AverageServerOptimizer(lr=self.lr).step(old, mean, parameters, memory)
         sums, new = memory.setdefault("sum", {}), dict(mean)
         for name in sorted(parameters & mean.keys()):
-            delta = mean[name] - old[name]
+            delta = mean[name] - old[name]  # new memory, written below: `mean` and the remembered sum stay as they are
             # v <- beta v + delta;  w <- w + lr v
             sums[name] = delta.add_(sums[name], alpha=self.momentum) if name in sums else delta
             new[name] = old[name] + self.lr * sums[name]

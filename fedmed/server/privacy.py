@@ -112,12 +112,14 @@ class GaussianPrivacy(Privacy):
     def clip(self, weights: Payload, old: Payload) -> Payload:
         # w_t + (w_k - w_t) min(1, S / ||w_k - w_t||)
         update = {name: weight - old[name] for name, weight in weights.items()}
+        # in float64: a float32 sum of a million squares rounds, and the bound must hold whatever the net's size
         length = sqrt(sum(float(u.double().square().sum()) for u in update.values()))
         scale = min(1.0, self.clip_norm / length) if length else 1.0
         return {name: old[name] + scale * u for name, u in update.items()}
 
     def blur(self, mean: Payload, asked: int, *, seed: int, round: int) -> Payload:
         # mean + N(0, (z S / K)^2)
+        # drawn on the processor, so that the noise is the same wherever the mean lies
         draws, std = rng.generator(seed, "privacy", round), self.noise_multiplier * self.clip_norm / asked
         return {n: t + std * torch.randn(t.shape, generator=draws, dtype=t.dtype).to(t.device) for n, t in mean.items()}
 

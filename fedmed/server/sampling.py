@@ -77,6 +77,7 @@ class BySizeSampling(Sampling):
     weigh: Literal["alike", "images"] = "alike"
 
     def draw(self, images: Mapping[int, int], count: int | None, *, seed: int, round: int) -> list[int]:
+        # sorted, as draws are by position: the order in which nodes came up must not matter
         holders = [client for client in sorted(images) if images[client]]
         if count is None or count >= len(holders):
             return holders

@@ -84,6 +84,7 @@ class ProfileSystem(System):
     deadline: Annotated[float, Gt(0)] | None = None
 
     def duration(self, client: int, *, images: int, down: int, up: int, seed: int) -> Duration:
+        # by the client's number alone, not the round's: a slow client is slow throughout the run
         slow_machine, slow_line = rng.numpy_generator(seed, "system", client).standard_normal(2) * self.spread
         return Duration(
             down=8e-6 * down / self.download * exp(slow_line),
