@@ -1,5 +1,6 @@
 """What every test shares: one torch thread, no settings of who starts them, and the folder of real images if any."""
 
+import gc
 import os
 import signal
 import sys
@@ -20,6 +21,12 @@ with suppress(ImportError):  # where Hydra configures logging, absl would close 
     from absl import logging as absl_logging
 
     absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
+gc.disable()  # until all tests are collected: what that makes stays, and looking for garbage in it takes a while
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,11 @@ from tools.errors import HEAD, PAGE, changes, page, part_of
 from tools.refusals import Refusal, refusals
 from tools.words import CLOSING, OPENING
 
-FOUND = refusals()
+
+@pytest.fixture(scope="module")
+def known() -> list[Refusal]:
+    """All refusals of this checkout."""
+    return refusals()
 
 
 def search(said: str, found: Iterable[Refusal]) -> list[Refusal]:
@@ -38,12 +42,12 @@ def _anything(text: str) -> str:
     return "".join(".*?" if part.startswith(OPENING) else re.escape(part) for part in parts)
 
 
-def test_the_page_is_current() -> None:
-    assert "".join(changes(page(FOUND))) == "", "run: python -m tools.errors"
+def test_the_page_is_current(known: list[Refusal]) -> None:
+    assert "".join(changes(page(known))) == "", "run: python -m tools.errors"
 
 
-def test_a_page_that_is_not_is_told_apart() -> None:
-    assert "-- `resume: " in "".join(changes(page([each for each in FOUND if each.where != "resume"])))
+def test_a_page_that_is_not_is_told_apart(known: list[Refusal]) -> None:
+    assert "-- `resume: " in "".join(changes(page([each for each in known if each.where != "resume"])))
 
 
 @pytest.mark.parametrize(
@@ -60,6 +64,7 @@ def test_a_page_that_is_not_is_told_apart() -> None:
     ],
 )
 def test_an_error_that_happens_is_found(
+    known: list[Refusal],
     command: list[str],
     where: str,
     file: str,
@@ -70,7 +75,7 @@ def test_an_error_that_happens_is_found(
     monkeypatch.chdir(tmp_path)
     assert main(command) == 2
     said = capsys.readouterr().err.strip().removeprefix("fedmed: error: ")
-    best = search(said, FOUND)[0]
+    best = search(said, known)[0]
     assert (best.where, best.file) == (where, file), said
 
 
@@ -110,15 +115,15 @@ def test_refusals_are_read_from_the_syntax(tmp_path: Path) -> None:
     ]
 
 
-def test_every_refusal_has_a_place_and_words_of_its_own() -> None:
-    assert len(FOUND) > 300
-    assert [str(each) for each in FOUND if not each.where or not each.expected or not each.got] == []
-    unspoken = [each for each in FOUND if each.expected.startswith("‹") and each.expected.endswith("›")]
-    assert len(unspoken) < 0.1 * len(FOUND), "entries that no word of the error leads to"
+def test_every_refusal_has_a_place_and_words_of_its_own(known: list[Refusal]) -> None:
+    assert len(known) > 300
+    assert [str(each) for each in known if not each.where or not each.expected or not each.got] == []
+    unspoken = [each for each in known if each.expected.startswith("‹") and each.expected.endswith("›")]
+    assert len(unspoken) < 0.1 * len(known), "entries that no word of the error leads to"
 
 
-def test_every_part_of_the_code_has_a_heading() -> None:
-    assert {each.file for each in FOUND if part_of(each.file) == "Elsewhere"} == set()
+def test_every_part_of_the_code_has_a_heading(known: list[Refusal]) -> None:
+    assert {each.file for each in known if part_of(each.file) == "Elsewhere"} == set()
 
 
 def test_the_page_begins_with_how_to_use_it() -> None:
