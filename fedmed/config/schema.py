@@ -5,7 +5,7 @@ A node is made when Hydra first reads it: most options are never chosen, and a n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import Any
 from uuid import uuid4
@@ -28,9 +28,9 @@ def register(catalogue: Catalogue, overrides: Sequence[str] = ()) -> None:
     overrides: what tells the task of a dataset whose class does not.
     """
     store = ConfigStore.instance()
-    store.store("schema", _settings())
+    store.repo["schema.yaml"] = _Entry("schema", None, None, _settings)
     for group, options in catalogue.options.items():
-        store.repo[group] = {f"{name}.yaml": _Entry(name, option) for name, option in options.items()}
+        store.repo[group] = {f"{name}.yaml": _option_entry(name, option) for name, option in options.items()}
     OmegaConf.register_new_resolver("fedmed.members", _members, replace=True)
     model = partial(_usual, catalogue=catalogue, overrides=tuple(overrides))
     OmegaConf.register_new_resolver("fedmed.model", model, replace=True)
@@ -38,16 +38,24 @@ def register(catalogue: Catalogue, overrides: Sequence[str] = ()) -> None:
 
 
 class _Entry(ConfigNode):
-    """An option in Hydra's store; Hydra copies the node before it changes it."""
+    """What Hydra's store has under a name; Hydra copies it and its node before it changes them."""
 
-    def __init__(self, name: str, option: Option) -> None:
-        self._option, self.name, self.group, self.provider = option, f"{name}.yaml", option.group, None
-        self.package = f"strategy.{name}" if option.group == "strategy" else option.group
+    def __init__(self, name: str, group: str | None, package: str | None, make: Callable[[], DictConfig]) -> None:
+        self.name, self.group, self.package, self.provider = f"{name}.yaml", group, package, None
+        self._make = make
 
     def __getattr__(self, name: str) -> DictConfig:
         if name != "node":
             raise AttributeError(name)
-        return _node(self._option)
+        return self._make()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Entry:
+        return self  # at every composition Hydra copies its whole store
+
+
+def _option_entry(name: str, option: Option) -> _Entry:
+    package = f"strategy.{name}" if option.group == "strategy" else option.group
+    return _Entry(name, option.group, package, partial(_node, option))
 
 
 @cache
@@ -60,6 +68,7 @@ def node_of(option: Option) -> dict[str, Any]:
     return {TARGET: option.target, **_defaults(option.fields)}
 
 
+@cache
 def _settings() -> DictConfig:
     parts = {part: _defaults(fields.values()) for part, fields in PARTS.items()}
     return OmegaConf.create({**_defaults(SETTINGS.values()), **parts, **dict.fromkeys(GROUPS, REQUIRED)})

@@ -82,8 +82,13 @@ def read_base(files: Iterator[Path] | list[Path], base: str) -> tuple[Field, ...
     for file in files:
         for node in parse(file).body:
             if isinstance(node, ast.ClassDef) and node.name == base:
-                return tuple(read_fields(node, inherited=True))
+                return _base_fields(node)
     return ()
+
+
+@cache
+def _base_fields(node: ast.ClassDef) -> tuple[Field, ...]:
+    return tuple(read_fields(node, inherited=True))
 
 
 def read_classes(file: Path, source: Source) -> dict[str, ast.ClassDef]:
@@ -98,6 +103,7 @@ def read_classes(file: Path, source: Source) -> dict[str, ast.ClassDef]:
     }
 
 
+@cache  # `parse` has one node for each version of a file
 def read_option(node: ast.ClassDef, source: Source, *, name: str, target: str, file: Path) -> Option:
     """One option from its class; raises ValueError where a field is not of the forms that options may use."""
     fields = {field.name: field for field in (*source.inherited, *read_fields(node))}
