@@ -21,7 +21,7 @@ PAGE = ROOT / "docs/errors.md"
 PARTS = {
     "Commands and options": ("cli", "api", "config", "options", "experiment", "campaign", "tuning"),
     "Data": ("data", "datasets"),
-    "Models": ("models",),
+    "Models": ("models", "initial_net"),
     "Methods": ("method", "strategies", "client", "checks"),
     "Rounds, conditions and what clients send": ("server", "flower", "metrics"),
     "Where clients run": ("engine", "deploy", "devices"),
