@@ -25,8 +25,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fedmed import run as runner  # noqa: F401  (imported once, before the processes are forked)
 from fedmed.cli.main import main as fedmed
+from fedmed.run import resume  # noqa: F401  (all that a run needs is imported once, before the processes are forked)
 from tests.run.traces import leftovers, trace
 
 RUN = (

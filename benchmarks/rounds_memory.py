@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fedmed import run as runner
 from fedmed.config.build import experiment_from
+from fedmed.run import run as run_experiment
 from fedmed.terminal.progress import RunDisplay
 
 TINY = ("clients=4", "dataset.images=24", "dataset.test_images=8", "dataset.side=8", "dataset.classes=2")
@@ -46,7 +46,7 @@ def resident() -> float:
 def main(rounds: int) -> None:
     watch = Watch(rounds // 10)
     with TemporaryDirectory() as folder:
-        runner.run(experiment_from([*TINY, *REST, f"rounds={rounds}"]), Path(folder, "run"), show=watch)
+        run_experiment(experiment_from([*TINY, *REST, f"rounds={rounds}"]), Path(folder, "run"), show=watch)
     (first, before), (last, after) = watch.found[len(watch.found) // 2 - 1], watch.found[-1]
     print(f"{(after - before) / (last - first) * 1000:+.2f} MB per 1,000 rounds")
 

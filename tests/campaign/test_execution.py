@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from fedmed import run as runner
 from fedmed.campaign.execution import CampaignResult, execute, finished
 from fedmed.campaign.pool import RunPool, WorkerDied
 from fedmed.campaign.worker import RunEnded, log_of
 from fedmed.config.build import build
+from fedmed.run import run as run_experiment
 from fedmed.terminal.campaign import PlainCampaignDisplay, QuietCampaignDisplay
 from tests.campaign.conftest import MakeGrid, MakeMethod
 from tests.run.conftest import StopAfter
@@ -54,7 +54,7 @@ def test_a_run_that_fails_and_a_worker_that_is_killed_stop_no_other(small: MakeG
 def test_what_is_done_is_not_done_again_and_what_was_broken_off_goes_on(small: MakeGrid) -> None:
     fedavg, fedprox = small("strategy=fedavg,fedprox", "seed=0")
     with pytest.raises(KeyboardInterrupt):
-        runner.run(build(fedprox.config), fedprox.directory, show=StopAfter(2))
+        run_experiment(build(fedprox.config), fedprox.directory, show=StopAfter(2))
     rows = (fedprox.directory / "rounds.jsonl").read_text(encoding="utf-8")
     assert finished(fedprox) is None
     assert execute([fedavg], workers=1, view=QuietCampaignDisplay(io.StringIO())).done == (fedavg,)

@@ -7,9 +7,9 @@ import json
 import pytest
 import torch
 
-from fedmed import run as runner
 from fedmed.campaign.grid import PlannedRun
 from fedmed.config.build import build
+from fedmed.run import run as run_experiment
 from fedmed.run.parts import Parts, build_parts
 from fedmed.rundir.directory import RunDirectory
 from fedmed.terminal.progress import make_run_display
@@ -59,6 +59,6 @@ def _images(parts: Parts) -> tuple[list[float], list[int]]:
 
 
 def _asked(job: PlannedRun) -> list[list[int]]:
-    runner.run(build(job.config), job.directory, show=make_run_display(quiet=True))
+    run_experiment(build(job.config), job.directory, show=make_run_display(quiet=True))
     rows = RunDirectory(job.directory).rows("clients")
     return [[row["client"] for row in rows if row["round"] == r and "loss" in row] for r in (1, 2, 3)]

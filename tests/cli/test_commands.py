@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedmed import run as runner
 from fedmed.cli import new
 from fedmed.cli.main import main
 from fedmed.config.build import experiment_from
@@ -113,7 +112,7 @@ def test_describe_prints_and_draws_the_federation(
         names = ["one", "other"]
         return FederationSummary("Title", counts, counts.repeat(2, 1)[:, :3], None, None, names, names, None, 5)
 
-    monkeypatch.setattr(runner, "describe", describe)
+    monkeypatch.setattr("fedmed.run.describe", describe)
     assert "Title" in said(capsys, "describe", "clients=2", "--png", "picture.png", "--save", "split.json")
     assert (tmp_path / "picture.png").stat().st_size > 1000
     assert "Title" in said(capsys, "describe", "--no-png")
@@ -132,7 +131,7 @@ def test_using_a_model_says_what_was_written(
         asked.append((*paths, best, *rest.get("trusted", ())))
         return Path("there")
 
-    monkeypatch.setattr(runner, command, use)
+    monkeypatch.setattr(f"fedmed.run.{command}", use)
     images = ["images.npz"] if command == "predict" else []
     trust = ["--trust", "mine.py"] if command == "predict" else []
     assert said(capsys, command, "run", *images, "--out", "there", "--best", *trust) == "wrote there\n"

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from fedmed import run as runner
 from fedmed.cli.main import main
 from fedmed.errors import refuse
 from fedmed.method import chain
@@ -32,7 +31,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calls:
         return {**FINAL, "directory": str(directory)}
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr("fedmed.run.run", run)
     return made
 
 
@@ -84,13 +83,13 @@ def test_what_the_run_refuses_exits_with_2(
     def run(config: Any, directory: Path, *, show: Any) -> dict[str, Any]:
         raise refuse("dataset.path", "a file that exists", "x.npz")
 
-    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr("fedmed.run.run", run)
     assert main(["run", *flags]) == 2
     assert "dataset.path" in capsys.readouterr().err
 
 
 def test_other_errors_come_out(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "run", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("fedmed.run.run", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["run"])
 
@@ -104,7 +103,7 @@ def test_an_interrupted_run_says_how_to_go_on(
         calls.append((config, directory))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr("fedmed.run.run", run)
     assert main(["run", "seed=1", *flags]) == 130
     assert len(calls) == 1
     assert f"fedmed run resume={Path(calls[0][1]).resolve().relative_to(Path.cwd())}" in capsys.readouterr().err
@@ -117,7 +116,7 @@ def test_how_to_go_on_can_be_pasted(
         directory.mkdir(parents=True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr("fedmed.run.run", run)
     monkeypatch.setenv("FEDMED_RUNS", "my runs")
     assert main(["run", "hydra.run.dir=my runs/one"]) == 130
     assert shlex.split(capsys.readouterr().err.partition("with: ")[2]) == ["fedmed", "run", "resume=my runs/one"]
@@ -130,7 +129,7 @@ def test_resume_passes_the_other_overrides_on(calls: Calls, monkeypatch: pytest.
         resumed.append((directory, overrides, trusted))
         return {**FINAL, "directory": str(directory)}
 
-    monkeypatch.setattr(runner, "resume", resume)
+    monkeypatch.setattr("fedmed.run.resume", resume)
     assert main(["run", "resume=there", "rounds=3", "--trust", "mine.py"]) == 0
     assert (resumed, calls) == ([(Path("there"), ["rounds=3"], [Path("mine.py")])], [])
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from fedmed import run as runner
 from fedmed.cli.main import main
 from fedmed.errors import refuse
 from tests.cli import hydra_toys
@@ -35,7 +34,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     hydra_toys.install(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr("fedmed.run.run", run)
 
 
 def results(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

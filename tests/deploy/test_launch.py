@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from fedmed import run as runner
 from fedmed.config.build import config_of, experiment_from, to_yaml
 from fedmed.deploy.launch import launch
 from fedmed.engine import flower_run
 from fedmed.engine.base import LaunchingEngine
 from fedmed.errors import UserError
 from fedmed.experiment import Experiment
+from fedmed.run import run as run_experiment
 from fedmed.rundir.directory import RunDirectory
 from fedmed.terminal.progress import make_run_display
 
@@ -143,7 +143,7 @@ def test_leaving_a_run_that_goes_on_says_how_to_end_it(flower: Flower, monkeypat
 def test_a_run_is_checked_before_it_is_submitted(flower: Flower) -> None:
     config = experiment_from(["engine=superlink", "engine.connection=hospitals", "rounds=1", "strategy.local=[nope]"])
     with pytest.raises(UserError, match=r"strategy\.fedavg\.local"):
-        runner.run(config, Path("run"), show=make_run_display(quiet=True))
+        run_experiment(config, Path("run"), show=make_run_display(quiet=True))
     assert not flower.asked
 
 

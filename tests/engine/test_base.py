@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from fedmed import run as runner
 from fedmed.config.build import experiment_from
 from fedmed.engine.base import Engine, LaunchingEngine
 from fedmed.engine.inprocess import InprocessEngine
 from fedmed.engine.local import InProcessGrid
 from fedmed.errors import UserError
+from fedmed.run import run as run_experiment
 from fedmed.rundir import checkpoint
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.terminal.progress import make_run_display
@@ -76,7 +76,7 @@ def weights(directory: Path) -> dict[str, torch.Tensor]:
 def test_a_run_asks_its_clients_on_what_an_own_engine_lends(home: Path, body: str) -> None:
     write(home, "Engine", body)
     for engine in ("mine", "inprocess"):
-        runner.run(experiment_from([*TINY, f"engine={engine}"]), home / engine, show=make_run_display(quiet=True))
+        run_experiment(experiment_from([*TINY, f"engine={engine}"]), home / engine, show=make_run_display(quiet=True))
     assert (home / "asked").exists()
     assert same(weights(home / "mine"), weights(home / "inprocess"))
 
@@ -86,7 +86,7 @@ def test_an_own_engine_can_launch_a_run_elsewhere(home: Path) -> None:
     experiment = experiment_from([*TINY, "engine=mine"])
     assert isinstance(experiment.engine, LaunchingEngine)
     with pytest.raises(UserError, match=r"engine: expected a result .* got none"):
-        runner.run(experiment, home / "run", show=make_run_display(quiet=True))
+        run_experiment(experiment, home / "run", show=make_run_display(quiet=True))
     assert (home / "app/config.yaml").is_file()
     assert (home / "followed").exists()
     assert not (home / "run").exists()

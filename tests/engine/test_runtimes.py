@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from fedmed import run as runner
 from fedmed.config.build import experiment_from
 from fedmed.engine.flower_run import program
+from fedmed.run import resume
+from fedmed.run import run as run_experiment
 from fedmed.rundir import checkpoint
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.tensors import unpack_state
@@ -97,11 +98,11 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kept]
     def start(name: str, *overrides: str, stop: int | None = None) -> Kept:
         config = experiment_from([*TINY, *overrides])
         if stop is None:
-            runner.run(config, tmp_path / name, show=make_run_display(quiet=True))
+            run_experiment(config, tmp_path / name, show=make_run_display(quiet=True))
         else:
             with pytest.raises(KeyboardInterrupt):
-                runner.run(config, tmp_path / name, show=StopAfter(stop))
-            runner.resume(tmp_path / name, overrides=[], show=make_run_display(quiet=True))
+                run_experiment(config, tmp_path / name, show=StopAfter(stop))
+            resume(tmp_path / name, overrides=[], show=make_run_display(quiet=True))
         return left(tmp_path / name)
 
     return start

@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from fedmed import run as runner
 from fedmed.config.build import experiment_from
+from fedmed.run import run as run_experiment
 from fedmed.terminal.progress import make_run_display
 
 FILE = Path(__file__).with_name("rounds.json")
@@ -68,7 +68,7 @@ def rounds(name: str, shared: Path, *others: str) -> Rows:
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "run"
         options = [*given, "rounds=3", "seed=0", "engine=inprocess", *others]
-        runner.run(experiment_from(options), directory, show=make_run_display(quiet=True))
+        run_experiment(experiment_from(options), directory, show=make_run_display(quiet=True))
         rows = map(json.loads, (directory / "rounds.jsonl").read_text(encoding="utf-8").splitlines())
         return [{metric: round(row[metric], 5) for metric in METRICS[name]} for row in rows]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from fedmed import run as runner
 from fedmed.cli.main import main
 from fedmed.config.build import experiment_from
+from fedmed.run import run as run_experiment
 from fedmed.terminal.progress import RunDisplay, make_run_display
 
 SMALL = ("clients=3", "rounds=3", "batch_size=16")
@@ -40,9 +40,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         width = () if any(o.startswith("model=") for o in overrides) else ("model.width=4",)
         config = experiment_from([*SMALL, *images, *width, *overrides])
         if stop is None:
-            return runner.run(config, tmp_path / name, show=make_run_display(quiet=True))
+            return run_experiment(config, tmp_path / name, show=make_run_display(quiet=True))
         with pytest.raises(KeyboardInterrupt):
-            runner.run(config, tmp_path / name, show=StopAfter(stop))
+            run_experiment(config, tmp_path / name, show=StopAfter(stop))
         return {}
 
     return start

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from fedmed import run as runner
 from fedmed.config import compose
 from fedmed.errors import UserError
+from fedmed.run import resume
 from fedmed.rundir.checkpoint import load
 from fedmed.terminal.progress import make_run_display
 from tests.run.conftest import Run
@@ -61,7 +61,7 @@ def test_a_run_by_a_trace_is_resumed_to_the_same_bits(run: Run, tmp_path: Path, 
         (2, 2, False),
     ]
     run("stopped", *options, stop=2)
-    runner.resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
+    resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
     assert_same(tmp_path, "stopped", "straight")
 
 
@@ -84,7 +84,7 @@ def test_a_run_with_dropouts_and_a_deadline_says_who_is_missing_and_is_resumed(
     assert kept is not None
     assert late <= kept.clients.keys(), "who is late has trained"
     run("stopped", *options, "rounds=6", "system.seconds_per_image=0.02", stop=3)
-    runner.resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
+    resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
     assert_same(tmp_path, "stopped", "straight")
 
 
@@ -102,7 +102,7 @@ def test_a_private_run_says_what_it_spent_and_is_resumed(run: Run, tmp_path: Pat
     assert spent == sorted(set(spent))
     assert (final["epsilon"], final["delta"]) == (spent[-1], 1e-5)
     run("stopped", *options, stop=1)
-    runner.resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
+    resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
     assert_same(tmp_path, "stopped", "straight")
 
 
@@ -127,7 +127,7 @@ def test_a_compressed_run_is_resumed_to_the_same_bits(run: Run, tmp_path: Path, 
     final = run("straight", *options)
     assert final["bytes.up"] < run("plain", *options[1:])["bytes.up"]
     run("stopped", *options, stop=2)
-    runner.resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
+    resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
     assert_same(tmp_path, "stopped", "straight")
 
 
@@ -137,7 +137,7 @@ def test_a_run_whose_trace_has_changed_is_not_resumed(run: Run, tmp_path: Path) 
     run("stopped", "sampling=availability", "sampling.path=trace.csv", stop=1)
     trace.write_text("0,1\n1,0\n2,1\n", encoding="utf-8")
     with pytest.raises(UserError, match="have changed"):
-        runner.resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
+        resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
 
 
 def assert_same(folder: Path, one: str, other: str) -> None:

@@ -8,11 +8,11 @@ import pytest
 import torch
 from flwr.app import Context, Message, RecordDict
 
-from fedmed import run as runner
 from fedmed.config.build import config_of, experiment_from, to_yaml
 from fedmed.deploy.bundle import write_bundle
 from fedmed.engine.local import InProcessGrid
 from fedmed.errors import UserError
+from fedmed.run import run as run_experiment
 from fedmed.run.deployed import client_app, server_app
 from fedmed.rundir import checkpoint
 from fedmed.terminal.progress import make_run_display
@@ -70,7 +70,7 @@ def kept(directory: Path) -> dict[str, torch.Tensor]:
 
 
 def straight(tmp_path: Path, *overrides: str) -> dict[str, torch.Tensor]:
-    runner.run(experiment_from([*TINY, *overrides]), tmp_path / "straight", show=make_run_display(quiet=True))
+    run_experiment(experiment_from([*TINY, *overrides]), tmp_path / "straight", show=make_run_display(quiet=True))
     return kept(tmp_path / "straight")
 
 

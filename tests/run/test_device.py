@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from fedmed import run as runner
 from fedmed.errors import UserError
+from fedmed.run import resume
 from fedmed.terminal.progress import make_run_display
 from tests.fake_device import elsewhere
 from tests.run.traces import trace
@@ -45,7 +45,7 @@ def test_a_run_on_another_device_leaves_what_one_on_the_processor_leaves(
     run("there", *overrides)
     assert trace(tmp_path / "there") == trace(tmp_path / "here")
     run("stopped", *overrides, stop=2)
-    runner.resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
+    resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
     assert trace(tmp_path / "stopped") == trace(tmp_path / "here")
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import fedmed
-from fedmed import run as runner
 from fedmed.config.build import build, experiment_from, from_yaml
+from fedmed.run import resume
 from fedmed.run.identity import identity
 from fedmed.run.parts import build_parts
 from fedmed.rundir.directory import RunDirectory
@@ -77,5 +77,5 @@ def test_a_run_of_a_version_that_lacked_settings_goes_on(run: Run, tmp_path: Pat
     then = identity(parts.asked, parts.world, parts.net, kept=from_yaml(text))
     assert then != kept["identity"]
     about.write_text(json.dumps({**kept, "identity": then}), encoding="utf-8")
-    runner.resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
+    resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
     assert trace(tmp_path / "stopped") == trace(tmp_path / "straight")

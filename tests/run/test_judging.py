@@ -16,7 +16,7 @@ from fedmed.config.build import experiment_from
 from fedmed.errors import UserError
 from fedmed.metrics import tally
 from fedmed.run import export
-from fedmed.run import run as start
+from fedmed.run import run as run_experiment
 from fedmed.run.judging import judged, waited
 from fedmed.rundir import checkpoint
 from fedmed.strategies.fedavg import FedAvg
@@ -76,7 +76,7 @@ def test_where_even_all_images_do_not_define_the_metric_the_loss_judges_and_that
     np.savez("own.npz", images=images, labels=labels, splits=splits)
     given = ["dataset=npz", "dataset.path=own.npz", "partition=iid", "clients=2", "model.width=4", "rounds=40"]
     show = Heard()
-    final = start(experiment_from([*given, "optimizer.lr=0.5", "patience=2"]), tmp_path / "run", show=show)
+    final = run_experiment(experiment_from([*given, "optimizer.lr=0.5", "patience=2"]), tmp_path / "run", show=show)
     (said,) = show.warnings
     assert "val.auc is not defined on the validation images of the clients" in said
     assert "val.loss decides" in said

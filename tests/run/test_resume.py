@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedmed import run as runner
 from fedmed.errors import UserError
+from fedmed.run import resume as resume_run
 from fedmed.terminal.progress import make_run_display
 from tests.run.traces import leftovers, trace, weights
 
@@ -27,7 +27,7 @@ CASES = {
 
 
 def resume(directory: Path, *overrides: str) -> dict[str, Any]:
-    return runner.resume(directory, overrides=list(overrides), show=make_run_display(quiet=True))
+    return resume_run(directory, overrides=list(overrides), show=make_run_display(quiet=True))
 
 
 @pytest.mark.parametrize("overrides", CASES.values(), ids=CASES)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fedmed import run as runner
 from fedmed.files import write_atomically
+from fedmed.run import resume
 from fedmed.rundir import directory
 from fedmed.terminal.progress import make_run_display
 from tests.run.conftest import StopAfter
@@ -42,7 +42,7 @@ def test_one_that_is_stopped_on_the_way_goes_on_to_the_later_end(run: Any, fedme
     run("long", "rounds=5")
     run("run", "rounds=2")
     with pytest.raises(KeyboardInterrupt):
-        runner.resume(tmp_path / "run", overrides=["rounds=5"], show=StopAfter(3))
+        resume(tmp_path / "run", overrides=["rounds=5"], show=StopAfter(3))
     assert not (tmp_path / "run/final.json").exists()
     assert fedmed("run", "resume=run", "-q")[0] == 0
     assert trace(tmp_path / "run") == trace(tmp_path / "long")
@@ -51,7 +51,7 @@ def test_one_that_is_stopped_on_the_way_goes_on_to_the_later_end(run: Any, fedme
 def test_an_unfinished_run_can_be_made_longer_too(run: Any, tmp_path: Path) -> None:
     run("long", "rounds=5")
     run("run", "rounds=4", stop=1)
-    runner.resume(tmp_path / "run", overrides=["rounds=5"], show=make_run_display(quiet=True))
+    resume(tmp_path / "run", overrides=["rounds=5"], show=make_run_display(quiet=True))
     assert trace(tmp_path / "run") == trace(tmp_path / "long")
 
 
@@ -91,7 +91,7 @@ def test_a_kill_while_the_plan_changes_leaves_a_run_that_goes_on(
 
     monkeypatch.setattr(directory, "write_atomically", write)
     with pytest.raises(KeyboardInterrupt):
-        runner.resume(tmp_path / "run", overrides=["rounds=5"], show=make_run_display(quiet=True))
+        resume(tmp_path / "run", overrides=["rounds=5"], show=make_run_display(quiet=True))
     monkeypatch.setattr(directory, "write_atomically", write_atomically)
     assert fedmed("run", "resume=run", "rounds=5", "-q")[0] == 0
     assert trace(tmp_path / "run") == trace(tmp_path / "long")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fedmed import run as runner
+from fedmed.run import resume
 from fedmed.terminal.progress import make_run_display
 from fedmed.tracking import Subject, Tracker
 from fedmed.tracking.contract import NoneTracking
@@ -63,7 +63,7 @@ def test_every_run_leaves_tensorboard_its_rounds(run: Any, rounds: Any, tmp_path
 def test_a_resumed_run_leaves_tensorboard_each_round_once(run: Any, tmp_path: Path) -> None:
     run("straight", "checkpoint_every=2")
     run("stopped", "checkpoint_every=2", stop=1)
-    runner.resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
+    resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))
     straight, stopped = events(tmp_path / "straight"), events(tmp_path / "stopped")
     assert stopped["test/auc"] == straight["test/auc"]
     assert [step for step, _ in stopped["seconds"]] == [1, 2, 3]
@@ -84,7 +84,7 @@ def test_a_run_tells_what_it_is_what_it_does_and_how_it_ends(run: Any, diary: Di
 def test_a_run_that_goes_on_says_what_it_has_told(run: Any, diary: Diary, tmp_path: Path) -> None:
     run("run", "checkpoint_every=2", "rounds=4", stop=3)
     assert (diary.rounds, diary.ends) == ([1, 2, 3], ["interrupted"])
-    runner.resume(tmp_path / "run", overrides=[], show=make_run_display(quiet=True))
+    resume(tmp_path / "run", overrides=[], show=make_run_display(quiet=True))
     first, second = diary.subjects
     assert (second.done, second.told, second.label) == (2, 3, first.label)
     assert (diary.rounds, diary.ends) == ([1, 2, 3, 4], ["interrupted", "finished"])

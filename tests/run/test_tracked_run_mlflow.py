@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from fedmed import run as runner
 from fedmed.config.build import experiment_from
+from fedmed.run import resume
+from fedmed.run import run as run_experiment
 from fedmed.terminal.progress import RunDisplay, make_run_display
 from fedmed.tracking import gathered
 from tests.run.conftest import IMAGES, SMALL
@@ -111,7 +112,7 @@ def test_a_run_that_goes_on_goes_on_there_with_each_round_once(run: Any, uri: st
     name = f"resumed {uri.partition(':')[0]}"
     run(name, "checkpoint_every=2", "rounds=4", "tracking=mlflow", f"tracking.uri={uri}", stop=3)
     assert told(uri, name).info.status == "KILLED"
-    runner.resume(tmp_path / name, overrides=[], show=make_run_display(quiet=True))
+    resume(tmp_path / name, overrides=[], show=make_run_display(quiet=True))
     assert told(uri, name).info.status == "FINISHED"
     assert [step for step, _ in history(uri, name, "loss")] == [1, 2, 3, 4]
 
@@ -158,7 +159,7 @@ def test_a_server_that_goes_away_stops_no_run(tmp_path: Path, monkeypatch: pytes
     show = Closing(Server(tmp_path))
     place = ("tracking=mlflow", f"tracking.uri={show.server.uri}")
     config = experiment_from([*SMALL, *IMAGES, "model.width=4", *place])
-    assert runner.run(config, tmp_path / "run", show=show)["rounds"] == 3
+    assert run_experiment(config, tmp_path / "run", show=show)["rounds"] == 3
     assert len(show.warnings) == 2
     assert "cannot be told of this run" in show.warnings[0]
     assert "has not been told of rounds 2 to 3" in show.warnings[1]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fedmed import run as runner
+from fedmed.run import resume
 from fedmed.terminal.progress import make_run_display
 from tests.run.traces import trace
 
@@ -66,7 +66,7 @@ def test_a_run_is_kept_for_sending_with_all_that_is_told_of_it(run: Any, rounds:
 
 def test_a_run_that_goes_on_has_each_round_once(run: Any, tmp_path: Path) -> None:
     run("run", "checkpoint_every=2", "rounds=4", "tracking=wandb", stop=3)
-    runner.resume(tmp_path / "run", overrides=[], show=make_run_display(quiet=True))
+    resume(tmp_path / "run", overrides=[], show=make_run_display(quiet=True))
     assert [step for step, _ in steps(tmp_path / "run", "loss")] == [1, 2, 3, 4]
     ids = {record.run.run_id for record in records(tmp_path / "run") if record.HasField("run")}
     assert len(ids) == 1

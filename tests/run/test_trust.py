@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from fedmed import run as runner
 from fedmed.config.build import experiment_from
 from fedmed.config.stored import code_of, read_stored
 from fedmed.errors import UserError
+from fedmed.run import predict, resume
+from fedmed.run import run as run_experiment
 from fedmed.terminal.progress import make_run_display
 from tests.run.conftest import IMAGES, SMALL, Run, StopAfter
 
@@ -42,7 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made") / "kept"
     config = experiment_from([*SMALL, *IMAGES, "model.width=4", "rounds=2"])
     with pytest.raises(KeyboardInterrupt):
-        runner.run(config, folder, show=StopAfter(1))
+        run_experiment(config, folder, show=StopAfter(1))
     return folder
 
 
@@ -170,14 +171,14 @@ def test_own_code_runs_again_when_it_is_named_and_is_said_first(run: Run, tmp_pa
     folder, file, show = tmp_path / "kept", tmp_path / "mine.py", make_run_display(quiet=True)
     assert code_of(read_stored(folder)) == [file]
     with pytest.raises(UserError, match=f"--trust {file}"):
-        runner.resume(folder, overrides=[], show=show)
+        resume(folder, overrides=[], show=show)
     with pytest.raises(UserError, match=f"--trust {file}"):
-        runner.predict(folder, images)
+        predict(folder, images)
     said: list[str] = []
     show.note = said.append  # type: ignore[method-assign]
-    runner.resume(folder, overrides=[], show=show, trusted=[tmp_path])
+    resume(folder, overrides=[], show=show, trusted=[tmp_path])
     assert said[0] == f"{folder} imports {file}"
-    runner.predict(folder, images, trusted=[file], say=said.append)
+    predict(folder, images, trusted=[file], say=said.append)
     assert said[-1] == f"{folder} imports {file}"
 
 
