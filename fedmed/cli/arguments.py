@@ -39,6 +39,12 @@ def add_trust(parser: ArgumentParser) -> None:
     parser.add_argument("--trust", type=Path, action="append", default=[], metavar="PATH", help=words)
 
 
+def add_client(parser: ArgumentParser) -> None:
+    """Adds --client, for runs without one global model."""
+    words = "the model of this client, by its number from 0, where clients have models of their own"
+    parser.add_argument("--client", type=int, metavar="K", help=words)
+
+
 def out_file(text: str) -> Path:
     """A file to write to, as the type of an argument; refuses a folder."""
     if Path(text).is_dir():

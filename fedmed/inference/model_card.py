@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,12 @@ FIELDS: schema.Fields = {
 }
 
 
-def write_card(folder: Path, task: Task, world: World) -> None:
-    """Keeps task, class names, image size and normalisation."""
+def write_card(folder: Path, task: Task, world: World, *, local: Collection[str], built: Collection[str]) -> None:
+    """Keeps task, class names, image size and normalisation; the number of clients, and what is theirs of the net.
+
+    local: names of the weights that stay at each client. built: the methods that have built on the net, or predict in
+    a way of their own: their code is needed for it to predict.
+    """
     normalise = world.normalise
     card = {
         "task": task.kind,
@@ -37,6 +42,9 @@ def write_card(folder: Path, task: Task, world: World) -> None:
         "names": list(task.names),
         "channels": world.channels,
         "side": world.side,
+        "clients": len(world.shares),
+        "local": sorted(local),
+        "built": list(built),
         "pixels": str(world.test.x.dtype).removeprefix("torch."),
         "normalise": {"by": normalise.by, "scale": _listed(normalise.scale), "offset": _listed(normalise.offset)},
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedmed.checks import MismatchError, check_finite
-from fedmed.config.build import build_option
-from fedmed.config.stored import check_code, check_values, read_stored
-from fedmed.config.values import Config
 from fedmed.data.batches import evaluation_slices
 from fedmed.data.examples import Examples
 from fedmed.data.npz.opening import open_npz
@@ -24,9 +19,7 @@ from fedmed.data.npz.pixels import read_pixels
 from fedmed.errors import refuse
 from fedmed.files import replacing, write_atomically
 from fedmed.inference.model_card import read_card
-from fedmed.models.net import Net
-from fedmed.models.start import create
-from fedmed.rundir import checkpoint
+from fedmed.inference.trained_net import merged, trained_net, trained_weights
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.tensors import pack_weights
 
@@ -37,13 +30,30 @@ KEYS = ("images", "test_images")
 """Where an npz file of images to predict may keep them, the first that is there."""
 
 
-def export(directory: Path, out: Path | None = None, *, best: bool = False) -> Path:
-    """Writes the global model's shared weights as safetensors, to start from with model.weights=; the path written.
+def export(
+    directory: Path,
+    out: Path | None = None,
+    *,
+    best: bool = False,
+    client: int | None = None,
+    trusted: Sequence[Path] = (),
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Writes the weights of a run's model as safetensors, to start from with model.weights=; the path written.
 
+    They are those that clients share, and a client's own too where one is named. What methods have built into the net
+    is merged into the plain model's weights where it can be.
     out: None for weights.safetensors in the run directory. best: of the best round by validation, not the last.
+    client, trusted, say: see `fedmed.inference.trained_net.trained_net`.
     """
     out = out or directory / "weights.safetensors"
-    write_atomically(out, pack_weights(_weights(RunDirectory.open(directory), best=best)))
+    card, _, _ = read_card(directory)
+    if card.get("built"):
+        found = trained_net(directory, best=best, client=client, trusted=trusted, say=say)
+        weights = dict(merged(found.net).state_dict())
+    else:
+        weights = trained_weights(RunDirectory.open(directory), card, best=best, client=client)
+    write_atomically(out, pack_weights(weights))
     return out
 
 
@@ -53,17 +63,18 @@ def predict(
     out: Path | None = None,
     *,
     best: bool = False,
+    client: int | None = None,
     trusted: Sequence[Path] = (),
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Writes the global model's probabilities and predictions, and its classes' names, for images as npz; its path.
+    """Writes a model's probabilities and predictions, and its classes' names, for images as npz; its path.
 
     images: npz with `images` (N, H, W) or (N, H, W, C) of the size that the model was trained on.
-    out: None for predictions.npz in the run directory. trusted: files and folders with code that the run may import,
-    beside that of fedmed and of the user's own folders; `say` is told which. Raises `UserError` where model or images
-    do not fit.
+    out: None for predictions.npz in the run directory. best: of the best round by validation, not the last.
+    client, trusted, say: see `fedmed.inference.trained_net.trained_net`.
+    Raises `UserError` where model or images do not fit.
     """
-    found = predict_images(directory, images, best=best, trusted=trusted, say=say)
+    found = predict_images(directory, images, best=best, client=client, trusted=trusted, say=say)
     out = out or directory / "predictions.npz"
     with replacing(out) as file:
         content = {"probabilities": found.probabilities, "prediction": found.prediction}
@@ -91,22 +102,21 @@ def predict_images(
     images: Images,
     *,
     best: bool = False,
+    client: int | None = None,
     trusted: Sequence[Path] = (),
     say: Callable[[str], None] = print,
 ) -> Prediction:
-    """What a run's global model says of images: those of a file as for `predict`, an array or a tensor.
+    """What a run's model says of images: those of a file as for `predict`, an array or a tensor.
 
     images: arrays are (N, H, W) or (N, H, W, C), tensors (N, C, H, W). See `predict` for the rest.
     """
-    kept, config = RunDirectory.open(directory), read_stored(directory)
-    for code in check_code(config, directory, trusted, groups=("model",)):
-        say(f"{directory} imports {code}")
-    check_values(config, directory, ("model", "seed"))
-    card, task, normalise = read_card(directory)
+    model = trained_net(directory, best=best, client=client, trusted=trusted, say=say)
+    card, task = dict(model.card), model.task
     x = read_images(Path(images), card) if isinstance(images, str | Path) else _given_images(images, card)
-    net = _net(kept, config, card, task.outputs, best=best)
     with torch.no_grad():
-        parts = [task.probabilities(net(normalise(x[rows]))) for rows in evaluation_slices(Examples(x, x))]
+        parts = [
+            task.probabilities(model.logits(model.normalise(x[rows]))) for rows in evaluation_slices(Examples(x, x))
+        ]
     probabilities = torch.cat(parts)
     prediction = probabilities > 0.5 if task.kind == "multilabel" else probabilities.argmax(1)
     return Prediction(probabilities.numpy(), _smallest(prediction, task.classes), tuple(task.names))
@@ -127,44 +137,6 @@ def _given_images(images: NDArray[Any] | Tensor, card: dict[str, Any]) -> Tensor
 def _smallest(prediction: Tensor, classes: int) -> NDArray[Any]:
     """The predictions in the smallest type that holds every class."""
     return prediction.numpy().astype(np.min_scalar_type(max(1, classes - 1)))
-
-
-def _weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
-    """The shared weights of a run; `UserError` where there are none, or they are not finite."""
-    weights = _kept_weights(kept, best=best)
-    try:
-        check_finite(weights, "weights of a model")
-    except MismatchError as error:
-        fix = "The run diverged: train it anew with a lower optimizer.lr."
-        raise refuse(str(kept.path), error.expected, error.got, fix) from error
-    return weights
-
-
-def _kept_weights(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
-    if best:
-        if (found := checkpoint.load_best(kept.checkpoints)) is not None:
-            return found[1]
-        fix = "Leave out --best for the last round; a best round needs dataset.val above 0 and client among the scopes."
-        raise refuse(str(kept.path), "a run with a best round by validation", "one without validation", fix)
-    saved = checkpoint.load(kept.checkpoints)
-    if saved is None:
-        raise refuse(
-            str(kept.path), "a run with a checkpoint", "none", f"Run it: fedmed run {quote(f'resume={kept.path}')}"
-        )
-    if not saved.shared:
-        raise refuse(str(kept.path), "a run whose clients share weights", "one that shares none", "See strategy.local.")
-    return dict(saved.shared)
-
-
-def _net(kept: RunDirectory, config: Config, card: dict[str, Any], outputs: int, *, best: bool) -> Net:
-    (model,) = map(build_option, config.nodes(["model"]))
-    net = create(model, channels=card["channels"], outputs=outputs, side=card["side"], seed=int(config["seed"]))
-    weights = _weights(kept, best=best)
-    if missing := [name for name in net.state_dict() if name not in weights]:
-        fix = f"{missing[0]} and others stayed on the clients."
-        raise refuse(str(kept.path), "a run with one global model", "a personalised one", fix)
-    net.load_state_dict(weights)
-    return net.eval()
 
 
 def read_images(path: Path, card: dict[str, Any]) -> Tensor:

@@ -8,6 +8,7 @@ from pathlib import Path
 from fedmed.config.stored import read_stored
 from fedmed.errors import refuse
 from fedmed.inference import model_card
+from fedmed.method import chain
 from fedmed.run.federation import keep_federation
 from fedmed.run.identity import identity
 from fedmed.run.parts import Parts
@@ -44,9 +45,15 @@ def reopen(parts: Parts, path: Path) -> RunDirectory:
 def _fill(parts: Parts, path: Path, config_yaml: str) -> None:
     """Writes what is not there of the files that others read beside the run's own."""
     files: dict[str, Callable[[], None]] = {
-        model_card.NAME: lambda: model_card.write_card(path, parts.task, parts.world),
-        federation.NAME: lambda: keep_federation(parts.world, config_yaml, path),
+        model_card.NAME: lambda: _write_card(path, parts),
+        federation.NAME: lambda: keep_federation(parts, config_yaml, path),
     }
     for name, write in files.items():
         if not (path / name).exists():
             write()
+
+
+def _write_card(path: Path, parts: Parts) -> None:
+    made = [(name, chain(method)) for name, method in parts.chain.members.items()]
+    built = [name for name, method in made if method.has("build") or method.has("predict")]
+    model_card.write_card(path, parts.task, parts.world, local=parts.trainer.local, built=built)

@@ -11,8 +11,12 @@ from fedmed.config.values import Config
 from fedmed.data import partition
 from fedmed.data.examples import name_of
 from fedmed.data.world import World
+from fedmed.errors import UserError
 from fedmed.experiment import Experiment
-from fedmed.run.parts import load_world
+from fedmed.formatting import byte_size
+from fedmed.initial_net import initial_net
+from fedmed.models.net import Net, fixed, scope
+from fedmed.run.parts import Parts, load_world
 from fedmed.rundir.federation import FederationSummary, save_federation
 
 
@@ -24,17 +28,43 @@ def describe(experiment: Experiment, partition_file: Path | None = None) -> Fede
     world = load_world(experiment)
     if partition_file is not None:
         partition.save(partition_file, world.parts)
-    return federation_summary(world, _title(config_of(experiment)))
+    return federation_summary(world, _title(config_of(experiment)), _planned_model(experiment, world))
 
 
-def keep_federation(world: World, config_yaml: str, folder: Path) -> None:
+def keep_federation(parts: Parts, config_yaml: str, folder: Path) -> None:
     """Writes who holds what in a run's world into its folder; nothing where no world is known here, but sites are."""
+    world = parts.world
     if world.parts:
-        save_federation(federation_summary(world, _title(from_yaml(config_yaml))), folder)
+        model = model_line(parts.experiment, parts.net)
+        save_federation(federation_summary(world, _title(from_yaml(config_yaml)), model), folder)
 
 
-def federation_summary(world: World, title: str) -> FederationSummary:
-    """Who holds what in a world."""
+def model_line(experiment: Experiment, net: Net) -> str:
+    """The net in one line: how many weights it has, how many bytes a message holds, what stays or is frozen."""
+    chain, state = experiment.methods, net.state_dict()
+    frozen = fixed(net)
+    local = scope(net, chain.local) - frozen
+    sizes = {name: tensor.numel() for name, tensor in state.items()}
+    sent = {name: tensor for name, tensor in state.items() if name not in local | frozen}
+    parts = [config_of(experiment).text("model"), f"{sum(sizes.values()):,} weights"]
+    parts.append(f"{byte_size(sum(t.nbytes for t in sent.values()))} a message")
+    parts += [f"{sum(sizes[n] for n in local):,} stay at each client"] * bool(local)
+    parts += [f"{sum(sizes[n] for n in frozen):,} frozen"] * bool(frozen)
+    parts += [f"clients split among models by {chain}"] * chain.has("split")
+    return " · ".join(parts)
+
+
+def _planned_model(experiment: Experiment, world: World) -> str:
+    """The line of the net that the run would have, or why it would be refused."""
+    size = {"channels": world.channels, "side": world.side, "clients": len(world.shares)}
+    try:
+        return model_line(experiment, initial_net(experiment, world.task, **size))
+    except UserError as error:
+        return f"model: {error.faults[0]}"
+
+
+def federation_summary(world: World, title: str, model: str = "") -> FederationSummary:
+    """Who holds what in a world. model: the net in one line."""
     clients = [str(i) for i in range(len(world.shares))]
     names = world.task.names or tuple(map(str, range(world.task.classes)))
     sites = [_site(world, audit.site) for audit in world.audit]
@@ -51,6 +81,7 @@ def federation_summary(world: World, title: str) -> FederationSummary:
         client_names=clients,
         site_names=[site or "" for site in sites] if any(sites) else None,
         server_test=len(world.test),
+        model=model,
     )
 
 

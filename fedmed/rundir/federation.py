@@ -27,6 +27,7 @@ class FederationSummary:
     annotated: (clients, classes) share of the entries that are annotated, NaN where there are none; None: all are.
     completeness: (clients,) share of what there is to annotate that is annotated; None where all of it is.
     class_names, client_names, site_names: one per class, client, client. server_test: images of the server's test set.
+    model: the net in one line: its weights, which of them travel, and which do not; empty where it is not known.
     """
 
     title: str
@@ -38,6 +39,7 @@ class FederationSummary:
     client_names: Sequence[str]
     site_names: Sequence[str] | None
     server_test: int
+    model: str = ""
 
     @property
     def subtitle(self) -> str:
@@ -88,7 +90,7 @@ def _summary(*, counts: Any, images: Any, annotated: Any, completeness: Any, **r
             raise ValueError(f"{name} of shape {held.shape}, not {shape}")
     for name, number in {"class_names": classes, "client_names": clients, "site_names": clients}.items():
         _check_names(name, getattr(found, name), number)
-    schema.check_fields(rest, {"title": str, "server_test": int}, "picture")
+    schema.check_fields({"model": "", **rest}, {"title": str, "server_test": int, "model": str}, "picture")
     return found
 
 

@@ -116,5 +116,5 @@ def _layout(federation: FederationSummary, columns: Sequence[_Column], below: Se
         breaks = {len(QUANTILES) - 1, len(QUANTILES) + EXTREMES - 1, len(QUANTILES) + 2 * EXTREMES - 1}
     rows.append(["total", *(column.total for column in columns)])
     header = ["client", *(column.name for column in columns)]
-    above = [federation.title, federation.subtitle, ""]
+    above = [federation.title, federation.subtitle, *([federation.model] if federation.model else []), ""]
     return TextTable(header=header, rows=rows, breaks=frozenset(breaks), above=above, below=below)
