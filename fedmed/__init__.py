@@ -89,6 +89,14 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.models.small_cnn import SmallCnn as SmallCnn
     from fedmed.models.unet import UNet as UNet
     from fedmed.optimizers import Optimizer as Optimizer
+    from fedmed.scheduling.policies.density import Density as Density
+    from fedmed.scheduling.policies.dpack import DPack as DPack
+    from fedmed.scheduling.policies.dpbalance import DPBalance as DPBalance
+    from fedmed.scheduling.policies.dpf import DominantPrivateBlockFairness as DominantPrivateBlockFairness
+    from fedmed.scheduling.policies.fcfs import FirstComeFirstServed as FirstComeFirstServed
+    from fedmed.scheduling.policies.roundrobin import RoundRobin as RoundRobin
+    from fedmed.scheduling.result import Schedule as Schedule
+    from fedmed.scheduling.schedule import schedule as schedule
     from fedmed.server.failures import DropoutFailures as DropoutFailures
     from fedmed.server.failures import NoneFailures as NoneFailures
     from fedmed.server.optimizers import AdagradServerOptimizer as AdagradServerOptimizer

@@ -33,6 +33,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"run"}),
     frozenset({"campaign"}),
     frozenset({"tuning", "api"}),
+    frozenset({"scheduling"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )

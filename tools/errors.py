@@ -27,6 +27,7 @@ PARTS = {
     "Where clients run": ("engine", "deploy", "devices"),
     "Runs and their directories": ("run", "rundir", "inference", "errors"),
     "Comparing and tracking": ("comparison", "tracking", "report"),
+    "Privacy budgets": ("scheduling",),
 }
 """Headings, and the parts of the code whose refusals stand under them."""
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from fedmed.cli.arguments import Parser
 from fedmed.cli.columns import beside
 from fedmed.errors import near, refuse
-from fedmed.options.catalogue import Catalogue, discover
+from fedmed.options.catalogue import Catalogue, options_of
 from fedmed.options.fields import Field
-from fedmed.options.groups import GROUPS, Group
+from fedmed.options.groups import GROUPS, POLICIES, Group
 from fedmed.options.source import Option
 
 
@@ -26,11 +26,12 @@ class ListedOption(NamedTuple):
 
 def main(arguments: list[str]) -> int:
     """Lists the options of one group, or the names of all."""
-    kinds = {**{group.plural: group for group in GROUPS.values()}, "experiments": None}
-    parser = Parser("list", f"Lists what a run can choose: {', '.join(kinds)}.")
+    groups = [*GROUPS.values(), POLICIES]
+    kinds = {**{group.plural: group for group in groups}, "experiments": None}
+    parser = Parser("list", f"Lists what a run, or a schedule, can choose: {', '.join(kinds)}.")
     parser.add_argument("kind", nargs="?", help="what to list; without it, the names of all")
-    kind, catalogue = parser.parse_args(arguments).kind, discover()
-    singular = {group.name: group for group in GROUPS.values()}
+    kind, catalogue = parser.parse_args(arguments).kind, options_of(groups)
+    singular = {group.name: group for group in groups}
     if kind is None:
         _show([ListedOption(each, "", ", ".join(_names(each, group, catalogue))) for each, group in kinds.items()])
     elif kind in ("experiments", "experiment"):

@@ -20,6 +20,7 @@ COMMANDS = {
     "run": "run an experiment, or a sweep of them",
     "compare": "run strategies on the same data, and tell their differences",
     "tune": "search options of strategies, each with the same budget",
+    "schedule": "share hospitals' privacy budgets among training jobs",
     "watch": "follow runs that are under way",
     "deploy": "run on a SuperLink of Flower's, with a process per client",
     "describe": "show who holds how many of what, before anyone trains",

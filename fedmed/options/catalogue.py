@@ -5,7 +5,7 @@ from __future__ import annotations
 import filecmp
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
@@ -18,7 +18,7 @@ from fedmed.options.source import Broken, Option, Source, read_base, read_classe
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Every option that a run can choose, and those that are broken, by group and name."""
+    """Every option that a run, or a schedule of runs, can choose, and those that are broken, by group and name."""
 
     options: dict[str, dict[str, Option]] = field(default_factory=lambda: {group: {} for group in GROUPS})
     broken: dict[str, dict[str, Broken]] = field(default_factory=lambda: {group: {} for group in GROUPS})
@@ -56,9 +56,15 @@ def _article(word: str) -> str:
 
 
 def discover() -> Catalogue:
-    """Finds every option, reading source files only."""
-    catalogue, installed = Catalogue(), entry_points()
-    for group in GROUPS.values():
+    """Finds every option of a run, reading source files only."""
+    return options_of(GROUPS.values())
+
+
+def options_of(groups: Collection[Group]) -> Catalogue:
+    """Finds every option of some groups, reading source files only."""
+    catalogue = Catalogue({group.name: {} for group in groups}, {group.name: {} for group in groups})
+    installed = entry_points()
+    for group in groups:
         source = source_of(group)
         for file in _files(group.module):
             for found in _read_file(file, source, by_file=group.by_file, module=f"fedmed.{_module(file)}"):

@@ -78,3 +78,15 @@ def _by_name(node: ast.ClassDef, apart: set[str] | None = None) -> dict[str, Fie
 
 SETTINGS, PARTS, GROUPS = _experiment()
 """Settings of a run by name; settings of its parts, such as the optimizer, by part and name; groups by name."""
+
+POLICIES = Group(
+    name="policy",
+    module="scheduling.policies",
+    base="Policy",
+    base_in="scheduling.policy",
+    default="DPBalance",
+    by_file=True,
+    plural="policies",
+    also="",
+)
+"""Scheduling policies: a choice of `fedmed schedule`, and of no run."""

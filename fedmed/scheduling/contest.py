@@ -1,0 +1,89 @@
+"""All policies on the same jobs, side by side, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from fedmed.comparison.fairness import jain
+from fedmed.options.catalogue import options_of
+from fedmed.options.groups import POLICIES
+from fedmed.scheduling.choice import BETAS, DEFAULT, made
+from fedmed.scheduling.jobs import JobsFile
+from fedmed.scheduling.measures import envious_pairs, sharing_incentive
+from fedmed.scheduling.period import waiting_jobs
+from fedmed.scheduling.policies.dpbalance import analysts_of, demands, worths
+from fedmed.scheduling.policy import Policy
+from fedmed.scheduling.shares import fair_shares
+from fedmed.scheduling.simulation import PolicyRow, replay, row_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharesRow:
+    """Stage 1 of DPBalance on the jobs that are there at time 0, before whole jobs are chosen; means over workloads.
+
+    efficiency, fairness: of the utilities of the shares. incentive: part of the analysts who get no less than by an
+    even division. envious: ordered pairs of analysts of which one would rather have the other's share.
+    """
+
+    beta: float
+    efficiency: float
+    fairness: float
+    incentive: float
+    envious: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Replays of all policies. curve: DPBalance by beta, ascending. others: the other policies, in order of name.
+
+    shares: of DPBalance by beta.
+    """
+
+    curve: tuple[PolicyRow, ...]
+    others: tuple[PolicyRow, ...]
+    shares: tuple[SharesRow, ...]
+
+    @property
+    def rows(self) -> tuple[PolicyRow, ...]:
+        """All of them."""
+        return (*self.curve, *self.others)
+
+
+def compare_policies(files: Sequence[JobsFile], betas: Sequence[float] = BETAS) -> Contest:
+    """Replays every policy on every file, DPBalance once for each beta, the others at their defaults.
+
+    A policy of the user's in ./policies stands beside them.
+    """
+    ordered = tuple(sorted(set(betas)))
+    options = options_of([POLICIES]).options["policy"]
+    balanced = [(f"dpbalance beta={beta:g}", made(options[DEFAULT], {"beta": repr(beta)})) for beta in ordered]
+    others = [(name, made(option, {})) for name, option in sorted(options.items()) if name != DEFAULT]
+    if "dpf" in options:
+        others.append(("dpf unlock=arrivals", made(options["dpf"], {"unlock": "arrivals"})))
+    shares = tuple(row for beta in ordered for row in _shares(beta, files))
+    return Contest(_rows(balanced, files), _rows(others, files), shares)
+
+
+def _rows(policies: Sequence[tuple[str, Policy]], files: Sequence[JobsFile]) -> tuple[PolicyRow, ...]:
+    return tuple(row_of(name, [replay(found, policy) for found in files]) for name, policy in policies)
+
+
+def _shares(beta: float, files: Sequence[JobsFile]) -> Iterator[SharesRow]:
+    """The row of a beta; none where no file has jobs at time 0."""
+    found = [_stage_1(beta, each) for each in files if any(not job.arrives for job in each.jobs)]
+    if found:
+        efficiency, fairness, incentive, envious = (fmean(column) for column in zip(*found, strict=True))
+        yield SharesRow(beta=beta, efficiency=efficiency, fairness=fairness, incentive=incentive, envious=envious)
+
+
+def _stage_1(beta: float, found: JobsFile) -> tuple[float, float, float, float]:
+    there = [job for job in found.jobs if not job.arrives]
+    waiting = waiting_jobs(found, there, 0 * found.capacity, 0.0)
+    analysts = analysts_of(waiting)
+    demand, worth = demands(waiting, analysts), worths(waiting, analysts)
+    x = fair_shares(demand, waiting.left, worth, beta).granted
+    utilities = worth * demand.max(axis=1) * x
+    incentive = sharing_incentive(demand, waiting.left, x).mean()
+    return float(utilities.sum()), jain(utilities.tolist()), float(incentive), float(envious_pairs(demand, x))

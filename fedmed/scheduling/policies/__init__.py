@@ -1,0 +1,1 @@
+"""Scheduling policies, one a file: `policy=<file>` of `fedmed schedule`."""

@@ -1,0 +1,58 @@
+"""What is left of the blocks, and what of it fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+ROUNDING = 1e-9
+"""Relative error of sums that is no overdraft."""
+
+
+@dataclass(slots=True)
+class Room:
+    """Capacities and what has been spent, at each order of the accounting (A = 1 for plain epsilons).
+
+    capacity, spent: (K, A). A block bears what it bears by some order.
+    """
+
+    capacity: Array
+    spent: Array
+
+    def fits(self, cost: Array) -> bool:
+        """Whether a job of that cost (K, A) keeps every block that it asks within its capacity."""
+        asked = cost.any(axis=1)
+        return bool(self._borne(self.spent + cost)[asked].all())
+
+    def take(self, cost: Array) -> None:
+        """Spends a cost (K, A), which must fit."""
+        self.spent = self.spent + cost
+
+    def copy(self) -> Room:
+        """A room of its own with the same in it."""
+        return Room(self.capacity, self.spent.copy())
+
+    def unlocked(self, part: Array) -> Room:
+        """The room in which only a part (K,) of each capacity is open."""
+        return Room(self.capacity * part[:, None], self.spent)
+
+    def orders(self, asked: Array) -> NDArray[np.intp]:
+        """The order (K,) at which the largest part of each block is left; of equal ones where most fits.
+
+        asked: what waiting jobs ask in all (K, A).
+        """
+        known = self.capacity > 0
+        whole = np.where(known, self.capacity, 1.0)
+        left = np.where(known, 1 - self.spent / whole, -np.inf)
+        best = left >= left.max(axis=1, keepdims=True) - ROUNDING
+        load = np.where(best & known, asked / whole, np.inf)
+        return np.where(known.any(axis=1), load.argmin(axis=1), 0)
+
+    def _borne(self, spent: Array) -> NDArray[np.bool_]:
+        """Whether each block (K,) bears a sum (K, A) by some order."""
+        within = (spent <= self.capacity * (1 + ROUNDING)) & (self.capacity > 0)
+        return np.asarray(within.any(axis=1))
