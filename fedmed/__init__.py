@@ -121,6 +121,7 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.strategies.fedper import FedPer as FedPer
     from fedmed.strategies.fedplvm import FedPLVM as FedPLVM
     from fedmed.strategies.fedprox import FedProx as FedProx
+    from fedmed.strategies.lora import LoRA as LoRA
     from fedmed.strategies.moon import Moon as Moon
     from fedmed.strategies.scaffold import Scaffold as Scaffold
     from fedmed.tasks import MultiClass as MultiClass

@@ -27,8 +27,10 @@ NEUTRAL: dict[str, dict[str, Any]] = {
 SHORT: dict[str, dict[str, Any]] = {
     "fedia": {"warmup_rounds": 1, "trigger": "fixed_round", "exempt_above": None, "threshold": 0.5},
     "fedmlp": {"warmup_rounds": 2},
+    "lora": {"train": ("head.*", "@norm")},
 }
-"""The fields of strategies whose stages depend on the length of a run, for runs of two to six rounds."""
+"""The fields of strategies whose stages depend on the length of a run, or that are for nets that were trained
+elsewhere, for runs of two to six rounds."""
 
 
 @dataclass(frozen=True, kw_only=True)

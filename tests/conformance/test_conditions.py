@@ -19,7 +19,7 @@ from fedmed.server import (
 )
 from fedmed.strategies.fedbn import FedBN
 from tests.conformance.cases import Case
-from tests.toys import TRAINING, Ended, federate, finite, same
+from tests.toys import TRAINING, Ended, federate, finite, net_of, same
 
 CONDITIONS = {
     "by size": Conditions(sampling=BySizeSampling()),
@@ -47,7 +47,7 @@ def test_privacy_covers_a_method_or_names_it(home: Case, method: Method) -> None
     if faults := list(plan.faults(both)):
         assert all(f"got {home.name}, which" in str(fault) for fault in faults)
         return
-    weights = frozenset(name for name, _ in home.toy.net().named_parameters())
+    weights = frozenset(name for name, _ in net_of(home.toy, both).named_parameters())
     ended = federate(home.toy, both, conditions=plan, parameters=weights)
     assert finite(ended.shared)
     assert ended.results[1].spent > ended.results[0].spent
