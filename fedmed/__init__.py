@@ -87,6 +87,7 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.models.net import Net as Net
     from fedmed.models.resnet18 import ResNet18 as ResNet18
     from fedmed.models.small_cnn import SmallCnn as SmallCnn
+    from fedmed.models.torch import TorchModel as TorchModel
     from fedmed.models.unet import UNet as UNet
     from fedmed.optimizers import Optimizer as Optimizer
     from fedmed.scheduling.policies.density import Density as Density

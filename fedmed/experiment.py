@@ -29,6 +29,7 @@ from fedmed.errors import Fault
 from fedmed.method import Chain, Method, chain
 from fedmed.models.net import Model
 from fedmed.models.small_cnn import SmallCnn
+from fedmed.models.torch import TorchModel, is_module
 from fedmed.models.unet import UNet
 from fedmed.optimizers import Optimizer
 from fedmed.options.base import Options
@@ -97,7 +98,8 @@ class Experiment(Options):
     annotation: what annotators gave of the true labels.
     shift: how images of one site differ from another's.
     augment: other views of training images.
-    model: the network (null: the usual one of the dataset's task).
+    model: the network (null: the usual one of the dataset's task); from Python also a torch.nn.Module, its class, or a
+       function that makes one.
     engine: where clients' rounds run.
     server: how the server steps to the mean of what clients send.
     sampling: who is asked in a round.
@@ -153,7 +155,7 @@ class Experiment(Options):
     tracking: Annotated[Tracking, OptionGroup("tracking", plural="trackers")] = NoneTracking()
 
     def __post_init__(self) -> None:
-        """Makes a chain of a method, and takes the usual partition and model where none was given."""
+        """Makes a chain of a method and a model of a module, and takes the usual partition and model for none."""
         object.__setattr__(self, "strategy", self.methods)
         model: Any = self.model
         partition: Any = self.partition
@@ -164,6 +166,8 @@ class Experiment(Options):
             own = vars(self.dataset)
             task = "" if "task" in own else str(getattr(self.dataset, "task", ""))
             object.__setattr__(self, "model", USUAL[usual_model(task, own)]())
+        elif not isinstance(model, Model):
+            object.__setattr__(self, "model", TorchModel(module=model))
 
     @property
     def methods(self) -> Chain:
@@ -183,6 +187,8 @@ class Experiment(Options):
     def _conflicts(self, wrong: frozenset[str]) -> Iterator[Fault]:
         given = {name: value for name, value in vars(self).items() if value is not None or name not in LATER}
         odd = {name for name, base in _bases().items() if name in given and not isinstance(given[name], base)}
+        if is_module(self.model):
+            odd.discard("model")  # it becomes a model
         for name in sorted(odd):
             expected = " or ".join(each.__name__ for each in get_args(_bases()[name]) or (_bases()[name],))
             yield Fault(f"Experiment.{name}", f"an object of a class of {expected}", repr(vars(self)[name]))

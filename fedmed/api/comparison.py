@@ -26,8 +26,8 @@ from fedmed.config.values import Config
 from fedmed.errors import Fault, UserError, near
 from fedmed.experiment import Experiment
 from fedmed.options.catalogue import discover
+from fedmed.options.class_sources import digest_of
 from fedmed.options.groups import GROUPS, PARTS, SETTINGS
-from fedmed.run.sources import digest_of
 from fedmed.server.optimizers import AverageServerOptimizer
 from fedmed.server.privacy import NonePrivacy
 from fedmed.strategies.fedavg import FedAvg

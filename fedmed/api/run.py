@@ -119,7 +119,8 @@ class Run:
         images: a file as for `fedmed predict`, or an array (N, H, W) or (N, H, W, C), or a tensor (N, C, H, W), of the
         size and kind that the model was trained on. best: by the weights of the best round by validation.
         """
-        return predict_images(self.directory, images, best=best, client=client, trusted=code_of(self.config))
+        code = code_of(self.config)
+        return predict_images(self.directory, images, best=best, client=client, trusted=code, say=_silent)
 
     def export(self, out: str | Path | None = None, *, best: bool = False, client: int | None = None) -> Path:
         """Writes a model's weights as safetensors and returns the file's path; see `predict` for which."""
@@ -140,6 +141,10 @@ class Run:
         final = self._kept.final() or (self.rounds or [{}])[-1]
         rows = [[name, number(value)] for name, value in final.items() if isinstance(value, int | float)]
         return f"<p><b>{escape(repr(self))}</b></p>{html_table(['', ''], rows)}"
+
+
+def _silent(said: str) -> None:
+    """Code that a script names by itself needs no word."""
 
 
 def data_frame(rows: Sequence[Mapping[str, Any]]) -> pandas.DataFrame:

@@ -23,12 +23,16 @@ def tracked(jobs: Sequence[PlannedRun], folder: Path) -> Iterator[list[PlannedRu
 
     Raises `UserError` where something is missing that their tracking takes.
     """
-    tracking: Tracking = build(jobs[0].config).tracking if jobs else NoneTracking()
+    tracking = _tracking(jobs[0]) if jobs else NoneTracking()
     if isinstance(tracking, NoneTracking):
         yield list(jobs)
         return
     with gathered(replace(tracking, group=folder.name), files=[folder / name for name in KEPT], warn=_warn):
         yield [_grouped(job, folder.name) for job in jobs]
+
+
+def _tracking(job: PlannedRun) -> Tracking:
+    return (job.experiment or build(job.config)).tracking
 
 
 def _grouped(job: PlannedRun, group: str) -> PlannedRun:

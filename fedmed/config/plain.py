@@ -51,6 +51,8 @@ def _make_absolute(values: dict[str, Any]) -> None:
             node[option] = str(Path(path).expanduser().resolve())
     if isinstance(uri := values["tracking"].get("uri"), str):
         values["tracking"]["uri"] = _absolute_uri(uri)
+    if isinstance(values["model"], dict) and isinstance(code := values["model"].get("code"), str):
+        values["model"]["code"] = _absolute(code)
     if isinstance(values["loss"], str):
         values["loss"] = _absolute(values["loss"])
     if isinstance(values["metrics"], list):

@@ -24,6 +24,9 @@ from fedmed.options.catalogue import Catalogue, discover
 from fedmed.options.groups import GROUPS
 from fedmed.rundir.config_file import first_line, refuse_aliases
 
+TORCH = "fedmed.models.torch.TorchModel"
+"""The model that names code of its own, or a file of pickled code."""
+
 
 def read_stored(folder: Path) -> Config:
     """The config.yaml of a run directory; raises `UserError` where it is none, or has anything to be resolved."""
@@ -40,7 +43,15 @@ def read_stored(folder: Path) -> Config:
         raise refuse(str(path), "a resolved configuration", asks, fix)
     if not isinstance(values, dict):
         raise refuse(str(path), "a configuration", "a list", "Restore it.")
-    return Config(values)
+    return Config(_located(values, folder))
+
+
+def _located(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The values with the path of the module that the run has kept, where it has one."""
+    model = values.get("model")
+    if isinstance(model, dict) and isinstance(file := model.get("file"), str):
+        return {**values, "model": {**model, "file": str(folder.resolve() / file)}}
+    return values
 
 
 def check_values(config: Config, folder: Path, parts: Collection[str] = ()) -> None:
@@ -78,7 +89,7 @@ def must_be_trusted(folder: Path) -> list[Path]:
 
 
 def code_of(config: Config) -> list[Path]:
-    """The users' files that a config names, each once."""
+    """The users' files that a config names, each once, and the file of its pickled module."""
     return sorted({each.file for each in _named(config, None) if each.file is not None})
 
 
@@ -92,11 +103,17 @@ class _Named(NamedTuple):
     @property
     def file(self) -> Path | None:
         """The user's file that it is in; None where it is in a package."""
+        if self.target.endswith(".pkl"):
+            return Path(self.target)
         return Path(self.target.rpartition(":")[0]).expanduser().resolve() if ".py:" in self.target else None
 
 
 def _named(config: Config, groups: Iterable[str] | None) -> Iterator[_Named]:
-    yield from (_Named(n.where, n.group, n.target) for n in config.nodes(tuple(GROUPS if groups is None else groups)))
+    for node in config.nodes(tuple(GROUPS if groups is None else groups)):
+        yield _Named(node.where, node.group, node.target)
+        if node.target == TORCH:
+            held = {name: str(node.values[name]) for name in ("code", "file") if node.values.get(name)}
+            yield from (_Named(f"{node.where}.{name}", "", target) for name, target in held.items())
     if groups is None:
         yield from (_Named("metrics", "", str(target)) for target in config.get("metrics") or ())
         yield from (_Named("loss", "", str(target)) for target in [config.get("loss")] if target is not None)

@@ -6,11 +6,22 @@ from functools import partial
 from pathlib import Path
 from shlex import quote
 
+from fedmed.config.values import Config
 from fedmed.deploy.bundle import write_bundle
 from fedmed.engine.base import LaunchingEngine
 from fedmed.errors import refuse
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.final import Final
+
+
+def check_portable(config: Config) -> None:
+    """Raises `UserError` where a config names what does not travel with it: a module that no file has by name."""
+    if config.get("model.file") is not None:
+        expected, fix = (
+            "a module whose code is in a file, as the run is carried out elsewhere",
+            "Name that file and it:",
+        )
+        raise refuse("model", expected, "a pickled one", f"{fix} model=torch model.code=path/to/file.py:name.")
 
 
 def launch(engine: LaunchingEngine, config_yaml: str, directory: Path, *, resume: bool) -> Final:

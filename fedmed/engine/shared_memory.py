@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Iterable
 from math import prod
 from multiprocessing import reduction
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +19,7 @@ from flwr.app import ArrayRecord, RecordDict
 from torch import Tensor, nn
 
 from fedmed.flower.records import pack, unpack
+from fedmed.workers.by_value import pickled
 
 SPAN = 1 << 36
 """Bytes that a block may grow to. Only what is written takes memory: the file behind it is sparse."""
@@ -147,12 +149,18 @@ class _Pickler(pickle.Pickler):
     """Copies tensors into a block, and pickles of each only its layout.
 
     By storage, each once: tensors that are views of the same memory (clients' images, tied weights) are so in the
-    other process too, and take no more room than here.
+    other process too, and take no more room than here. Classes and functions of `__main__` travel by their code: a
+    process that is spawned from a notebook has no `__main__` to look them up in.
     """
 
     def __init__(self, stream: io.BytesIO, block: SharedMemoryBlock) -> None:
         super().__init__(stream, protocol=pickle.HIGHEST_PROTOCOL)
         self._block, self._end, self._starts = block, 0, dict[int, int]()
+
+    def reducer_override(self, thing: Any) -> Any:
+        if isinstance(thing, type | FunctionType) and thing.__module__ == "__main__":
+            return pickle.loads, (pickled(thing),)
+        return NotImplemented
 
     def persistent_id(self, thing: Any) -> Any:
         if not isinstance(thing, Tensor):

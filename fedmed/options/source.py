@@ -180,7 +180,7 @@ def read_fields(node: ast.ClassDef, *, inherited: bool = False, apart: Collectio
     for item in node.body:
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and not _is_class_variable(item):
             name = item.target.id
-            if name in apart:
+            if name in apart or _in_memory(item.value):
                 continue
             where = f"{node.name}.{name} (line {item.lineno})"
             yield Field(name, _type(item, where), _default(item, where), visible(meanings.get(name, "")), inherited)
@@ -200,6 +200,12 @@ def _is_class_variable(item: ast.AnnAssign) -> bool:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value.startswith(("ClassVar", "typing.ClassVar"))
     return last_name(node.value if isinstance(node, ast.Subscript) else node) == "ClassVar"
+
+
+def _in_memory(default: ast.expr | None) -> bool:
+    """Whether a field is declared as one that no text can spell: `field(..., metadata=IN_MEMORY)`."""
+    keywords = default.keywords if isinstance(default, ast.Call) and last_name(default.func) == "field" else []
+    return any(each.arg == "metadata" and last_name(each.value) == "IN_MEMORY" for each in keywords)
 
 
 def _type(item: ast.AnnAssign, where: str) -> Any:

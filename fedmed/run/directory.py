@@ -7,8 +7,11 @@ from pathlib import Path
 
 from fedmed.config.stored import read_stored
 from fedmed.errors import refuse
+from fedmed.files import write_atomically
 from fedmed.inference import model_card
 from fedmed.method import chain
+from fedmed.models.torch import FILE as MODULE
+from fedmed.models.torch import TorchModel
 from fedmed.run.federation import keep_federation
 from fedmed.run.identity import identity
 from fedmed.run.parts import Parts
@@ -19,6 +22,7 @@ from fedmed.rundir.environment import environment
 
 def create(parts: Parts, path: Path, config_yaml: str) -> RunDirectory:
     """A new run's directory, with all that it holds before the first round."""
+    module = _module_of(parts)
     return RunDirectory.create(
         path,
         config_yaml=config_yaml,
@@ -27,7 +31,7 @@ def create(parts: Parts, path: Path, config_yaml: str) -> RunDirectory:
         marks=parts.marks,
         directions=parts.directions,
         rounds=parts.experiment.rounds,
-        fill=lambda: _fill(parts, path, config_yaml),
+        fill=lambda: _fill(parts, path, config_yaml, module),
     )
 
 
@@ -38,16 +42,24 @@ def reopen(parts: Parts, path: Path) -> RunDirectory:
     if found != kept.identity:
         fix = "The images or the options behind it have changed; start a new run."
         raise refuse("resume", f"the run {kept.identity[:8]}", found[:8], fix)
-    _fill(parts, path, kept.config_yaml)
+    _fill(parts, path, kept.config_yaml, _module_of(parts))
     return kept
 
 
-def _fill(parts: Parts, path: Path, config_yaml: str) -> None:
+def _module_of(parts: Parts) -> bytes | None:
+    """The pickled module of the user's that the run has to keep; None where it has none or its code has a name."""
+    model = parts.experiment.model
+    return model.pickled() if isinstance(model, TorchModel) and model.file is not None else None
+
+
+def _fill(parts: Parts, path: Path, config_yaml: str, module: bytes | None) -> None:
     """Writes what is not there of the files that others read beside the run's own."""
     files: dict[str, Callable[[], None]] = {
         model_card.NAME: lambda: _write_card(path, parts),
         federation.NAME: lambda: keep_federation(parts, config_yaml, path),
     }
+    if module is not None:
+        files[MODULE] = lambda: write_atomically(path / MODULE, module)
     for name, write in files.items():
         if not (path / name).exists():
             write()

@@ -12,8 +12,8 @@ from fedmed.data.world import World
 from fedmed.experiment import Experiment
 from fedmed.method import Chain
 from fedmed.models.net import Net
+from fedmed.options.class_sources import digest_of
 from fedmed.run.conditions import fingerprint
-from fedmed.run.sources import digest_of
 
 
 def identity(experiment: Experiment, world: World, net: Net, *, kept: Config | None = None) -> str:

@@ -16,7 +16,8 @@ from flwr.serverapp.strategy import Strategy
 
 from fedmed.checks import MismatchError, check_finite
 from fedmed.config.build import build, config_of, to_yaml
-from fedmed.deploy.launch import launch
+from fedmed.config.stored import read_stored
+from fedmed.deploy.launch import check_portable, launch
 from fedmed.devices import device_of, drawn_from, settings_kept
 from fedmed.engine.base import Engine, LaunchingEngine
 from fedmed.errors import refuse
@@ -58,6 +59,7 @@ def run(experiment: Experiment, directory: Path, *, show: RunDisplay) -> Final:
     """Runs an experiment from the start; its directory is made only when everything has been checked."""
     engine, config_yaml = experiment.engine, to_yaml(config_of(experiment))
     if isinstance(engine, LaunchingEngine):
+        check_portable(config_of(experiment))
         if engine.site_images is None:
             with _prepared(experiment):
                 pass  # what is wrong is refused here, before anything is handed over
@@ -116,7 +118,7 @@ def serve(
 
 def _go(engine: Engine, parts: Parts, kept: RunDirectory, show: RunDisplay) -> Final:
     """The rounds of a run on the grid that the engine lends, which lets go of what it holds however they end."""
-    app = simulated_app(kept.config_yaml)
+    app = simulated_app(to_yaml(read_stored(kept.path)))
     engine = engine.fitted(parts.trainer, parts.workload(done=len(kept.rows("rounds"))), show.note)
     if parts.experiment.client_timeout is not None and not engine.cuts_off:
         show.warn("client_timeout: a client in this process cannot be ended before it is done; engine=pool can do that")

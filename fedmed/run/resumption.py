@@ -19,9 +19,9 @@ from fedmed.config.values import Config
 from fedmed.errors import Fault, UserError, refuse
 from fedmed.experiment import Experiment
 from fedmed.method import Method
+from fedmed.options.class_sources import sources_of
 from fedmed.options.fields import read_value
 from fedmed.options.groups import SETTINGS
-from fedmed.run.sources import sources_of
 from fedmed.rundir.directory import RunDirectory
 from fedmed.terminal.progress import RunDisplay
 
