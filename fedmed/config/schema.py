@@ -6,6 +6,7 @@ A node is made when Hydra first reads it: most options are never chosen, and a n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ from uuid import uuid4
 from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
+from fedmed.config.composition import FAILURES, chosen
 from fedmed.config.grammar import choices, key_of, value_of
 from fedmed.config.values import TARGET
 from fedmed.options.catalogue import Catalogue
@@ -92,7 +94,19 @@ def _usual(dataset: str, catalogue: Catalogue, overrides: Sequence[str]) -> str:
     option = catalogue.options["dataset"].get(dataset)
     given = {key_of(each): value_of(each).strip("'\"") for each in overrides}
     values = {key.removeprefix("dataset."): value for key, value in given.items() if key.startswith("dataset.")}
-    return usual_model(option.task if option else "", values)
+    task = option.task if option else ""
+    return usual_model(task, values if task else _of_experiment(overrides) | values)
+
+
+def _of_experiment(overrides: Sequence[str]) -> dict[str, Any]:
+    """Options of the dataset that the file of an experiment gives; none where no experiment is chosen."""
+    places = [each for each in overrides if key_of(each) in ("experiment", "hydra.searchpath")]
+    if not any(key_of(each) == "experiment" for each in places):
+        return {}
+    for model in ("small_cnn", "unet"):  # a file may have options of either
+        with suppress(*FAILURES):
+            return dict(chosen([*places, f"model={model}"]).get("dataset") or {})
+    return {}
 
 
 def _members(*, _root_: DictConfig) -> str:

@@ -71,6 +71,10 @@ class Config:
                     fields = {key: value for key, value in node.items() if key != TARGET}
                     yield Node(f"{group}.{name}".rstrip("."), group, str(node.get(TARGET)), fields)
 
+    def settings(self) -> Mapping[str, Any]:
+        """All values, nested, without the classes that options are made of."""
+        return _without_targets(self.values)
+
     def text(self, key: str) -> str:
         """A value as one writes it: `fedprox+fedbn` for strategy, `dirichlet` for partition, `0.05` for optimizer.lr.
 
@@ -88,3 +92,8 @@ class Config:
     def changed(self, **values: Any) -> Config:
         """The config with other values at its top."""
         return Config({**self.values, **values})
+
+
+def _without_targets(values: Mapping[str, Any]) -> dict[str, Any]:
+    found = {name: value for name, value in values.items() if name != TARGET}
+    return {name: _without_targets(value) if isinstance(value, Mapping) else value for name, value in found.items()}

@@ -17,12 +17,16 @@ from fedmed.errors import UserError, refuse
 USER = "fedmed.user"
 """Where modules made of users' files are imported."""
 
+_TEXT = "__fedmed_text__"
+"""Where an imported module keeps the text that it was made of."""
+
 FROZEN = "A class of options is decorated with @dataclass(frozen=True, kw_only=True)."
 
 
 def resolve(target: str) -> Any:
-    """What `package.module.name` or `path/to/file.py:name` names; imports its module, a file only once.
+    """What `package.module.name` or `path/to/file.py:name` names; imports its module.
 
+    A file is imported once, and again where it has changed.
     Raises `UserError` where a file does not exist or has no such name.
     """
     if ".py:" not in target:
@@ -55,19 +59,28 @@ def import_files(files: Iterable[Path]) -> None:
 
 
 def _import_file(file: Path) -> ModuleType:
-    """Imports a file under a name of its own that ends in its stem, so that its instances can be pickled."""
+    """Imports a file under a name of its own that ends in its stem, so that its instances can be pickled.
+
+    One that has changed since is imported again: in a notebook one edits a file and runs the next cell.
+    """
     name = f"{USER}.x{blake2b(str(file).encode(), digest_size=6).hexdigest()}.{file.stem}"
-    if name in sys.modules:
+    text = file.read_bytes() if file.is_file() else b""
+    if name in sys.modules and vars(sys.modules[name]).get(_TEXT, text) == text:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise refuse(str(file), "a Python file", file.suffix, "Check the path.")
     module = importlib.util.module_from_spec(spec)
+    vars(module)[_TEXT] = text
+    before = sys.modules.get(name)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        # from its text, as Python goes by the second and the size of a file and would take the code of before
+        exec(compile(text, str(file), "exec"), vars(module))
     except BaseException as error:
         del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
         if isinstance(error, UserError) or not isinstance(error, Exception):
             raise
         fix = FROZEN if "non-frozen" in str(error) else ""

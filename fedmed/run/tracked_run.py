@@ -7,7 +7,7 @@ from typing import Any
 
 from fedmed import __version__
 from fedmed.config.stored import read_stored
-from fedmed.config.values import TARGET, Config
+from fedmed.config.values import Config
 from fedmed.options.groups import GROUPS
 from fedmed.run.parts import Parts
 from fedmed.rundir.directory import RunDirectory
@@ -36,13 +36,13 @@ def params(config: Config) -> Iterator[tuple[str, Any]]:
     """The config, flat: `strategy` is `fedprox+fedbn`, `partition.alpha` is 0.5; lists are text, nulls left out."""
     for group in GROUPS:
         yield group, config.text(group)
-    yield from _flat({name: value for name, value in config.values.items() if name not in ("tracking", "resume")}, "")
+    kept = {name: value for name, value in config.settings().items() if name not in ("tracking", "resume")}
+    yield from _flat(kept, "")
 
 
 def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key != TARGET:
-                yield from _flat(inner, f"{name}.{key}" if name else str(key))
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
     elif value is not None:
         yield name, value if isinstance(value, (bool, int, float, str)) else str(value)

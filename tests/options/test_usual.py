@@ -49,6 +49,24 @@ def test_the_task_chooses_the_model(overrides: list[str], model: str) -> None:
     assert compose(overrides)["model._target_"] == model
 
 
+@pytest.mark.parametrize(
+    ("more", "overrides", "model"),
+    [
+        ("", [], UNET),
+        ("", ["dataset.path=both.npz"], CNN),
+        ("", ["dataset.path=both.npz", "dataset.target=masks"], UNET),
+        ("model:\n  channels: [4, 8]\n", [], UNET),
+        ("model:\n  width: 4\n", ["dataset.path=both.npz"], CNN),
+    ],
+)
+def test_the_file_of_an_experiment_tells_the_task_too(more: str, overrides: list[str], model: str) -> None:
+    Path("own/experiment").mkdir(parents=True)
+    text = "# @package _global_\ndefaults:\n  - override /dataset: npz\ndataset:\n  path: masks.npz\n"
+    Path("own/experiment/mine.yaml").write_text(text + more, encoding="utf-8")
+    place = f"hydra.searchpath=[{Path('own').resolve()}]"
+    assert compose([place, "experiment=mine", *overrides])["model._target_"] == model
+
+
 def test_options_of_the_usual_model_need_not_name_it() -> None:
     assert compose(["dataset=synthetic_segmentation", "model.channels=[4,8]"])["model.channels"] == [4, 8]
 
