@@ -36,7 +36,7 @@ class SyntheticMulticlass(Dataset):
     test_images: test images of all sites together.
     side: image side in pixels.
     classes: number of classes.
-    sites: number of sites; each has images of its own (1: none told apart).
+    sites: number of sites; each has images of its own (>= 1; 1: sites unknown).
     separation: distance between the classes' looks (0: no difference, 1: the whole range).
     jitter: spread within a class, on the scale of separation (0: none).
     noise: deviation of the pixel noise, brightness 0 to 1 (0: none).

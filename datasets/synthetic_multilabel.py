@@ -44,7 +44,7 @@ class SyntheticMultilabel(Dataset):
     test_images: test images of all sites together.
     side: image side in pixels.
     findings: number of findings.
-    sites: number of sites; each has images of its own (1: none told apart).
+    sites: number of sites; each has images of its own (>= 1; 1: sites unknown).
     snr: brightness of a finding over the deviation of the pixel noise (0: invisible).
     correlation: share of common causes in the presence of findings (0: independent).
     prevalence: share of images with the most frequent finding; the rarest has a fifth of it.

@@ -41,7 +41,7 @@ class SyntheticSegmentation(Dataset):
     side: image side in pixels.
     organs: number of organs, mask values 1, 2, ... in the order in which they are painted (0 is background).
     lesions: most lesions per image, at least one; the masks are then binary and organs are not painted (0: organs).
-    sites: number of sites; each has images of its own (1: none told apart).
+    sites: number of sites; each has images of its own (>= 1; 1: sites unknown).
     contrast: brightness of organs and lesions against the tissue (0: invisible, 1: clear).
     jitter: spread of place, size and outline between patients (0: one anatomy, 1: usual).
     noise: deviation of the pixel noise, brightness 0 to 1 (0: none).

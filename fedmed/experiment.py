@@ -107,7 +107,7 @@ class Experiment(Options):
     system: how long a round takes, and how long the server waits.
     compression: how the weights come up.
     privacy: what is done to hide each client.
-    tracking: where a run is told of besides its directory.
+    tracking: where rows and results are sent, besides the run's directory.
     """
 
     seed: Annotated[int, Ge(0)] = 0

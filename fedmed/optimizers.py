@@ -2,6 +2,8 @@
 
 They step by torch's own functions, with the bits of torch's optimizer classes. Those classes import torch's compiler
 when the first is made, which takes a second of every process's start.
+
+Adam: Kingma, Ba. ICLR 2015, arXiv 1412.6980. AdamW: Loshchilov, Hutter. ICLR 2019, arXiv 1711.05101.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ class Optimizer(Options):
 
     name: sgd, adam or adamw.
     lr: learning rate of the first round (> 0).
-    momentum: of sgd (0: none).
-    weight_decay: L2 penalty of sgd and adam, decoupled in adamw (0: none).
+    momentum: of sgd (0 to below 1; 0: none).
+    weight_decay: L2 penalty of sgd and adam, decoupled in adamw (>= 0; 0: none).
     schedule: how the learning rate changes from round to round: constant, cosine down to 0 after the last, or steps.
     milestones: rounds from which it is a tenth of what it was, for schedule=steps ([]: none).
     epsilon: what adam and adamw add to the root of the second moment (> 0).

@@ -10,7 +10,7 @@ from fedmed.config.grammar import key_of, quoted, value_of
 from fedmed.errors import refuse
 
 PRINTED = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
-"""What --info tells of."""
+"""Topics of --info."""
 
 ELSEWHERE = {
     "--config-path": "The primary configuration is fedmed's. Look in a folder of your own beside it: --config-dir DIR.",

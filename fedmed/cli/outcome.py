@@ -1,4 +1,4 @@
-"""What `fedmed run` tells of a run: its result, its page, and how to go on where it was interrupted."""
+"""What `fedmed run` prints about a run: its result, its page, and how to go on where it was interrupted."""
 
 from __future__ import annotations
 

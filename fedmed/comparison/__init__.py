@@ -1,1 +1,1 @@
-"""Runs side by side: read from their directories, told whether they may be compared, and what their differences are."""
+"""Runs side by side: reading them from their directories, checking that they are comparable, and their statistics."""

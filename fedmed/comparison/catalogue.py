@@ -87,7 +87,7 @@ def _gathered(folder: Path, errors: dict[Path, record.FailedRun]) -> Iterator[Co
 
 
 def _failed(path: Path, known: RunEntry | None, failure: record.FailedRun) -> RunEntry:
-    """A run of which a comparison tells that it failed; what is known of it besides."""
+    """A run that a comparison lists as failed, with what else is known of it."""
     entry = known or RunEntry(path=path, strategy=failure.label.partition(" ")[0], status="")
     return replace(entry, status="failed", why=failure.why)
 
@@ -116,7 +116,7 @@ def _entry(path: Path) -> RunEntry:
 
 
 def _status(path: Path, status: str, last: Mapping[str, Any]) -> str:
-    """As run.json says; silent where a run that is under way has told nothing for long."""
+    """As run.json says; silent where a run that is under way has written nothing for long."""
     if status != "running":
         return status
     last_written = max(file.stat().st_mtime for file in path.glob("r*.json*"))

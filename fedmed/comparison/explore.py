@@ -19,7 +19,7 @@ SCOPES = ("test", "client.mean", "client.worst", "adapted.mean", "val", "domain.
 """Of what is offered beside the headline's own scopes, those of the first scope first."""
 
 LOSS = "loss"
-"""The training loss, which is told over rounds only."""
+"""The training loss, which has values over rounds only."""
 
 
 def other_metrics(summary: Summary) -> list[Summary]:

@@ -14,7 +14,7 @@ from fedmed.metric_direction import FOUND_ONLY
 
 
 class DefinedCounts(TypedDict):
-    """How many have a value, and how many there are, mean over seeds; None where all have or nobody tells."""
+    """How many have a value, and how many there are, mean over seeds; None where all have or nobody knows."""
 
     defined: float | None
     of: float | None

@@ -14,7 +14,7 @@ from fedmed.comparison.rows import Ranking
 from fedmed.comparison.significance import ALPHA
 
 WORLDS = 5
-"""Worlds below which ranks are told and not tested."""
+"""Worlds below which ranks are given but not tested."""
 
 ARMS = 3
 """Arms below which there is nothing to rank that the difference does not say."""

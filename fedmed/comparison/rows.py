@@ -11,7 +11,7 @@ from typing import Literal
 from fedmed.comparison.runs import Comparison
 
 Mark = Literal["best", "near", ""]
-"""best: of its world; near: not significantly worse than the best; empty: worse, a reference, or not to be told."""
+"""best: of its world; near: not significantly worse than the best; empty: worse, a reference, or not tested."""
 
 Test = Literal["t", "wilcoxon", ""]
 """paired t, Wilcoxon's signed ranks, or none, for too few seeds."""
@@ -120,7 +120,7 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Everything that is told about a comparison.
+    """The results of a comparison.
 
     metrics: of the rows, the headline first (`test.auc`, `client.mean.auc`, `client.worst.auc`).
     rows: by metric, world and arm, in this order. ranking: None for one world or fewer than three federated arms.

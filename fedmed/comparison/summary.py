@@ -1,4 +1,4 @@
-"""Everything that is told about a comparison, from its runs."""
+"""The results of a comparison: rows of its tables, ranks, costs and notes, computed from its runs."""
 
 from __future__ import annotations
 

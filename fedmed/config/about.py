@@ -1,4 +1,4 @@
-"""What Hydra tells of itself and of a composed config, and what shells ask it for."""
+"""What Hydra prints about itself and about a composed config, and its completion for shells."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ REQUESTS, SHELLS = ("install", "uninstall", "query"), ("bash", "fish", "zsh")
 
 
 def info(checked: Plan, part: str) -> None:
-    """Prints what Hydra's `--info` tells."""
+    """Prints the output of Hydra's `--info`."""
     with session(checked.catalogue, checked.overrides) as app:
         app.show_info(part, config_name="config", overrides=list(checked.overrides))
 
 
 def hydra_help() -> None:
-    """Prints what Hydra's `--hydra-help` tells."""
+    """Prints the output of Hydra's `--hydra-help`."""
     with session(discover()) as app:
         app.hydra_help("config", args_parser=get_args_parser(), args=Namespace(overrides=[]))
 

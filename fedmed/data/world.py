@@ -264,7 +264,7 @@ def _audit(held: _ClientRows, share: Share, given: GivenLabels, table: Table, sh
 
 
 def _fingerprint(table: Table) -> Fingerprint:
-    """What tells whether two runs saw the same data, in the same order."""
+    """A digest that is equal where two runs saw the same data, in the same order."""
     split = _split(table)
     return Fingerprint(_digest(table, (split == TRAIN) | (split == VAL)), _digest(table, split == TEST))
 

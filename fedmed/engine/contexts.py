@@ -36,7 +36,7 @@ class Contexts:
         self._before[node] = self[node].state.copy()
 
     def settle(self, node: int) -> None:
-        """What the node was told is kept."""
+        """Keeps the node's new state: what `begin` remembered is dropped."""
         self._before.pop(node, None)
 
     def undo(self, node: int) -> None:

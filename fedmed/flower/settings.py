@@ -1,4 +1,4 @@
-"""How the server runs a method's rounds: whom it asks, what is evaluated, and who is told."""
+"""How the server runs a method's rounds: whom it asks, what is evaluated, and what is called after it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class EvaluationPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class RoundCallbacks:
-    """Who is told of rounds.
+    """Functions that are called with what a round gave.
 
     after_round: sees each round's result; True ends the run.
     on_fault: sees a row for each client at fault, when it is found.

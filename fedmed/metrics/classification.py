@@ -42,7 +42,7 @@ def f1(o: ClassificationOutputs) -> Tensor:
 
 
 def entry_accuracy(o: ClassificationOutputs) -> Tensor:
-    """Share of a finding's annotated entries that are told right, (C,)."""
+    """Accuracy of each finding over its annotated entries, (C,)."""
     return ((o.found == o.truth) & o.seen).sum(0).double() / o.seen.sum(0)
 
 

@@ -66,7 +66,7 @@ class Evaluation:
 
     @property
     def classes(self) -> int:
-        """How many there are; 0 where nothing is told per class."""
+        """How many classes there are; 0 where nothing is known per class."""
         tables = [*self.per_class.values(), *(t for t in (self.confusion, self.decisions) if t is not None)]
         return max(map(len, tables), default=0)
 
@@ -99,7 +99,7 @@ class WorldEvaluations:
 
 
 def world_evaluations(comparison: Comparison, world: str, notes: list[str]) -> WorldEvaluations | None:
-    """What a world's runs kept; None where that tells nothing of classes. notes: gets what cannot be read."""
+    """What a world's runs kept; None where they have no values per class. notes: gets what cannot be read."""
     runs = [(arm, run) for arm in comparison.arms for run in series.arm_runs(comparison, world, arm)]
     evaluated = [(arm, run, each) for arm, run in runs if (each := _read(run, notes)) and each.classes]
     if not evaluated:

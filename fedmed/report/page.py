@@ -29,10 +29,10 @@ NAME = "report.html"
 MARKS = {"best": "best", "near": "n.s."}
 
 VERSIONS = ("fedmed", "python", "torch", "flwr", "numpy", "monai", "commit", "platform", "cpu", "gpu")
-"""What is told of the environment of runs, where they have it."""
+"""Entries of environment.json that the page shows, where runs have them."""
 
 COMMANDS = 24
-"""The most commands that are told."""
+"""Commands at most that the page lists."""
 
 
 def write(comparison: Comparison, folder: Path) -> Path:

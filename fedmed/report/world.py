@@ -91,7 +91,7 @@ class WorldSection:
 def world_section(
     contexts: Sequence[FigureContext], name: str, shared_images: SharedImages, notes: list[str]
 ) -> WorldSection:
-    """What is told. contexts: by metric, the headline first. notes: gets what cannot be read."""
+    """The section of one world. contexts: by metric, the headline first. notes: gets what cannot be read."""
     context, summary = contexts[0], contexts[0].summary
     shown, alone = arm_images(context.comparison, name, notes), len(context.comparison.runs) == 1
     found, id = world_evaluations(context.comparison, name, notes), f"world{context.comparison.worlds.index(name) + 1}"

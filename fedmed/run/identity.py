@@ -33,7 +33,7 @@ def identity(experiment: Experiment, world: World, net: Net, *, kept: Config | N
 
 
 def marks(world: World, chain: Chain) -> dict[str, str]:
-    """What tells whether two runs can be compared.
+    """Digests by which two runs are known to be comparable.
 
     data: digest of the images and labels that clients train and validate on, before anyone divides or annotates them.
     test: digest of the server's. strategy: digest of the methods' source files, in order, each

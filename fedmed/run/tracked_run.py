@@ -1,4 +1,4 @@
-"""What trackers are told of a run: its configuration, flat, and the tags that it is found by."""
+"""What is sent to trackers about a run: its configuration, flat, and the tags that it is found by."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TAGS = ("strategy", "dataset", "partition", "model", "seed")
 
 
 def subject(parts: Parts, kept: RunDirectory, *, done: int) -> Subject:
-    """What is told of a run that starts after `done` rounds; to be asked for before later rows are dropped."""
+    """The description of a run that starts after `done` rounds; to be made before later rows are dropped."""
     config = read_stored(kept.path)
     rows = kept.rows("rounds")
     return Subject(
@@ -28,7 +28,7 @@ def subject(parts: Parts, kept: RunDirectory, *, done: int) -> Subject:
         tags={name: config.text(name) for name in TAGS} | {"identity": parts.identity, "fedmed": __version__},
         metric=parts.metric,
         done=done,
-        told=rows[-1]["round"] if rows else 0,
+        sent=rows[-1]["round"] if rows else 0,
     )
 
 

@@ -126,7 +126,7 @@ class RunDirectory:
 
     @property
     def label(self) -> str:
-        """What tells this run from all others: when it was made, and of what."""
+        """A label that no other run has: when it was made, and its identity."""
         created = str(self._about()["created"])
         return f"{created[:19].replace(':', '-')}_{self.identity[:8]}"
 

@@ -98,7 +98,7 @@ class GaussianPrivacy(Privacy):
 
     clip_norm: longest update, as an L2 norm over all weights (> 0).
     noise_multiplier: standard deviation of the noise on the sum of updates, over clip_norm (> 0; more hides more).
-    delta: at which epsilon is told (0 to 1, both excluded; well below one over the number of clients).
+    delta: at which epsilon is computed (0 to 1, both excluded; well below one over the number of clients).
     """
 
     clip_norm: Annotated[float, Gt(0)] = 1.0

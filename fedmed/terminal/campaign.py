@@ -41,7 +41,7 @@ class CampaignProgress:
 
 
 class CampaignDisplay(Display):
-    """What the display of a comparison's runs is told; by itself it shows nothing."""
+    """The events of a comparison's runs, for a display to show; this base class shows nothing."""
 
     def start(self, state: CampaignProgress, workers: int) -> None:
         """Runs are about to be made, by so many workers."""

@@ -23,7 +23,7 @@ REDRAWN = 0.1
 
 
 class Display:
-    """What a display is told; by itself it shows nothing. A context manager that ends with `stop`."""
+    """The base class of displays, which shows nothing. A context manager that ends with `stop`."""
 
     def warn(self, text: str) -> None:
         """Shows something that the user must know, even when quiet."""

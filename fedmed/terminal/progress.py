@@ -75,7 +75,7 @@ def round_texts(done: int, rounds: int, row: Row) -> dict[str, str]:
 
 
 class RunDisplay(Display):
-    """What the display of a run is told; by itself it shows nothing."""
+    """The events of a run, for a display to show; this base class shows nothing."""
 
     def start(self, *, rounds: int, done: int, metric: str) -> None:
         """Rounds are about to begin: `done` of `rounds` are done already; `metric` (`auc`) is the one to show."""

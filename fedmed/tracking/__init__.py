@@ -1,6 +1,6 @@
-"""Where a run is told of besides its own directory: TensorBoard always, MLflow or Weights & Biases if asked.
+"""Where rows and results of a run are sent: TensorBoard always; MLflow or Weights & Biases if asked.
 
-What is told changes no bit of a run, and whoever does not listen stops none.
+Tracking changes no bit of a run, and a tracker that fails stops none.
 """
 
 from fedmed.tracking.contract import Subject, Tracker, Tracking

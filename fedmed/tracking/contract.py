@@ -1,4 +1,4 @@
-"""The contract of a tracker: what it is told of a run, and when."""
+"""The contract of a tracker: what is sent to it about a run, and when."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ End = Literal["finished", "failed", "interrupted"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """The run that is told of.
+    """What identifies a run to a tracker.
 
     folder: its directory. label: what tells it from all others, also when it goes on. params: its configuration, flat.
     tags: what it is found by (`strategy`, `seed`, ...). metric: its headline (`auc`).
-    done: rounds that it starts from; 0 for a new run. told: the last round that was told before; 0 for a new run.
+    done: rounds that it starts from; 0 for a new run. sent: the last round that was sent before; 0 for a new run.
     """
 
     folder: Path
@@ -34,7 +34,7 @@ class Subject:
     tags: Mapping[str, str] = field(default_factory=dict)
     metric: str = "loss"
     done: int = 0
-    told: int = 0
+    sent: int = 0
 
     @property
     def name(self) -> str:
@@ -43,9 +43,9 @@ class Subject:
 
 
 class Tracker(ABC):
-    """One run's line to where it is told of; any call may raise whatever goes wrong there.
+    """One run's connection to a tracking service; any call may raise whatever goes wrong there.
 
-    last: the last round that is known there; rounds up to it are not told again.
+    last: the last round that is known there; rounds up to it are not sent again.
     """
 
     last: int = 0
@@ -73,7 +73,7 @@ class TrackerGroup(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Tracking(Options):
-    """Where a run is told of besides its directory.
+    """Where rows and results of a run are sent, besides its directory.
 
     group: name of the comparison that the run is part of (null: none).
     """

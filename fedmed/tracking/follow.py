@@ -1,4 +1,4 @@
-"""A run and those that it is told to: in order, each round once, and without harm where one does not listen."""
+"""Sends rounds and results to trackers: in order, each round once, and a tracker that fails stops no run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Warn = Callable[[str], None]
 
 
 class TrackedRun:
-    """A run that is told of: to TensorBoard's events in its directory, and to its tracking.
+    """A run whose rounds are sent on: to TensorBoard's events in its directory, and to its tracking.
 
     A context manager around the rounds and the final result. kept: rows of the rounds that it starts from.
     """
@@ -35,7 +35,7 @@ class TrackedRun:
         self._line.round(row)
 
     def finish(self, final: Row) -> None:
-        """Tells of the final result, which lies in the directory already."""
+        """Sends the final result, which lies in the directory already."""
         self._line.finish(final)
 
     def __enter__(self) -> Self:
@@ -131,7 +131,7 @@ def ending(kind: type[BaseException] | None) -> End:
 
 
 def _attempt(action: Callable[[], Result], tracking: Tracking, failed: Warn) -> Result | None:
-    """What the action gives; None where it fails, of which `failed` is told."""
+    """The result of the action; None where it fails, after a call of `failed` with the reason."""
     try:
         return action()
     except Exception as error:  # the tracker's library may raise anything, and none of it is worth a run

@@ -37,14 +37,14 @@ class WandbTracking(Tracking):
 class WandbRun(Tracker):
     """A run of fedmed's as one of Weights & Biases'; a run that goes on has the same id there.
 
-    Offline nothing can be asked of an earlier session, so that what fedmed has told before counts as known.
+    Offline nothing can be asked of an earlier session, so that what fedmed has sent before counts as known.
     """
 
     def __init__(self, tracking: WandbTracking, subject: Subject) -> None:
         go_offline()
         import wandb
 
-        self._folder, self.last = subject.folder, subject.told
+        self._folder, self.last = subject.folder, subject.sent
         self._run: Any = wandb.init(
             project=tracking.project,
             mode=tracking.mode,

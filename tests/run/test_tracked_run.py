@@ -26,7 +26,7 @@ class Diary(Tracker):
 
     def open(self, subject: Subject) -> Diary:
         self.subjects.append(subject)
-        self.last = subject.told
+        self.last = subject.sent
         return self
 
     def log(self, rows: Sequence[Any]) -> None:
@@ -86,7 +86,7 @@ def test_a_run_that_goes_on_says_what_it_has_told(run: Any, diary: Diary, tmp_pa
     assert (diary.rounds, diary.ends) == ([1, 2, 3], ["interrupted"])
     resume(tmp_path / "run", overrides=[], show=make_run_display(quiet=True))
     first, second = diary.subjects
-    assert (second.done, second.told, second.label) == (2, 3, first.label)
+    assert (second.done, second.sent, second.label) == (2, 3, first.label)
     assert (diary.rounds, diary.ends) == ([1, 2, 3, 4], ["interrupted", "finished"])
 
 

@@ -110,7 +110,7 @@ def _matching(names: Sequence[str], pattern: str) -> list[str]:
 
 
 def _plain(member: str, names: Sequence[str]) -> AuditPlot:
-    """Quantities over rounds, those that are told by class left out."""
+    """Quantities over rounds, without those that are values by class."""
     chosen = [name for name in names if not name.rpartition(".")[2].isdecimal()][:MOST]
     note = "What the method noted about itself."
     return AuditPlot(title=member, note=note, y="value", lines={name: name for name in chosen})

@@ -27,7 +27,7 @@ MOST = 24
 """Plots of a figure at most."""
 
 FEW = 5
-"""Examples of all seeds together below which a bin tells nothing."""
+"""Examples of all seeds together below which a bin is left out."""
 
 SPREAD = "Mean over seeds; the band reaches from the lowest seed to the highest."
 

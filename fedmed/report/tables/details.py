@@ -1,4 +1,4 @@
-"""What else a table tells: how clients fare, what it costs, the metrics of one run, and every run."""
+"""Further tables: fairness over clients, costs, the metrics of one run, and all runs."""
 
 from __future__ import annotations
 
