@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fedmed.cli.main import COMMANDS
+from tests.fresh import Command
 
 WRONG = {
     "export": ["nowhere", "--out", "."],
@@ -45,7 +46,7 @@ def test_fedmed_alone_says_what_it_can_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_wrong_words_are_answered_by_one_sentence_each(command: str, tmp_path: Path) -> None:
     usages: list[Sequence[str]] = [["--no-such-option"], WRONG[command]]
-    started = [start(tmp_path, command, *usage) for usage in usages]
+    started = [start(tmp_path, command, *usages[0]), Command(tmp_path, command, *usages[1])]
     for usage, process in zip(usages, started, strict=True):
         said, errors = process.communicate()
         assert (process.returncode, said) == (2, ""), (usage, errors)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_killed_runs import OPTIONS, ROOT, RUN, done, fedmed
+from tests.fresh import Command
 from tests.run.traces import leftovers, trace
 
 LOSS = '''\
@@ -47,8 +48,16 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return trace(folder / "kept")
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def start(folder: Path) -> Command:
     """A slow run on two workers, in a process group of its own, with its first round done."""
+    (folder / "slow.py").write_text(LOSS, encoding="utf-8")
+    run = Command(folder, *POOL, env={"SECONDS": "0.05"})
+    wait(lambda: done(folder / "kept") > 0 or run.poll() is not None)
+    return run
+
+
+def start_alone(folder: Path) -> subprocess.Popen[str]:
+    """The same in an interpreter of its own."""
     (folder / "slow.py").write_text(LOSS, encoding="utf-8")
     python_path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     env = os.environ | {"PYTHONPATH": python_path, "SECONDS": "0.05"}
@@ -74,7 +83,7 @@ def wait(until: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-def workers(run: subprocess.Popen[str]) -> list[int]:
+def workers(run: Command | subprocess.Popen[str]) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text(encoding="utf-8").split()]
 
 
@@ -113,7 +122,7 @@ def test_a_killed_run_takes_its_workers_along_and_goes_on_to_the_same_bits(
 def test_ctrl_c_and_a_closed_terminal_end_the_workers_too(
     tmp_path: Path, straight: dict[str, Any], sign: signal.Signals
 ) -> None:
-    run = start(tmp_path)
+    run = start_alone(tmp_path)
     children = workers(run)
     os.killpg(run.pid, sign)
     _, err = run.communicate(timeout=20)

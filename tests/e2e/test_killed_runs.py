@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import fresh
 from tests.run.traces import leftovers, trace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,8 +41,10 @@ OPTIONS = ("rounds=4", "strategy=scaffold", "model.dropout=0.3", "clients_per_ro
 
 
 def fedmed(folder: Path, *arguments: str, die_at: int = 0, of: int = signal.SIGKILL) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of the command in a process of its own."""
+    """Exit code, standard output and standard error of the command; in an interpreter of its own where it is to die."""
     (folder / "deadly.py").write_text(LOSS, encoding="utf-8")
+    if not die_at:
+        return fresh.run(folder, *arguments)
     python_path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     env = os.environ | {"PYTHONPATH": python_path, "DIE_AT": str(die_at), "DIE_OF": str(int(of))}
     command = [sys.executable, "-P", "-m", "fedmed", *arguments]
