@@ -23,11 +23,17 @@ def fresh() -> Iterator[ProcessPoolExecutor]:
 OPTIONS = {"rounds": 3, "clients_per_round": 2, "seed": 1, "by_clients": True, "adapted": True}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_pool_has_the_bits_of_one_process(
     case: Case, method: Method, fresh: ProcessPoolExecutor, workers: int
 ) -> None:
     assert_equal(fresh.submit(pooled, case, workers, **OPTIONS).result(), bits(federate(case.toy, method, **OPTIONS)))
+
+
+def test_a_pool_of_one_worker_has_the_bits_of_one_process(
+    home: Case, method: Method, fresh: ProcessPoolExecutor
+) -> None:
+    assert_equal(fresh.submit(pooled, home, 1, **OPTIONS).result(), bits(federate(home.toy, method, **OPTIONS)))
 
 
 def test_a_crowd_on_two_workers_of_which_one_dies_has_the_bits_of_one_process(

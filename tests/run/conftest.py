@@ -1,7 +1,9 @@
 """Small runs in a folder of the test's own."""
 
 import json
+import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import pytest
 
 from fedmed.cli.main import main
 from fedmed.config.build import experiment_from
+from fedmed.experiment import Experiment
+from fedmed.options.groups import GROUPS
 from fedmed.run import run as run_experiment
 from fedmed.terminal.progress import RunDisplay, make_run_display
 
@@ -30,6 +34,18 @@ class StopAfter(RunDisplay):
 Run = Callable[..., dict[str, Any]]
 
 
+@cache
+def _composed(overrides: tuple[str, ...]) -> Experiment:
+    return experiment_from(overrides)
+
+
+def _experiment(overrides: tuple[str, ...], folder: Path) -> Experiment:
+    """What the overrides make; composed once where it cannot depend on files of the test's own."""
+    files = re.search(r"/|\.py|\.npz", " ".join(overrides))
+    own = files or any((folder / group.plural).exists() for group in GROUPS.values())
+    return experiment_from(overrides) if own else _composed(overrides)
+
+
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """run(name, *overrides, stop=k): a run on few images in tmp_path/name, interrupted after round k if given."""
@@ -38,7 +54,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def start(name: str, *overrides: str, stop: int | None = None) -> dict[str, Any]:
         images = () if any(o.startswith("dataset=npz") for o in overrides) else IMAGES
         width = () if any(o.startswith("model=") for o in overrides) else ("model.width=4",)
-        config = experiment_from([*SMALL, *images, *width, *overrides])
+        config = _experiment((*SMALL, *images, *width, *overrides), tmp_path)
         if stop is None:
             return run_experiment(config, tmp_path / name, show=make_run_display(quiet=True))
         with pytest.raises(KeyboardInterrupt):
