@@ -10,7 +10,8 @@ Probabilities that are not numbers make every metric but the loss undefined.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from math import nan
 from typing import Any
 
@@ -19,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fedmed.metrics import ranking
-from fedmed.metrics.bootstrap import interval
+from fedmed.metrics.bootstrap import draws, interval, percentiles
 from fedmed.metrics.breakdown import BINS, classified
 from fedmed.metrics.outputs import ClassificationOutputs
 from fedmed.metrics.scores import Groups, Metric, Scores, Tally, check_known, mean
@@ -97,6 +98,16 @@ METRICS: dict[str, dict[str, Callable[[ClassificationOutputs], Tensor]]] = {
 """Kind of task -> metric -> its value (), or its values per class (C,); nan where undefined."""
 
 
+RESAMPLED = 2**20
+"""How many counts of resampled examples are held at once."""
+
+
+def _chunks(resamples: Iterator[Tensor], examples: int) -> Iterator[Tensor]:
+    """Resamples (N,) many at a time, (R, N)."""
+    while some := list(islice(resamples, max(1, RESAMPLED // examples) if examples else 1)):
+        yield torch.stack(some)
+
+
 ONE_VS_REST = frozenset({"auc", "auprc", "sensitivity_at_specificity_95"})
 
 
@@ -147,6 +158,13 @@ class ClassificationTally(Tally):
         o, rows = self._outputs()
         worth = _unless_nan(o)
         patients = rows.nonzero().squeeze(1) if groups is None else torch.as_tensor(groups)[rows]
+
+        if metric == "auc":
+            values = []
+            for times in _chunks(draws(patients, seed=seed, resamples=resamples), len(o)):
+                parts = ranking.resampled_auc(o.probabilities, o.truth, o.seen, times)
+                values += [mean((_one_vs_rest(part) if self._single else part) * worth) for part in parts]
+            return percentiles(values, level)
 
         def statistic(drawn: Tensor) -> float:
             return mean(self._metrics[metric](o[drawn]) * worth)

@@ -69,6 +69,25 @@ def auc(c: RankingCurve) -> Tensor:
     return wins / (c.positives * c.negatives)
 
 
+def resampled_auc(score: Tensor, truth: Tensor, seen: Tensor, times: Tensor) -> Tensor:
+    """`auc` of many resamples, (R, C), with the bits of each alone, as counts are whole numbers; sorts once.
+
+    score: (N, C). truth, seen: (N, C) bool. times: (R, N) int64, how often a resample has each example.
+    """
+    ranked, order = score.sort(0, descending=True)
+    first, last = _ties(ranked)
+    found = []
+    for c in range(score.shape[1]):
+        drawn = times[:, order[:, c]]  # (R, N)
+        positive = drawn * (truth & seen)[order[:, c], c]
+        negative = drawn * (~truth & seen)[order[:, c], c]
+        tp = positive.cumsum(1)
+        above = (tp - positive)[:, first[:, c]]
+        wins = (negative * (above + tp[:, last[:, c]])).sum(1).double() / 2
+        found.append(wins / (positive.sum(1) * negative.sum(1)))
+    return torch.stack(found, 1)
+
+
 def average_precision(c: RankingCurve) -> Tensor:
     """Sum over thresholds of precision times the rise in recall, (C,)."""
     precision = c.tp.double() / (c.tp + c.fp).clamp(min=1)
