@@ -116,10 +116,9 @@ def _compare(words: list[str], files: list[Path], given: Namespace) -> int:
     """Replays all policies, prints what they came to, and draws efficiency against fairness."""
     from dataclasses import asdict
 
-    from fedmed.report.figures.tradeoff import TradeoffPoint, tradeoff_figure
     from fedmed.rundir.json_text import dumps
     from fedmed.scheduling.choice import betas_from, synthetic_from, words_by_name
-    from fedmed.scheduling.contest import compare_policies
+    from fedmed.scheduling.contest import compare_policies, draw_contest
     from fedmed.scheduling.reading import read_jobs
 
     options = words_by_name(words)
@@ -129,13 +128,8 @@ def _compare(words: list[str], files: list[Path], given: Namespace) -> int:
         raise refuse("--compare", "a jobs file or options of synthetic jobs", " ".join(words), fix)
     jobs: list[JobsFile] = [read_jobs(files[0])] if files else synthetic_from(options)
     contest = compare_policies(jobs, betas)
-    curve, others = (
-        [TradeoffPoint(row.policy, row.efficiency, row.fairness) for row in rows]
-        for rows in (contest.curve, contest.others)
-    )
     folder = given.output or Path(os.environ.get("FEDMED_RUNS", "runs")) / "schedule"
-    title = "Efficiency against fairness of scheduling policies"
-    tradeoff_figure(curve, others, folder, name="tradeoff", title=title, y="sum of utilities")
+    draw_contest(contest, folder)
     result = {"policies": [asdict(row) for row in contest.rows], "shares": [asdict(row) for row in contest.shares]}
     print(dumps(result) if given.json else _text(contest, len(jobs)), flush=True)
     print(f"wrote {folder / 'tradeoff.svg'} and .png", file=sys.stderr)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 
 from fedmed.comparison.fairness import jain
 from fedmed.options.catalogue import options_of
 from fedmed.options.groups import POLICIES
+from fedmed.report.figures.tradeoff import TradeoffPlot, TradeoffPoint, tradeoff_figure
 from fedmed.scheduling.choice import BETAS, DEFAULT, made
 from fedmed.scheduling.jobs import JobsFile
 from fedmed.scheduling.measures import envious_pairs, sharing_incentive
@@ -64,6 +66,24 @@ def compare_policies(files: Sequence[JobsFile], betas: Sequence[float] = BETAS) 
         others.append(("dpf unlock=arrivals", made(options["dpf"], {"unlock": "arrivals"})))
     shares = tuple(row for beta in ordered for row in _shares(beta, files))
     return Contest(_rows(balanced, files), _rows(others, files), shares)
+
+
+def draw_contest(contest: Contest, folder: Path) -> None:
+    """Draws efficiency against fairness into `tradeoff.svg` and `.png` in a folder: of shares, and of whole jobs.
+
+    Policies with other options than their defaults are left out, as unlocking would squeeze all others.
+    """
+    shares = [TradeoffPoint(f"{row.beta:g}", row.efficiency, row.fairness) for row in contest.shares]
+    whole = [TradeoffPoint(row.policy.partition("=")[2], row.efficiency, row.fairness) for row in contest.curve]
+    others = [
+        TradeoffPoint(row.policy, row.efficiency, row.fairness) for row in contest.others if "=" not in row.policy
+    ]
+    plots = [
+        TradeoffPlot("sum of utilities, shares alone", shares),
+        TradeoffPlot("sum of utilities, whole jobs", whole, others),
+    ]
+    title = "Efficiency against fairness of scheduling policies"
+    tradeoff_figure(plots, folder, name="tradeoff", title=title, curve="dpbalance, by beta", x="Jain's index")
 
 
 def _rows(policies: Sequence[tuple[str, Policy]], files: Sequence[JobsFile]) -> tuple[PolicyRow, ...]:

@@ -59,6 +59,11 @@ def test_periods_go_by_and_are_kept() -> None:
     assert found.state.time == 2.0
 
 
+def test_without_runs_there_is_no_period_after_the_last_arrival() -> None:
+    assert schedule({**JOBS, "jobs": JOBS["jobs"][:2]}).state.time == 0.0
+    assert kinds() == ["ledger", "grant", "period"]
+
+
 def test_another_call_leaves_what_was_granted_and_takes_in_what_is_new() -> None:
     schedule(JOBS, FirstComeFirstServed())
     more = {**JOBS, "jobs": [*JOBS["jobs"], {"name": "z1", "analyst": "z", "demand": {"south": 5}}]}

@@ -46,3 +46,19 @@ def test_a_heavier_job_comes_before_a_smaller_one() -> None:
 def test_beta_is_above_0(beta: object) -> None:
     with pytest.raises(UserError, match=r"DPBalance.beta: expected a number > 0"):
         DPBalance(beta=beta)  # type: ignore[arg-type]
+
+
+def test_one_or_more_an_analyst_whose_smallest_job_does_not_fit_gives_all_back() -> None:
+    """A quarter of block a each: x1 asks more, though x2 alone would fit x's share of block b."""
+    demands = [
+        ("x1", "a", 0.3),
+        ("x2", "b", 0.4),
+        ("x3", "b", 0.4),
+        ("y1", "a", 0.9),
+        ("z1", "a", 0.9),
+        ("w1", "a", 0.9),
+    ]
+    jobs = tuple(Job(name=name, analyst=name[0], demand={block: demand}) for name, block, demand in demands)
+    found = JobsFile(blocks=(Block("a", 1.0, "a"), Block("b", 1.0, "b")), jobs=jobs)
+    names = [each.job.name for each in decide(found, jobs, np.zeros((2, 1)), 0.0, DPBalance()).granted]
+    assert names == ["x1", "x2", "x3"]  # with x2 already in hand, x would have come after y, who then takes block a
