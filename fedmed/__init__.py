@@ -116,6 +116,7 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.server.system import ProfileSystem as ProfileSystem
     from fedmed.strategies.fedavg import FedAvg as FedAvg
     from fedmed.strategies.fedbn import FedBN as FedBN
+    from fedmed.strategies.fedegoists import FedEgoists as FedEgoists
     from fedmed.strategies.fedia import FedIA as FedIA
     from fedmed.strategies.fedmlp import FedMLP as FedMLP
     from fedmed.strategies.fednpr import FedNPR as FedNPR

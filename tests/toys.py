@@ -120,7 +120,8 @@ def _noise(rows: int, seed: int) -> tuple[Tensor, torch.Generator]:
 
 
 def shared_out(images: Callable[[int, int], Examples], clients: int = 3) -> tuple[Held, ...]:
-    return tuple(Held(images(12, 10 * i), images(4, 10 * i + 1), images(6, 10 * i + 2)) for i in range(clients))
+    seeds = range(0, 10 * clients, 10)
+    return tuple(Held(images(12, s), images(4, s + 1), images(6, s + 2), own_val=images(4, s + 3)) for s in seeds)
 
 
 TOYS: dict[str, Toy] = {

@@ -49,6 +49,9 @@ def _make_absolute(values: dict[str, Any]) -> None:
         node = values[group]
         if isinstance(node, dict) and isinstance(path := node.get(option), str) and path:
             node[option] = str(Path(path).expanduser().resolve())
+    for member in values["strategy"].values() if isinstance(values["strategy"], dict) else ():
+        if isinstance(member, dict) and isinstance(path := member.get("path"), str) and path:
+            member["path"] = str(Path(path).expanduser().resolve())
     if isinstance(uri := values["tracking"].get("uri"), str):
         values["tracking"]["uri"] = _absolute_uri(uri)
     if isinstance(values["model"], dict) and isinstance(code := values["model"].get("code"), str):

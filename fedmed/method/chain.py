@@ -88,7 +88,7 @@ class Chain:
     @property
     def needs_val(self) -> bool:
         """Whether a member judges by validation images of the client's own."""
-        return any(method.needs_val for method in self.members.values())
+        return any(method.needs_val and "needs_val" not in method.idle for method in self.members.values())
 
     def check(self, setup: Setup) -> list[Fault]:
         return [fault for name, method in self._each("check") for fault in call_hook(name, method.check, setup)]

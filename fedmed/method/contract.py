@@ -72,7 +72,7 @@ class Method(Options):
 
     @property
     def idle(self) -> frozenset[str]:
-        """Hooks that this class overrides but its fields switch off: they count as not overridden."""
+        """Hooks that this class overrides but its fields switch off, or needs_val: they count as not overridden."""
         return frozenset()
 
     def check(self, setup: Setup) -> Sequence[Fault]:
@@ -134,7 +134,7 @@ class Method(Options):
         on the reports that count in it, with a memory and an inbox of its own, and `weights` are multiplied by the row.
         Clients with a row of zeros keep the model, the inbox and the memory that they had. Here, `server.shared` is the
         plain mean, for the record; in the other hooks the model that the reports started from (if several, their mean
-        by the row), and `server.clients` those who share it.
+        by the row), and `server.clients` those who share it; what is kept in `server.state` here is `server.common`.
         """
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -58,7 +58,9 @@ class Server:
     clients: ids of all clients, sampled or not; where models are split, of those who share this one.
     shared: the shared weights as the round began. parameters: names of those that training steps; the rest are running
         statistics and counters. reports: what came back, in `update`; empty in other hooks, which are given them.
-    state: survives rounds and restarts. nets: makes what `frozen` gives; no part of the contract.
+    state: survives rounds and restarts; where models are split, of those who share this one. common: where models are
+        split, what `split` keeps in its own, which other hooks may read. nets: makes what `frozen` gives; no part of
+        the contract.
     """
 
     round: int
@@ -67,6 +69,7 @@ class Server:
     clients: tuple[int, ...]
     shared: Payload
     state: dict[str, State]
+    common: Mapping[str, State] = field(default_factory=dict)
     parameters: frozenset[str] = frozenset()
     reports: tuple[Report, ...] = ()
     nets: Callable[[Payload], Net] | None = None
@@ -89,4 +92,4 @@ class Server:
 
     def member(self, name: str) -> Server:
         """The round as the member of that name in the chain sees it: with a memory and random numbers of its own."""
-        return replace(self, name=name, state=self.state.setdefault(name, {}))
+        return replace(self, name=name, state=self.state.setdefault(name, {}), common=self.common.get(name, {}))

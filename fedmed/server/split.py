@@ -87,7 +87,7 @@ class SplitAggregation:
         state = before.state if before.clients == clients else {}
         counted = [(report, k) for k, report in enumerate(self._reports) if row[k]]
         started = self._started([(self._groups[report.client], row[k]) for report, k in counted])
-        server = replace(self._server, clients=clients, shared=started, state=state)
+        server = replace(self._server, clients=clients, shared=started, state=state, common=self._server.state)
         conditions = self._conditions
         aggregation = Aggregation(self._chain, server, self._optimizer, self._parameters, conditions, len(counted))
         for report, k in counted:

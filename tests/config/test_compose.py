@@ -87,6 +87,11 @@ def test_paths_of_own_code_become_absolute(tmp_path: Path) -> None:
     assert config["loss"] == config["metrics"][0] == f"{tmp_path}/own.py:focal"
 
 
+def test_a_file_that_a_method_reads_becomes_absolute(tmp_path: Path) -> None:
+    config = compose(["strategy=fedegoists", "strategy.benefit=file", "strategy.path=gains.csv"])
+    assert config["strategy.fedegoists.path"] == f"{tmp_path}/gains.csv"
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [

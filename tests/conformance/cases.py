@@ -14,6 +14,7 @@ from tests.toys import TOYS, TRAINING, Toy
 NEUTRAL: dict[str, dict[str, Any]] = {
     "fedavg": {},
     "fedbn": {"local": ()},
+    "fedegoists": {"start": "together", "benefit": "oracle", "groups": ("0+1+2",), "warmup": 1},
     "fedia": {"warmup_rounds": 9, "supervised": "base"},
     "fedmlp": {"warmup_rounds": 9, "views": 1, "logit_adjustment": False, "distillation": False},
     "fednpr": {"weight": 0.0, "supervised": "base"},
@@ -25,6 +26,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
 """The fields with which a strategy is FedAvg, for those that can be."""
 
 SHORT: dict[str, dict[str, Any]] = {
+    "fedegoists": {"warmup": 1},
     "fedia": {"warmup_rounds": 1, "trigger": "fixed_round", "exempt_above": None, "threshold": 0.5},
     "fedmlp": {"warmup_rounds": 2},
     "lora": {"train": ("head.*", "@norm")},

@@ -50,21 +50,22 @@ def test_stopped_and_resumed_equals_straight(case: Case, method: Method, tmp_pat
 def _resumed(toy: Toy, method: Method, half: Ended, folder: Path) -> Ended:
     """Four rounds, of which the first two come from a checkpoint."""
     clients = {client: half.memory(client) for client in range(len(toy.shares))}
-    server = {"state": half.progress.state, "inbox": half.progress.inbox}
-    checkpoint.save(folder, Checkpoint(round=2, shared=half.shared, server=server, clients=clients))
+    checkpoint.save(folder, Checkpoint(round=2, shared=half.shared, server=half.progress.kept(), clients=clients))
     saved = checkpoint.load(folder)
     assert saved is not None
     grid = grid_of(toy, method)
     for client, memory in saved.clients.items():
         save_memory(memory, grid.memory(client))
-    progress = ServerState(round=saved.round, **saved.server)
+    progress = ServerState()
+    progress.restore(saved.round, saved.server)
     assert not same(saved.shared, initial(toy, method))
     return federate(toy, method, rounds=4, clients_per_round=2, shared=saved.shared, grid=grid, progress=progress)
 
 
 def assert_equal(one: Ended, other: Ended) -> None:
-    """Same weights, inbox, server's memory and clients' memory."""
+    """Same weights, inbox, server's memory, clients' memory, and where models are split those of every group."""
     assert [name for name in one.shared if not same(one.shared[name], other.shared[name])] == []
     assert same(one.progress.inbox, other.progress.inbox)
     assert same(one.progress.state, other.progress.state)
+    assert same(one.progress.kept(), other.progress.kept())
     assert all(same(one.memory(client), other.memory(client)) for client in range(3))

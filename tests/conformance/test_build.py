@@ -163,8 +163,8 @@ def test_a_method_may_look_at_a_net_on_the_server(home: Case, method: Method) ->
         federate(home.toy, both)
     one = federate(home.toy, both, net=lambda: net_of(home.toy, both))
     assert same(one.shared, federate(home.toy, method).shared)
-    assert len(seen) == 2
-    assert not torch.equal(*seen)
+    assert len(seen) == 2 or chain(method).has("split")  # then it runs for every model
+    assert not torch.equal(seen[0], seen[-1])
 
 
 def _named(kind: type[Method], name: str) -> Method:

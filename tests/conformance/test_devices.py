@@ -229,14 +229,15 @@ def test_stopped_and_resumed_there_equals_straight_here(home: Case, tmp_path: Pa
         half = trained(toy, method, device, rounds=2)
         # as a run commits and restores: checkpoints hold tensors of the processor
         clients = {client: half.memory(client) for client in range(3)}
-        server = {"state": half.progress.state, "inbox": half.progress.inbox}
-        checkpoint.save(tmp_path, Checkpoint(round=2, shared=half.shared, server=server, clients=clients))
+        kept = half.progress.kept()
+        checkpoint.save(tmp_path, Checkpoint(round=2, shared=half.shared, server=kept, clients=clients))
         saved = checkpoint.load(tmp_path)
         assert saved is not None
         grid = grid_on(device, toy, method)
         for client, memory in saved.clients.items():
             save_memory(memory, grid.memory(client))
-        progress = ServerState(round=saved.round, **saved.server)
+        progress = ServerState()
+        progress.restore(saved.round, saved.server)
         ended = trained(toy, method, device, grid=grid, shared=saved.shared, progress=progress)
     losses = expected.losses[2:]
     assert_equal(brought_home(ended), replace(expected, losses=losses))

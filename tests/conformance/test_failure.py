@@ -8,7 +8,7 @@ import torch
 from fedmed.data.examples import Examples
 from fedmed.method import Batch, Client, Method, Payload, chain
 from tests.conformance.cases import Case
-from tests.toys import Held, copied, federate, grid_of, same
+from tests.toys import copied, federate, grid_of, same
 
 
 class OutageError(Exception):
@@ -72,7 +72,7 @@ def test_the_next_round_forgets_a_failed_one(home: Case, method: Method) -> None
 
 def test_test_and_validation_images_change_nothing(home: Case, method: Method) -> None:
     toy = home.toy
-    other = replace(toy, shares=tuple(Held(s.train, _garbage(s.val), _garbage(s.test)) for s in toy.shares))
+    other = replace(toy, shares=tuple(replace(s, val=_garbage(s.val), test=_garbage(s.test)) for s in toy.shares))
     assert same(federate(toy, method).shared, federate(other, method).shared)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -54,6 +55,14 @@ class Parts(Method):
     def split(self, server: Server, reports: Sequence[Report]) -> Tensor:
         together = [[any({c, r.client} <= {*part} for part in self.parts) for r in reports] for c in server.clients]
         return torch.tensor(together, dtype=torch.float64)
+
+
+@pytest.fixture
+def method(method: Method) -> Method:
+    """The strategy, which may not say itself who gets which model; tests of those that do see to these laws."""
+    if chain(method).has("split"):
+        pytest.skip(f"{chain(method)} says itself who gets which model")
+    return method
 
 
 class Only(Listening):
@@ -163,6 +172,23 @@ def test_a_group_of_which_nobody_answers_keeps_its_model_inbox_and_memory(home: 
 
 def _stop(last: int) -> Callable[[RoundResult], bool]:
     return lambda result: result.round == last
+
+
+def test_other_hooks_read_what_split_keeps_for_all_models() -> None:
+    seen: list[tuple[tuple[int, ...], Any]] = []
+
+    class Keeps(Parts):
+        def split(self, server: Server, reports: Sequence[Report]) -> Tensor:
+            server.state["round"] = server.round
+            return super().split(server, reports)
+
+        def combine(self, server: Server, reports: Sequence[Report]) -> Payload:
+            seen.append((server.clients, dict(server.common)))
+            assert "round" not in server.state
+            return {}
+
+    federate(TOYS["multiclass"], Keeps(), rounds=2)
+    assert seen == [(part, {"round": round}) for round in (1, 2) for part in PARTS]
 
 
 def test_clients_of_a_split_group_that_answers_no_more_share_what_it_had() -> None:
