@@ -29,9 +29,11 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.config.build import experiment_from as experiment_from
     from fedmed.data.annotation import Annotation as Annotation
     from fedmed.data.annotation import CompleteAnnotation as CompleteAnnotation
+    from fedmed.data.annotation import FreeRiderAnnotation as FreeRiderAnnotation
     from fedmed.data.annotation import IncompleteMasksAnnotation as IncompleteMasksAnnotation
     from fedmed.data.annotation import LabelNoiseAnnotation as LabelNoiseAnnotation
     from fedmed.data.annotation import MissingLabelsAnnotation as MissingLabelsAnnotation
+    from fedmed.data.annotation import RelabelledAnnotation as RelabelledAnnotation
     from fedmed.data.augment import Augment as Augment
     from fedmed.data.augment import NoneAugment as NoneAugment
     from fedmed.data.augment import StandardAugment as StandardAugment

@@ -14,29 +14,17 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Interval
 from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmed.data.examples import Examples, Indices
+from fedmed.data.given_labels import GivenLabels, guessed, per_client, share_of, some_of
 from fedmed.data.incomplete_masks import IncompleteMask, Mask, chosen, drop_objects, erode, move
-from fedmed.errors import Fault, UserError, refuse
+from fedmed.errors import refuse
 from fedmed.options.base import Options
 from fedmed.rng import numpy_generator
 from fedmed.tasks import Task
-
-
-@dataclass(frozen=True, slots=True)
-class GivenLabels:
-    """The labels of one client as its annotator gave them.
-
-    y, seen: as in `fedmed.data.examples.Examples`; y is 0 where not seen.
-    completeness: realised share of the true annotations that are given, in [0, 1]; for audit only.
-    """
-
-    y: Tensor
-    seen: Tensor | None
-    completeness: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +50,21 @@ class Annotation(Options, ABC):
                 "annotation", f"a {kinds} task for {type(self).__name__}", task.kind, "Use annotation=complete."
             )
         return self.give(held, rows, task, seed if self.seed is None else self.seed)
+
+    def convention(self, y: Tensor, client: int, clients: int, task: Task) -> Tensor:
+        """What the client itself calls its images' true labels, on which it is tested too; the same unless overridden.
+
+        Raises UserError where options and data do not fit.
+        """
+        return y
+
+    def held(self, rows: Indices, client: int, clients: int, seed: int) -> Indices:
+        """Which of a client's training rows it has at all; all of them unless overridden. seed: the run's seed."""
+        return rows
+
+    def distinction(self, client: int, clients: int) -> str:
+        """How the client differs from others by design, in a word or two; empty where it does not."""
+        return ""
 
     @abstractmethod
     def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[GivenLabels]:
@@ -101,7 +104,7 @@ class MissingLabelsAnnotation(Annotation):
     def _hide(self, client: Examples, own: Tensor) -> GivenLabels:
         known = torch.ones_like(client.y, dtype=torch.bool) if client.seen is None else client.seen.expand_as(client.y)
         seen = known & own  # (N, L)
-        completeness = _share(int(seen.sum()), int(known.sum()))
+        completeness = share_of(int(seen.sum()), int(known.sum()))
         return GivenLabels(client.y * seen, seen if self.hidden == "unseen" else client.seen, completeness)
 
     def _annotated(self, clients: int, findings: int, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -152,7 +155,7 @@ class IncompleteMasksAnnotation(Annotation):
         if self.problem == "drop_classes" and task.classes < 3:
             raise refuse("annotation.problem", "at least 2 foreground classes to drop one", task.classes - 1)
         usual = tuple(np.linspace(0.4, 1.0, len(held)).tolist())
-        shares = _per_client("annotation.completeness", self.completeness or usual, len(held))
+        shares = per_client("annotation.completeness", self.completeness or usual, len(held))
         if 0 in shares:
             raise refuse("annotation.completeness", "values above 0", 0)
         if self.permute:
@@ -170,7 +173,7 @@ class IncompleteMasksAnnotation(Annotation):
         drawn = list(self._draw(client.y.numpy(), rows, share, key))
         y = torch.from_numpy(np.stack([one.mask for one in drawn])) if drawn else client.y
         y = y if client.seen is None else y * client.seen
-        return GivenLabels(y, client.seen, _share(sum(one.given for one in drawn), sum(one.true for one in drawn)))
+        return GivenLabels(y, client.seen, share_of(sum(one.given for one in drawn), sum(one.true for one in drawn)))
 
     def _draw(self, masks: Mask, rows: Indices, share: float, key: tuple[int, int]) -> Iterator[IncompleteMask]:
         seed, client = key
@@ -187,7 +190,7 @@ class IncompleteMasksAnnotation(Annotation):
         kept = chosen(classes - 1, share, self.draw == "exact", numpy_generator(key[0], "annotation", key[1]))
         table = torch.from_numpy(np.append(True, kept))
         present = [int((client.y == value).flatten(1).any(1).sum()) for value in range(1, classes)]
-        return GivenLabels(client.y * table[client.y.long()], client.seen, _share(int(kept @ present), sum(present)))
+        return GivenLabels(client.y * table[client.y.long()], client.seen, share_of(int(kept @ present), sum(present)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +210,7 @@ class LabelNoiseAnnotation(Annotation):
     def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[GivenLabels]:
         if self.kind == "pairwise" and task.kind == "multilabel":
             raise refuse("annotation.kind", "symmetric for a multilabel task", self.kind)
-        rates = _per_client("annotation.rate", self.rate or (0.2,), len(held))
+        rates = per_client("annotation.rate", self.rate or (0.2,), len(held))
         last = max((int(own.max(initial=-1)) for own in rows), default=-1)
         shape = (last + 1, *held[0].y.shape[1:])  # one draw per row of the dataset, whoever holds it
         draw = numpy_generator(seed, "annotation", "wrong").random(shape)
@@ -226,20 +229,65 @@ class LabelNoiseAnnotation(Annotation):
             step = 1 if self.kind == "pairwise" else 1 + (other * (task.classes - 1)).long()
             false = (client.y + step) % task.classes
         y = torch.where(wrong, false, client.y)
-        return GivenLabels(y, client.seen, 1.0 - _share(int((y != client.y).sum()), int(known.sum()), empty=0.0))
+        return GivenLabels(y, client.seen, 1.0 - share_of(int((y != client.y).sum()), int(known.sum()), empty=0.0))
 
 
-def _per_client(where: str, values: tuple[float, ...], clients: int) -> list[float]:
-    """One value per client, from one for all or one each; all in 0..1, else UserError."""
-    faults = []
-    if len(values) not in (1, clients):
-        faults.append(Fault(where, f"1 value or {clients}, one per client", str(len(values))))
-    faults += [Fault(where, "values from 0 to 1", str(value)) for value in values if not 0 <= value <= 1]
-    if faults:
-        raise UserError(*faults)
-    return list(values) * (clients if len(values) == 1 else 1)
+@dataclass(frozen=True, kw_only=True)
+class RelabelledAnnotation(Annotation):
+    """Some clients have another label convention: what others call class c, they call permutation[c], in tests too.
+
+    clients: those with the other convention (null: the second half).
+    permutation: their name of every class (null: the next class).
+    """
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"multiclass"})
+
+    clients: tuple[int, ...] | None = None
+    permutation: tuple[int, ...] | None = None
+
+    def convention(self, y: Tensor, client: int, clients: int, task: Task) -> Tensor:
+        usual = (*range(1, task.classes), 0)
+        permutation = usual if self.permutation is None else self.permutation
+        if sorted(permutation) != [*range(task.classes)]:
+            expected = f"the classes 0 to {task.classes - 1}, each once"
+            raise refuse("annotation.permutation", expected, list(permutation))
+        return torch.tensor(permutation, dtype=y.dtype)[y.long()] if client in self._those(clients) else y
+
+    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[GivenLabels]:
+        return [GivenLabels(client.y, client.seen, 1.0) for client in held]
+
+    def distinction(self, client: int, clients: int) -> str:
+        return "relabelled" if client in self._those(clients) else ""
+
+    def _those(self, clients: int) -> Sequence[int]:
+        return some_of(clients, range(clients // 2, clients) if self.clients is None else self.clients)
 
 
-def _share(part: int, whole: int, empty: float = 1.0) -> float:
-    """The fraction, or `empty` when there is nothing to have a part of."""
-    return part / whole if whole else empty
+@dataclass(frozen=True, kw_only=True)
+class FreeRiderAnnotation(Annotation):
+    """Some clients have few images and labels drawn at random: they can only take. Their test labels are true.
+
+    clients: who they are (null: the last).
+    share: share of its training images that such a client has, at least one (above 0 to 1).
+    """
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"multiclass", "multilabel"})
+
+    clients: tuple[int, ...] | None = None
+    share: Annotated[float, Interval(gt=0, le=1)] = 0.05
+
+    def held(self, rows: Indices, client: int, clients: int, seed: int) -> Indices:
+        if not self.distinction(client, clients) or not len(rows):
+            return rows
+        draw = numpy_generator(seed if self.seed is None else self.seed, "annotation", "held", client)
+        return np.sort(draw.permutation(np.sort(rows))[: max(1, round(self.share * len(rows)))])
+
+    def distinction(self, client: int, clients: int) -> str:
+        those = some_of(clients, (clients - 1,) if self.clients is None else self.clients)
+        return "free rider" if client in those else ""
+
+    def give(self, held: Sequence[Examples], rows: Sequence[Indices], task: Task, seed: int) -> list[GivenLabels]:
+        return [
+            guessed(own, rows[k], task, seed) if self.distinction(k, len(held)) else GivenLabels(own.y, own.seen, 1.0)
+            for k, own in enumerate(held)
+        ]

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from annotated_types import Interval
+from annotated_types import Ge, Interval
 from torch import Tensor
 
+from fedmed.data.examples import Indices
 from fedmed.errors import refuse
 from fedmed.options.base import Options
 from fedmed.rng import generator
@@ -24,25 +26,38 @@ CHUNK = 256
 class Shift(Options, ABC):
     """How the images of the domains (clients or sites) differ.
 
-    by: whether every client or every site is a domain of its own.
+    by: whether every client, every site or every group of clients is a domain of its own.
+    groups: how many groups of neighbouring clients there are, for by=group (>= 1, at most as many as clients).
     seed: seed of the domains' properties (null: the run's seed).
     """
 
-    by: Literal["client", "site"] = "client"
+    by: Literal["client", "site", "group"] = "client"
+    groups: Annotated[int, Ge(1)] = 2
     seed: int | None = None
+
+    def domains(self, clients: int) -> Indices:
+        """The domain of every client (clients,), where these are clients or groups of them."""
+        return np.arange(clients) * self.groups // clients if self.by == "group" else np.arange(clients)
+
+    def distinction(self, client: int, clients: int) -> str:
+        """Which group's scanner the client has, in words; empty where there are no groups."""
+        return f"scanner {self.domains(clients)[client]}" if self.by == "group" else ""
 
     @abstractmethod
     def apply(self, x: Tensor, domain: int, seed: int) -> Tensor:
         """The images as the domain would have taken them; its input stays as it is.
 
-        x: (N, C, H, W), uint8, or float in 0..1; the result has the same type and range. domain: number of the client
-        or site, whose properties depend on no other domain. seed: the run's seed. UserError for other values.
+        x: (N, C, H, W), uint8, or float in 0..1; the result has the same type and range. domain: number of the client,
+        group or site, whose properties depend on no other domain. seed: the run's seed. UserError for other values.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoneShift(Shift):
     """No difference beyond the one that the images have."""
+
+    def distinction(self, client: int, clients: int) -> str:
+        return ""
 
     def apply(self, x: Tensor, domain: int, seed: int) -> Tensor:
         return x

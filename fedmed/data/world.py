@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmed import rng
-from fedmed.data.annotation import Annotation, GivenLabels
+from fedmed.data.annotation import Annotation
 from fedmed.data.examples import TEST, TRAIN, VAL, Dataset, Examples, Indices, Table, name_of
+from fedmed.data.given_labels import GivenLabels
 from fedmed.data.normalise import Normalise, normaliser
 from fedmed.data.partition import ImageMetadata, Partition, divide
 from fedmed.data.prepare import prepare, presence
@@ -60,13 +61,14 @@ class Audit:
 
     shown: how many of its training images show each class in truth (C,). completeness: see `GivenLabels`.
     annotated: share of its training entries that are annotated, per finding (C,), or for all classes alike (1,).
-    site: the site of all its images, or None.
+    site: the site of all its images, or None. kind: how it differs from others by design; empty where it does not.
     """
 
     shown: NDArray[np.int64]
     completeness: float
     annotated: NDArray[np.float64]
     site: int | None
+    kind: str = ""
 
 
 class Fingerprint(NamedTuple):
@@ -81,8 +83,8 @@ class World:
     """Everything a run knows about its data.
 
     shares: by client. test: the server's test images; test_patient: whose they are (N,), or None.
-    test_domains: which rows of `test` are of which domain, by its name: the clients where `shift` tells them apart,
-        else the sites; empty where neither is known.
+    test_domains: which rows of `test` are of which domain, by its name: the clients, or groups of them, where `shift`
+        tells them apart, else the sites; empty where neither is known.
     parts: each client's rows of the dataset, as a partition file keeps them.
     fingerprint: of the images and labels, as they were before anyone divided or annotated them.
     """
@@ -130,12 +132,20 @@ def build_world(
     task = TASKS[table.task](classes=table.classes, names=table.class_names)
     shown = presence(table.examples, table.task, table.classes)
     held, parts = _client_rows(table, shown, partition, clients, client_test, seed)
+    held = [h._replace(train=annotation.held(h.train, k, len(held), seed)) for k, h in enumerate(held)]
     test = np.flatnonzero(_split(table) == TEST)
     examples = table.examples[torch.from_numpy(np.concatenate([*(rows for h in held for rows in h), test]))]
     _shift(examples.x, _domains(table, held, test, shift), shift, seed)
     shares, whole, rest = _share_out(examples, held)
+    for client, share in enumerate(shares):  # in place: the labels are a copy of the dataset's, and shares are views
+        for y in (share.train.y, share.val.y, share.test.y):
+            y.copy_(annotation.convention(y, client, len(shares), task))
     given = annotation.annotate(whole, [h.given for h in held], task, seed)
     shares = [_as_given(share, g) for share, g in zip(shares, given, strict=True)]
+    kinds = [
+        " · ".join(filter(None, (one.distinction(k, len(held)) for one in (annotation, shift))))
+        for k in range(len(held))
+    ]
     if own_val:
         owners = [None if table.patient is None else table.patient[h.val] for h in held]
         pairs = enumerate(zip(shares, owners, strict=True))
@@ -147,7 +157,7 @@ def build_world(
         test_patient=None if table.patient is None else table.patient[test],
         test_domains=_test_domains(table, test, shift, len(held)),
         normalise=normaliser(dataset.normalise, [share.train.x for share in shares]),
-        audit=[_audit(*each, table, shown) for each in zip(held, shares, given, strict=True)],
+        audit=[_audit(*each, table, shown) for each in zip(held, shares, given, kinds, strict=True)],
         parts=parts,
         site_names=table.site_names,
         fingerprint=_fingerprint(table),
@@ -197,9 +207,11 @@ def _domains(table: Table, held: Sequence[_ClientRows], test: Indices, shift: Sh
     """The domain of every row in order of client; the server's test images take turns where clients are the domains."""
     if isinstance(shift, NoneShift):
         return np.empty(0, np.int64)
-    if shift.by == "client":
-        own = [np.full(sum(map(len, h)), client) for client, h in enumerate(held)]
-        return np.concatenate([*own, _turns(test, len(held))])
+    if shift.by != "site":
+        if shift.by == "group" and shift.groups > len(held):
+            raise refuse("shift.groups", f"at most {len(held)}, the number of clients", shift.groups)
+        domains = shift.domains(len(held))
+        return np.concatenate([np.repeat(domains, [sum(map(len, h)) for h in held]), domains[_turns(test, len(held))]])
     if table.site is None:
         raise refuse("shift.by", "client, as the dataset names no sites", "site")
     return np.asarray(table.site[np.concatenate([*(rows for h in held for rows in h), test])], np.int64)
@@ -210,8 +222,9 @@ def _turns(test: Indices, clients: int) -> Indices:
 
 
 def _test_domains(table: Table, test: Indices, shift: Shift, clients: int) -> dict[str, Indices]:
-    if shift.by == "client" and not isinstance(shift, NoneShift):
-        return {f"client {client}": np.flatnonzero(_turns(test, clients) == client) for client in range(clients)}
+    if shift.by != "site" and not isinstance(shift, NoneShift):
+        found = (domains := shift.domains(clients))[_turns(test, clients)]
+        return {f"{shift.by} {number}": np.flatnonzero(found == number) for number in np.unique(domains)}
     if table.site is None:
         return {}
     sites = table.site[test]
@@ -251,7 +264,9 @@ def _differ(given: Examples, true: Examples) -> bool:
     return (given.seen is None) != (true.seen is None) or not torch.equal(given.y, true.y)
 
 
-def _audit(held: _ClientRows, share: Share, given: GivenLabels, table: Table, shown: NDArray[np.bool_]) -> Audit:
+def _audit(
+    held: _ClientRows, share: Share, given: GivenLabels, kind: str, table: Table, shown: NDArray[np.bool_]
+) -> Audit:
     seen = share.train.seen
     if seen is None:
         annotated = np.ones(1)
@@ -260,7 +275,9 @@ def _audit(held: _ClientRows, share: Share, given: GivenLabels, table: Table, sh
             seen.double().flatten(1).mean(0).numpy() if table.task == "multilabel" else np.array([seen.double().mean()])
         )
     sites = set() if table.site is None else set(table.site[held.train].tolist())
-    return Audit(shown[held.train].sum(0), given.completeness, annotated, sites.pop() if len(sites) == 1 else None)
+    return Audit(
+        shown[held.train].sum(0), given.completeness, annotated, sites.pop() if len(sites) == 1 else None, kind
+    )
 
 
 def _fingerprint(table: Table) -> Fingerprint:

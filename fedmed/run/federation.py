@@ -68,6 +68,7 @@ def federation_summary(world: World, title: str, model: str = "") -> FederationS
     clients = [str(i) for i in range(len(world.shares))]
     names = world.task.names or tuple(map(str, range(world.task.classes)))
     sites = [_site(world, audit.site) for audit in world.audit]
+    kinds = [audit.kind for audit in world.audit]
     completeness = np.array([audit.completeness for audit in world.audit])
     classes = (len(clients), world.task.classes)
     annotated = np.array([np.broadcast_to(audit.annotated, classes[1:]) for audit in world.audit])
@@ -81,6 +82,7 @@ def federation_summary(world: World, title: str, model: str = "") -> FederationS
         client_names=clients,
         site_names=[site or "" for site in sites] if any(sites) else None,
         server_test=len(world.test),
+        kinds=kinds if any(kinds) else None,
         model=model,
     )
 

@@ -27,6 +27,7 @@ class FederationSummary:
     annotated: (clients, classes) share of the entries that are annotated, NaN where there are none; None: all are.
     completeness: (clients,) share of what there is to annotate that is annotated; None where all of it is.
     class_names, client_names, site_names: one per class, client, client. server_test: images of the server's test set.
+    kinds: how each client differs from others by design, empty for one that does not; None where none does.
     model: the net in one line: its weights, which of them travel, and which do not; empty where it is not known.
     """
 
@@ -40,6 +41,7 @@ class FederationSummary:
     site_names: Sequence[str] | None
     server_test: int
     model: str = ""
+    kinds: Sequence[str] | None = None
 
     @property
     def subtitle(self) -> str:
@@ -51,10 +53,10 @@ class FederationSummary:
 
 
 def client_labels(federation: FederationSummary) -> list[str]:
-    """Client names, with the site where it says more."""
-    sites = federation.site_names or federation.client_names
-    pairs = zip(federation.client_names, sites, strict=True)
-    return [name if site in ("", name) else f"{name} · {site}" for name, site in pairs]
+    """Client names, with the site where it says more, and how a client differs by design."""
+    names = federation.client_names
+    rows = zip(names, federation.site_names or names, federation.kinds or [""] * len(names), strict=True)
+    return [" · ".join([name, *(word for word in (site, kind) if word not in ("", name))]) for name, site, kind in rows]
 
 
 def save_federation(federation: FederationSummary, folder: Path) -> None:
@@ -88,14 +90,15 @@ def _summary(*, counts: Any, images: Any, annotated: Any, completeness: Any, **r
         held = getattr(found, name)
         if held is not None and held.shape != shape:
             raise ValueError(f"{name} of shape {held.shape}, not {shape}")
-    for name, number in {"class_names": classes, "client_names": clients, "site_names": clients}.items():
+    numbers = {"class_names": classes, "client_names": clients, "site_names": clients, "kinds": clients}
+    for name, number in numbers.items():
         _check_names(name, getattr(found, name), number)
     schema.check_fields({"model": "", **rest}, {"title": str, "server_test": int, "model": str}, "picture")
     return found
 
 
 def _check_names(name: str, names: object, number: int) -> None:
-    if names is None and name == "site_names":
+    if names is None and name in ("site_names", "kinds"):
         return
     if not isinstance(names, list) or len(names) != number or not all(isinstance(each, str) for each in names):
         raise ValueError(f"{name} are not {number} names")

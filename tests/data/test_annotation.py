@@ -8,12 +8,13 @@ from torch import Tensor
 from fedmed.data.annotation import (
     Annotation,
     CompleteAnnotation,
-    GivenLabels,
+    FreeRiderAnnotation,
     IncompleteMasksAnnotation,
     LabelNoiseAnnotation,
     MissingLabelsAnnotation,
 )
 from fedmed.data.examples import Examples
+from fedmed.data.given_labels import GivenLabels
 from fedmed.errors import UserError
 from fedmed.tasks import MultiClass, MultiLabel, Segmentation, Task
 
@@ -31,6 +32,8 @@ PROBLEMS: list[tuple[Annotation, Task]] = [
     (LabelNoiseAnnotation(), FINDINGS),
     (LabelNoiseAnnotation(), CLASSES),
     (LabelNoiseAnnotation(kind="pairwise"), CLASSES),
+    (FreeRiderAnnotation(), CLASSES),
+    (FreeRiderAnnotation(), FINDINGS),
 ]
 NAMES = [f"{annotation} {task.kind}" for annotation, task in PROBLEMS]
 

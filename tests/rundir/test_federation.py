@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fedmed.errors import UserError
-from fedmed.rundir.federation import NAME, FederationSummary, load_federation, save_federation
+from fedmed.rundir.federation import NAME, FederationSummary, client_labels, load_federation, save_federation
 
 
 def picture(annotated: np.ndarray | None = None) -> FederationSummary:
@@ -45,3 +46,14 @@ def test_damage_is_named(change: dict[str, object], tmp_path: Path) -> None:
     (tmp_path / NAME).write_text(json.dumps(found | change), encoding="utf-8")
     with pytest.raises(UserError, match=r"federation\.json"):
         load_federation(tmp_path)
+
+
+def test_how_clients_differ_by_design_stands_beside_their_names(tmp_path: Path) -> None:
+    save_federation(replace(picture(), kinds=["", "relabelled"]), tmp_path)
+    found = load_federation(tmp_path)
+    assert found is not None
+    assert client_labels(found) == ["0", "1 · relabelled"]
+    older = json.loads((tmp_path / NAME).read_text(encoding="utf-8"))
+    del older["kinds"]
+    (tmp_path / NAME).write_text(json.dumps(older), encoding="utf-8")
+    assert load_federation(tmp_path) is not None
