@@ -49,9 +49,7 @@ def _make_absolute(values: dict[str, Any]) -> None:
         node = values[group]
         if isinstance(node, dict) and isinstance(path := node.get(option), str) and path:
             node[option] = str(Path(path).expanduser().resolve())
-    for member in values["strategy"].values() if isinstance(values["strategy"], dict) else ():
-        if isinstance(member, dict) and isinstance(path := member.get("path"), str) and path:
-            member["path"] = str(Path(path).expanduser().resolve())
+    _make_absolute_in_methods(values["strategy"])
     if isinstance(uri := values["tracking"].get("uri"), str):
         values["tracking"]["uri"] = _absolute_uri(uri)
     if isinstance(values["model"], dict) and isinstance(code := values["model"].get("code"), str):
@@ -60,6 +58,13 @@ def _make_absolute(values: dict[str, Any]) -> None:
         values["loss"] = _absolute(values["loss"])
     if isinstance(values["metrics"], list):
         values["metrics"] = [_absolute(text) if isinstance(text, str) else text for text in values["metrics"]]
+
+
+def _make_absolute_in_methods(members: Any) -> None:
+    """The option `path` of methods that read a file."""
+    for member in members.values() if isinstance(members, dict) else ():
+        if isinstance(member, dict) and isinstance(path := member.get("path"), str) and path:
+            member["path"] = str(Path(path).expanduser().resolve())
 
 
 def _absolute(text: str) -> str:
