@@ -16,8 +16,8 @@ from fedmed.errors import refuse
 from fedmed.formatting import percent
 
 if TYPE_CHECKING:
-    from fedmed.scheduling.contest import Contest, SharesRow
     from fedmed.scheduling.jobs import JobsFile
+    from fedmed.scheduling.policy_comparison import PolicyComparison, SharesRow
 
 USAGE = """\
 fedmed schedule FILE [policy=NAME] [OPTION=VALUE ...] [--run] [--dry-run]
@@ -118,7 +118,7 @@ def _compare(words: list[str], files: list[Path], given: Namespace) -> int:
 
     from fedmed.rundir.json_text import dumps
     from fedmed.scheduling.choice import betas_from, synthetic_from, words_by_name
-    from fedmed.scheduling.contest import compare_policies, draw_contest
+    from fedmed.scheduling.policy_comparison import compare_policies, draw_policies
     from fedmed.scheduling.reading import read_jobs
 
     options = words_by_name(words)
@@ -127,16 +127,16 @@ def _compare(words: list[str], files: list[Path], given: Namespace) -> int:
         fix = "Leave out the file, or what describes synthetic jobs."
         raise refuse("--compare", "a jobs file or options of synthetic jobs", " ".join(words), fix)
     jobs: list[JobsFile] = [read_jobs(files[0])] if files else synthetic_from(options)
-    contest = compare_policies(jobs, betas)
+    compared = compare_policies(jobs, betas)
     folder = given.output or Path(os.environ.get("FEDMED_RUNS", "runs")) / "schedule"
-    draw_contest(contest, folder)
-    result = {"policies": [asdict(row) for row in contest.rows], "shares": [asdict(row) for row in contest.shares]}
-    print(dumps(result) if given.json else _text(contest, len(jobs)), flush=True)
+    draw_policies(compared, folder)
+    result = {"policies": [asdict(row) for row in compared.rows], "shares": [asdict(row) for row in compared.shares]}
+    print(dumps(result) if given.json else _text(compared, len(jobs)), flush=True)
     print(f"wrote {folder / 'tradeoff.svg'} and .png", file=sys.stderr)
     return 0
 
 
-def _text(contest: Contest, files: int) -> str:
+def _text(compared: PolicyComparison, files: int) -> str:
     from fedmed.terminal.text_table import TextTable, fit
 
     width = get_terminal_size().columns
@@ -147,18 +147,18 @@ def _text(contest: Contest, files: int) -> str:
             *(f"{value:.1f}" for value in (row.granted, row.waiting)),
             f"{row.delay:.2f}",
         ]
-        for row in contest.rows
+        for row in compared.rows
     ]
     shares = [
         [f"{row.beta:g}", *(f"{value:.3f}" for value in (row.efficiency, row.fairness)), *_promises(row)]
-        for row in contest.shares
+        for row in compared.shares
     ]
     means = f" Means over {files} workloads." if files > 1 else ""
     tables = [
         TextTable(
             header=["policy", "efficiency", "Jain", "worst", "granted", "waiting", "delay"],
             rows=rows,
-            breaks=frozenset({len(contest.curve) - 1}),
+            breaks=frozenset({len(compared.curve) - 1}),
             below=["", *wrap(f"{EXPLAINED}{means}", width), ""],
         ),
         TextTable(

@@ -216,12 +216,17 @@ def conflicts(state: LedgerState, found: JobsFile, path: Path) -> Iterator[Fault
         if grant is not None and dict(grant.epsilons) != dict(job.demand):
             fix = "A granted job cannot change: give the new one another name."
             yield Fault(
-                f"jobs.{job.name}.demand", f"what {path} has granted, {said(grant.epsilons)}", said(job.demand), fix
+                f"jobs.{job.name}.demand",
+                f"what {path} has granted, {epsilon_text(grant.epsilons)}",
+                epsilon_text(job.demand),
+                fix,
             )
 
 
-def said(epsilons: Mapping[str, float]) -> str:
-    """Epsilons by block as text."""
+def epsilon_text(epsilons: Mapping[str, float]) -> str:
+    """Epsilons by block as text; more than three that are alike as one."""
+    if len(epsilons) > 3 and len(set(epsilons.values())) == 1:
+        return f"{next(iter(epsilons.values())):g} of each of {len(epsilons)} blocks"
     return ", ".join(f"{block} {epsilon:g}" for block, epsilon in epsilons.items()) or "nothing"
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmed.errors import refuse
+from fedmed.scheduling.budgets import Budgets
 from fedmed.scheduling.jobs import Job, JobsFile
 from fedmed.scheduling.policy import Policy, Waiting
-from fedmed.scheduling.room import Room
 
 Array = NDArray[np.float64]
 
@@ -66,8 +66,8 @@ def waiting_jobs(found: JobsFile, jobs: Sequence[Job], spent: Array, time: float
     costs = np.array([found.cost(job.demand) for job in jobs]).reshape(len(jobs), *found.capacity.shape)  # (J, K, A)
     there = np.array([block.since <= time for block in found.blocks])
     capacity = found.capacity * there[:, None]
-    room = Room(capacity, spent)
-    at = np.arange(len(there)), room.orders(costs.sum(axis=0))
+    budgets = Budgets(capacity, spent)
+    at = np.arange(len(there)), budgets.orders(costs.sum(axis=0))
     whole = found.capacity[at]
     names = {name: number for number, name in enumerate(found.analysts)}
     arrived = [sum(block.name in job.demand for job in found.jobs if job.arrives <= time) for block in found.blocks]
@@ -77,7 +77,7 @@ def waiting_jobs(found: JobsFile, jobs: Sequence[Job], spent: Array, time: float
         analysts=np.array([names[job.analyst] for job in jobs], dtype=np.intp),
         costs=costs,
         left=_over(np.where(there, whole - spent[at], 0.0), whole),
-        room=room,
+        budgets=budgets,
         time=time,
         arrived=np.array(arrived, dtype=float),
         ages=np.array([max(time - block.since, 0.0) for block in found.blocks]),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmed.options.base import Options
-from fedmed.scheduling.room import Room
+from fedmed.scheduling.budgets import Budgets
 
 Array = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ class Waiting:
 
     shares: g (J, K), demands as parts of the blocks' capacities. weights: w (J,), what a unit of demand is worth now.
     analysts: (J,) number of each job's analyst. costs: (J, K, A), demands at each order of the accounting.
-    left: c (K,), what is left of each block as a part of its capacity. room: the blocks. time: of the period.
+    left: c (K,), what is left of each block as a part of its capacity. budgets: the blocks. time: of the period.
     arrived: (K,) jobs so far that have asked each block. ages: (K,) time since each block was there.
     """
 
@@ -30,7 +30,7 @@ class Waiting:
     analysts: NDArray[np.intp]
     costs: Array
     left: Array
-    room: Room
+    budgets: Budgets
     time: float = 0.0
     arrived: Array
     ages: Array
@@ -41,9 +41,9 @@ class Waiting:
         found: Array = self.shares.max(axis=1, initial=0.0)
         return found
 
-    def first_fit(self, order: Iterable[int], room: Room | None = None) -> list[int]:
-        """The jobs, tried in that order, each of which fits what those before it have left; the room stays as it is."""
-        left, granted = (room or self.room).copy(), []
+    def first_fit(self, order: Iterable[int], budgets: Budgets | None = None) -> list[int]:
+        """The jobs, tried in that order, each of which fits what those before it leave; budgets stay as they are."""
+        left, granted = (budgets or self.budgets).copy(), []
         for job in order:
             if left.fits(self.costs[job]):
                 left.take(self.costs[job])

@@ -12,7 +12,7 @@ import yaml
 
 from fedmed.errors import Fault, UserError, near, refuse
 from fedmed.scheduling.jobs import Block, Job, JobsFile, in_order
-from fedmed.scheduling.weights import weight_of
+from fedmed.scheduling.loss_weight import weight_of
 
 FILE = ("delta", "accounting", "run", "blocks", "jobs")
 BLOCK = ("capacity", "hospital", "since")

@@ -11,7 +11,7 @@ from typing import Any
 from fedmed.comparison.fairness import jain
 from fedmed.formatting import count, number
 from fedmed.scheduling.jobs import Job, JobsFile
-from fedmed.scheduling.ledger import LedgerState, said
+from fedmed.scheduling.ledger import LedgerState, epsilon_text
 from fedmed.scheduling.runs import outcomes
 from fedmed.terminal.text_table import TextTable, fit
 
@@ -122,5 +122,7 @@ class Schedule:
 
 def _epsilons(row: dict[str, Any]) -> str:
     """What a job got, and what it has spent where that is less."""
-    asked, spent = said(row["asked"]), row["spent"]
-    return asked if spent is None else f"{said({name: round(each, 3) for name, each in spent.items()})} of {asked}"
+    asked, spent = epsilon_text(row["asked"]), row["spent"]
+    return (
+        asked if spent is None else f"{epsilon_text({name: round(each, 3) for name, each in spent.items()})} of {asked}"
+    )

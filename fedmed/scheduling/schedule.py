@@ -10,7 +10,7 @@ from typing import Any
 
 from fedmed.errors import UserError
 from fedmed.scheduling.jobs import Job, JobsFile
-from fedmed.scheduling.ledger import Grant, Ledger, conflicts, grant_row, ledger_copy, open_ledger, said
+from fedmed.scheduling.ledger import Grant, Ledger, conflicts, epsilon_text, grant_row, ledger_copy, open_ledger
 from fedmed.scheduling.period import decide
 from fedmed.scheduling.policies.dpbalance import DPBalance
 from fedmed.scheduling.policy import Policy
@@ -100,7 +100,9 @@ class _Scheduling:
     def _run(self, grant: Grant, run: JobRun) -> None:
         found, ledger = self._found, self._ledger
         if not self._quiet:
-            print(f"{grant.job} of {grant.analyst}: epsilon {said(grant.epsilons)}", file=sys.stderr, flush=True)
+            print(
+                f"{grant.job} of {grant.analyst}: epsilon {epsilon_text(grant.epsilons)}", file=sys.stderr, flush=True
+            )
         settled = carried_out(run, found, Path(grant.directory), grant.epsilons, quiet=self._quiet)
         if settled.why:
             print(f"{grant.job} failed: {settled.why}", file=sys.stderr, flush=True)

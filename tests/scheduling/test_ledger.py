@@ -13,7 +13,7 @@ import pytest
 
 from fedmed.errors import UserError
 from fedmed.scheduling.jobs import Block, Job, JobsFile
-from fedmed.scheduling.ledger import conflicts, grant_row, ledger_copy, open_ledger
+from fedmed.scheduling.ledger import conflicts, epsilon_text, grant_row, ledger_copy, open_ledger
 
 JOB = Job(name="j", analyst="x", demand={"a": 1.0})
 FOUND = JobsFile(blocks=(Block("a", 3.0, "a"),), jobs=(JOB,))
@@ -148,6 +148,12 @@ def test_a_granted_job_cannot_ask_for_something_else(tmp_path: Path) -> None:
         (fault,) = conflicts(ledger.state, changed, path)
     assert fault.where == "jobs.j.demand"
     assert fault.got == "a 2"
+
+
+def test_epsilons_as_text() -> None:
+    assert epsilon_text({"a": 1.0, "b": 0.5}) == "a 1, b 0.5"
+    assert epsilon_text(dict.fromkeys("abcd", 0.25)) == "0.25 of each of 4 blocks"
+    assert epsilon_text({}) == "nothing"
 
 
 def test_it_is_not_written_through_a_link(tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ import pytest
 from fedmed.errors import UserError
 from fedmed.options.catalogue import options_of
 from fedmed.options.groups import POLICIES
+from fedmed.scheduling.budgets import ROUNDING
 from fedmed.scheduling.choice import made
 from fedmed.scheduling.jobs import Block, Job, JobsFile
 from fedmed.scheduling.period import decide, waiting_jobs
 from fedmed.scheduling.policies.dpbalance import DPBalance
 from fedmed.scheduling.policies.fcfs import FirstComeFirstServed
 from fedmed.scheduling.policy import Policy, Waiting
-from fedmed.scheduling.room import ROUNDING
 from fedmed.scheduling.workload import SyntheticJobs
 
 BLOCKS = (Block("a", 2.0, "a"), Block("b", 1.0, "b", since=1.0))
@@ -78,7 +78,7 @@ def test_no_policy_overdraws_a_block_and_nothing_that_fits_is_left(seed: int, ac
         assert decided.granted
         names = {each.job.name for each in decided.granted}
         left = waiting_jobs(found, [each for each in found.jobs if each.name not in names], spent, 0.0)
-        assert not any(left.room.fits(cost) for cost in left.costs)
+        assert not any(left.budgets.fits(cost) for cost in left.costs)
         assert len(names) < len(found.jobs)
 
 

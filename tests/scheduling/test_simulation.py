@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fedmed.scheduling.contest import compare_policies
 from fedmed.scheduling.jobs import Block, Job, JobsFile
 from fedmed.scheduling.policies.fcfs import FirstComeFirstServed
+from fedmed.scheduling.policy_comparison import compare_policies
 from fedmed.scheduling.simulation import replay, row_of
 from fedmed.scheduling.workload import SyntheticJobs
 
@@ -35,8 +35,8 @@ def test_nothing_to_schedule() -> None:
 
 def test_the_specifications_table_as_inequalities() -> None:
     """Eight workloads: DPBalance grants more than FCFS, and its worst-off analyst is better off than elsewhere."""
-    contest = compare_policies([SyntheticJobs().draw(seed) for seed in range(8)], [1.0])
-    (balanced,), others = contest.curve, {row.policy: row for row in contest.others}
+    compared = compare_policies([SyntheticJobs().draw(seed) for seed in range(8)], [1.0])
+    (balanced,), others = compared.curve, {row.policy: row for row in compared.others}
     assert balanced.efficiency > 1.03 * others["fcfs"].efficiency
     assert balanced.efficiency > 1.05 * others["dpf"].efficiency
     assert balanced.efficiency < others["dpack"].efficiency

@@ -14,8 +14,8 @@ import numpy as np
 from annotated_types import Gt
 from numpy.typing import NDArray
 
+from fedmed.scheduling.budgets import Budgets
 from fedmed.scheduling.policy import Policy, Waiting
-from fedmed.scheduling.room import Room
 from fedmed.scheduling.shares import Array, fair_shares
 
 Jobs = NDArray[np.intp]
@@ -38,13 +38,13 @@ class DPBalance(Policy):
         analysts = analysts_of(waiting)
         demand = demands(waiting, analysts)
         shares = fair_shares(demand, np.maximum(waiting.left, 0.0), worths(waiting, analysts), self.beta)
-        budgets = demand * shares.granted[:, None]  # (M, K)
-        inside = [_inside(waiting, jobs, budget) for jobs, budget in zip(analysts, budgets, strict=True)]
+        shared = demand * shares.granted[:, None]  # (M, K)
+        inside = [_inside(waiting, jobs, budget) for jobs, budget in zip(analysts, shared, strict=True)]
         granted = [job for jobs in inside for job in jobs]
-        room = waiting.room.copy()
+        budgets = waiting.budgets.copy()
         for job in granted:
-            room.take(waiting.costs[job])
-        return granted + _left_over(waiting, analysts, granted, room)
+            budgets.take(waiting.costs[job])
+        return granted + _left_over(waiting, analysts, granted, budgets)
 
 
 def analysts_of(waiting: Waiting) -> list[Jobs]:
@@ -80,7 +80,7 @@ def _inside(waiting: Waiting, jobs: Jobs, budget: Array) -> list[int]:
     return granted
 
 
-def _left_over(waiting: Waiting, analysts: list[Jobs], granted: list[int], room: Room) -> list[int]:
+def _left_over(waiting: Waiting, analysts: list[Jobs], granted: list[int], budgets: Budgets) -> list[int]:
     """What nobody uses goes, a job at a time, to the analyst with the least utility so far, until nothing fits."""
     worth, taken, more = waiting.weights * waiting.dominant, set(granted), []
     utility = [sum(worth[job] for job in jobs if job in taken) for jobs in analysts]
@@ -88,8 +88,8 @@ def _left_over(waiting: Waiting, analysts: list[Jobs], granted: list[int], room:
     while any(queues):
         analyst = min((at for at, queue in enumerate(queues) if queue), key=lambda at: utility[at])
         job = queues[analyst].pop(0)
-        if room.fits(waiting.costs[job]):  # what does not fit now never will: the room only shrinks
-            room.take(waiting.costs[job])
+        if budgets.fits(waiting.costs[job]):  # what does not fit now never will: budgets only shrink
+            budgets.take(waiting.costs[job])
             utility[analyst] += worth[job]
             more.append(job)
     return more

@@ -33,5 +33,5 @@ class DominantPrivateBlockFairness(Policy):
             "arrivals": waiting.arrived / self.arrivals,
             "time": waiting.ages / self.lifetime,
         }[self.unlock]
-        room = waiting.room.unlocked(np.clip(part, 0.0, 1.0))
-        return waiting.first_fit(np.argsort(waiting.dominant, kind="stable"), room)
+        budgets = waiting.budgets.unlocked(np.clip(part, 0.0, 1.0))
+        return waiting.first_fit(np.argsort(waiting.dominant, kind="stable"), budgets)

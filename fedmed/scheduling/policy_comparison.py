@@ -37,7 +37,7 @@ class SharesRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class PolicyComparison:
     """Replays of all policies. curve: DPBalance by beta, ascending. others: the other policies, in order of name.
 
     shares: of DPBalance by beta.
@@ -53,7 +53,7 @@ class Contest:
         return (*self.curve, *self.others)
 
 
-def compare_policies(files: Sequence[JobsFile], betas: Sequence[float] = BETAS) -> Contest:
+def compare_policies(files: Sequence[JobsFile], betas: Sequence[float] = BETAS) -> PolicyComparison:
     """Replays every policy on every file, DPBalance once for each beta, the others at their defaults.
 
     A policy of the user's in ./policies stands beside them.
@@ -65,18 +65,18 @@ def compare_policies(files: Sequence[JobsFile], betas: Sequence[float] = BETAS) 
     if "dpf" in options:
         others.append(("dpf unlock=arrivals", made(options["dpf"], {"unlock": "arrivals"})))
     shares = tuple(row for beta in ordered for row in _shares(beta, files))
-    return Contest(_rows(balanced, files), _rows(others, files), shares)
+    return PolicyComparison(_rows(balanced, files), _rows(others, files), shares)
 
 
-def draw_contest(contest: Contest, folder: Path) -> None:
+def draw_policies(compared: PolicyComparison, folder: Path) -> None:
     """Draws efficiency against fairness into `tradeoff.svg` and `.png` in a folder: of shares, and of whole jobs.
 
     Policies with other options than their defaults are left out, as unlocking would squeeze all others.
     """
-    shares = [TradeoffPoint(f"{row.beta:g}", row.efficiency, row.fairness) for row in contest.shares]
-    whole = [TradeoffPoint(row.policy.partition("=")[2], row.efficiency, row.fairness) for row in contest.curve]
+    shares = [TradeoffPoint(f"{row.beta:g}", row.efficiency, row.fairness) for row in compared.shares]
+    whole = [TradeoffPoint(row.policy.partition("=")[2], row.efficiency, row.fairness) for row in compared.curve]
     others = [
-        TradeoffPoint(row.policy, row.efficiency, row.fairness) for row in contest.others if "=" not in row.policy
+        TradeoffPoint(row.policy, row.efficiency, row.fairness) for row in compared.others if "=" not in row.policy
     ]
     plots = [
         TradeoffPlot("sum of utilities, shares alone", shares),

@@ -14,7 +14,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(slots=True)
-class Room:
+class Budgets:
     """Capacities and what has been spent, at each order of the accounting (A = 1 for plain epsilons).
 
     capacity, spent: (K, A). A block bears what it bears by some order.
@@ -32,13 +32,13 @@ class Room:
         """Spends a cost (K, A), which must fit."""
         self.spent = self.spent + cost
 
-    def copy(self) -> Room:
-        """A room of its own with the same in it."""
-        return Room(self.capacity, self.spent.copy())
+    def copy(self) -> Budgets:
+        """Budgets of their own with the same in it."""
+        return Budgets(self.capacity, self.spent.copy())
 
-    def unlocked(self, part: Array) -> Room:
-        """The room in which only a part (K,) of each capacity is open."""
-        return Room(self.capacity * part[:, None], self.spent)
+    def unlocked(self, part: Array) -> Budgets:
+        """Budgets of which only a part (K,) of each capacity is open."""
+        return Budgets(self.capacity * part[:, None], self.spent)
 
     def orders(self, asked: Array) -> NDArray[np.intp]:
         """The order (K,) at which the largest part of each block is left; of equal ones where most fits.
