@@ -91,6 +91,7 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.models.small_cnn import SmallCnn as SmallCnn
     from fedmed.models.torch import TorchModel as TorchModel
     from fedmed.models.unet import UNet as UNet
+    from fedmed.models.vit import ViT as ViT
     from fedmed.optimizers import Optimizer as Optimizer
     from fedmed.scheduling.policies.density import Density as Density
     from fedmed.scheduling.policies.dpack import DPack as DPack

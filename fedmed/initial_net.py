@@ -38,7 +38,7 @@ def initial_net(experiment: Experiment, task: Task, *, channels: int, side: int,
             raise UserError(*faults)
         net = laid_out(chain.build(net, setup, seed=experiment.seed), experiment.model)
         faults = shape_faults(net, task.kind, **shape)
-    if faults := [*faults, *_local_faults(chain, net), *_uncovered(experiment, net)]:
+    if faults := [*faults, *_local_faults(chain, net), *_untrained(net), *_uncovered(experiment, net)]:
         raise UserError(*faults)
     return net
 
@@ -50,6 +50,12 @@ def _local_faults(chain: Chain, net: Net) -> Iterator[Fault]:
                 entries = ", ".join(list(net.state_dict())[:4])
                 fix = f"The model's weights begin with {entries}; model.norm=batch adds normalisation to small_cnn."
                 yield Fault(f"strategy.{name}.local", "patterns that match weights of the model", pattern, fix)
+
+
+def _untrained(net: Net) -> Iterator[Fault]:
+    if not any(parameter.requires_grad for parameter in net.parameters()):
+        fix = "Leave out some of its patterns, for example model.freeze=[features.*]."
+        yield Fault("model.freeze", "weights that are left to train", "all of them frozen", fix)
 
 
 def _uncovered(experiment: Experiment, net: Net) -> Iterator[Fault]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from fedmed.errors import Fault, UserError, near, refuse
-from fedmed.models.net import Model, Net
+from fedmed.models.net import Model, Net, scope
 from fedmed.rng import seeded
 
 LISTED = 6
@@ -31,7 +31,21 @@ def create(model: Model, *, channels: int, outputs: int, side: int, seed: int) -
     net = laid_out(net, model)
     if model.weights is not None:
         _load(net, Path(model.weights))
+    _freeze(net, model.freeze)
     return net
+
+
+def _freeze(net: Net, patterns: Sequence[str]) -> None:
+    """Leaves the parameters that the patterns choose without a gradient."""
+    chosen, faults = scope(net, patterns), []
+    for pattern in patterns:
+        if not scope(net, [pattern]):
+            fix = f"The model's weights begin with {', '.join(list(net.state_dict())[:4])}."
+            faults.append(Fault("model.freeze", "patterns that match weights of the model", pattern, fix))
+    if faults:
+        raise UserError(*faults)
+    for name, parameter in net.named_parameters():
+        parameter.requires_grad_(name not in chosen)
 
 
 def laid_out(net: Net, model: Model) -> Net:

@@ -20,6 +20,7 @@ from fedmed.models.resnet18 import ResNet18
 from fedmed.models.small_cnn import SmallCnn
 from fedmed.models.start import create
 from fedmed.models.unet import UNet
+from fedmed.models.vit import ViT
 
 # A model and the number of its features.
 MODELS = {
@@ -30,6 +31,8 @@ MODELS = {
     "resnet18_stride2": (ResNet18(stem_stride=2), 512),
     "densenet121": (DenseNet121(), 1024),
     "efficientnet_b0": (EfficientNetB0(drop_path=0.0), 1280),
+    "vit": (ViT(), 96),
+    "vit_patch8": (ViT(patch=8, width=6, heads=3, depth=1, dropout=0.1), 6),
     "unet": (UNet(), 16),
     "unet_group": (UNet(norm="group", channels=(6, 8)), 6),
     "unet_instance": (UNet(norm="instance", residual_units=0), 16),
