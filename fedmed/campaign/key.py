@@ -42,7 +42,8 @@ def _sources(config: Config, catalogue: Catalogue) -> Iterator[Path]:
 def _held(config: Config, catalogue: Catalogue) -> Iterator[Path]:
     for name in PATHS:
         if not name.startswith("dataset.") and (path := config.get(name)):
-            yield Path(path)
+            # of a run's directory, what `fedmed export` has written into it
+            yield Path(path, "weights.safetensors") if Path(path).is_dir() else Path(path)
     (node,) = config.nodes(["dataset"])
     option = catalogue.of_target(node.target)
     if option is None or _reads(option, node):

@@ -28,6 +28,7 @@ COMMANDS = {
     "new": "write a new method that runs at once",
     "report": "write one page about a run, or about many side by side",
     "export": "write a run's trained model to one file",
+    "models": "bring weights of other libraries into the names of a model",
     "predict": "use a run's trained model on images",
     "doctor": "show versions, devices and folders, and what does not work",
 }

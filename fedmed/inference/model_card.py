@@ -29,11 +29,14 @@ FIELDS: schema.Fields = {
 }
 
 
-def write_card(folder: Path, task: Task, world: World, *, local: Collection[str], built: Collection[str]) -> None:
+def write_card(
+    folder: Path, task: Task, world: World, *, local: Collection[str], built: Collection[str], frozen: bool = False
+) -> None:
     """Keeps task, class names, image size and normalisation; the number of clients, and what is theirs of the net.
 
     local: names of the weights that stay at each client. built: the methods that have built on the net, or predict in
-    a way of their own: their code is needed for it to predict.
+    a way of their own: their code is needed for it to predict. frozen: whether nobody trains some of the net, so that
+    checkpoints lack it.
     """
     normalise = world.normalise
     card = {
@@ -45,6 +48,7 @@ def write_card(folder: Path, task: Task, world: World, *, local: Collection[str]
         "clients": len(world.shares),
         "local": sorted(local),
         "built": list(built),
+        "frozen": frozen,
         "pixels": str(world.test.x.dtype).removeprefix("torch."),
         "normalise": {"by": normalise.by, "scale": _listed(normalise.scale), "offset": _listed(normalise.offset)},
     }

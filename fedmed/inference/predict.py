@@ -48,7 +48,7 @@ def export(
     """
     out = out or directory / "weights.safetensors"
     card, _, _ = read_card(directory)
-    if card.get("built"):
+    if card.get("built") or card.get("frozen"):
         found = trained_net(directory, best=best, client=client, trusted=trusted, say=say)
         weights = dict(merged(found.net).state_dict())
     else:

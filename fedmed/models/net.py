@@ -37,7 +37,8 @@ class Net(nn.Module):
 class Model(Options, ABC):
     """A network to be built; each file in fedmed/models holds one subclass, whose fields are its options.
 
-    weights: file of weights to start from: safetensors, or a torch file of tensors (null: seeded random weights).
+    weights: file of weights to start from: safetensors, or a torch file of tensors, or a run directory whose model was
+       exported there (null: seeded random weights).
     freeze: what stays as it begins and is never sent: globs over weight names (features.*), or @head, or @norm; running
        statistics move all the same.
     channels_last: memory layout of weights and images; changes speed and the last bits, not the method.

@@ -15,6 +15,9 @@ from fedmed.errors import Fault, UserError, near, refuse
 from fedmed.models.net import Model, Net, scope
 from fedmed.rng import seeded
 
+EXPORTED = "weights.safetensors"
+"""What `fedmed export` writes into a run directory."""
+
 LISTED = 6
 """How many entries of a file of weights an error names."""
 
@@ -45,7 +48,8 @@ def _freeze(net: Net, patterns: Sequence[str]) -> None:
     if faults:
         raise UserError(*faults)
     for name, parameter in net.named_parameters():
-        parameter.requires_grad_(name not in chosen)
+        if name in chosen:
+            parameter.requires_grad_(False)
 
 
 def laid_out(net: Net, model: Model) -> Net:
@@ -66,8 +70,8 @@ def check(model: Model, task_kind: str, channels: int, side: int) -> list[Fault]
         )
     if channels < 1:
         faults.append(Fault("model", "images of 1 channel or more", str(channels)))
-    if model.weights is not None and not Path(model.weights).is_file():
-        faults.append(_missing_file(Path(model.weights)))
+    if model.weights is not None and not (path := _file_of(Path(model.weights))).is_file():
+        faults.append(_missing_file(path))
     return faults
 
 
@@ -117,7 +121,7 @@ def _name(model: Model) -> str:
 
 def _load(net: Net, path: Path) -> None:
     """Copies the weights in a file into the net; a head for other classes stays as seeded."""
-    given, own = _read(path), net.state_dict()
+    given, own = read_tensors(_file_of(path), where="model.weights"), net.state_dict()
     if _other_head(given, own):
         given = {name: value for name, value in given.items() if not name.startswith("head.")}
         own = {name: value for name, value in own.items() if not name.startswith("head.")}
@@ -132,9 +136,13 @@ def _other_head(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> bool:
     return not heads or any(name in own and given[name].shape != own[name].shape for name in heads)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path, *, where: str, wrappers: Sequence[str] = ()) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, or of a torch file with nothing else in it, by name.
+
+    where: what errors name. wrappers: names under which the file may hold them, beside other things.
+    """
     if not path.is_file():
-        raise UserError(_missing_file(path))
+        raise UserError(_missing_file(path, where))
     try:
         content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except (SafetensorError, UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
@@ -142,9 +150,11 @@ def _read(path: Path) -> dict[str, Tensor]:
         reason = str(error).partition("\n")[0].partition(". ")[0]
         fix = "Save the tensors alone: safetensors.torch.save_file(net.state_dict(), 'weights.safetensors')."
         expected = "a safetensors file, or a torch file of tensors"
-        raise refuse("model.weights", expected, f"{path}: {reason}", fix) from error
+        raise refuse(where, expected, f"{path}: {reason}", fix) from error
+    if isinstance(content, Mapping):
+        content = next((content[name] for name in wrappers if isinstance(content.get(name), Mapping)), content)
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise refuse("model.weights", "a mapping from entry names to tensors", f"a {type(content).__name__} in {path}")
+        raise refuse(where, "a mapping from entry names to tensors", f"a {type(content).__name__} in {path}")
     return dict(content)
 
 
@@ -173,5 +183,12 @@ def _near(name: str, names: Iterable[str]) -> str:
     return sentence if sentence.startswith("Did you mean") else same
 
 
-def _missing_file(path: Path) -> Fault:
-    return Fault("model.weights", "a file", f"none at {path.absolute()}", "Check the path.")
+def _file_of(path: Path) -> Path:
+    """The file of weights: of a run directory, what `fedmed export` has written there."""
+    return path / EXPORTED if path.is_dir() else path
+
+
+def _missing_file(path: Path, where: str = "model.weights") -> Fault:
+    run = path.name == EXPORTED and path.parent.is_dir()
+    fix = f"Write it: fedmed export {path.parent}" if run else "Check the path."
+    return Fault(where, "a file", f"none at {path.absolute()}", fix)

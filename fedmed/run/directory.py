@@ -10,6 +10,7 @@ from fedmed.errors import refuse
 from fedmed.files import write_atomically
 from fedmed.inference import model_card
 from fedmed.method import chain
+from fedmed.models.net import fixed
 from fedmed.models.torch import FILE as MODULE
 from fedmed.models.torch import TorchModel
 from fedmed.run.federation import keep_federation
@@ -68,4 +69,5 @@ def _fill(parts: Parts, path: Path, config_yaml: str, module: bytes | None) -> N
 def _write_card(path: Path, parts: Parts) -> None:
     made = [(name, chain(method)) for name, method in parts.chain.members.items()]
     built = [name for name, method in made if method.has("build") or method.has("predict")]
-    model_card.write_card(path, parts.task, parts.world, local=parts.trainer.local, built=built)
+    local, frozen = parts.trainer.local, bool(fixed(parts.trainer.net))
+    model_card.write_card(path, parts.task, parts.world, local=local, built=built, frozen=frozen)

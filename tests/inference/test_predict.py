@@ -60,6 +60,18 @@ def test_an_exported_model_starts_another_run_where_it_ended(run: Any, fedmed: A
     assert again["test.loss"] == pytest.approx(final["test.loss"], rel=1e-5)
 
 
+@pytest.mark.parametrize("how", ["model.freeze=[features.block1.*]", "strategy=lora"])
+def test_a_plain_run_starts_from_the_directory_of_one_with_frozen_weights(run: Any, fedmed: Any, how: str) -> None:
+    final = run("first", how)
+    code, _, err = fedmed("run", "model.weights=./first")
+    assert code == 2
+    assert "model.weights: expected a file, got none" in err
+    assert "Write it: fedmed export" in err
+    assert fedmed("export", "first")[1] == "wrote first/weights.safetensors\n"
+    again = run("second", "model.weights=./first", "optimizer.lr=1e-12", "rounds=1")
+    assert again["test.loss"] == pytest.approx(final["test.loss"], rel=1e-4)
+
+
 def test_what_stayed_on_the_clients_cannot_be_predicted_with(
     run: Any, fedmed: Any, tmp_path: Path, images: Path
 ) -> None:
