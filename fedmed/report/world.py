@@ -15,6 +15,7 @@ from fedmed.report.evaluations import WorldEvaluations, world_evaluations
 from fedmed.report.figures.audits import audit_figures
 from fedmed.report.figures.class_curves import class_curves
 from fedmed.report.figures.clients import client_strips
+from fedmed.report.figures.coalitions import coalition_figures
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.dice import dice_by_class, dice_by_image
 from fedmed.report.figures.differences import forest_plot
@@ -104,7 +105,7 @@ def world_section(
         classes=_classes(context, name, id, found) if found else None,
         domains=_domains(contexts, name),
         image_grids=list(image_grids(shown, shared_images)) if shown else [],
-        audits=audit_figures(context, name),
+        audits=[*coalition_figures(context, name, notes), *audit_figures(context, name)],
         spread=details.fairness_table(summary, name),
         targets=details.cost_table(summary, name),
         federation=_federation(context, name, notes),

@@ -84,6 +84,12 @@ def load_client(folder: Path, id: int) -> dict[str, Any]:
     return _read_state(folder, manifest, name) if name else {}
 
 
+def load_server(folder: Path) -> dict[str, Any]:
+    """The latest committed state of the server; empty where nothing was ever committed."""
+    manifest = read_manifest(folder)
+    return {} if manifest is None else _read_state(folder, manifest, manifest.server)
+
+
 def save_best(folder: Path, round: int, weights: Mapping[str, Tensor]) -> None:
     """Keeps the weights of the best round so far, in place of those of an earlier one."""
     notes = {"round": str(round)}
