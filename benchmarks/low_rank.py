@@ -42,7 +42,7 @@ from fedmed.strategies.lora import LoRA
 from fedmed.tasks import MultiClass
 
 ROUNDS, IMAGES, VAL, TEST = 4, 30, 20, 40
-RATES = (0.02, 0.08)
+RATES, FINER = (0.02, 0.08), 0.005  # the finer one for `sfed` with many clients, whose best is below .02
 RANKS, CLIENTS = (4, 128), (4, 16)
 PERSONAL = ("*.lora_B", "@head")
 FAMILY: dict[str, dict[str, Any]] = {
@@ -101,6 +101,8 @@ def cells(seeds: int) -> Iterator[tuple[str, int, int, float, int]]:
             yield from ((name, rank, n, lr, seed) for name, rank in product(FAMILY, RANKS))
             if n == max(CLIENTS):
                 yield from ((name, 4, n, lr, seed) for name in BASELINES)
+        for seed in range(seeds if n == max(CLIENTS) else 0):
+            yield from ((name, rank, n, FINER, seed) for name, rank in product(FAMILY, RANKS) if "sfed" in name)
 
 
 def trained(images: dict[str, Tensor]) -> dict[str, Tensor]:
