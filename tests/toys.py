@@ -206,6 +206,8 @@ def federate(
     grid = grid or grid_of(toy, method, training, seed=seed)
     ended = Ended({}, progress or ServerState(), grid)
     given = {"seed": seed, "by_clients": False, "after_round": lambda result: bool(ended.results.append(result))}
+    trained = {name for name, _ in net_of(toy, method, seed=seed).named_parameters()}
+    given["parameters"] = frozenset(initial(toy, method, seed=seed).keys() & trained)
     plan = strategy_of(method, progress=ended.progress, **{**given, **options})
     with torch.random.fork_rng(devices=[]):
         done = plan.start(grid, pack(initial(toy, method, seed=seed) if shared is None else shared), rounds)

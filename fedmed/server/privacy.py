@@ -153,6 +153,8 @@ class GaussianPrivacy(Privacy):
             fix = "Install them: pip install 'fedmed-sim[dp]'."
             yield Fault("privacy=gaussian", "Flower's privacy accountant and dp-accounting", str(error), fix)
         for name, method in methods.members.items():
+            if method.keeps_weights:
+                yield _uncovered_method(name, "looks at models of single clients on the server")
             for hook, why in UNCOVERED.items():
                 if chain(method).has(hook):
                     yield _uncovered_method(name, why)
