@@ -117,15 +117,23 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.server.sampling import UniformSampling as UniformSampling
     from fedmed.server.system import NoneSystem as NoneSystem
     from fedmed.server.system import ProfileSystem as ProfileSystem
+    from fedmed.strategies.apfl import APFL as APFL
+    from fedmed.strategies.coordinate_median import CoordinateMedian as CoordinateMedian
+    from fedmed.strategies.ditto import Ditto as Ditto
+    from fedmed.strategies.fedamp import FedAMP as FedAMP
     from fedmed.strategies.fedavg import FedAvg as FedAvg
+    from fedmed.strategies.fedbabu import FedBABU as FedBABU
     from fedmed.strategies.fedbn import FedBN as FedBN
+    from fedmed.strategies.feddyn import FedDyn as FedDyn
     from fedmed.strategies.fedegoists import FedEgoists as FedEgoists
     from fedmed.strategies.fedia import FedIA as FedIA
     from fedmed.strategies.fedmlp import FedMLP as FedMLP
+    from fedmed.strategies.fednova import FedNova as FedNova
     from fedmed.strategies.fednpr import FedNPR as FedNPR
     from fedmed.strategies.fedper import FedPer as FedPer
     from fedmed.strategies.fedplvm import FedPLVM as FedPLVM
     from fedmed.strategies.fedprox import FedProx as FedProx
+    from fedmed.strategies.fedrod import FedRoD as FedRoD
     from fedmed.strategies.lora import LoRA as LoRA
     from fedmed.strategies.moon import Moon as Moon
     from fedmed.strategies.scaffold import Scaffold as Scaffold

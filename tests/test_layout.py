@@ -23,6 +23,7 @@ WHOLE = {
     "run/test_faults.py": "whole runs with clients at fault",
     "run/test_resume.py": "whole runs that stop and go on",
     "run/test_trust.py": "whole run directories of strangers",
+    "strategies/test_baselines.py": "strategies that are a hook or two",
     "test_budget.py": "the size of every file and function",
     "test_contributing.py": "CONTRIBUTING.md",
     "test_encodings.py": "every text file that is opened",

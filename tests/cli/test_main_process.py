@@ -25,6 +25,7 @@ WRONG = {
     "tune": ["strategy=nobody", "optimizer.lr=0.1,0.2"],
     "compare": ["--from", "nowhere"],
     "run": ["word"],
+    "schedule": ["nowhere"],
 }
 
 
