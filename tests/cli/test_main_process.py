@@ -14,6 +14,7 @@ from tests.fresh import Command
 
 WRONG = {
     "export": ["nowhere", "--out", "."],
+    "models": ["convert", "nowhere.pt", "--model", "resnet18", "--out", "w.safetensors"],
     "new": ["Not-A-Name"],
     "predict": ["nowhere", "no.npz"],
     "report": ["nowhere"],

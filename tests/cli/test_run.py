@@ -147,7 +147,7 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str], monkeypatc
     assert main(["run", "--help"]) == 0
     said = capsys.readouterr().out
     assert [name for name in SETTINGS if f"\n  {name}=" not in said] == []
-    assert "fedavg, fedbn" in said
+    assert "fedamp, fedavg" in said
     assert max(map(len, said.splitlines())) <= 90
 
 

@@ -1,6 +1,6 @@
 """Which pixels and labels lie on a device, and which are sent when they are needed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from fedmed.errors import UserError
 from tests.fake_device import Elsewhere, elsewhere, home
 from tests.toys import TOYS, Held, multilabel
 
-SHARES = TOYS["multiclass"].shares
+SHARES = tuple(replace(share, own_val=None) for share in TOYS["multiclass"].shares)
 TRAIN, WHOLE = SHARES[0].train.x.nbytes, sum(e.x.nbytes for e in (SHARES[0].train, SHARES[0].val, SHARES[0].test))
 
 

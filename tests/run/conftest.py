@@ -41,7 +41,7 @@ def _composed(overrides: tuple[str, ...]) -> Experiment:
 
 def _experiment(overrides: tuple[str, ...], folder: Path) -> Experiment:
     """What the overrides make; composed once where it cannot depend on files of the test's own."""
-    files = re.search(r"/|\.py|\.npz", " ".join(overrides))
+    files = re.search(r"/|\.(py|npz|csv|json|yaml|pt|safetensors)\b|(path|weights)=", " ".join(overrides))
     own = files or any((folder / group.plural).exists() for group in GROUPS.values())
     return experiment_from(overrides) if own else _composed(overrides)
 

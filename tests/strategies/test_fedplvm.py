@@ -35,7 +35,7 @@ def client_of(
     trainer = trainer_of(TOY, method)
     received = replace(trainer.receive(job_of(trainer, round=2)), task=MultiClass(classes=classes))
     z = torch.as_tensor(features, dtype=torch.float32)
-    received.context.sweep = lambda net: iter([SweepPart(slice(0, len(z)), z, z)])
+    received.context.sweep = lambda net, images: iter([SweepPart(slice(0, len(z)), z, z)])
     received.context.train = Examples(torch.zeros(len(z), 1, 8, 8), torch.tensor(y))
     received.context.inbox = {"fedplvm": inbox}
     client = received.member("fedplvm")
