@@ -22,8 +22,8 @@ class FedAMP(Method):
     A(x) = 1 - exp(-x / sigma). Where the xi_ij of a client would add up to more than 1 they are scaled to 1. Clients
     train on F_i(w) + proximal/2 ||w - u_i||^2.
 
-    alpha: step of the attentive message passing (>= 0; 0: everyone alone); alpha / sigma of at most one over the number of
-       clients leaves each something of its own model.
+    alpha: step of the attentive message passing (>= 0; 0: everyone alone); where alpha / sigma is below one over the
+       number of clients, each keeps something of its own model.
     sigma: squared distance of models at which the attraction has fallen to a third (> 0).
     proximal: strength with which clients are held near their mixture (>= 0; 0: not at all).
     """
