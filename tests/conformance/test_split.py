@@ -80,15 +80,8 @@ def alone(toy: Toy, method: Method | Chain, clients: tuple[int, ...], rounds: in
     return federate(toy, method, rounds=rounds, grid=grid)
 
 
-def beside(method: Method) -> Chain:
-    """The partition chained with the method; skips where the method splits clients itself."""
-    if chain(method).has("split"):
-        pytest.skip("at most one method may split")
-    return chain(Parts(), method)
-
-
 def test_a_fixed_partition_is_each_part_run_alone(case: Case, method: Method) -> None:
-    split = federate(case.toy, beside(method), rounds=3)
+    split = federate(case.toy, chain(Parts(), method), rounds=3)
     for part, group in zip(PARTS, split.progress.groups, strict=True):
         single = alone(case.toy, method, part)
         assert group.clients == part
@@ -99,7 +92,6 @@ def test_a_fixed_partition_is_each_part_run_alone(case: Case, method: Method) ->
 
 
 def test_one_part_that_holds_all_is_the_method_itself(case: Case, method: Method) -> None:
-    beside(method)
     split = federate(case.toy, chain(Parts(parts=((0, 1, 2),)), method), rounds=3)
     plain = federate(case.toy, method, rounds=3)
     (group,) = split.progress.groups
@@ -113,13 +105,13 @@ def test_one_part_that_holds_all_is_the_method_itself(case: Case, method: Method
 def test_a_neutral_member_changes_no_bit_beside_a_split(home: Case, method: Method) -> None:
     if home.name == "fedavg":
         pytest.skip("fedavg is the neutral member")
-    one = federate(home.toy, beside(method), rounds=2)
-    other = federate(home.toy, chain(beside(method), FedAvg()), rounds=2)
+    one = federate(home.toy, chain(Parts(), method), rounds=2)
+    other = federate(home.toy, chain(Parts(), method, FedAvg()), rounds=2)
     assert_equal(one, other)
 
 
 def test_a_split_run_stopped_and_resumed_equals_a_straight_one(home: Case, method: Method, tmp_path: Path) -> None:
-    both = beside(method)
+    both = chain(Parts(), method)
     straight, half = (federate(home.toy, both, rounds=rounds, clients_per_round=2) for rounds in (4, 2))
     clients = {client: half.memory(client) for client in range(3)}
     checkpoint.save(tmp_path, Checkpoint(round=2, shared=half.shared, server=half.progress.kept(), clients=clients))
@@ -135,7 +127,7 @@ def test_a_split_run_stopped_and_resumed_equals_a_straight_one(home: Case, metho
 
 
 def test_two_workers_have_the_bits_of_one_process(home: Case, method: Method) -> None:
-    both = beside(method)
+    both = chain(Parts(), method)
     one = federate(home.toy, both, rounds=2)
     with PoolEngine(workers=2).grid(trainer_of(home.toy, both), 3) as pool:
         assert_equal(federate(home.toy, both, rounds=2, grid=pool), one)
@@ -151,7 +143,7 @@ def test_more_models_than_workers_pass_through_the_pool() -> None:
 
 
 def test_clients_drop_out_of_a_split_round(home: Case, method: Method) -> None:
-    both, conditions = beside(method), Conditions(failures=DropoutFailures(rate=0.4))
+    both, conditions = chain(Parts(), method), Conditions(failures=DropoutFailures(rate=0.4))
     ended = federate(home.toy, both, rounds=6, conditions=conditions)
     assert any(result.missing for result in ended.results), "nobody dropped out"
     assert [group.clients for group in ended.progress.groups] == [*PARTS]
@@ -167,7 +159,7 @@ class Gone(Failures):
 
 
 def test_a_group_of_which_nobody_answers_keeps_its_model_inbox_and_memory(home: Case, method: Method) -> None:
-    both = beside(method)
+    both = chain(Parts(), method)
     gone = Conditions(failures=Gone())
     one, two = (federate(home.toy, both, conditions=gone, after_round=_stop(last)) for last in (1, 2))
     (grown, left), (before, kept) = two.progress.groups, one.progress.groups
