@@ -24,6 +24,7 @@ from fedmed.server import (
     Failures,
     GaussianPrivacy,
     ModelGroup,
+    ProfileSystem,
     SplitAggregation,
 )
 from fedmed.strategies.fedavg import FedAvg
@@ -233,11 +234,14 @@ def _after(
     return going.finish()[1]
 
 
-def test_bytes_and_messages_are_those_of_each_clients_own_model() -> None:
-    toy = TOYS["multiclass"]
-    ended = federate(toy, chain(Parts()), rounds=3)
-    plain = federate(toy, FedAvg(), rounds=3)
+def test_bytes_messages_and_the_clock_are_those_of_each_clients_own_model() -> None:
+    toy, conditions = TOYS["multiclass"], Conditions(system=ProfileSystem())
+    ended = federate(toy, chain(Parts()), rounds=3, conditions=conditions)
+    plain = federate(toy, FedAvg(), rounds=3, conditions=conditions)
     assert [result.down for result in ended.results] == [result.down for result in plain.results]
+    one, other = ([r["simulated_seconds.down"] for result in e.results for r in result.clients] for e in (ended, plain))
+    assert one == other
+    assert min(one) > 0
     sent = [tensors["head.bias"] for way, name, tensors in ended.grid.heard if (way, name) == ("down", "arrays")]
     assert [torch.equal(sent[0], other) for other in sent[1:3]] == [True, True]
     assert [torch.equal(sent[3], other) for other in sent[4:6]] == [False, True]
