@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,17 @@ wandb = pytest.importorskip("wandb", reason="Weights & Biases is not installed (
 
 def records(folder: Path) -> list[Any]:
     """What every session of a run keeps for sending, in order."""
+    from google.protobuf.message import DecodeError
     from wandb.proto.wandb_internal_pb2 import Record
 
-    files = sorted(folder.glob("wandb/offline-run-*/*.wandb"))
-    return [Record.FromString(text) for file in files for text in texts(file.read_bytes())]
+    files, deadline = sorted(folder.glob("wandb/offline-run-*/*.wandb")), time.monotonic() + 20
+    while True:
+        try:
+            return [Record.FromString(text) for file in files for text in texts(file.read_bytes())]
+        except DecodeError:  # a process of wandb's own may still be writing the last record
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def texts(content: bytes) -> Iterator[bytes]:
