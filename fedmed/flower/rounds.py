@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import nan
 from typing import Any
 
@@ -53,7 +54,7 @@ class ServerState:
         self.groups = [ModelGroup(clients=clients, **group) for clients, group in sorted(held.items())]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class SentModel:
     """What a message to clients holds: shared weights, and what members of the chain find in their inboxes.
 
@@ -64,9 +65,9 @@ class SentModel:
     shared: dict[str, Tensor]
     inbox: Mapping[str, Payload]
 
-    @property
+    @cached_property
     def size(self) -> int:
-        """Bytes of the message to one client."""
+        """Bytes of the message to one client; counted once, as every client's row and the round ask for it."""
         return count_bytes(self.shared) + sum(map(count_bytes, self.inbox.values()))
 
 

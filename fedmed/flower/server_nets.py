@@ -6,16 +6,15 @@ from collections.abc import Callable
 
 from fedmed.client.shared_net import FrozenCopies
 from fedmed.devices import PROCESSOR
-from fedmed.errors import refuse
 from fedmed.method import Payload
 from fedmed.models.net import Net
 
 
 class ServerNets:
-    """Frozen copies of a net. make: gives the net, as the clients begin with it; None where the server has none."""
+    """Frozen copies of a net. make: gives the net, as the clients begin with it."""
 
-    def __init__(self, make: Callable[[], Net] | None) -> None:
-        self._make, self.given = make, make is not None
+    def __init__(self, make: Callable[[], Net]) -> None:
+        self._make = make
         self._copies: FrozenCopies | None = None
 
     def begin(self) -> None:
@@ -26,8 +25,6 @@ class ServerNets:
     def take(self, weights: Payload) -> Net:
         """A frozen net in eval mode with these weights, by state-dict name, on their device."""
         if self._copies is None:
-            if self._make is None:
-                raise refuse("server.frozen", "a net on the server", "none", "See ServerSettings(net=...).")
             self._copies = FrozenCopies(self._make())
         net = self._copies.take(weights)
         return net.to(next((tensor.device for tensor in weights.values()), PROCESSOR))

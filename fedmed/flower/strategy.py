@@ -76,7 +76,7 @@ class MethodStrategy(Strategy):
             raise UserError(*faults)
         self._evaluation, self._callbacks = evaluation or EvaluationPlan(), callbacks or RoundCallbacks()
         self.progress, self._keeps_history = progress or ServerState(), history
-        self._nets = ServerNets(self._settings.net)
+        self._nets = None if self._settings.net is None else ServerNets(self._settings.net)
         self._nodes: dict[int, ClientNode] = {}
         self._rounds = 0
         # Flower's hooks hand on weights and metrics only: what else a step makes is left here for the next one
@@ -204,7 +204,8 @@ class MethodStrategy(Strategy):
         planned = self._planned
         if planned is None or planned.round != server_round:
             raise ValueError(f"round {server_round}: no client answered, so there is nothing to average")
-        self._nets.begin()
+        if self._nets is not None:
+            self._nets.begin()
         training = RoundTraining(planned, self._chain, self._settings, self.progress, self._nets)
         collector = self._collector("train", planned)
         for reply in collector.accepted(replies, training.read):

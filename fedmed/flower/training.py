@@ -20,12 +20,12 @@ from fedmed.server import Aggregation, ModelGroup, SplitAggregation
 class RoundTraining:
     """Replies of one round, one by one and in order of client number: checked, counted, and added to the mean.
 
-    state: the server's, which the method's half changes. nets: makes frozen nets for it.
+    state: the server's, which the method's half changes. nets: makes frozen nets for it, if any.
     Raises `UserError` for weights that the run's privacy cannot cover.
     """
 
     def __init__(
-        self, planned: PlannedRound, chain: Chain, settings: ServerSettings, state: ServerState, nets: ServerNets
+        self, planned: PlannedRound, chain: Chain, settings: ServerSettings, state: ServerState, nets: ServerNets | None
     ) -> None:
         self._planned, self._chain, self._settings, self._state = planned, chain, settings, state
         self._validator = validator_of(planned, chain, settings)
@@ -79,7 +79,7 @@ class RoundTraining:
             shared, self._state.inbox = self._aggregation.finish()
         return shared
 
-    def _new_aggregation(self, nets: ServerNets) -> Aggregation | SplitAggregation:
+    def _new_aggregation(self, nets: ServerNets | None) -> Aggregation | SplitAggregation:
         planned, settings = self._planned, self._settings
         names = frozenset(planned.shared) if settings.parameters is None else settings.parameters
         server = Server(
@@ -90,7 +90,7 @@ class RoundTraining:
             shared=planned.shared,
             state=self._state.state,
             parameters=names,
-            nets=nets.take if nets.given else None,
+            nets=None if nets is None else nets.take,
         )
         how = self._chain, server, settings.optimizer, names, settings.conditions
         if self._chain.has("split"):

@@ -71,7 +71,7 @@ def trained_net(
     check_values(config, directory, () if card.get("built") else ("model", "seed"))
     experiment = build(config) if card.get("built") else None
     net = _untrained(config, card, task, experiment)
-    known = weights.keys() | fixed(net) | (_untouched(net, card, kept, client) if client is not None else set())
+    known = weights.keys() | fixed(net) | (_untouched(card, kept, client) if client is not None else set())
     if missing := [name for name in net.state_dict() if name not in known]:
         fix = f"{missing[0]} and others stayed on the clients: choose one of them, --client 0 to {card['clients'] - 1}."
         raise refuse(str(kept.path), "a run with one global model", "a personalised one", fix)
@@ -154,7 +154,7 @@ def _asking(kept: RunDirectory, experiment: Experiment, task: Task, net: Net, cl
     )
 
 
-def _untouched(net: Net, card: Mapping[str, Any], kept: RunDirectory, client: int) -> set[str]:
+def _untouched(card: Mapping[str, Any], kept: RunDirectory, client: int) -> set[str]:
     """What a client that never trained still has as the run began: the part that stays at clients."""
     return set() if LOCAL in checkpoint.load_client(kept.checkpoints, client) else set(card.get("local", ()))
 

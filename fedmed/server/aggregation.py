@@ -46,10 +46,11 @@ class Aggregation:
         self._reports: list[Report] = []
         self._payloads: list[Mapping[str, Payload]] = []
 
-    def add(self, report: Report, payloads: Mapping[str, Payload], *, share: float = 1.0) -> None:
-        """Takes one client's reply, of which all tensors may be lent: what is kept of them is copied.
+    def add(self, report: Report, payloads: Mapping[str, Payload], *, share: float = 1.0, lent: bool = True) -> None:
+        """Takes one client's reply.
 
         share: how much it counts here, beside what it counts as the method or its images say.
+        lent: whether its weights may be overwritten once this returns, so that what is kept of them is copied.
         Raises `UserError` for a payload that the run's privacy cannot cover.
         """
         if faults := list(self._privacy.unhidden(payloads)):
@@ -58,7 +59,10 @@ class Aggregation:
             # Added while it is lent, so that the server holds one sum and not a model per client.
             weights = self._privacy.clip(report.weights, self._server.shared)
             self._mean.add(weights, share * self._plain(report))
-        report = replace(report, weights=owned(report.weights) if self._keeps else UnavailableWeights())
+        if not self._keeps:
+            report = replace(report, weights=UnavailableWeights())
+        elif lent:
+            report = replace(report, weights=owned(report.weights))
         self._shares.append(share)
         self._reports.append(report)
         self._payloads.append({member: owned(payload) for member, payload in payloads.items()})

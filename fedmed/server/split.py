@@ -91,7 +91,7 @@ class SplitAggregation:
         conditions = self._conditions
         aggregation = Aggregation(self._chain, server, self._optimizer, self._parameters, conditions, len(counted))
         for report, k in counted:
-            aggregation.add(report, self._payloads[k], share=row[k])
+            aggregation.add(report, self._payloads[k], share=row[k], lent=False)
         shared, inbox = aggregation.finish()
         return ModelGroup(clients=clients, shared=dict(shared), inbox=inbox, state=state)
 
