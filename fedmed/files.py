@@ -39,6 +39,11 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         sync_folder(path.parent)
 
 
+def runs_folder() -> Path:
+    """Where runs are kept that are given no folder of their own: $FEDMED_RUNS, or ./runs."""
+    return Path(os.environ.get("FEDMED_RUNS", "runs"))
+
+
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Replaces the file by `content` (text as UTF-8)."""
     with replacing(path) as file:

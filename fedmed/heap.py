@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -53,3 +54,17 @@ def import_for_good(module: str) -> ModuleType:
             import_module(module)
         gc.freeze()
     return sys.modules[module]
+
+
+@contextmanager
+def importing(*modules: str) -> Iterator[None]:
+    """Imports modules in a thread beside a block that waits for other processes, so that nobody waits for the imports.
+
+    It ends when both have ended.
+    """
+    thread = threading.Thread(target=lambda: [import_module(module) for module in modules])
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()

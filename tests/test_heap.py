@@ -3,10 +3,11 @@ import platform
 import resource
 import subprocess
 import sys
+from threading import Event
 
 import pytest
 
-from fedmed.heap import growing
+from fedmed.heap import growing, importing
 
 FAULTS = """
 import resource
@@ -73,3 +74,12 @@ def test_what_an_import_made_is_frozen_once_and_nothing_that_came_later() -> Non
     ).stdout
     before, after, again = map(int, out.split())
     assert before < after == again
+
+
+def test_modules_are_imported_beside_a_block_and_are_there_when_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, seen = Event(), []
+    monkeypatch.setattr("fedmed.heap.import_module", lambda name: (begun.wait(10), seen.append(name)))
+    with importing("one", "two"):
+        assert seen == []
+        begun.set()
+    assert seen == ["one", "two"]

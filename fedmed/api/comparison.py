@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -18,6 +17,7 @@ from fedmed.campaign.comparing import carried_out
 from fedmed.campaign.grid import PlannedRun, jobs
 from fedmed.campaign.key import key
 from fedmed.comparison.read import read
+from fedmed.comparison.record import comparison_folder
 from fedmed.comparison.rows import Summary
 from fedmed.comparison.summary import summarise
 from fedmed.compression import NoneCompression
@@ -25,6 +25,7 @@ from fedmed.config.build import config_of
 from fedmed.config.values import Config
 from fedmed.errors import Fault, UserError, near
 from fedmed.experiment import Experiment
+from fedmed.files import runs_folder
 from fedmed.options.catalogue import discover
 from fedmed.options.class_sources import digest_of
 from fedmed.options.groups import GROUPS, PARTS, SETTINGS
@@ -77,7 +78,7 @@ class RunSet(Sequence[Run]):
 
     def report(self, folder: str | Path | None = None) -> Path:
         """Writes the page of the comparison, its tables and figures, and returns the page's path."""
-        return write_report(self._directories, Path(folder) if folder is not None else self.folder)
+        return write_report(self._directories, Path(folder) if folder is not None else self.folder).page
 
     def __repr__(self) -> str:
         return f"RunSet({len(self)} runs, {str(self.folder)!r})"
@@ -107,10 +108,8 @@ def compare(
     $FEDMED_RUNS). Raises `UserError` with the faults of all experiments before the first one runs.
     """
     experiments = list(_combined(experiment, {**alternatives, "seed": alternatives.get("seed", SEEDS)}))
-    root = Path(os.environ.get("FEDMED_RUNS", "runs"))
-    planned = _planned(experiments, root / "compare", with_references=references)
-    digest = blake2b(" ".join(sorted(run.key for run in planned)).encode(), digest_size=4).hexdigest()
-    place = Path(folder) if folder is not None else root / "comparisons" / f"python_{digest}"
+    planned = _planned(experiments, runs_folder() / "compare", with_references=references)
+    place = Path(folder) if folder is not None else comparison_folder("python", (run.key for run in planned))
     with carried_out(planned, place, workers=workers, quiet=quiet) as result:
         done = [run.directory for run in result.done]
     return RunSet(done, place, {run.label: error for run, error in result.failed.items()})

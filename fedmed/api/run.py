@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -17,6 +16,7 @@ from fedmed.config.stored import code_of, read_stored
 from fedmed.config.values import Config
 from fedmed.errors import refuse
 from fedmed.experiment import Experiment
+from fedmed.files import runs_folder
 from fedmed.formatting import number
 from fedmed.inference.predict import Images, Prediction, export, predict_images
 from fedmed.run.lifecycle import continued, run
@@ -46,7 +46,7 @@ def new_directory(config: Config) -> Path:
     """A new name for a run's directory, in ./runs or $FEDMED_RUNS, as the command line gives it."""
     now = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     name = f"{now}_{'+'.join(config.methods)}_{config.text('dataset')}_{uuid4().hex[:6]}"
-    return Path(os.environ.get("FEDMED_RUNS", "runs")) / name
+    return runs_folder() / name
 
 
 class Run:
@@ -129,7 +129,7 @@ class Run:
 
     def report(self, folder: str | Path | None = None) -> Path:
         """Writes the page about the run, its tables and figures, and returns the page's path."""
-        return write_report([self.directory], Path(folder) if folder is not None else self.directory)
+        return write_report([self.directory], Path(folder) if folder is not None else self.directory).page
 
     def __repr__(self) -> str:
         return f"Run({str(self.directory)!r}, {self.status}, {len(self.rounds)} rounds)"

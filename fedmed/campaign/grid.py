@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fedmed.campaign.key import key
 from fedmed.campaign.references import references
 from fedmed.comparison.names import arm_names, world_names
-from fedmed.comparison.settings import base_name, drop_seeds, settings
+from fedmed.comparison.settings import base_name, drop_seeds, is_federated, settings
 from fedmed.config import compose
 from fedmed.config.grammar import key_of
 from fedmed.config.values import Config
@@ -68,6 +68,12 @@ def jobs(configs: Mapping[str, Config], root: Path) -> list[PlannedRun]:
         )
         for key, config, kind in zip(configs, configs.values(), _kinds(list(configs.values())), strict=True)
     ]
+
+
+def methods_of(planned: Sequence[PlannedRun]) -> str:
+    """The methods of a grid as part of a file's name: `fedavg-fedprox`."""
+    names = dict.fromkeys(base_name(run.config) for run in planned if is_federated(run.config))
+    return "-".join(names)[:60] or "references"
 
 
 def _faults(overrides: Sequence[str]) -> Iterator[Fault]:

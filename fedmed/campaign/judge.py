@@ -33,6 +33,15 @@ def higher_is_better(where: str, metric: str, configs: Iterable[Config]) -> bool
     return found[metric]
 
 
+def check_metric(where: str, metric: str | None, configs: Iterable[Config]) -> None:
+    """Raises `UserError` where runs of the configs have no such metric, or it says no direction.
+
+    where: what asks for it. metric: `auc` or `test.auc`; None for the runs' own, which needs no check.
+    """
+    if metric is not None:
+        higher_is_better(where, metric.rpartition(".")[2], configs)
+
+
 def judged_by(final: Mapping[str, Any], metric: str | None) -> tuple[str, float]:
     """By what the last round of a finished run is judged, and its value; NaN where validation does not define it.
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from hashlib import blake2b
+from collections.abc import Sequence
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from fedmed.cli.arguments import Parser, add_better
 from fedmed.errors import refuse
+from fedmed.files import runs_folder
 from fedmed.formatting import count
+from fedmed.heap import importing
 
 if TYPE_CHECKING:
     from fedmed.campaign.grid import PlannedRun
@@ -43,6 +40,9 @@ A run that was done before is not done again, whichever comparison did it: it is
 by its options, by fedmed's version, and by what the method's file and the data hold.
 After Ctrl-C or a kill the same command goes on where it stopped."""
 
+NEEDED_AT_THE_END = ("jinja2", "matplotlib.figure", "scipy.stats", "fedmed.api.report")
+"""What the report takes: seconds that nobody should wait for."""
+
 
 def main(arguments: list[str]) -> int:
     """Does the runs that are missing and writes the comparison; 1 where a run failed."""
@@ -53,7 +53,9 @@ def main(arguments: list[str]) -> int:
     if given.workers is not None and given.workers < 1:
         raise refuse("--workers", "a number from 1 on", given.workers, "Leave it out for as many as fit.")
     if given.paths:
-        _tell(given.paths, given.output or _rebuilt(given.paths) or _place(map(str, given.paths), "runs"), given)
+        from fedmed.comparison.record import folder_of
+
+        _report(given.paths, given.output or folder_of(given.paths), given)
         return 0
     return _compare(given)
 
@@ -91,14 +93,16 @@ def _compare(given: Namespace) -> int:
     from fedmed.campaign.worker import prepare_workers
 
     prepare_workers()
-    from fedmed.campaign.grid import grid
-    from fedmed.campaign.judge import higher_is_better
+    from fedmed.campaign.grid import grid, methods_of
+    from fedmed.campaign.judge import check_metric
+    from fedmed.comparison.record import comparison_folder
 
-    planned = grid(given.overrides, root=given.runs or _root() / "compare", with_references=given.references)
-    if given.metric is not None and given.better is None:
-        higher_is_better("--metric", given.metric.rpartition(".")[2], [run.config for run in planned])
+    planned = grid(given.overrides, root=given.runs or runs_folder() / "compare", with_references=given.references)
+    if given.better is None:
+        check_metric("--metric", given.metric, [run.config for run in planned])
+    folder = given.output or comparison_folder(methods_of(planned), (run.key for run in planned))
     try:
-        failed = _execute(planned, given.output or _place((run.key for run in planned), _arms(planned)), given)
+        failed = _execute(planned, folder, given)
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on where it stopped.", file=sys.stderr)
         return 130
@@ -112,48 +116,23 @@ def _execute(planned: Sequence[PlannedRun], folder: Path, given: Namespace) -> i
     from fedmed.campaign.comparing import carried_out
 
     choices = {"asked": given.overrides, "workers": given.workers, "quiet": given.quiet}
-    with _reporting(), carried_out(planned, folder, **choices) as result:
+    with importing(*NEEDED_AT_THE_END), carried_out(planned, folder, **choices) as result:
         if result.done:
-            _tell([run.directory for run in result.done], folder, given, result.failures())
+            _report([run.directory for run in result.done], folder, given, result.failures())
     return len(result.failed)
 
 
-def _tell(runs: Sequence[Path], folder: Path, given: Namespace, notes: Sequence[str] = ()) -> None:
+def _report(runs: Sequence[Path], folder: Path, given: Namespace, notes: Sequence[str] = ()) -> None:
     """Writes page, tables and figures into the folder, and prints the tables; notes stand below them."""
+    from fedmed.api.report import write_report
     from fedmed.cli.report import show
-    from fedmed.comparison.read import read
-    from fedmed.comparison.summary import summarise
-    from fedmed.report import page
-    from fedmed.report.tables import files
 
-    comparison = read(runs, metric=given.metric, reference=given.reference, force=given.force, better=given.better)
-    summary = summarise(replace(comparison, notes=(*comparison.notes, *notes)), target=given.target)
-    files.write_summary(summary, folder)
-    written = page.write_summary(summary, folder)
-    _print(summary)
-    print(f"\nwrote {written}")
+    chosen = {name: getattr(given, name) for name in ("metric", "reference", "force", "better", "target")}
+    written = write_report(runs, folder, notes=notes, **chosen)
+    _print(written.summary)
+    print(f"\nwrote {written.page}")
     if given.open:
-        show(written)
-
-
-@contextmanager
-def _reporting() -> Iterator[None]:
-    """Imports in a thread, while runs are made, what the report takes: seconds that nobody should wait for."""
-    thread = threading.Thread(target=_import_report)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
-
-
-def _import_report() -> None:
-    import jinja2  # noqa: F401
-    import matplotlib.figure  # noqa: F401
-    import scipy.stats  # noqa: F401
-
-    import fedmed.comparison.summary  # noqa: F401
-    import fedmed.report.page  # noqa: F401
+        show(written.page)
 
 
 def _print(summary: Summary) -> None:
@@ -166,27 +145,3 @@ def _print(summary: Summary) -> None:
 
     console = Console()
     console.print(terminal.comparison_table(summary, console.width), soft_wrap=True)
-
-
-def _root() -> Path:
-    return Path(os.environ.get("FEDMED_RUNS", "runs"))
-
-
-def _place(parts: Iterable[str], name: str) -> Path:
-    """The folder of a comparison; the same for the same runs."""
-    return _root() / "comparisons" / f"{name}_{blake2b(' '.join(sorted(parts)).encode(), digest_size=4).hexdigest()}"
-
-
-def _rebuilt(paths: Sequence[Path]) -> Path | None:
-    """The folder of the comparison, where the runs of one comparison are to be read."""
-    from fedmed.comparison import record
-
-    return paths[0] if len(paths) == 1 and (paths[0] / record.NAME).is_file() else None
-
-
-def _arms(planned: Sequence[PlannedRun]) -> str:
-    """Methods of a grid, as the name of a folder."""
-    from fedmed.comparison.settings import base_name, is_federated
-
-    names = dict.fromkeys(base_name(run.config) for run in planned if is_federated(run.config))
-    return "-".join(names)[:60] or "references"

@@ -6,11 +6,11 @@ import os
 import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from fedmed import __version__
 from fedmed.cli.arguments import Parser
 from fedmed.cli.columns import beside
+from fedmed.files import runs_folder
 from fedmed.options.catalogue import discover, user_folders
 from fedmed.options.groups import GROUPS, PACKAGE
 
@@ -63,7 +63,7 @@ def _torch() -> Iterator[tuple[str, str]]:
 
 
 def _folders() -> Iterator[tuple[str, str]]:
-    runs = Path(os.environ.get("FEDMED_RUNS", "runs")).resolve()
+    runs = runs_folder().resolve()
     there = next(folder for folder in (runs, *runs.parents) if folder.exists())
     yield "runs", f"{runs}{'' if os.access(there, os.W_OK) else ' (CANNOT BE WRITTEN)'}"
     for group in GROUPS.values():

@@ -38,9 +38,10 @@ class Output:
     def page(self, folder: Path) -> None:
         """The page about the run in the folder, or about all runs in it, if it is to be shown."""
         if self.open:
-            from fedmed.cli.report import build, show
+            from fedmed.api.report import write_report
+            from fedmed.cli.report import show
 
-            page = build([folder], folder)
+            page = write_report([folder], folder).page
             print(f"wrote {page}", file=sys.stderr)
             show(page)
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
 from pathlib import Path
 
 from fedmed.cli.arguments import Parser, add_better
 from fedmed.errors import UserError
-from fedmed.metric_direction import Better
 
 DESCRIPTION = (
     "Writes one page about a run, or about all runs in a folder, with tables and figures; of a folder also index.html, "
@@ -48,8 +46,10 @@ def _holds_runs(path: Path) -> bool:
 
 
 def _page(given: Namespace, folder: Path) -> Path:
+    from fedmed.api.report import write_report
+
     chosen = {name: getattr(given, name) for name in ("metric", "reference", "force", "better")}
-    page = build(given.paths, folder, **chosen)
+    page = write_report(given.paths, folder, **chosen).page
     print(f"wrote {page}")
     return page
 
@@ -85,36 +85,17 @@ def _any(path: Path) -> bool:
 
 def _each(path: Path) -> list[str]:
     """Writes the page of every finished run at or below the path; what kept some of them from having one."""
+    from fedmed.api.report import write_report
     from fedmed.comparison.catalogue import list_folder
 
     notes = []
     for entry in list_folder(path)[0]:
         try:
             if entry.status == "finished":
-                build([entry.path], entry.path)
+                write_report([entry.path], entry.path)
         except UserError as error:
             notes += [f"{entry.path} has no page: {fault}" for fault in error.faults]
     return notes
-
-
-def build(
-    paths: Sequence[Path],
-    folder: Path,
-    *,
-    metric: str | None = None,
-    reference: str | None = None,
-    force: bool = False,
-    better: Better | None = None,
-) -> Path:
-    """Writes page, tables and figures of the runs at the paths into the folder; the page's path."""
-    from fedmed.comparison.read import read
-    from fedmed.comparison.summary import summarise
-    from fedmed.report import page
-    from fedmed.report.tables import files
-
-    summary = summarise(read(paths, metric=metric, reference=reference, force=force, better=better))
-    files.write_summary(summary, folder)
-    return page.write_summary(summary, folder)
 
 
 def show(page: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import Namespace
 from contextlib import redirect_stdout
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fedmed.cli.arguments import Parser
 from fedmed.errors import refuse
+from fedmed.files import runs_folder
 from fedmed.formatting import percent
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _compare(words: list[str], files: list[Path], given: Namespace) -> int:
         raise refuse("--compare", "a jobs file or options of synthetic jobs", " ".join(words), fix)
     jobs: list[JobsFile] = [read_jobs(files[0])] if files else synthetic_from(options)
     compared = compare_policies(jobs, betas)
-    folder = given.output or Path(os.environ.get("FEDMED_RUNS", "runs")) / "schedule"
+    folder = given.output or runs_folder() / "schedule"
     draw_policies(compared, folder)
     result = {"policies": [asdict(row) for row in compared.rows], "shares": [asdict(row) for row in compared.shares]}
     print(dumps(result) if given.json else _text(compared, len(jobs)), flush=True)

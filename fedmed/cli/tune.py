@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fedmed.cli.arguments import Parser, count_of
 from fedmed.config.grammar import key_of
 from fedmed.errors import refuse
+from fedmed.files import runs_folder
 from fedmed.formatting import number
 from fedmed.rundir.json_text import dumps
 from fedmed.terminal.text_table import TextTable, fit
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
     from fedmed.tuning.tune import Tuner
 
     tuning = read(given.overrides)
-    folder = given.out or Path(os.environ.get("FEDMED_RUNS", "runs")) / tuning.name
+    folder = given.out or runs_folder() / tuning.name
     under_way = Tuner(tuning, folder, _say)
     try:
         with RunPool(given.workers or tuning.workers) as pool:

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fedmed.errors import refuse
-from fedmed.files import write_atomically
+from fedmed.files import runs_folder, write_atomically
 from fedmed.rundir.json_text import parse
 
 NAME = "comparison.json"
 FORMAT = 1
+
+
+def comparison_folder(name: str, parts: Iterable[str]) -> Path:
+    """A folder for a comparison that is given none; the same for the same parts.
+
+    name: what it begins with. parts: what the comparison is of, such as the keys of its runs.
+    """
+    digest = blake2b(" ".join(sorted(parts)).encode(), digest_size=4).hexdigest()
+    return runs_folder() / "comparisons" / f"{name}_{digest}"
+
+
+def folder_of(paths: Sequence[Path]) -> Path:
+    """Where the page about runs that are only read goes: where they are one comparison's, to its own folder."""
+    one_comparison = len(paths) == 1 and (paths[0] / NAME).is_file()
+    return paths[0] if one_comparison else comparison_folder("runs", map(str, paths))
 
 
 def write_record(

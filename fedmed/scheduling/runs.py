@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -16,6 +15,7 @@ from fedmed.data.partition.file import FilePartition
 from fedmed.engine.base import LaunchingEngine
 from fedmed.errors import Fault, UserError
 from fedmed.experiment import Experiment
+from fedmed.files import runs_folder
 from fedmed.options.code import words_of
 from fedmed.run.parts import load_world
 from fedmed.rundir.directory import RunDirectory
@@ -82,7 +82,7 @@ def directory_of(job: Job, ledger: Path) -> Path:
     """Where the run of a job of a ledger is kept, in ./runs/schedule or below $FEDMED_RUNS."""
     word = "".join(letter if letter.isalnum() else "_" for letter in job.name)[:40]
     digest = blake2b(f"{ledger.resolve()}\n{job.name}".encode(), digest_size=4).hexdigest()
-    return (Path(os.environ.get("FEDMED_RUNS", "runs")) / "schedule" / f"{word}_{digest}").resolve()
+    return (runs_folder() / "schedule" / f"{word}_{digest}").resolve()
 
 
 def carried_out(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -162,10 +163,9 @@ def test_an_unknown_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 def test_open_shows_the_page_of_the_run_or_of_all_runs(
     arguments: list[str], folder: str, calls: Calls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    built: list[Path] = []
     shown: list[Path] = []
-    monkeypatch.setattr("fedmed.cli.report.build", lambda paths, to: built.append(to) or to / "report.html")
+    monkeypatch.setattr("fedmed.api.report.write_report", lambda paths, to: SimpleNamespace(page=to / "report.html"))
     monkeypatch.setattr("fedmed.cli.report.show", shown.append)
     assert main(["run", "--json", "--open", *arguments]) == 0
-    assert (built, shown) == ([Path(folder)], [Path(folder, "report.html")])
+    assert shown == [Path(folder, "report.html")]
     assert "report.html" not in capsys.readouterr().out

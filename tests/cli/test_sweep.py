@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -59,11 +60,11 @@ def test_a_sweep_into_a_folder_with_runs_shows_its_own(launcher: str, capsys: py
 
 
 def test_their_page_is_of_the_folder_of_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    built: list[Path] = []
-    monkeypatch.setattr("fedmed.cli.report.build", lambda paths, to: built.append(to) or to / "report.html")
-    monkeypatch.setattr("fedmed.cli.report.show", lambda page: None)
+    shown: list[Path] = []
+    monkeypatch.setattr("fedmed.api.report.write_report", lambda paths, to: SimpleNamespace(page=to / "report.html"))
+    monkeypatch.setattr("fedmed.cli.report.show", shown.append)
     assert main(["run", "-m", "--open", "seed=0,1", "hydra.sweep.dir=all", "hydra/launcher=forking"]) == 0
-    assert built == [Path("all")]
+    assert shown == [Path("all/report.html")]
 
 
 def test_what_a_run_in_another_process_refuses_is_an_error_of_the_sweep(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fedmed.comparison.record import NAME, asked, failures, recorded, write_record
+from fedmed.comparison.record import NAME, asked, comparison_folder, failures, folder_of, recorded, write_record
 from fedmed.errors import UserError
 
 
@@ -37,3 +37,13 @@ def test_a_record_that_cannot_be_read_is_named(content: str, tmp_path: Path) -> 
     (tmp_path / NAME).write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=NAME):
         recorded(tmp_path / NAME)
+
+
+def test_the_folder_of_a_comparison_is_that_of_the_same_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEDMED_RUNS", str(tmp_path))
+    one = comparison_folder("fedavg", ["a", "b"])
+    assert one.parent == tmp_path / "comparisons"
+    assert one == comparison_folder("fedavg", ["b", "a"]) != comparison_folder("fedavg", ["a"])
+    write_record(one, {tmp_path / "a": "fedavg seed=0"}, asked=[])
+    assert folder_of([one]) == one
+    assert folder_of([tmp_path]).name.startswith("runs_")
