@@ -119,6 +119,7 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.server.system import ProfileSystem as ProfileSystem
     from fedmed.strategies.apfl import APFL as APFL
     from fedmed.strategies.coordinate_median import CoordinateMedian as CoordinateMedian
+    from fedmed.strategies.creff import CReFF as CReFF
     from fedmed.strategies.ditto import Ditto as Ditto
     from fedmed.strategies.fedamp import FedAMP as FedAMP
     from fedmed.strategies.fedavg import FedAvg as FedAvg

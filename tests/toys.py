@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -208,6 +209,7 @@ def federate(
     given = {"seed": seed, "by_clients": False, "after_round": lambda result: bool(ended.results.append(result))}
     trained = {name for name, _ in net_of(toy, method, seed=seed).named_parameters()}
     given["parameters"] = frozenset(initial(toy, method, seed=seed).keys() & trained)
+    given["net"] = partial(net_of, toy, method, seed=seed)
     plan = strategy_of(method, progress=ended.progress, **{**given, **options})
     with torch.random.fork_rng(devices=[]):
         done = plan.start(grid, pack(initial(toy, method, seed=seed) if shared is None else shared), rounds)

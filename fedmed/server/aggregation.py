@@ -22,7 +22,7 @@ class Aggregation:
 
     Models are summed as they come; only a method that overrides `weights` or `average` has them held until all are in.
 
-    asked: how many clients were to answer. Raises `UserError` for weights that the run's privacy cannot cover.
+    asked: how many clients were to answer.
     """
 
     def __init__(
@@ -34,8 +34,6 @@ class Aggregation:
         conditions: Conditions = IDEAL,
         asked: int = 0,
     ) -> None:
-        if faults := list(conditions.privacy.uncovered(server.shared, parameters)):
-            raise UserError(*faults)
         self._chain, self._server, self._optimizer, self._parameters = chain, server, optimizer, parameters
         self._privacy, self._asked = conditions.privacy, asked
         self._alike = conditions.sampling.alike or conditions.privacy.bounded
@@ -51,9 +49,10 @@ class Aggregation:
 
         share: how much it counts here, beside what it counts as the method or its images say.
         lent: whether its weights may be overwritten once this returns, so that what is kept of them is copied.
-        Raises `UserError` for a payload that the run's privacy cannot cover.
+        Raises `UserError` for payloads or weights that the run's privacy cannot cover.
         """
-        if faults := list(self._privacy.unhidden(payloads)):
+        uncovered = self._privacy.uncovered(self._server.shared, self._parameters)
+        if faults := [*self._privacy.unhidden(payloads), *uncovered]:
             raise UserError(*faults)
         if self._streams:
             # Added while it is lent, so that the server holds one sum and not a model per client.

@@ -165,7 +165,7 @@ class GaussianPrivacy(Privacy):
 
     def uncovered(self, shared: Payload, parameters: frozenset[str]) -> Iterator[Fault]:
         if outside := sorted(shared.keys() - parameters):
-            got = f"running statistics or counters too ({outside[0]}, ...)"
+            got = f"running statistics, counters or a method's own buffers too ({outside[0]}, ...)"
             fix = "Choose a model without, keep them at the clients (strategy=...+fedbn), or set privacy=none."
             yield Fault("privacy=gaussian", "shared weights that training steps, and nothing else", got, fix)
 

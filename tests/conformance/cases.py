@@ -12,6 +12,7 @@ from fedmed.method import Method, Setup, chain
 from tests.toys import TOYS, TRAINING, Toy
 
 NEUTRAL: dict[str, dict[str, Any]] = {
+    "creff": {"retrain_steps": 0},
     "fedavg": {},
     "fedbn": {"local": ()},
     "fedegoists": {"start": "together", "benefit": "oracle", "groups": ("0+1+2",), "warmup": 1},
@@ -26,6 +27,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
 """The fields with which a strategy is FedAvg, for those that can be."""
 
 SHORT: dict[str, dict[str, Any]] = {
+    "creff": {"features": 10, "match_steps": 10, "retrain_steps": 100},
     "fedegoists": {"warmup": 1},
     "fedia": {"warmup_rounds": 1, "trigger": "fixed_round", "exempt_above": None, "threshold": 0.5},
     "fedmlp": {"warmup_rounds": 2},
@@ -51,10 +53,11 @@ class Case:
     def toy(self) -> Toy:
         return TOYS[self.task]
 
-    def refusals(self) -> list[Fault]:
+    def refusals(self, method: Method | None = None) -> list[Fault]:
+        """What the strategy refuses of its toy; method: with other fields."""
         toy = self.toy
         setup = Setup(task=toy.task, net=toy.net(), optimizer=TRAINING.optimizer, rounds=4, clients=len(toy.shares))
-        return chain(self.method).check(setup)
+        return chain(method or self.method).check(setup)
 
 
 def discover() -> dict[str, type[Method]]:

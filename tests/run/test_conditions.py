@@ -111,7 +111,7 @@ def test_a_private_run_says_what_it_spent_and_is_resumed(run: Run, tmp_path: Pat
     [
         (["strategy=scaffold", "dataset=npz", "dataset.path=none.npz"], "got scaffold, which weighs clients itself"),
         (["sampling=by_size", "clients_per_round=2", "dataset=npz", "dataset.path=none.npz"], "got sampling=by_size"),
-        (["model.norm=batch"], "got running statistics or counters too"),
+        (["model.norm=batch"], "got running statistics, counters or"),
     ],
 )
 def test_what_privacy_cannot_cover_is_refused(run: Run, overrides: list[str], fault: str) -> None:

@@ -185,7 +185,7 @@ def test_sampling_by_what_clients_hold_is_refused() -> None:
 def test_running_statistics_are_refused_unless_they_stay_at_the_clients() -> None:
     toy, options = TOYS["multiclass"], {"conditions": Conditions(privacy=PLAN), "rounds": 1}
     names = frozenset(name for name, _ in toy.net().named_parameters())
-    with pytest.raises(UserError, match="running statistics or counters too"):
+    with pytest.raises(UserError, match="running statistics, counters or"):
         federate(toy, FedAvg(), parameters=names, **options)
     assert federate(toy, FedBN(), parameters=names, **options).results[0].spent
 

@@ -8,21 +8,29 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from fedmed.method import Method, Report, Server, chain
+from fedmed import rng
+from fedmed.data.examples import Examples
+from fedmed.errors import UserError
+from fedmed.inference.trained_net import merged
+from fedmed.method import Method, Report, Server, Setup, chain
 from fedmed.models.net import fixed
 from fedmed.server import Aggregation, AverageServerOptimizer, ModelGroup, SplitAggregation
+from fedmed.strategies._federated_features import Descent, class_gradients, distance, matched
 from fedmed.strategies.apfl import APFL
 from fedmed.strategies.coordinate_median import CoordinateMedian
+from fedmed.strategies.creff import CReFF
 from fedmed.strategies.ditto import Ditto
 from fedmed.strategies.fedamp import FedAMP
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedbabu import FedBABU
 from fedmed.strategies.feddyn import FedDyn
 from fedmed.strategies.fednova import FedNova
+from fedmed.strategies.fedper import FedPer
 from fedmed.strategies.fedrod import FedRoD
-from tests.toys import TOYS, TRAINING, federate, job_of, net_of, same, trainer_of
+from tests.toys import TOYS, TRAINING, Held, Toy, federate, job_of, multiclass, net_of, same, trainer_of
 
 TOY = TOYS["multiclass"]
 NAMES = frozenset({"w"})
@@ -162,3 +170,102 @@ def test_fedbabu_learns_though_its_head_does_not() -> None:
     ended = federate(TOY, FedBABU(), rounds=20, by_clients=True, due=lambda round: round in (1, 20))
     first, last = (sum(row["test.loss"] for row in ended.results[r].evaluated) for r in (0, 19))
     assert last < 0.8 * first
+
+
+CREFF = CReFF(features=10, match_steps=20, retrain_steps=100)
+
+
+def rare(clients: int = 3) -> Toy:
+    """Noisy images, of which clients hold many of class 0, two of class 1 and one of class 2; tests are balanced."""
+    noise = torch.Generator().manual_seed(0)
+
+    def noisy(held: Examples) -> Examples:
+        return replace(held, x=held.x + 2 * torch.rand(held.x.shape, generator=noise))
+
+    def few(held: Examples) -> Examples:
+        rows = [(held.y == c).nonzero()[:n, 0] for c, n in enumerate((20, 2, 1))]
+        return held[torch.cat(rows)]
+
+    images = [(multiclass(60, seed), multiclass(60, seed + 1)) for seed in range(0, 10 * clients, 10)]
+    shares = tuple(Held(noisy(few(train)), test, noisy(test)) for train, test in images)
+    return replace(TOY, shares=shares)
+
+
+def recall(toy: Toy, method: Method) -> float:
+    """Mean recall over classes, of the global model after five rounds."""
+    net = net_of(toy, method)
+    net.load_state_dict(federate(toy, method, rounds=5).shared)
+    x, y = (torch.cat([getattr(share.test, name) for share in toy.shares]) for name in "xy")
+    with torch.no_grad():
+        found = chain(method).predict(net.eval(), x, "test", None).argmax(1)
+    return sum((found[y == c] == c).double().mean().item() for c in range(3)) / 3
+
+
+def test_creff_is_fedavg_under_a_head_that_finds_rare_classes() -> None:
+    toy = rare()
+    ended, plain = (federate(toy, method, rounds=3) for method in (CREFF, FedAvg()))
+    mean = {n.replace("averaged.", ""): t for n, t in ended.shared.items() if "retrained" not in n}
+    assert same(mean, plain.shared), "the retrained head reaches into training"
+    assert recall(toy, CREFF) > recall(toy, FedAvg()) + 0.05
+
+
+def test_creff_moves_features_until_the_heads_gradients_point_where_the_clients_do() -> None:
+    g = torch.Generator().manual_seed(0)
+    head, classes = torch.nn.Linear(4, 3), torch.arange(3)
+    weights = {name: weight.detach() for name, weight in head.named_parameters()}
+    real = torch.randn(3, 6, 4, generator=g) + torch.eye(3, 4)[:, None]
+    wanted = class_gradients(head, weights, real, classes)
+    own = F.cross_entropy(head(real[1]), torch.ones(6, dtype=torch.int64))
+    (slope,) = torch.autograd.grad(own, head.weight)
+    assert torch.allclose(wanted["weight"][1], slope)
+    assert distance(wanted, wanted).item() == pytest.approx(0, abs=1e-5)
+    drawn = torch.randn(3, 5, 4, generator=g)
+    moved = matched(head, weights, drawn, classes, wanted, Descent(50, 0.1))
+    before, after = (float(distance(class_gradients(head, weights, z, classes), wanted)) for z in (drawn, moved))
+    assert after < 0.5 * before
+
+
+def test_creff_leaves_classes_that_nobody_holds_out_and_keeps_features_of_those_not_heard_this_round() -> None:
+    toy = TOY
+    for client in range(3):
+        toy = toy.with_train(client, lambda held: held[held.y != 2])
+    toy = toy.with_train(0, lambda held: held[held.y != 1])
+    straight = federate(toy, CREFF, rounds=4, clients_per_round=1)
+    memory = straight.progress.state["creff"]
+    assert memory["seen"].tolist() == [True, True, False]
+    drawn = torch.randn(3, 10, 64, generator=rng.generator(0, "server", "creff", 1))
+    assert [torch.equal(*pair) for pair in zip(memory["features"], drawn, strict=True)] == [False, False, True]
+    assert straight.shared["head.retrained.bias"][2] < straight.shared["head.averaged.bias"][2]
+
+
+def test_creff_is_the_plain_net_again_where_it_is_exported() -> None:
+    net = net_of(TOY, CREFF)
+    net.load_state_dict(federate(TOY, CREFF).shared)
+    x = TOY.shares[0].test.x
+    wanted = CREFF.predict(net.eval(), x, "test", None)
+    plain = merged(net)
+    assert plain.state_dict().keys() == TOY.net().state_dict().keys()
+    assert torch.equal(plain(x), wanted)
+
+
+@pytest.mark.parametrize(
+    ("method", "task", "got"),
+    [
+        (CREFF, "multilabel", "got multilabel"),
+        (CREFF, "segmentation", "got segmentation"),
+        (replace(CREFF, local=("@head",)), "multiclass", "got one that stays at the clients"),
+    ],
+)
+def test_creff_is_for_classes_and_a_shared_head(method: Method, task: str, got: str) -> None:
+    toy = TOYS[task]
+    setup = Setup(task=toy.task, net=toy.net(), optimizer=TRAINING.optimizer, rounds=1, clients=3)
+    (fault,) = chain(method).check(setup)
+    assert got in str(fault)
+
+
+def test_creff_needs_a_head_with_weights_and_refuses_a_member_that_keeps_it_at_the_clients() -> None:
+    setup = Setup(task=TOY.task, net=TOY.net(), optimizer=TRAINING.optimizer, rounds=1, clients=3)
+    setup.net.head = torch.nn.Identity()
+    assert "got one without weights" in str(chain(CREFF).check(setup)[0])
+    with pytest.raises(UserError, match="expected a head that clients share, got one that each keeps"):
+        federate(TOY, chain(CREFF, FedPer()))
