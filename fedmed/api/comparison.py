@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fedmed.api.report import write_report
 from fedmed.api.run import Run, data_frame, html_table
 from fedmed.campaign.comparing import carried_out
-from fedmed.campaign.grid import PlannedRun, jobs
+from fedmed.campaign.grid import SEEDS, PlannedRun, jobs
 from fedmed.campaign.key import key
 from fedmed.comparison.read import read
 from fedmed.comparison.record import comparison_folder
@@ -36,9 +36,6 @@ from fedmed.terminal.comparison import comparison_text
 
 if TYPE_CHECKING:
     import pandas  # pyright: ignore[reportMissingImports]
-
-SEEDS = range(5)
-"""Seeds of a comparison that names none: with fewer, hardly any difference can be told from chance."""
 
 
 class RunSet(Sequence[Run]):
@@ -107,7 +104,9 @@ def compare(
     workers: runs at a time (None: one per core; on a GPU one). folder: of the comparison (None: one in ./runs or
     $FEDMED_RUNS). Raises `UserError` with the faults of all experiments before the first one runs.
     """
-    experiments = list(_combined(experiment, {**alternatives, "seed": alternatives.get("seed", SEEDS)}))
+    experiments = list(
+        _combined(experiment, {**alternatives, "seed": alternatives.get("seed", map(int, SEEDS.split(",")))})
+    )
     planned = _planned(experiments, runs_folder() / "compare", with_references=references)
     place = Path(folder) if folder is not None else comparison_folder("python", (run.key for run in planned))
     with carried_out(planned, place, workers=workers, quiet=quiet) as result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,9 @@ from shlex import quote
 from typing import Any
 
 from fedmed.config.stored import must_be_trusted
-from fedmed.errors import refuse, refuse_file
+from fedmed.errors import refuse_file
 from fedmed.heap import import_for_good
-
-Final = Mapping[str, Any]
+from fedmed.rundir.final import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +76,6 @@ def attempt(output: Output, directory: Path, work: Callable[[Any, Any], Final]) 
     except OSError as error:
         then = f"Then continue with: {_again(output, directory)}" if (directory / "config.yaml").exists() else ""
         raise refuse_file(error, then) or error from error
-
-
-def check_judged(final: Final) -> None:
-    """Raises `UserError` where a run's last model is of no use."""
-    from fedmed.rundir.final import diverged
-
-    if diverged(final):
-        fix = "Training diverged: lower optimizer.lr, set clip_norm, or normalise the images (dataset.normalise)."
-        raise refuse(str(final["directory"]), "a last model with finite outputs", "one without", fix)
 
 
 def short(path: Path) -> Path:

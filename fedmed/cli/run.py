@@ -9,12 +9,13 @@ from typing import Any
 from fedmed.cli.arguments import Parser, add_trust
 from fedmed.cli.help import run_help
 from fedmed.cli.hydra_flags import add_flags, answer, with_flags
-from fedmed.cli.outcome import Output, attempt, check_judged
+from fedmed.cli.outcome import Output, attempt
 from fedmed.config import compose
 from fedmed.config.compose import Plan
-from fedmed.config.grammar import key_of, value_of
+from fedmed.config.grammar import resumed_of
 from fedmed.errors import refuse
 from fedmed.heap import growing
+from fedmed.rundir.final import refuse_diverged
 
 
 def main(arguments: list[str], *, command: str = "fedmed run") -> int:
@@ -27,10 +28,9 @@ def main(arguments: list[str], *, command: str = "fedmed run") -> int:
     if answer(given, overrides):
         return 0
     output = Output(json=given.json, quiet=given.quiet, open=given.open, command=command)
-    resumed = [value_of(o) for o in overrides if key_of(o) == "resume" and value_of(o) != "null"]
+    resumed, others = resumed_of(overrides)
     if resumed and not given.cfg:
-        others = [o for o in overrides if key_of(o) != "resume"]
-        return _resume(Path(resumed[-1]), others, output, given.trust)
+        return _resume(resumed, others, output, given.trust)
     if given.trust:
         raise refuse("--trust", "resume= with a run directory", "a new run", "Its options name its code: leave it out.")
     return _new(overrides, given, output)
@@ -55,9 +55,9 @@ def _new(overrides: list[str], given: Namespace, output: Output) -> int:
         compose.show(checked, part=given.cfg, package=given.package, resolve=given.resolve)
         return 0
     if checked.sweeper:
-        from fedmed.cli.sweep import run_sweep
+        from fedmed.cli import sweep
 
-        return run_sweep(checked, output)
+        return sweep.main(checked, output)
     return _run(checked, output)
 
 
@@ -79,6 +79,6 @@ def _finish(output: Output, directory: Path, work: Any) -> int:
     if final is None:
         return 130
     output.final(final)
-    check_judged(final)
+    refuse_diverged(final)
     output.page(directory)
     return 0

@@ -7,17 +7,10 @@ from argparse import Namespace
 from contextlib import redirect_stdout
 from pathlib import Path
 from shutil import get_terminal_size
-from textwrap import wrap
-from typing import TYPE_CHECKING
 
 from fedmed.cli.arguments import Parser
 from fedmed.errors import refuse
 from fedmed.files import runs_folder
-from fedmed.formatting import percent
-
-if TYPE_CHECKING:
-    from fedmed.scheduling.jobs import JobsFile
-    from fedmed.scheduling.policy_comparison import PolicyComparison, SharesRow
 
 USAGE = """\
 fedmed schedule FILE [policy=NAME] [OPTION=VALUE ...] [--run] [--dry-run]
@@ -55,15 +48,6 @@ A jobs file:
 Hospitals are clients 0, 1, ... of every run, in the order of the file; a job runs among
 those that it asks. The guarantee is for a hospital as a whole, as by privacy=gaussian.
 The same command goes on where it stopped: what was granted stands, whatever became of it."""
-
-
-EXPLAINED = (
-    "efficiency: sum of analysts' utilities. worst: utility of the worst-off analyst. delay: periods until a grant."
-)
-PROMISED = (
-    "incentive: analysts who get no less than by an even division. envious: pairs of analysts of whom one would rather"
-    " have the other's share."
-)
 
 
 def main(arguments: list[str]) -> int:
@@ -117,59 +101,13 @@ def _compare(words: list[str], files: list[Path], given: Namespace) -> int:
     from dataclasses import asdict
 
     from fedmed.rundir.json_text import dumps
-    from fedmed.scheduling.choice import betas_from, synthetic_from, words_by_name
+    from fedmed.scheduling.choice import replays_from
     from fedmed.scheduling.policy_comparison import compare_policies, draw_policies
-    from fedmed.scheduling.reading import read_jobs
 
-    options = words_by_name(words)
-    betas = betas_from(options.pop("beta", ""))
-    if files and options:
-        fix = "Leave out the file, or what describes synthetic jobs."
-        raise refuse("--compare", "a jobs file or options of synthetic jobs", " ".join(words), fix)
-    jobs: list[JobsFile] = [read_jobs(files[0])] if files else synthetic_from(options)
-    compared = compare_policies(jobs, betas)
+    compared = compare_policies(*replays_from(words, files[0] if files else None))
     folder = given.output or runs_folder() / "schedule"
     draw_policies(compared, folder)
     result = {"policies": [asdict(row) for row in compared.rows], "shares": [asdict(row) for row in compared.shares]}
-    print(dumps(result) if given.json else _text(compared, len(jobs)), flush=True)
+    print(dumps(result) if given.json else compared.table(get_terminal_size().columns), flush=True)
     print(f"wrote {folder / 'tradeoff.svg'} and .png", file=sys.stderr)
     return 0
-
-
-def _text(compared: PolicyComparison, files: int) -> str:
-    from fedmed.terminal.text_table import TextTable, fit
-
-    width = get_terminal_size().columns
-    rows = [
-        [
-            row.policy,
-            *(f"{value:.3f}" for value in (row.efficiency, row.fairness, row.worst)),
-            *(f"{value:.1f}" for value in (row.granted, row.waiting)),
-            f"{row.delay:.2f}",
-        ]
-        for row in compared.rows
-    ]
-    shares = [
-        [f"{row.beta:g}", *(f"{value:.3f}" for value in (row.efficiency, row.fairness)), *_promises(row)]
-        for row in compared.shares
-    ]
-    means = f" Means over {files} workloads." if files > 1 else ""
-    tables = [
-        TextTable(
-            header=["policy", "efficiency", "Jain", "worst", "granted", "waiting", "delay"],
-            rows=rows,
-            breaks=frozenset({len(compared.curve) - 1}),
-            below=["", *wrap(f"{EXPLAINED}{means}", width), ""],
-        ),
-        TextTable(
-            header=["beta", "efficiency", "Jain", "incentive", "envious"],
-            rows=shares,
-            above=["Shares of DPBalance before whole jobs are chosen"],
-            below=["", *wrap(PROMISED, width)],
-        ),
-    ]
-    return "\n".join(part.text() for table in tables if table.rows for part in fit(table, width))
-
-
-def _promises(row: SharesRow) -> list[str]:
-    return [percent(row.incentive), f"{row.envious:.1f}"]

@@ -52,6 +52,11 @@ class Plan:
     runs: tuple[ComposedRun, ...]
     sweeper: Sweeper | None = None
 
+    @property
+    def searches(self) -> bool:
+        """Whether it is a sweep that chooses its jobs by what earlier ones return."""
+        return self.sweeper is not None and not self.sweeper.grid
+
 
 def compose(overrides: Sequence[str] = ()) -> Config:
     """The config of one run, checked; raises `UserError` with all faults."""

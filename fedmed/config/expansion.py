@@ -43,7 +43,7 @@ class Sweeper:
         params = found.items() if isinstance(found, Mapping) else ()
         return [f"{key}={value}" for key, value in params if isinstance(value, str | int | float)]
 
-    def towards(self, *, higher: bool) -> str | None:
+    def direction_override(self, *, higher: bool) -> str | None:
         """The override that has it search for higher or for lower values; None where it is not known how."""
         for path, (up, down) in DIRECTIONS.items():
             if _has(self.settings, path):

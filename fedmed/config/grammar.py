@@ -46,6 +46,13 @@ def value_of(override: str) -> str:
     return override.partition("=")[2]
 
 
+def resumed_of(overrides: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """The run directory that overrides resume, None where it is a new run; and the overrides of that run."""
+    named = [value_of(o) for o in overrides if key_of(o) == "resume" and value_of(o) != "null"]
+    others = [o for o in overrides if key_of(o) != "resume"]
+    return (Path(named[-1]), others) if named else (None, list(overrides))
+
+
 def quoted(value: str) -> str:
     """A text as Hydra reads it whatever is in it: commas, apostrophes, brackets, equals signs."""
     return "'{}'".format(re.sub(r"(\\*)'", r"\1\1\'", value))

@@ -21,6 +21,9 @@ from fedmed.config.values import Config
 from fedmed.errors import UserError
 from fedmed.options.catalogue import discover
 
+FOUND = "optimization_results.yaml"
+"""What Hydra's sweepers that search write into the folder of the sweep."""
+
 Task = Callable[[Config, Path, int], Any]
 """What makes a job: its checked config, its directory and its number, from 0. What it returns is what a search judges.
 
@@ -33,6 +36,12 @@ class SweepResult:
 
     folder: Path
     runs: tuple[Path, ...]
+
+    @property
+    def found(self) -> Path | None:
+        """The file into which a sweeper that searched has written what it found; None where it has written none."""
+        file = self.folder / FOUND
+        return file if file.is_file() else None
 
 
 def sweep(checked: Plan, task: Task, *, options: Sequence[str] = ()) -> SweepResult:

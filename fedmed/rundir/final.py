@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from fedmed.errors import refuse
 from fedmed.metric_direction import HIGHER_IS_BETTER, Directions
 
 Row = Mapping[str, Any]
@@ -120,3 +121,10 @@ def measured(final: Mapping[str, Any]) -> bool:
 def diverged(final: Mapping[str, Any]) -> bool:
     """Whether the last model was evaluated and not one metric has a value, as its outputs are not finite."""
     return not measured(final) and any(name.startswith(SCOPES) and name.endswith(".loss") for name in final)
+
+
+def refuse_diverged(final: Mapping[str, Any]) -> None:
+    """Raises `UserError` where a run's last model is of no use."""
+    if diverged(final):
+        fix = "Training diverged: lower optimizer.lr, set clip_norm, or normalise the images (dataset.normalise)."
+        raise refuse(str(final["directory"]), "a last model with finite outputs", "one without", fix)

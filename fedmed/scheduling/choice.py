@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
@@ -17,6 +18,7 @@ from fedmed.options.groups import POLICIES
 from fedmed.options.source import Option
 from fedmed.scheduling.jobs import JobsFile
 from fedmed.scheduling.policy import Policy
+from fedmed.scheduling.reading import read_jobs
 from fedmed.scheduling.workload import SyntheticJobs
 
 DEFAULT = "dpbalance"
@@ -72,6 +74,21 @@ def betas_from(text: str) -> tuple[float, ...]:
     if wrong := [value for value in values if not fits(value, Annotated[float, Gt(0)])]:
         raise refuse("beta", "numbers above 0, separated by commas", wrong[0], "For instance beta=0.5,1,2.")
     return tuple(float(value) for value in values)
+
+
+def replays_from(words: list[str], file: Path | None) -> tuple[list[JobsFile], tuple[float, ...]]:
+    """What all policies are to be replayed on, and the betas of DPBalance: a jobs file, or synthetic jobs.
+
+    words: options, `beta=` among them. Raises `UserError`.
+    """
+    options = words_by_name(words)
+    betas = betas_from(options.pop("beta", ""))
+    if file is None:
+        return synthetic_from(options), betas
+    if options:
+        fix = "Leave out the file, or what describes synthetic jobs."
+        raise refuse("--compare", "a jobs file or options of synthetic jobs", " ".join(words), fix)
+    return [read_jobs(file)], betas
 
 
 def synthetic_from(given: Mapping[str, str]) -> list[JobsFile]:

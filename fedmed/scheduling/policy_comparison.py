@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from textwrap import wrap
 
 from fedmed.comparison.fairness import jain
+from fedmed.formatting import percent
 from fedmed.options.catalogue import options_of
 from fedmed.options.groups import POLICIES
 from fedmed.report.figures.tradeoff import TradeoffPlot, TradeoffPoint, tradeoff_figure
@@ -19,6 +21,15 @@ from fedmed.scheduling.policies.dpbalance import analysts_of, demands, worths
 from fedmed.scheduling.policy import Policy
 from fedmed.scheduling.shares import fair_shares
 from fedmed.scheduling.simulation import PolicyRow, replay, row_of
+from fedmed.terminal.text_table import TextTable, fit
+
+POLICY_COLUMNS = (
+    "efficiency: sum of analysts' utilities. worst: utility of the worst-off analyst. delay: periods until a grant."
+)
+SHARES_COLUMNS = (
+    "incentive: analysts who get no less than by an even division. envious: pairs of analysts of whom one would rather"
+    " have the other's share."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,17 +51,58 @@ class SharesRow:
 class PolicyComparison:
     """Replays of all policies. curve: DPBalance by beta, ascending. others: the other policies, in order of name.
 
-    shares: of DPBalance by beta.
+    shares: of DPBalance by beta. workloads: on how many files of jobs.
     """
 
     curve: tuple[PolicyRow, ...]
     others: tuple[PolicyRow, ...]
     shares: tuple[SharesRow, ...]
+    workloads: int
 
     @property
     def rows(self) -> tuple[PolicyRow, ...]:
         """All of them."""
         return (*self.curve, *self.others)
+
+    def table(self, width: int) -> str:
+        """Policies and shares as tables of text. width: characters of a line."""
+        tables = [self._policy_table(width), self._shares_table(width)]
+        return "\n".join(part.text() for table in tables if table.rows for part in fit(table, width))
+
+    def _policy_table(self, width: int) -> TextTable:
+        rows = [
+            [
+                row.policy,
+                *(f"{value:.3f}" for value in (row.efficiency, row.fairness, row.worst)),
+                *(f"{value:.1f}" for value in (row.granted, row.waiting)),
+                f"{row.delay:.2f}",
+            ]
+            for row in self.rows
+        ]
+        means = f" Means over {self.workloads} workloads." if self.workloads > 1 else ""
+        return TextTable(
+            header=["policy", "efficiency", "Jain", "worst", "granted", "waiting", "delay"],
+            rows=rows,
+            breaks=frozenset({len(self.curve) - 1}),
+            below=["", *wrap(f"{POLICY_COLUMNS}{means}", width), ""],
+        )
+
+    def _shares_table(self, width: int) -> TextTable:
+        rows = [
+            [
+                f"{row.beta:g}",
+                *(f"{value:.3f}" for value in (row.efficiency, row.fairness)),
+                percent(row.incentive),
+                f"{row.envious:.1f}",
+            ]
+            for row in self.shares
+        ]
+        return TextTable(
+            header=["beta", "efficiency", "Jain", "incentive", "envious"],
+            rows=rows,
+            above=["Shares of DPBalance before whole jobs are chosen"],
+            below=["", *wrap(SHARES_COLUMNS, width)],
+        )
 
 
 def compare_policies(files: Sequence[JobsFile], betas: Sequence[float] = BETAS) -> PolicyComparison:
@@ -65,7 +117,7 @@ def compare_policies(files: Sequence[JobsFile], betas: Sequence[float] = BETAS) 
     if "dpf" in options:
         others.append(("dpf unlock=arrivals", made(options["dpf"], {"unlock": "arrivals"})))
     shares = tuple(row for beta in ordered for row in _shares(beta, files))
-    return PolicyComparison(_rows(balanced, files), _rows(others, files), shares)
+    return PolicyComparison(_rows(balanced, files), _rows(others, files), shares, len(files))
 
 
 def draw_policies(compared: PolicyComparison, folder: Path) -> None:

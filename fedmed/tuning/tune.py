@@ -18,20 +18,28 @@ from fedmed.campaign.judge import USUAL, judged_by
 from fedmed.campaign.key import key
 from fedmed.campaign.pool import RunPool, WorkerDied
 from fedmed.campaign.worker import RunEnded, RunMessage, RunWarning
+from fedmed.files import runs_folder
 from fedmed.formatting import number
 from fedmed.tuning.plan import Candidate, TuningPlan
+from fedmed.tuning.result import Tuning, TuningResult
 from fedmed.tuning.search import Search, Trial
 
 DATABASE, RUNS = "study.db", "runs"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TuningResult:
-    """What was found for a strategy. tried: its trials, in order. best: the chosen one; None where all have failed."""
+def tune(
+    plan: TuningPlan, *, folder: Path | None = None, workers: int | None = None, say: Callable[[str], None]
+) -> Tuning:
+    """Searches what a plan asks for; the same plan in the same folder goes on where it stopped.
 
-    candidate: Candidate
-    tried: tuple[Trial, ...]
-    best: Trial | None
+    folder: for its database and its runs (None: one in ./runs or $FEDMED_RUNS, named by the plan). workers: runs at a
+    time (None: as many as fit). say: is given a line for every trial that ends, and for what a user has to know.
+    """
+    place = folder or runs_folder() / plan.name
+    under_way = Tuner(plan, place, say)
+    with RunPool(workers or plan.workers) as pool:
+        results = under_way.go(pool)
+    return Tuning(plan=plan, folder=place, metric=under_way.metric, results=tuple(results))
 
 
 @dataclass(slots=True, kw_only=True)
