@@ -38,8 +38,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     given = parser.parse_intermixed_args()
     overrides = given.overrides or list(WORLD)
-    asked = json.dumps([STRATEGIES, list(SEEDS), overrides])
-    apart = [sys.executable, "-c", ONE_AFTER_ANOTHER, asked]
+    arguments = json.dumps([STRATEGIES, list(SEEDS), overrides])
+    apart = [sys.executable, "-c", ONE_AFTER_ANOTHER, arguments]
     axes = [f"strategy={','.join(STRATEGIES)}", f"seed={','.join(map(str, SEEDS))}"]
     flags = ["--no-references", "--quiet", f"--workers={given.workers}"]
     together = [sys.executable, "-m", "fedmed", "compare", *overrides, *axes, *flags]

@@ -2,7 +2,7 @@
 
     python benchmarks/engines.py [--repeats 7] [--quick] [--page docs/performance.md] [--json FILE]
 
-Sides alternate within a repeat; medians, and medians of the ratios taken repeat by repeat, are told. Quiet machines
+Sides alternate within a repeat; medians, and medians of the ratios taken repeat by repeat, are reported. Quiet machines
 only: another busy process on the same cores spoils every figure. --quick: two repeats of everything, to see it run.
 """
 
@@ -72,7 +72,7 @@ python benchmarks/engines.py
 
 on the machine below; other machines, other figures. The yardstick is the leanest plain PyTorch loop for the same work
 (`benchmarks/bare_loop.py`: one resident model, index slices, sums in place, default layout, one thread). Ratios are
-taken repeat by repeat, with the sides alternating, and their median is told: below 1 is faster than the bare loop.
+taken repeat by repeat, with the sides alternating, and their median is reported: below 1 is faster than the bare loop.
 Evaluation is left out everywhere. No figure of a GPU is here: none was at hand.
 """
 

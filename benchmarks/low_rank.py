@@ -62,7 +62,7 @@ BASELINES: dict[str, Method] = {
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What one client holds."""
+    """The images and labels of one client."""
 
     train: Examples
     val: Examples

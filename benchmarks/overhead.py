@@ -2,7 +2,7 @@
 
     python benchmarks/overhead.py [fedia fedmlp fednpr fedplvm ...] [--repeats 7]
 
-Seconds are those of a round without evaluation; ratios are taken pair by pair, and their median is told.
+Seconds are those of a round without evaluation; ratios are taken pair by pair, and their median is reported.
 """
 
 from __future__ import annotations

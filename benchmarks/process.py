@@ -3,7 +3,7 @@
     python benchmarks/process.py bare|bare-tuned|compute|inprocess|threads|pool|cohort WORKLOAD ROUNDS
 
 WORKLOAD: A to D of bare_loop.py, or CLIENTS,IMAGES,PER_ROUND. bare-tuned: in channels_last, and freed memory is kept.
-Private memory of worker processes is told apart.
+Private memory of worker processes is reported apart.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ ANALYSTS: dict[str, tuple[str, list[str], list[tuple[float, list[str]]]]] = {
 def jobs(folder: Path) -> Iterator[dict[str, Any]]:
     """The jobs in the order of their arrival, the first of each analyst first; every other one by FedProx."""
     for number in range(4):
-        for analyst, (name, options, asked) in ANALYSTS.items():
-            epsilon, hospitals = asked[number]
+        for analyst, (name, options, demands) in ANALYSTS.items():
+            epsilon, hospitals = demands[number]
             prox = ["strategy=fedprox", "strategy.mu=0.01"] if number % 2 else []
             yield {
                 "name": f"{analyst}{number + 1}",
@@ -59,8 +59,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--capacity", type=float, default=120.0, help="epsilon of each hospital (120)")
     given = parser.parse_args()
-    asked = list(jobs(given.folder.resolve()))
-    plenty = {"blocks": dict.fromkeys(HOSPITALS, 1000.0), "run": SHARED, "jobs": asked}
+    listed = list(jobs(given.folder.resolve()))
+    plenty = {"blocks": dict.fromkeys(HOSPITALS, 1000.0), "run": SHARED, "jobs": listed}
     done = schedule(plenty, run=True, ledger=Path("runs/schedule_runs/ledger.jsonl"), quiet=True)
     found = {name: _scores(Path(grant.directory)) for name, grant in done.state.grants.items()}
     for row in done.rows:

@@ -83,7 +83,7 @@ class Compression(Options, ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class NoneCompression(Compression):
-    """The weights themselves."""
+    """Sends the weights as they are."""
 
     exact: ClassVar[bool] = True
 

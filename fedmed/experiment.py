@@ -102,7 +102,7 @@ class Experiment(Options):
        function that makes one.
     engine: where clients' rounds run.
     server: how the server steps to the mean of what clients send.
-    sampling: who is asked in a round.
+    sampling: which clients are selected for a round.
     failures: who drops out of a round.
     system: how long a round takes, and how long the server waits.
     compression: how the weights come up.

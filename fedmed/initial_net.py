@@ -29,7 +29,7 @@ def initial_net(experiment: Experiment, task: Task, *, channels: int, side: int,
         optimizer=experiment.optimizer,
         rounds=experiment.rounds,
         clients=clients,
-        asked=experiment.clients_per_round,
+        clients_per_round=experiment.clients_per_round,
         moves=moves_images(experiment.augment),
     )
     faults = chain.check(setup)

@@ -37,7 +37,7 @@ class LoRA(Method):
     A LoRA needs something to adapt: `model.weights`.
     rank: r, of the update of each layer (at least 1; FedIT 16, FedSA-LoRA 8).
     alpha: strength of the update (above 0; FedSA-LoRA 16).
-    scaling: gamma: lora (alpha / r), rslora (alpha / sqrt(r)), or sfed (alpha sqrt(N / r), N clients asked a round).
+    scaling: gamma: lora (alpha / r), rslora (alpha / sqrt(r)), or sfed (alpha sqrt(N / r), N clients a round).
     init: shared (all clients start from one A), or per_client (each draws its own as round 1 begins; sfed is for it).
     targets: globs over names of layers that get an update ([features.*]: all linear layers and ungrouped convolutions).
     train: what trains besides, as weight-name patterns ([head.*]; add @norm to a net that was trained elsewhere).
@@ -120,7 +120,7 @@ class LoRA(Method):
 
 
 def scale(scaling: str, *, alpha: float, rank: int, clients: int) -> float:
-    """gamma: what the product of the two factors is multiplied with. clients: N, asked in a round."""
+    """gamma: what the product of the two factors is multiplied with. clients: N, selected for a round."""
     if scaling == "lora":
         return alpha / rank
     # sqrt(N / r) repairs the mean of N matrices A of own, whose variance is 1/N of one's
@@ -129,7 +129,7 @@ def scale(scaling: str, *, alpha: float, rank: int, clients: int) -> float:
 
 def _averaged(setup: Setup) -> int:
     """N: a constant of the run, whoever drops out, as B would mean something else under another gamma."""
-    return min(setup.asked or setup.clients, setup.clients)
+    return min(setup.clients_per_round or setup.clients, setup.clients)
 
 
 def _chosen(names: Iterable[str], patterns: Sequence[str]) -> list[str]:

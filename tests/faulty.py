@@ -187,7 +187,7 @@ class Away(Failures):
 
     always: bool = False
 
-    def lost(self, asked: Sequence[int], *, seed: int, round: int) -> list[int]:
+    def lost(self, selected: Sequence[int], *, seed: int, round: int) -> list[int]:
         return [CLIENT] if round == ROUND or self.always else []
 
 

@@ -87,11 +87,11 @@ def _command(folder: Path, words: tuple[str, ...]) -> None:
         code = int(exit.code or 0)
     finally:
         os.chdir(before)
-    words_said = f"{' '.join(words)}\n{output.getvalue()}"
+    printed = f"{' '.join(words)}\n{output.getvalue()}"
     if code == 2 and output.getvalue().strip():
-        raise refuse("", "", words_said)
+        raise refuse("", "", printed)
     if code:
-        raise RuntimeError(f"exit code {code}: {words_said}")
+        raise RuntimeError(f"exit code {code}: {printed}")
 
 
 def _world(dataset: Npz | SyntheticMulticlass, partition: Partition, clients: int | None) -> None:

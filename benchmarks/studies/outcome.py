@@ -40,7 +40,7 @@ class Outcome:
         ]
 
     def reported(self) -> list[Run]:
-        """The runs whose figures are told; to be asked for after the tuning runs were done."""
+        """The runs whose figures are reported; known only after the tuning runs were done."""
         study = self.study
         return [self._run(world, arm, seed) for seed in study.seeds for world in study.worlds for arm in study.arms]
 

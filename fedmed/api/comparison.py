@@ -67,7 +67,7 @@ class RunSet(Sequence[Run]):
     @property
     def rows(self) -> list[dict[str, Any]]:
         """A row per run: its directory, methods, seed, and final metrics."""
-        return [{"directory": str(run.directory), **_told(run.config), **run.final} for run in self]
+        return [{"directory": str(run.directory), **_strategy_and_seed(run.config), **run.final} for run in self]
 
     def frame(self) -> pandas.DataFrame:
         """The rows as a table of pandas, which has to be installed."""
@@ -81,7 +81,7 @@ class RunSet(Sequence[Run]):
         return f"RunSet({len(self)} runs, {str(self.folder)!r})"
 
     def _repr_html_(self) -> str:
-        rows = [[*map(str, _told(run.config).values()), run.status] for run in self]
+        rows = [[*map(str, _strategy_and_seed(run.config).values()), run.status] for run in self]
         return f"<p><b>{escape(repr(self))}</b></p>{html_table(['strategy', 'seed', 'status'], rows)}"
 
 
@@ -153,5 +153,5 @@ def _key(config: Config, experiment: Experiment) -> str:
     return blake2b(f"{key(config, discover())}{own}".encode(), digest_size=16).hexdigest()
 
 
-def _told(config: Config) -> dict[str, Any]:
+def _strategy_and_seed(config: Config) -> dict[str, Any]:
     return {"strategy": config.text("strategy"), "seed": config["seed"]}

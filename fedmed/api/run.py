@@ -143,7 +143,7 @@ class Run:
         return f"<p><b>{escape(repr(self))}</b></p>{html_table(['', ''], rows)}"
 
 
-def _silent(said: str) -> None:
+def _silent(text: str) -> None:
     """Code that a script names by itself needs no word."""
 
 

@@ -16,18 +16,23 @@ from fedmed.terminal.campaign import make_campaign_display
 
 @contextmanager
 def carried_out(
-    planned: Sequence[PlannedRun], folder: Path, *, asked: Sequence[str] = (), workers: int | None = None, quiet: bool
+    planned: Sequence[PlannedRun],
+    folder: Path,
+    *,
+    overrides: Sequence[str] = (),
+    workers: int | None = None,
+    quiet: bool,
 ) -> Iterator[CampaignResult]:
     """Does the runs that are not done yet, and keeps in the folder which they are and what has failed.
 
-    What the block writes into the folder, trackers keep beside the runs. asked: what the user wrote. workers: runs at a
-    time (None: as many as keep every core busy; on a GPU one).
+    What the block writes into the folder, trackers keep beside the runs. overrides: what the user wrote. workers: runs
+    at a time (None: as many as keep every core busy; on a GPU one).
     """
     labels = {run.directory: run.label for run in planned}
-    write_record(folder, labels, asked=asked)
+    write_record(folder, labels, overrides=overrides)
     with tracked(planned, folder) as runs:
         fit = workers or fitting([run.config for run in planned])
         result = execute(runs, workers=fit, view=make_campaign_display(quiet=quiet))
         failed = {run.directory: error for run, error in result.failed.items()}
-        write_record(folder, labels, asked=asked, failed=failed)
+        write_record(folder, labels, overrides=overrides, failed=failed)
         yield result

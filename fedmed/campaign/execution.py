@@ -16,7 +16,7 @@ from fedmed.rundir.directory import RunDirectory
 from fedmed.terminal.campaign import CampaignDisplay, CampaignProgress, RunStatus
 
 TICK = 0.5
-"""Seconds after which the view is told how far the grid is, whatever has happened."""
+"""Seconds after which the display is updated, whatever has happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def finished(run: PlannedRun) -> dict[str, Any] | None:
 
 
 class _Execution:
-    """Where a grid stands."""
+    """A grid under way: which runs are done, which have failed, and which are left."""
 
     def __init__(self, runs: Sequence[PlannedRun], view: CampaignDisplay) -> None:
         self._runs, self._view = runs, view
@@ -76,7 +76,7 @@ class _Execution:
         return [run for run in self._runs if run in self._done]
 
     def go(self, pool: RunPool) -> None:
-        """All runs that are left."""
+        """Does all runs that are left, as workers of the pool come free."""
         self._view.start(self._progress(pool), pool.size)
         while self.queue.waiting or pool.busy:
             while self.queue.waiting and pool.free:

@@ -66,7 +66,7 @@ class RunPool:
 
     @property
     def busy(self) -> list[RunWorker]:
-        """The workers that are at a run."""
+        """The workers that are doing a run."""
         return self._supervisor.busy
 
     @property

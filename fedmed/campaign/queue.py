@@ -26,7 +26,7 @@ class RunQueue:
         self.seconds[kind].append(seconds)
 
     def take(self) -> PlannedRun:
-        """The run to do next."""
+        """Takes the run to do next out of the queue."""
         run = max(self.waiting, key=self._urgency)  # the first of equals
         self.waiting.remove(run)
         self.begun.add(run.kind)

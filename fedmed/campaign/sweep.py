@@ -1,4 +1,4 @@
-"""A sweep of Hydra's as a piece of work: what a search is told of each job, and which way is better."""
+"""A sweep of Hydra's as a piece of work: what a search gets of each job, and which way is better."""
 
 from __future__ import annotations
 

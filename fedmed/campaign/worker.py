@@ -141,7 +141,7 @@ def _run(request: RunRequest, show: RunDisplay) -> None:
 
 
 class _Relay(RunDisplay):
-    """Passes on what a run shows."""
+    """Sends what a run shows to the process that handed it out."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection, self._meter = connection, ProgressMeter(0, 0, "")

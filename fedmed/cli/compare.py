@@ -115,7 +115,7 @@ def _execute(planned: Sequence[PlannedRun], folder: Path, given: Namespace) -> i
     """Does the runs and writes the comparison into the folder; how many failed."""
     from fedmed.campaign.comparing import carried_out
 
-    choices = {"asked": given.overrides, "workers": given.workers, "quiet": given.quiet}
+    choices = {"overrides": given.overrides, "workers": given.workers, "quiet": given.quiet}
     with importing(*NEEDED_AT_THE_END), carried_out(planned, folder, **choices) as result:
         if result.done:
             _report([run.directory for run in result.done], folder, given, result.failures())

@@ -11,12 +11,12 @@ TAKING_OPTIONS = ("run", "compare", "tune", "deploy", "describe")
 """Commands that take options of runs."""
 
 
-def complete(asked: list[str], commands: Iterable[str]) -> None:
+def complete(arguments: list[str], commands: Iterable[str]) -> None:
     """Prints what a shell asks for: words that install completion, or by what a line in COMP_LINE can go on."""
-    request, _, shell = asked[0].partition("=") if len(asked) == 1 else ("", "", "")
+    request, _, shell = arguments[0].partition("=") if len(arguments) == 1 else ("", "", "")
     line = os.environ.get("COMP_LINE")
     if request != "query" or line is None:
-        shell_completion(asked)
+        shell_completion(arguments)
         return
     _, _, rest = line.lstrip().partition(" ")
     command, space, options = rest.lstrip().partition(" ")

@@ -15,7 +15,7 @@ from fedmed.options.catalogue import discover, user_folders
 from fedmed.options.groups import GROUPS, PACKAGE
 
 PACKAGES = ("torch", "flwr", "monai", "hydra-core", "numpy", "scipy", "safetensors", "matplotlib", "rich")
-"""What every installation has."""
+"""Packages that every installation has."""
 
 OPTIONAL = {
     "tensorboard": "reading runs in TensorBoard",

@@ -43,9 +43,9 @@ def with_flags(given: Namespace) -> list[str]:
     for flag, fix in ELSEWHERE.items():
         if (value := vars(given)[flag.removeprefix("--").replace("-", "_")]) is not None:
             raise refuse(flag, "a flag that fedmed has", value, fix)
-    asked = [name for name in ("run", "multirun", "cfg", "info", "shell_completion") if vars(given)[name]]
-    if len(asked) > 1:
-        flags = [f"--{name.replace('_', '-')}" for name in asked]
+    chosen = [name for name in ("run", "multirun", "cfg", "info", "shell_completion") if vars(given)[name]]
+    if len(chosen) > 1:
+        flags = [f"--{name.replace('_', '-')}" for name in chosen]
         raise refuse(" and ".join(flags), "one of them", f"{len(flags)}", "Leave the others out.")
     if given.resolve and not given.cfg:
         raise refuse("--resolve", "--cfg beside it", "none", "Add --cfg job.")

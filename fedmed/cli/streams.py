@@ -36,14 +36,14 @@ def prepare() -> None:
     """Makes standard output and error of this process take any text, and standard error survive its reader."""
     codecs.register_error("nearest", _nearest)
     if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr.fileno() == 2:
-        forgiving = io.BufferedWriter(_Forgiving(2, "w", closefd=False))
-        sys.stderr = io.TextIOWrapper(forgiving, encoding=sys.stderr.encoding, line_buffering=True)
+        writer = io.BufferedWriter(_ErrorIgnoringWriter(2, "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(writer, encoding=sys.stderr.encoding, line_buffering=True)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="nearest")
 
 
-class _Forgiving(io.FileIO):
+class _ErrorIgnoringWriter(io.FileIO):
     """Standard error, which says how a run goes: that nobody can hear it is no reason to end the run."""
 
     def write(self, data: Any) -> int:

@@ -48,10 +48,10 @@ class RunEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonEntry:
-    """One comparison. asked: what the user wrote. runs: their directories; failed: how many of them have."""
+    """One comparison. overrides: what the user wrote. runs: their directories; failed: how many of them have."""
 
     path: Path
-    asked: str
+    overrides: str
     runs: Sequence[Path]
     failed: int
 
@@ -78,12 +78,12 @@ def list_folder(folder: Path) -> tuple[list[RunEntry], list[ComparisonEntry]]:
 def _gathered(folder: Path, errors: dict[Path, record.FailedRun]) -> Iterator[ComparisonEntry]:
     file = folder / record.NAME
     try:
-        runs, failed, asked = record.recorded(file), record.failures(file), record.asked(file)
+        runs, failed, overrides = record.recorded(file), record.failures(file), record.overrides_of(file)
     except (UserError, KeyError, TypeError, AttributeError) as error:
         errors[file] = record.FailedRun("", f"the record of a comparison cannot be read ({error})")
         return
     errors |= failed
-    yield ComparisonEntry(path=folder, asked=" ".join(asked), runs=runs, failed=len(failed))
+    yield ComparisonEntry(path=folder, overrides=" ".join(overrides), runs=runs, failed=len(failed))
 
 
 def _failed(path: Path, known: RunEntry | None, failure: record.FailedRun) -> RunEntry:

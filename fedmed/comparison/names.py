@@ -21,14 +21,14 @@ WORLD = (
 def world_names(found: Sequence[Settings]) -> list[str]:
     """A name per run for the world that it is in; the dataset's where all runs are in one."""
     worlds = [_part(each, of_world=True) for each in found]
-    keys = _telling(worlds, sorted(_varying(worlds), key=_place))
+    keys = _distinguishing(worlds, sorted(_varying(worlds), key=_place))
     return [_world_name(each, keys) for each in worlds]
 
 
 def arm_names(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str]) -> list[str]:
     """A name per run for its arm: its base name, and what differs between arms of that base in some world.
 
-    A value that most of the arms of a base have in a world, as the centre of an ablation has, goes unsaid there.
+    A value that most of the arms of a base have in a world, as the centre of an ablation has, is left out there.
     """
     names = list(bases)
     for base, members, keys in _bases(found, worlds, bases):
@@ -41,8 +41,8 @@ def arm_names(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[
     return names
 
 
-def unsaid(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str]) -> list[str]:
-    """A note on the values that go unsaid in the names of a base's arms, and in which worlds they do."""
+def unnamed_values(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str]) -> list[str]:
+    """A note on the values that the names of a base's arms leave out, and in which worlds they do."""
     found_in: dict[tuple[str, str], list[str]] = defaultdict(list)
     for base, members, keys in _bases(found, worlds, bases):
         for world, here in _by_world(members, worlds).items():
@@ -56,7 +56,7 @@ def unsaid(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str
 
 
 def beyond(found: Sequence[Settings], worlds: Sequence[str], bases: Sequence[str], arms: Sequence[str]) -> list[str]:
-    """A note on each setting, other than the methods' own, in which federated arms of one world differ unsaid."""
+    """A note on each setting, other than the methods' own, by which arms of one world differ and that no name shows."""
     found_values: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for world in dict.fromkeys(worlds):
         members = [n for n, base in enumerate(bases) if worlds[n] == world and base not in (POOLED, LOCAL)]
@@ -79,7 +79,7 @@ def _bases(
         for here in _by_world(members, worlds).values():
             varying |= _varying([arms[n] for n in here])
         own = sorted(varying, key=lambda key: (not key.startswith("strategy"), key))
-        yield base, members, _telling(list(arms.values()), own)
+        yield base, members, _distinguishing(list(arms.values()), own)
 
 
 def _by_world(members: Iterable[int], worlds: Sequence[str]) -> dict[str, list[int]]:
@@ -112,7 +112,7 @@ def _varying(found: Sequence[Settings]) -> set[str]:
     return {key for (key, _), known in values.items() if len(known) > 1}
 
 
-def _telling(found: Sequence[Settings], keys: Iterable[str]) -> list[str]:
+def _distinguishing(found: Sequence[Settings], keys: Iterable[str]) -> list[str]:
     """Those of the keys that are needed to tell apart what all of them tell apart, first come first kept."""
     kept: list[str] = []
     parts = 1

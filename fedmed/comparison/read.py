@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fedmed.comparison.find import FinishedRun, find
-from fedmed.comparison.names import arm_names, beyond, unsaid, world_names
+from fedmed.comparison.names import arm_names, beyond, unnamed_values, world_names
 from fedmed.comparison.runs import LOCAL, POOLED, ComparedRun, Comparison, Key
 from fedmed.comparison.settings import base_name, drop_seeds, settings
 from fedmed.errors import Fault, UserError, near, refuse
@@ -47,7 +47,7 @@ def read(
     bases = [base_name(each.run.config) for each in found]
     arms = arm_names(flat, worlds, bases)
     notes += _check_comparable(found, worlds, force=force)
-    notes += unsaid(flat, worlds, bases)
+    notes += unnamed_values(flat, worlds, bases)
     notes += beyond(flat, worlds, bases, arms)
     runs = _placed(found, worlds, arms, notes)
     ordered = _ordered(arms, bases)
@@ -95,8 +95,8 @@ def _metric(runs: Sequence[ComparedRun], given: str | None) -> str:
         if name not in known:
             raise refuse("metric", "a metric of these runs", given, near(name, known))
         return name
-    wished = {run.config.get("metric") for run in runs}
-    own = [str(name) for name in wished if name and len(wished) == 1]
+    requested = {run.config.get("metric") for run in runs}
+    own = [str(name) for name in requested if name and len(requested) == 1]
     first = next((name for name in (*own, *DEFAULT_METRIC.values()) if known[name] == len(runs)), None)
     return first or max([*DEFAULT_METRIC.values(), *sorted(known)], key=known.__getitem__)
 

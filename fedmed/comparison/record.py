@@ -33,11 +33,11 @@ def folder_of(paths: Sequence[Path]) -> Path:
 
 
 def write_record(
-    folder: Path, runs: Mapping[Path, str], *, asked: Sequence[str], failed: Mapping[Path, str] | None = None
+    folder: Path, runs: Mapping[Path, str], *, overrides: Sequence[str], failed: Mapping[Path, str] | None = None
 ) -> None:
     """Writes the record into the folder, which is made where it is not there.
 
-    runs: directories, and what they are called. asked: what the user wrote. failed: why, of those runs that failed.
+    runs: directories, and what they are called. overrides: what the user wrote. failed: why, of those runs that failed.
     """
     errors = failed or {}
     places = [
@@ -45,7 +45,7 @@ def write_record(
         | ({"error": errors[run]} if run in errors else {})
         for run, label in runs.items()
     ]
-    content = {"format": FORMAT, "asked": list(asked), "runs": places}
+    content = {"format": FORMAT, "asked": list(overrides), "runs": places}
     write_atomically(folder / NAME, json.dumps(content, indent=2) + "\n")
 
 
@@ -66,8 +66,8 @@ def failures(file: Path) -> dict[Path, FailedRun]:
     return {_directory(file, run): FailedRun(run["label"], run["error"]) for run in _runs(file) if "error" in run}
 
 
-def asked(file: Path) -> list[str]:
-    """What the user wrote."""
+def overrides_of(file: Path) -> list[str]:
+    """The overrides that the user wrote for a comparison."""
     return [str(each) for each in _content(file).get("asked", [])]
 
 

@@ -53,8 +53,8 @@ class ComparedRun:
 class Comparison:
     """Runs in their places.
 
-    worlds, arms, seeds: in the order in which they are told. runs: those there are, by world, arm and seed; some may
-    be missing. metric: the headline, as in final.json without its scope (`auc`). reference: the arm that the others
+    worlds, arms, seeds: in the order in which they are reported. runs: those there are, by world, arm and seed; some
+    may be missing. metric: the headline, as in final.json without its scope (`auc`). reference: the arm that the others
     are compared with. greater: whether more of the metric is better.
     notes: what a reader has to know, such as runs that were skipped and why, or differences that were forced.
     """

@@ -21,7 +21,7 @@ SCOPES = ("test", "client.mean", "client.worst", "domain.mean", "domain.worst", 
 
 
 def summarise(comparison: Comparison, *, target: float | None = None) -> Summary:
-    """All rows, the ranking, and what has to be said about them.
+    """All rows, the ranking, and the notes on them.
 
     target: value of the headline for rounds, bytes and seconds to reach it (null: 95 % of the reference's final mean).
     """

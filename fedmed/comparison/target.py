@@ -39,7 +39,7 @@ def evaluations(run: ComparedRun, metric: str) -> int:
 
 
 def has_clock(run: ComparedRun) -> bool:
-    """Whether a simulated clock ran."""
+    """Whether the run has seconds of a simulated clock."""
     return run.final.get("simulated_seconds") is not None
 
 

@@ -28,13 +28,13 @@ def hydra_help() -> None:
         app.hydra_help("config", args_parser=get_args_parser(), args=Namespace(overrides=[]))
 
 
-def shell_completion(asked: Sequence[str]) -> None:
+def shell_completion(arguments: Sequence[str]) -> None:
     """Prints what a shell asks for, as Hydra's `-sc` does: install=bash, uninstall=fish, query=zsh and the like."""
-    request, _, shell = asked[0].partition("=") if len(asked) == 1 else ("", "", "")
+    request, _, shell = arguments[0].partition("=") if len(arguments) == 1 else ("", "", "")
     if request not in REQUESTS or shell not in SHELLS:
         expected = f"{'|'.join(REQUESTS)}={'|'.join(SHELLS)}"
         fix = 'For instance, in ~/.bashrc: eval "$(fedmed -sc install=bash)"'
-        raise refuse("--shell-completion", expected, " ".join(asked) or "nothing", fix)
+        raise refuse("--shell-completion", expected, " ".join(arguments) or "nothing", fix)
     with session(discover()) as app:
         app.shell_completion(config_name="config", overrides=[f"{request}={shell}"])
 

@@ -127,7 +127,7 @@ def _sweeper(overrides: Sequence[str], *, sweep: bool) -> Sweeper | None:
         return Sweeper() if sweep else None
     try:
         config = hydra.compose("config", about, return_hydra_config=True).hydra
-    except FAILURES:  # told of by the runs
+    except FAILURES:  # composing the runs reports it
         return Sweeper() if sweep else None
     settings: Any = OmegaConf.to_container(config.sweeper)
     return Sweeper(settings) if sweep or config.mode == RunMode.MULTIRUN else None

@@ -36,7 +36,7 @@ class Augment(Options, ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class NoneAugment(Augment):
-    """Every image as it is."""
+    """Leaves every image as it is."""
 
     @property
     def moves(self) -> bool:

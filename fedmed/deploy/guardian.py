@@ -42,18 +42,18 @@ def guarded(home: Path) -> Iterator[None]:
 def stop(processes: Sequence[subprocess.Popen[bytes]], home: Path) -> None:
     """Asks the processes, and all others that live in `home`, to end; kills what has not after a while."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        deadline, asked = time.monotonic() + STOPS_WITHIN, set[int]()
-        while running := {p.pid for p in processes if p.poll() is None} | living_in(home):
-            for pid in running - asked:
+        deadline, signalled = time.monotonic() + STOPS_WITHIN, set[int]()
+        while running := {p.pid for p in processes if p.poll() is None} | processes_of(home):
+            for pid in running - signalled:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
-            asked |= running
+            signalled |= running
             if time.monotonic() > deadline:
                 break
             time.sleep(0.05)
 
 
-def living_in(home: Path) -> set[int]:
+def processes_of(home: Path) -> set[int]:
     """Processes that were started with `home`, or a folder in it, as FLWR_HOME; none without /proc.
 
     Flower's programs start others in sessions of their own, which outlive them by seconds.
@@ -68,7 +68,7 @@ def living_in(home: Path) -> set[int]:
 
 
 def main() -> None:
-    """What the guardian does."""
+    """The guardian's process: waits for its parent to end, then stops what it guards."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     home = Path(sys.argv[1])

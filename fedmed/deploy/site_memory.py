@@ -28,13 +28,13 @@ def remember(message: Message, context: Context, app: ClientApp, *, checkpoint_e
 
     checkpoint_every: rounds between the server's commits; older memory than a resumed run can ask for is removed.
     """
-    asked: Mapping[str, object] = message.content.config_records.get(CONFIG) or {}
-    if "run" not in asked:
+    config: Mapping[str, object] = message.content.config_records.get(CONFIG) or {}
+    if "run" not in config:
         return app(message, context)
-    if not re.fullmatch(r"\w[\w.-]*", str(asked["run"])):
-        raise refuse("run", "the label of a run", asked["run"], "Do not trust this server: it is none of fedmed's.")
-    round, training = int(str(asked["server-round"])), message.metadata.message_type.startswith("train")
-    folder = _home(context) / str(asked["run"]) / f"client_{client_id(context)}"
+    if not re.fullmatch(r"\w[\w.-]*", str(config["run"])):
+        raise refuse("run", "the label of a run", config["run"], "Do not trust this server: it is none of fedmed's.")
+    round, training = int(str(config["server-round"])), message.metadata.message_type.startswith("train")
+    folder = _home(context) / str(config["run"]) / f"client_{client_id(context)}"
     save_memory(_newest(folder, round if training else round + 1), context.state)
     reply = app(message, context)
     if training:

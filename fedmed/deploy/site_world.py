@@ -44,7 +44,7 @@ def site_world(experiment: Experiment, images: SiteImages, path: str) -> World:
 
 
 def server_world(experiment: Experiment, images: SiteImages) -> World:
-    """What the server sees: no client's images, and of dataset.path the test images (all, where none are told apart).
+    """What the server sees: no client's images, and of dataset.path the test images (all, where it marks none).
 
     Raises `UserError` where settings of the run need the images of all sites in one place.
     """

@@ -26,7 +26,7 @@ class Workload(NamedTuple):
 
 
 class SiteImages(NamedTuple):
-    """What the images of all sites have in common, where each site reads its own; None where nobody has said it yet.
+    """What the images of all sites have in common, where each site reads its own; None where it is not set yet.
 
     task: multiclass, multilabel or segmentation. classes: how many all sites have together. channels, side: of images.
     """
@@ -100,7 +100,7 @@ class LaunchedRun(Protocol):
 class LaunchingEngine(AnyEngine):
     """Where whole runs run: it hands a run over to Flower, as an app, to be carried out by others.
 
-    Clients of such a run keep their memory to themselves. What is said of it holds where the run is carried out, too.
+    Clients of such a run keep their memory to themselves. Its settings hold where the run is carried out, too.
     """
 
     simulates: ClassVar[bool] = False

@@ -205,7 +205,7 @@ class ClientScheduler:
             if worker.seconds >= self._limit:
                 worker.process.kill()
                 late = NoAnswerError(f"no answer within client_timeout={self._limit:g} s")
-                self._replace(worker, self._supervisor.bury(worker), late)
+                self._replace(worker, self._supervisor.reap(worker), late)
 
     def _take(self, worker: _PoolWorker, result: WorkerReply, place: int) -> None:
         task = next(task for task in worker.tasks if task.buffers == result.buffers)
@@ -238,7 +238,7 @@ class ClientScheduler:
     def _replace(self, worker: _PoolWorker, death: Death, error: Exception | None = None) -> None:
         """A new process for a worker that has died; what it was given is given out again, first of all.
 
-        error: what is said of the client that it ran; None where that may be given again.
+        error: of the client that it ran; None where that may be given again.
         """
         lost: list[_InFlight] = death.lost
         for task in lost:

@@ -93,7 +93,7 @@ class SharedMemoryBlock:
         return _Unpickler(io.BytesIO(pickled), self).load()
 
     def view(self, layout: TensorLayout) -> Tensor:
-        """The tensor that lies there."""
+        """The tensor at this place of a block, without a copy."""
         if not prod(layout.shape):
             return torch.empty(layout.shape, dtype=layout.dtype)
         length = 1 + sum((size - 1) * step for size, step in zip(layout.shape, layout.stride, strict=True))

@@ -76,7 +76,7 @@ class ReplyCollector:
     def _read(self, answer: Message | ClientFailure, read: Callable[[Message, int], T]) -> tuple[int, T | Exception]:
         """The client, and what is made of its answer, or what is wrong with it."""
         if isinstance(answer, ClientFailure):
-            return self._clients[answer.asked.metadata.dst_node_id], answer.error
+            return self._clients[answer.request.metadata.dst_node_id], answer.error
         client = self._clients[answer.metadata.src_node_id]
         if answer.has_error():
             return client, NoAnswerError(reason(answer.error.reason))

@@ -37,7 +37,7 @@ class NoAnswerError(Exception):
 class ClientFailure(NamedTuple):
     """What comes of a message in place of an answer. error: what the client raised, or what ended it."""
 
-    asked: Message
+    request: Message
     error: Exception
 
 

@@ -58,6 +58,6 @@ def _ask(grid: Grid, action: str, contents: Mapping[int, RecordDict]) -> dict[in
     if not contents:
         return {}
     nodes = roster(grid)
-    asked = [Message(content, nodes[client], f"query.{action}") for client, content in contents.items()]
-    answers = {reply.metadata.src_node_id: reply.content for reply in checked(*grid.send_and_receive(asked))}
+    queries = [Message(content, nodes[client], f"query.{action}") for client, content in contents.items()]
+    answers = {reply.metadata.src_node_id: reply.content for reply in checked(*grid.send_and_receive(queries))}
     return {client: answers[nodes[client]] for client in contents}

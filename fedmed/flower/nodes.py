@@ -35,9 +35,9 @@ def roster(grid: Grid) -> dict[int, int]:
 
 def client_nodes(grid: Grid) -> dict[int, ClientNode]:
     """Every client, in order of its number; asked of the nodes, as node ids are random in Flower's runtimes."""
-    asked = [Message(RecordDict(), node, "query.roster") for node in sorted(grid.get_node_ids())]
+    queries = [Message(RecordDict(), node, "query.roster") for node in sorted(grid.get_node_ids())]
     found: dict[int, ClientNode] = {}
-    for reply in checked(*grid.send_and_receive(asked)):
+    for reply in checked(*grid.send_and_receive(queries)):
         metrics: Any = reply.content.metric_records[METRICS]
         client, node = int(metrics["partition-id"]), reply.metadata.src_node_id
         if client in found:

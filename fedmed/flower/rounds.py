@@ -79,7 +79,8 @@ class PlannedRound:
     shared: the shared weights; where models are split, their plain mean, for the record.
     sent: what each client of the federation gets, the same object for those who share a model. Weights move to the
         device of the first reply, where they are averaged.
-    nodes: of all clients of the federation, by client. asked: clients that are sent a message, those that drop out too.
+    nodes: of all clients of the federation, by client. selected: clients that are sent a message, also those that
+        drop out.
     lost: those of them that drop out.
     """
 
@@ -88,18 +89,18 @@ class PlannedRound:
     shared: dict[str, Tensor]
     sent: Mapping[int, SentModel]
     nodes: Mapping[int, ClientNode]
-    asked: Sequence[int]
+    selected: Sequence[int]
     lost: Sequence[int]
 
     @property
     def answering(self) -> list[int]:
-        """Clients whose replies the server waits for: asked, and not dropped out."""
-        return [client for client in self.asked if client not in self.lost]
+        """Clients whose replies the server waits for: selected, and not dropped out."""
+        return [client for client in self.selected if client not in self.lost]
 
     @property
     def down(self) -> int:
         """Bytes of all messages."""
-        return sum(self.sent[client].size for client in self.asked)
+        return sum(self.sent[client].size for client in self.selected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,7 @@ class RoundResult:
 
     shared: the new shared weights. clients: a row per client in the mean. evaluated: a row per client that was
     evaluated; pooled: scores of all their `val` and `audit` images together, where asked for. seconds: by stage.
-    down, up: bytes of all training messages. asked: how many clients were asked to train.
+    down, up: bytes of all training messages. selected: how many clients were selected to train.
     missing: a row per client that was asked and is not in the mean, with why: `dropout`, `late` or `fault`. simulated:
     seconds of the simulated clock. spent: privacy since the first round.
     """
@@ -146,7 +147,7 @@ class RoundResult:
     evaluated: list[Row] = field(default_factory=list)
     pooled: Mapping[str, Scores] = field(default_factory=dict)
     server: Mapping[str, float] = field(default_factory=dict)
-    asked: int = 0
+    selected: int = 0
     missing: list[Row] = field(default_factory=list)
     simulated: float | None = None
     spent: PrivacySpent | None = None

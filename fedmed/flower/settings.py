@@ -23,7 +23,7 @@ class ServerSettings:
 
     seed: of sampling and of the method's random numbers on the server.
     clients_per_round: how many clients train in a round (None: all).
-    conditions: who is asked, who drops out, how long it takes, how the weights come up, what hides a client.
+    conditions: who is selected, who drops out, how long it takes, how the weights come up, what hides a client.
     optimizer: how to step from the old weights to the mean.
     parameters: names of the trainable entries, which the optimizer steps (None: all).
     tolerance: what becomes of a round in which a client is at fault.

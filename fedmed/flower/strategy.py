@@ -168,7 +168,7 @@ class MethodStrategy(Strategy):
             evaluated=self._evaluated.rows,
             pooled=self._evaluated.pooled,
             server={name: float(value) for name, value in scores.items()},
-            asked=len(planned.asked),
+            selected=len(planned.selected),
             missing=trained.missing,
             simulated=conditions.system.waited(clock, complete=not trained.missing),
             spent=conditions.spent(planned.round, len(planned.nodes), self._settings.clients_per_round),
@@ -181,15 +181,15 @@ class MethodStrategy(Strategy):
         self._nodes, self._grid = self._nodes or client_nodes(grid), grid
         settings, seed, shared = self._settings, self._settings.seed, unpack(arrays)
         images = {client: node.images for client, node in self._nodes.items()}
-        asked = settings.conditions.sampling.draw(images, settings.clients_per_round, seed=seed, round=server_round)
+        selected = settings.conditions.sampling.draw(images, settings.clients_per_round, seed=seed, round=server_round)
         self._planned = PlannedRound(
             round=server_round,
             rounds=max(self._rounds, server_round),
             shared=shared,
             sent=self._sent(shared),
             nodes=self._nodes,
-            asked=asked,
-            lost=settings.conditions.failures.lost(asked, seed=seed, round=server_round),
+            selected=selected,
+            lost=settings.conditions.failures.lost(selected, seed=seed, round=server_round),
         )
         also = {"adapted": self._evaluation.adapted and self._evaluation.due(server_round)}
         return self._messages("train", self._planned.answering, self._planned, self._planned.sent, {**config}, also)

@@ -35,7 +35,7 @@ class RoundTraining:
         self._up = 0
 
     def read(self, message: Message, client: int) -> TrainReply:
-        """A client's reply, which may be added; raises `MismatchError` saying what is wrong with it."""
+        """A client's reply, which may be added; raises `MismatchError` with what is wrong with it."""
         reply = self._validator.read(message, client, self._planned.nodes[client])
         if not self._clients:
             self._meet(reply)
@@ -59,7 +59,7 @@ class RoundTraining:
         """
         planned = self._planned
         self._missing.extend({"client": client, "fault": 1} for client in faulty)
-        if not self._clients and len(self._missing) < len(planned.asked):
+        if not self._clients and len(self._missing) < len(planned.selected):
             raise ValueError(f"round {planned.round}: no client answered, so there is nothing to average")
         shared: Payload = planned.shared
         seconds = 0.0
@@ -96,7 +96,7 @@ class RoundTraining:
         if self._chain.has("split"):
             groups = self._state.groups or [ModelGroup(clients=server.clients, shared=planned.shared)]
             return SplitAggregation(*how, groups=groups)
-        return Aggregation(*how, len(planned.asked))
+        return Aggregation(*how, len(planned.selected))
 
     def _meet(self, reply: TrainReply) -> None:
         """Brings weights and the server's memory to the device of the replies, where they are averaged.

@@ -31,7 +31,7 @@ from fedmed.flower.rounds import Row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyValidator:
-    """Checks the answers of one round. Every method raises `MismatchError` saying what was expected and what came.
+    """Checks the answers of one round. Every method raises `MismatchError` with what was expected and what came.
 
     shared: the shared weights. anchors: as they were sent, by client, where not all got these.
     methods: names of the chain's members.

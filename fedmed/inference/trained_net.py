@@ -59,7 +59,7 @@ def trained_net(
     """The net of a run. client: whose, where there is no global one. best: of the best round by validation.
 
     trusted: files and folders with code that the run may import, beside that of fedmed and of the user's own folders;
-    `say` is told which. Raises `UserError` where the run has no such net.
+    `say` gets their names. Raises `UserError` where the run has no such net.
     """
     kept, config = RunDirectory.open(directory), read_stored(directory)
     card, task, normalise = read_card(directory)

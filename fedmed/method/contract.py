@@ -25,7 +25,7 @@ class Setup:
     """What a run is made of, for a method to accept or refuse, and to build on, before anything runs.
 
     net: as it came in `check`; in `build` as the members before have left it.
-    clients: how many the federation has. asked: how many of them are asked in a round, None for all.
+    clients: how many the federation has. clients_per_round: how many of them are selected for a round, None for all.
     moves: whether the run's augmentation moves what an image shows, and masks with it.
     """
 
@@ -34,7 +34,7 @@ class Setup:
     optimizer: Optimizer
     rounds: int
     clients: int
-    asked: int | None = None
+    clients_per_round: int | None = None
     moves: bool = False
 
 

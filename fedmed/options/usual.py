@@ -33,6 +33,6 @@ def _has_masks(path: Path) -> bool:
     try:
         with ZipFile(path.expanduser()) as archive:
             columns = {name.removesuffix(".npy").rpartition("_")[2] for name in archive.namelist()}
-    except (OSError, RuntimeError, ValueError, BadZipFile):  # is told of when it is read
+    except (OSError, RuntimeError, ValueError, BadZipFile):  # reported when it is read
         return False
     return "masks" in columns and "labels" not in columns

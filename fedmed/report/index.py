@@ -21,7 +21,7 @@ ORDER = ("running", "silent", "failed", "damaged", "stopped", "finished")
 """Statuses as they are sorted: what needs an eye first."""
 
 WELL = ("running", "finished")
-"""Statuses that need no eye."""
+"""Statuses that are not highlighted."""
 
 STATUS_TEXT = {"silent": "running, but silent: killed?"}
 
@@ -89,7 +89,7 @@ def _comparisons(gathered: Sequence[ComparisonEntry], folder: Path, into: Path) 
     rows = [
         [
             _named(_name(each.path, folder), each.path / PAGE, into),
-            TableCell(text=each.asked, sort=each.asked, wrapped=True),
+            TableCell(text=each.overrides, sort=each.overrides, wrapped=True),
             count_cell(len(each.runs)),
             count_cell(each.failed),
         ]
@@ -115,7 +115,7 @@ def _link(page: Path, into: Path) -> str:
 
 
 def _wrong(entries: Sequence[RunEntry], folder: Path) -> Iterator[tuple[str, str]]:
-    """Runs about which something has to be said, and what: once for all of which it is the same."""
+    """Notes on runs: each once, with all the runs that it holds for."""
     by_reason: dict[str, list[str]] = {}
     for entry in entries:
         if entry.why:

@@ -82,8 +82,8 @@ def _test(trainer: Trainer, test: Examples, client: Client | None) -> dict[str, 
     searched = _spread(np.arange(len(test)), SEARCHED)
     every = np.union1d(searched, rows)
     predicted = dict(zip(every.tolist(), _predicted(trainer, test, every, client), strict=True))
-    sure = np.array([_sureness(predicted[row], test[torch.tensor([row])], kind) for row in searched.tolist()])
-    worst = searched[np.argsort(-sure, kind="stable")[: min(count, int((sure > 0).sum()))]]
+    confidence = np.array([_confidence(predicted[row], test[torch.tensor([row])], kind) for row in searched.tolist()])
+    worst = searched[np.argsort(-confidence, kind="stable")[: min(count, int((confidence > 0).sum()))]]
     shown = {name: np.array([predicted[row] for row in of.tolist()]) for name, of in (("test", rows), ("bad", worst))}
     mistakes = _panel(test, worst, shown["bad"]) if len(worst) else None
     return {"test": _panel(test, rows, shown["test"]), "mistakes": mistakes}
@@ -120,7 +120,7 @@ def _predicted(trainer: Trainer, images: Examples, rows: NDArray[np.int64], clie
     return torch.cat(found).numpy()
 
 
-def _sureness(p: NDArray[np.float16], image: Examples, kind: str) -> float:
+def _confidence(p: NDArray[np.float16], image: Examples, kind: str) -> float:
     """Probability of the wrong class that is predicted, or the furthest from a known finding; 0 if nothing is wrong."""
     if kind == "multiclass":
         return 0.0 if int(p.argmax()) == int(image.y) else float(p.max())

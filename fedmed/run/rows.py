@@ -19,7 +19,7 @@ def round_row(result: RoundResult, directions: Directions = HIGHER_IS_BETTER) ->
     directions: of all metrics that have one; of the others no client is the worst.
     """
     row: Row = {"round": result.round, "loss": mean_loss(result.clients), "clients": len(result.clients)}
-    row |= {"asked": result.asked} | _missing(result)
+    row |= {"asked": result.selected} | _missing(result)
     if result.simulated is not None:
         row["simulated_seconds"] = result.simulated
     if result.spent is not None:

@@ -96,5 +96,5 @@ class RenyiAccounting(Accounting):
 
 
 def accounting_of(name: AccountingName, delta: float) -> Accounting:
-    """The accounting of that name. delta: at which every epsilon is told."""
+    """The accounting of that name. delta: at which every epsilon is reported."""
     return RenyiAccounting(delta) if name == "renyi" else EpsilonAccounting()

@@ -25,8 +25,8 @@ class Budgets:
 
     def fits(self, cost: Array) -> bool:
         """Whether a job of that cost (K, A) keeps every block that it asks within its capacity."""
-        asked = cost.any(axis=1)
-        return bool(self._borne(self.spent + cost)[asked].all())
+        requested = cost.any(axis=1)
+        return bool(self._within_capacity(self.spent + cost)[requested].all())
 
     def take(self, cost: Array) -> None:
         """Spends a cost (K, A), which must fit."""
@@ -40,19 +40,19 @@ class Budgets:
         """Budgets of which only a part (K,) of each capacity is open."""
         return Budgets(self.capacity * part[:, None], self.spent)
 
-    def orders(self, asked: Array) -> NDArray[np.intp]:
+    def orders(self, requested: Array) -> NDArray[np.intp]:
         """The order (K,) at which the largest part of each block is left; of equal ones where most fits.
 
-        asked: what waiting jobs ask in all (K, A).
+        requested: what waiting jobs ask in all (K, A).
         """
         known = self.capacity > 0
         whole = np.where(known, self.capacity, 1.0)
         left = np.where(known, 1 - self.spent / whole, -np.inf)
         best = left >= left.max(axis=1, keepdims=True) - ROUNDING
-        load = np.where(best & known, asked / whole, np.inf)
+        load = np.where(best & known, requested / whole, np.inf)
         return np.where(known.any(axis=1), load.argmin(axis=1), 0)
 
-    def _borne(self, spent: Array) -> NDArray[np.bool_]:
+    def _within_capacity(self, spent: Array) -> NDArray[np.bool_]:
         """Whether each block (K,) bears a sum (K, A) by some order."""
         within = (spent <= self.capacity * (1 + ROUNDING)) & (self.capacity > 0)
         return np.asarray(within.any(axis=1))

@@ -89,7 +89,7 @@ class LedgerState:
         return (self.settlements.get(job) or self.grants[job]).epsilons
 
     def take(self, row: Mapping[str, Any]) -> None:
-        """Takes in a row in its order."""
+        """Applies the next row of the ledger to the state."""
         kind = row["kind"]
         if kind in ("grant", "refusal"):
             self.open.append(dict(row))

@@ -55,8 +55,8 @@ def envious_pairs(demand: Array, granted: Array) -> int:
     """
     budgets = demand * granted[:, None]  # (M, K)
     count = 0
-    for analyst, asked in enumerate(demand):
-        used = asked > 0
-        with_other = np.minimum(1.0, (budgets[:, used] / asked[used]).min(axis=1))  # (M,)
+    for analyst, demanded in enumerate(demand):
+        used = demanded > 0
+        with_other = np.minimum(1.0, (budgets[:, used] / demanded[used]).min(axis=1))  # (M,)
         count += int((np.delete(with_other, analyst) > granted[analyst] + SLACK).sum())
     return count

@@ -30,10 +30,10 @@ def _key(experiment: Experiment, clients: int) -> tuple[Conditions, int, int, in
     return conditions_of(experiment), experiment.rounds, clients, experiment.clients_per_round
 
 
-def _spent(noise: float, conditions: Conditions, rounds: int, clients: int, asked: int | None) -> float:
+def _spent(noise: float, conditions: Conditions, rounds: int, clients: int, per_round: int | None) -> float:
     assert isinstance(conditions.privacy, GaussianPrivacy)
     private = replace(conditions, privacy=replace(conditions.privacy, noise_multiplier=noise))
-    found = private.spent(rounds, clients, asked)
+    found = private.spent(rounds, clients, per_round)
     assert found is not None
     return found.epsilon
 
@@ -49,7 +49,7 @@ def noise_for(epsilon: float, experiment: Experiment, clients: int, accounting: 
             fix = "Leave clients_per_round out, or set accounting: epsilon."
             raise refuse(where, "a run of all its hospitals, with accounting: renyi", "one that draws some", fix)
         return sqrt(experiment.rounds / (2 * accounting.amount(epsilon)))  # rho = T / (2 z^2)
-    found = _sought(epsilon, *_key(experiment, clients))
+    found = _solve(epsilon, *_key(experiment, clients))
     if isinstance(found, Unreachable):
         fix = "Ask for more, or train for fewer rounds."
         expected = f"an epsilon of {found.least:.3g} or more, for {experiment.rounds} rounds"
@@ -64,18 +64,18 @@ class Unreachable(NamedTuple):
 
 
 @cache
-def _sought(
-    epsilon: float, conditions: Conditions, rounds: int, clients: int, asked: int | None
+def _solve(
+    epsilon: float, conditions: Conditions, rounds: int, clients: int, per_round: int | None
 ) -> float | Unreachable:
     """The noise multiplier of an epsilon; kept, as the accountant of drawn clients takes half a second each time."""
     from scipy.optimize import root_scalar
 
     def excess(logarithm: float) -> float:
-        return log(_spent(exp(logarithm), conditions, rounds, clients, asked) / epsilon)
+        return log(_spent(exp(logarithm), conditions, rounds, clients, per_round) / epsilon)
 
     if excess(log(LOWEST)) <= 0:
         return LOWEST
     if excess(log(HIGHEST)) > 0:
-        return Unreachable(_spent(HIGHEST, conditions, rounds, clients, asked))
+        return Unreachable(_spent(HIGHEST, conditions, rounds, clients, per_round))
     root = root_scalar(excess, bracket=(log(LOWEST), log(HIGHEST)), method="brentq", xtol=PRECISION / 2).root
     return exp(float(root) + PRECISION)

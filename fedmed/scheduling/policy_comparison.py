@@ -61,7 +61,7 @@ class PolicyComparison:
 
     @property
     def rows(self) -> tuple[PolicyRow, ...]:
-        """All of them."""
+        """The rows of all policies, DPBalance first."""
         return (*self.curve, *self.others)
 
     def table(self, width: int) -> str:

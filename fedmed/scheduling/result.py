@@ -102,7 +102,7 @@ class Schedule:
         metric = next((row["metric"] for row in rows if row["metric"]), "")
         utilities = [each["utility"] for each in analysts]
         cells = [[row["job"], row["analyst"], row["status"], _epsilons(row), number(row["value"])] for row in rows]
-        people = [
+        shares = [
             [each["analyst"], str(each["jobs"]), str(each["granted"]), number(each["utility"]), number(each["value"])]
             for each in analysts
         ]
@@ -112,7 +112,7 @@ class Schedule:
             TextTable(header=["job", "analyst", "", "epsilon", metric], rows=cells, left=frozenset({0, 1, 2, 3})),
             TextTable(
                 header=["analyst", "jobs", "granted", "utility", metric],
-                rows=people,
+                rows=shares,
                 left=frozenset({0}),
                 below=[total],
             ),
@@ -122,7 +122,9 @@ class Schedule:
 
 def _epsilons(row: dict[str, Any]) -> str:
     """What a job got, and what it has spent where that is less."""
-    asked, spent = epsilon_text(row["asked"]), row["spent"]
+    demand, spent = epsilon_text(row["asked"]), row["spent"]
     return (
-        asked if spent is None else f"{epsilon_text({name: round(each, 3) for name, each in spent.items()})} of {asked}"
+        demand
+        if spent is None
+        else f"{epsilon_text({name: round(each, 3) for name, each in spent.items()})} of {demand}"
     )

@@ -45,11 +45,13 @@ class SyntheticJobs(Options):
     blocks: Annotated[int, Ge(1)] = 12
 
     def draw(self, seed: int) -> JobsFile:
-        """The jobs of a seed."""
+        """Draws the jobs of one seed."""
         rng = numpy_generator(seed, "scheduling", self.workload)
         blocks = tuple(Block(f"block{k}", 1.0, f"block{k}") for k in range(self.blocks))
-        askers = self._batch(rng) if self.workload == "batch" else self._arrivals(rng)
-        return JobsFile(blocks=blocks, jobs=tuple(self._job(rng, number, *each) for number, each in enumerate(askers)))
+        requests = self._batch(rng) if self.workload == "batch" else self._arrivals(rng)
+        return JobsFile(
+            blocks=blocks, jobs=tuple(self._job(rng, number, *each) for number, each in enumerate(requests))
+        )
 
     def _batch(self, rng: np.random.Generator) -> list[tuple[int, float, float]]:
         """Analyst, time and weight of each job."""
@@ -65,7 +67,7 @@ class SyntheticJobs(Options):
 
     def _job(self, rng: np.random.Generator, number: int, analyst: int, time: float, weight: float) -> Job:
         epsilon = 0.01 if rng.random() < SMALL else 0.1
-        asked = 1 if rng.random() < SMALL else min(MANY, self.blocks)
-        chosen = rng.choice(self.blocks, size=asked, replace=False)
+        count = 1 if rng.random() < SMALL else min(MANY, self.blocks)
+        chosen = rng.choice(self.blocks, size=count, replace=False)
         demand = {f"block{k}": epsilon for k in sorted(chosen)}
         return Job(name=f"job{number}", analyst=f"analyst{analyst}", demand=demand, weight=weight, arrives=time)

@@ -22,7 +22,7 @@ class Aggregation:
 
     Models are summed as they come; only a method that overrides `weights` or `average` has them held until all are in.
 
-    asked: how many clients were to answer.
+    selected: how many clients were to answer.
     """
 
     def __init__(
@@ -32,10 +32,10 @@ class Aggregation:
         optimizer: ServerOptimizer,
         parameters: frozenset[str],
         conditions: Conditions = IDEAL,
-        asked: int = 0,
+        selected: int = 0,
     ) -> None:
         self._chain, self._server, self._optimizer, self._parameters = chain, server, optimizer, parameters
-        self._privacy, self._asked = conditions.privacy, asked
+        self._privacy, self._selected = conditions.privacy, selected
         self._alike = conditions.sampling.alike or conditions.privacy.bounded
         self._streams = not (chain.has("weights") or chain.has("average"))
         self._keeps = chain.keeps_weights
@@ -120,11 +120,11 @@ class Aggregation:
 
     def _blurred(self) -> Payload:
         """The mean, as private as the run promises; who did not answer then counts as one without change."""
-        silent = self._asked - len(self._reports)
+        silent = self._selected - len(self._reports)
         if self._privacy.bounded and silent:
             self._mean.add(self._server.shared, float(silent))
         seed, round = self._server.seed, self._server.round
-        return self._privacy.blur(self._mean.result(), self._asked, seed=seed, round=round)
+        return self._privacy.blur(self._mean.result(), self._selected, seed=seed, round=round)
 
 
 def owned(tensors: Payload) -> Payload:

@@ -18,7 +18,7 @@ from fedmed.server.system import NoneSystem, System
 class Conditions:
     """What lies between the server and the clients, whatever the method; each part is an option group of its own.
 
-    sampling: who is asked.
+    sampling: who is selected.
     failures: who drops out.
     system: how long it takes, and how long the server waits.
     compression: how the weights come up; the same as in the `Training` of the clients.
@@ -39,10 +39,10 @@ class Conditions:
             yield Fault("privacy=gaussian", "clients asked whatever they hold", got, fix)
 
     def spent(self, rounds: int, clients: int, count: int | None) -> PrivacySpent | None:
-        """The privacy that so many rounds have cost. count: how many clients are asked in a round; None for all."""
+        """The privacy that so many rounds have cost. count: how many clients are selected for a round; None for all."""
         drawn = clients if count is None else min(count, clients)
-        return self.privacy.spent(rounds, clients=clients, asked=drawn if self.sampling.uniform else None)
+        return self.privacy.spent(rounds, clients=clients, per_round=drawn if self.sampling.uniform else None)
 
 
 IDEAL = Conditions()
-"""Everybody is as likely to be asked, always answers, at once and in full."""
+"""Everybody is as likely to be selected, always answers, at once and in full."""

@@ -1,4 +1,4 @@
-"""Clients that were asked and never answer."""
+"""Clients that were selected and never answer."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from fedmed.options.base import Options
 
 @dataclass(frozen=True, kw_only=True)
 class Failures(Options, ABC):
-    """Which of the clients that were asked drop out; they got the weights, and nothing changes at them."""
+    """Which of the selected clients drop out; they got the weights, and nothing changes at them."""
 
     @abstractmethod
-    def lost(self, asked: Sequence[int], *, seed: int, round: int) -> list[int]:
-        """Those that drop out, in the order in which they were asked."""
+    def lost(self, selected: Sequence[int], *, seed: int, round: int) -> list[int]:
+        """Those that drop out, in the order in which they were selected."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoneFailures(Failures):
-    """Everybody answers."""
+    """No client drops out."""
 
-    def lost(self, asked: Sequence[int], *, seed: int, round: int) -> list[int]:
+    def lost(self, selected: Sequence[int], *, seed: int, round: int) -> list[int]:
         return []
 
 
@@ -39,6 +39,6 @@ class DropoutFailures(Failures):
 
     rate: Annotated[float, Interval(ge=0, lt=1)] = 0.1
 
-    def lost(self, asked: Sequence[int], *, seed: int, round: int) -> list[int]:
-        # a generator for each client and round: nobody's fate depends on who else was asked
-        return [c for c in asked if rng.numpy_generator(seed, "failure", round, c).random() < self.rate]
+    def lost(self, selected: Sequence[int], *, seed: int, round: int) -> list[int]:
+        # a generator for each client and round: nobody's fate depends on who else was selected
+        return [c for c in selected if rng.numpy_generator(seed, "failure", round, c).random() < self.rate]

@@ -55,14 +55,14 @@ class Privacy(Options, ABC):
         """A client's weights after its update has been bounded."""
 
     @abstractmethod
-    def blur(self, mean: Payload, asked: int, *, seed: int, round: int) -> Payload:
-        """The mean over `asked` clients, with noise."""
+    def blur(self, mean: Payload, clients: int, *, seed: int, round: int) -> Payload:
+        """The mean over so many clients, with noise."""
 
     @abstractmethod
-    def spent(self, rounds: int, *, clients: int, asked: int | None) -> PrivacySpent | None:
+    def spent(self, rounds: int, *, clients: int, per_round: int | None) -> PrivacySpent | None:
         """What so many rounds have cost; None where nothing is promised.
 
-        asked: how many of the clients are drawn for a round, all as likely; None where they are not drawn like this.
+        per_round: how many clients are drawn for a round, all as likely; None where they are not drawn like this.
         """
 
     def faults(self, methods: Chain) -> Iterator[Fault]:
@@ -80,21 +80,21 @@ class Privacy(Options, ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class NonePrivacy(Privacy):
-    """Nothing is done."""
+    """Updates are averaged as they are: no clipping, no noise, no promise."""
 
     def clip(self, weights: Payload, old: Payload) -> Payload:
         return weights
 
-    def blur(self, mean: Payload, asked: int, *, seed: int, round: int) -> Payload:
+    def blur(self, mean: Payload, clients: int, *, seed: int, round: int) -> Payload:
         return mean
 
-    def spent(self, rounds: int, *, clients: int, asked: int | None) -> None:
+    def spent(self, rounds: int, *, clients: int, per_round: int | None) -> None:
         return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class GaussianPrivacy(Privacy):
-    """DP-FedAvg: updates clipped to one length, averaged alike over those asked, with Gaussian noise on the mean.
+    """DP-FedAvg: updates clipped to one length, averaged alike over those selected, with Gaussian noise on the mean.
 
     clip_norm: longest update, as an L2 norm over all weights (> 0).
     noise_multiplier: standard deviation of the noise on the sum of updates, over clip_norm (> 0; more hides more).
@@ -117,13 +117,13 @@ class GaussianPrivacy(Privacy):
         scale = min(1.0, self.clip_norm / length) if length else 1.0
         return {name: old[name] + scale * u for name, u in update.items()}
 
-    def blur(self, mean: Payload, asked: int, *, seed: int, round: int) -> Payload:
+    def blur(self, mean: Payload, clients: int, *, seed: int, round: int) -> Payload:
         # mean + N(0, (z S / K)^2)
         # drawn on the processor, so that the noise is the same wherever the mean lies
-        draws, std = rng.generator(seed, "privacy", round), self.noise_multiplier * self.clip_norm / asked
+        draws, std = rng.generator(seed, "privacy", round), self.noise_multiplier * self.clip_norm / clients
         return {n: t + std * torch.randn(t.shape, generator=draws, dtype=t.dtype).to(t.device) for n, t in mean.items()}
 
-    def spent(self, rounds: int, *, clients: int, asked: int | None) -> PrivacySpent:
+    def spent(self, rounds: int, *, clients: int, per_round: int | None) -> PrivacySpent:
         from flwr.serverapp import (
             GaussianPrivacyEvent,
             NeighboringRelation,
@@ -133,14 +133,14 @@ class GaussianPrivacy(Privacy):
         )
 
         # a sample of fixed size hides a client by another in its place: the sum then moves by up to 2 S, not S
-        drawn = asked is not None and asked < clients
+        drawn = per_round is not None and per_round < clients
         model = PrivacyConfig(
             target_delta=self.delta,
             population_size=clients,
             neighboring_relation=NeighboringRelation["REPLACE_ONE" if drawn else "ADD_OR_REMOVE_ONE"],
             sampling_method=SamplingMethod["WITHOUT_REPLACEMENT" if drawn else "NO_AMPLIFICATION"],
         )
-        noise, size = self.noise_multiplier / (2 if drawn else 1), asked if drawn and asked else clients
+        noise, size = self.noise_multiplier / (2 if drawn else 1), per_round if drawn and per_round else clients
         accountant = RdpAccountant(model)
         event = GaussianPrivacyEvent(noise_multiplier=noise, sample_size=size, population_size=clients)
         accountant.compose(event, rounds)
@@ -148,7 +148,7 @@ class GaussianPrivacy(Privacy):
 
     def faults(self, methods: Chain) -> Iterator[Fault]:
         try:
-            self.spent(1, clients=1, asked=None)
+            self.spent(1, clients=1, per_round=None)
         except ImportError as error:
             fix = "Install them: pip install 'fedmed-sim[dp]'."
             yield Fault("privacy=gaussian", "Flower's privacy accountant and dp-accounting", str(error), fix)

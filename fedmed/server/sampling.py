@@ -1,4 +1,4 @@
-"""Who is asked in a round.
+"""Which clients are selected for a round.
 
 By size: Li et al.: On the Convergence of FedAvg on Non-IID Data. ICLR 2020, arXiv 1907.02189 (its scheme I draws with
 replacement; here nobody is drawn twice). Availability by the time of day: Bonawitz et al.: Towards Federated Learning
@@ -30,7 +30,7 @@ Trace = Mapping[int, tuple[bool, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling(Options, ABC):
-    """Who is asked to train in a round."""
+    """Which clients are selected to train in a round."""
 
     @abstractmethod
     def draw(self, images: Mapping[int, int], count: int | None, *, seed: int, round: int) -> list[int]:

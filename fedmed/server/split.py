@@ -38,7 +38,7 @@ class SplitAggregation:
     """One round's replies, in order of client number, on their way to a model for every group of clients.
 
     groups: as the round began, covering all clients. `server.shared` is the plain mean over all, for the record.
-    All models of the round are held until the method has said who gets which.
+    All models of the round are held until the method has assigned them to clients.
     """
 
     def __init__(

@@ -46,13 +46,13 @@ class System(Options, ABC):
     def waited(self, seconds: Sequence[float], *, complete: bool) -> float | None:
         """How long the server's round takes; None where no clock runs.
 
-        seconds: of the clients that came in time. complete: whether those are all that were asked.
+        seconds: of the clients that came in time. complete: whether those are all that were selected.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoneSystem(System):
-    """No clock runs."""
+    """No time is simulated."""
 
     def duration(self, client: int, *, images: int, down: int, up: int, seed: int) -> None:
         return None

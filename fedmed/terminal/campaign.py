@@ -48,7 +48,7 @@ class CampaignDisplay(Display):
         return
 
     def update(self, state: CampaignProgress) -> None:
-        """Some run has come further."""
+        """Shows how far the grid is."""
         return
 
     def ended(self, label: str, seconds: float, state: CampaignProgress) -> None:

@@ -37,7 +37,7 @@ class ProgressMeter:
         self.first = self.done + 1
 
     def add(self, row: Row) -> None:
-        """Takes in a round that ended."""
+        """Shows a round that has ended."""
         self.row, self.done = row, int(row["round"] or 0)
         self.times = [*self.times[-9:], float(row.get("seconds") or 0)]
         if any(name.startswith(tuple(f"{scope}." for scope in SCOPES)) for name in row):

@@ -41,7 +41,7 @@ class Candidate:
         return "+".join(self.members)
 
     def run(self, values: Sequence[str], seed: str) -> compose.Plan:
-        """A run with these values."""
+        """The plan of one run with these values of what is searched (`key=value`) and this seed."""
         return compose.plan([f"strategy={self.strategy}", *self.overrides, *values, f"seed={seed}"])
 
 

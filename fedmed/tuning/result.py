@@ -46,7 +46,7 @@ class Tuning:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """Directory, metric, a summary of each strategy and the commands, as plain values for JSON."""
         strategies = {
             result.candidate.name: {
                 "trials": len(result.tried),

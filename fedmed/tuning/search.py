@@ -66,7 +66,7 @@ class Search:
         return [self._read(t.number, t.params, None) for t in self._study.trials if t.state.name == "RUNNING"]
 
     def next(self) -> Trial:
-        """Begins a trial."""
+        """Begins a trial with the values that the sampler proposes."""
         import optuna
 
         number = sum(trial.state.name != "WAITING" for trial in self._study.trials)

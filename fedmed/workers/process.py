@@ -14,7 +14,7 @@ from typing import Any
 from fedmed.workers.child import become_a_worker
 
 ENDS_WITHIN = 0.2
-"""Seconds that a worker which is told to end has before it is killed."""
+"""Seconds that a worker has to end when it is asked to, before it is killed."""
 
 
 class WorkerProcess:

@@ -83,8 +83,8 @@ class Supervisor(Generic[AnyWorker]):
         ready = wait(list(by_connection), seconds)
         return [(by_connection[each], self._message(by_connection[each])) for each in ready]
 
-    def bury(self, worker: AnyWorker) -> Death:
-        """Waits for the process of a worker that has died, or was killed, at its first task."""
+    def reap(self, worker: AnyWorker) -> Death:
+        """Waits for the process of a worker that has died, or was killed, in its first task; how it died."""
         how, lost = worker.process.wait(), worker.tasks
         worker.tasks = []
         key = self._key(lost[0])
@@ -93,7 +93,7 @@ class Supervisor(Generic[AnyWorker]):
 
     def stop(self) -> None:
         """Ends all workers, those that are busy in the middle of their tasks, and waits until they are gone."""
-        for worker in self.workers:  # all are told before any is waited for, so that they end side by side
+        for worker in self.workers:  # all are dismissed before any is waited for, so that they end side by side
             worker.process.dismiss(now=bool(worker.tasks))
         for worker in self.workers:
             worker.process.leave()
@@ -103,4 +103,4 @@ class Supervisor(Generic[AnyWorker]):
         try:
             return worker.process.receive()
         except EOFError:
-            return self.bury(worker)
+            return self.reap(worker)

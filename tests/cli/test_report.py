@@ -23,7 +23,7 @@ def test_the_page_of_a_folder_lies_in_it(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_of_a_run_and_of_a_comparison_there_is_no_index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = fabricated.run(tmp_path / "runs/a")
-    write_record(tmp_path / "one", {place: "fedavg seed=0"}, asked=[])
+    write_record(tmp_path / "one", {place: "fedavg seed=0"}, overrides=[])
     for folder in (place, tmp_path / "one"):
         assert main(["report", str(folder)]) == 0
         assert capsys.readouterr().out == f"wrote {folder}/report.html\n"

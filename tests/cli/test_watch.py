@@ -157,13 +157,13 @@ def test_a_comparison_is_followed_until_its_runs_are_finished_or_have_failed(
 ) -> None:
     folder, places = tmp_path / "comparisons/one", {name: tmp_path / "runs" / name for name in ("a", "b", "c")}
     runs_of = {place: name for name, place in places.items()}
-    write_record(folder, runs_of, asked=[])
+    write_record(folder, runs_of, overrides=[])
     made(places["a"], 20, finished=True)
     runs = [made(places["b"], 4)]
     meanwhile += [
         lambda: made(places["c"], 2),
         lambda: runs[0].finish({}),
-        lambda: write_record(folder, runs_of, asked=[], failed={places["c"]: "the loss is not finite"}),
+        lambda: write_record(folder, runs_of, overrides=[], failed={places["c"]: "the loss is not finite"}),
     ]
     assert main(["watch", str(folder)]) == 0
     assert meanwhile == []

@@ -81,9 +81,11 @@ def test_the_last_row_is_found_in_a_long_file_and_after_a_torn_line(tmp_path: Pa
 def test_comparisons_and_the_runs_that_failed_in_them(tmp_path: Path) -> None:
     good, gone, half = run(tmp_path / "runs/a"), tmp_path / "runs/b", change(run(tmp_path / "runs/c"), status="stopped")
     labels = {good: "fedavg seed=0", gone: "moon seed=0", half: "moon seed=1"}
-    write_record(tmp_path / "one", labels, asked=["strategy=fedavg,moon"], failed={gone: "no memory", half: "killed"})
+    write_record(
+        tmp_path / "one", labels, overrides=["strategy=fedavg,moon"], failed={gone: "no memory", half: "killed"}
+    )
     entries, (gathered,) = list_folder(tmp_path)
-    assert (gathered.asked, len(gathered.runs), gathered.failed) == ("strategy=fedavg,moon", 3, 2)
+    assert (gathered.overrides, len(gathered.runs), gathered.failed) == ("strategy=fedavg,moon", 3, 2)
     assert [(e.path.name, e.status, e.why, e.strategy) for e in entries] == [
         ("a", "finished", "", "fedavg"),
         ("b", "failed", "no memory", "moon"),
@@ -93,7 +95,7 @@ def test_comparisons_and_the_runs_that_failed_in_them(tmp_path: Path) -> None:
 
 def test_a_run_that_failed_once_and_then_finished_is_finished(tmp_path: Path) -> None:
     place = run(tmp_path / "runs/a")
-    write_record(tmp_path / "one", {place: "fedavg seed=0"}, asked=[], failed={place: "killed"})
+    write_record(tmp_path / "one", {place: "fedavg seed=0"}, overrides=[], failed={place: "killed"})
     assert list_folder(tmp_path)[0][0].status == "finished"
 
 

@@ -155,8 +155,8 @@ def test_clients_drop_out_of_a_split_round(home: Case, method: Method) -> None:
 class Gone(Failures):
     """Client 1 drops out of round 2."""
 
-    def lost(self, asked: Sequence[int], *, seed: int, round: int) -> list[int]:
-        return [client for client in asked if (client, round) == (1, 2)]
+    def lost(self, selected: Sequence[int], *, seed: int, round: int) -> list[int]:
+        return [client for client in selected if (client, round) == (1, 2)]
 
 
 def test_a_group_of_which_nobody_answers_keeps_its_model_inbox_and_memory(home: Case, method: Method) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fedmed.deploy import guardian, loopback
-from fedmed.deploy.guardian import living_in, stop
+from fedmed.deploy.guardian import processes_of, stop
 from fedmed.deploy.loopback import HOST, Loopback, free_ports
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to see what processes have started")
@@ -42,10 +42,10 @@ def test_stop_ends_a_process_and_what_it_has_started_however_stubborn(
     process = subprocess.Popen([sys.executable, "-c", TREE], stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout is not None
     grandchild = int(process.stdout.readline())
-    assert living_in(tmp_path) == {process.pid, grandchild}
+    assert processes_of(tmp_path) == {process.pid, grandchild}
     stop([process], tmp_path)
     assert process.returncode == -signal.SIGTERM
-    assert living_in(tmp_path) == set()
+    assert processes_of(tmp_path) == set()
     process.stdout.close()
 
 
@@ -103,10 +103,10 @@ def test_a_deployment_that_is_killed_leaves_no_process_and_no_folder(
     )
     assert held.stdout is not None
     home = Path(held.stdout.readline().decode().strip())
-    assert len(living_in(home)) >= 3
+    assert len(processes_of(home)) >= 3
     (os.killpg if group else os.kill)(held.pid, signal.SIGKILL)
     held.communicate()
     deadline = time.monotonic() + 20
-    while home.exists() or living_in(home):
-        assert time.monotonic() < deadline, f"left: {living_in(home)}"
+    while home.exists() or processes_of(home):
+        assert time.monotonic() < deadline, f"left: {processes_of(home)}"
         time.sleep(0.05)

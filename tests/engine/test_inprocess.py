@@ -110,7 +110,7 @@ def test_streaming_goes_on_after_a_client_that_raises() -> None:
     failed, good = grid(Breaks()).stream([ask(Breaks(), 2), ask(Breaks(), 3)])
     assert isinstance(failed, ClientFailure)
     assert repr(failed.error) == "KeyError('lost')"
-    assert failed.asked.metadata.dst_node_id == 2
+    assert failed.request.metadata.dst_node_id == 2
     assert isinstance(good, Message)
 
 

@@ -33,7 +33,7 @@ def test_links_lead_to_pages_that_are_there(tmp_path: Path, elsewhere: bool) -> 
         (run(runs / name) / "report.html").write_text("", encoding="utf-8")
     run(runs / "without")
     (runs / "report.html").write_text("", encoding="utf-8")
-    write_record(runs / "c:mpared", {runs / "plain": "fedavg seed=0"}, asked=["x=1"])
+    write_record(runs / "c:mpared", {runs / "plain": "fedavg seed=0"}, overrides=["x=1"])
     (runs / "c:mpared/report.html").write_text("", encoding="utf-8")
     into = tmp_path / "else where" if elsewhere else runs
     found = index(runs, into)
@@ -61,7 +61,7 @@ def test_statuses_and_failures_are_told(tmp_path: Path) -> None:
     (place / "run.json").write_text(json.dumps(about | {"status": "stopped"}), encoding="utf-8")
     run(tmp_path / "fine")
     lost = {tmp_path / name: f"moon seed={name[-1]}" for name in ("gone", "gone1")}
-    write_record(tmp_path / "one", lost, asked=[], failed=dict.fromkeys(lost, "no memory"))
+    write_record(tmp_path / "one", lost, overrides=[], failed=dict.fromkeys(lost, "no memory"))
     path, told = write_index(tmp_path, tmp_path)
     assert told == "4 runs, 2 failed, 1 stopped, 1 finished, 1 comparison"
     found = Parsed(path.read_text(encoding="utf-8"))

@@ -32,7 +32,7 @@ def test_a_run_has_the_least_epsilon_of_its_demands_and_the_hospitals_that_it_as
     assert run.hospitals == (0, 2)
     assert (run.among, run.experiment.clients) == (3, 3)
     assert isinstance(run.experiment.privacy, GaussianPrivacy)
-    spent = run.experiment.privacy.spent(2, clients=2, asked=2)
+    spent = run.experiment.privacy.spent(2, clients=2, per_round=2)
     assert 7.9 < spent.epsilon <= 8
     assert list(run.experiment.methods.members) == ["fedprox"]
 

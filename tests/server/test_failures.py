@@ -40,7 +40,7 @@ def test_those_that_drop_out_are_left_out_and_named() -> None:
             {"round": result.round, "client": client, "dropout": 1} for client in gone
         ]
         assert round_row(result).get("dropout", 0) == len(gone)
-        assert result.asked == 3
+        assert result.selected == 3
         assert result.up == whole.up // 3 * (3 - len(gone))
     assert {len(result.clients) for result in ended.results} != {3}
     assert ended.results[0].down == full.results[0].down, "they got the weights before they dropped out"

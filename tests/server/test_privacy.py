@@ -101,25 +101,29 @@ def test_epsilon_bounds_that_of_the_exact_gaussian_mechanism(rounds: int, multip
         return float(norm.cdf(a - b) - exp(epsilon) * norm.cdf(-a - b) - delta)
 
     exact = brentq(excess, 0, 200)
-    found = GaussianPrivacy(noise_multiplier=multiplier, delta=delta).spent(rounds, clients=9, asked=9)
+    found = GaussianPrivacy(noise_multiplier=multiplier, delta=delta).spent(rounds, clients=9, per_round=9)
     assert found.delta == delta
     assert exact <= found.epsilon <= 1.25 * exact
 
 
 def test_a_sample_hides_more_and_counts_replacement() -> None:
     plan = GaussianPrivacy(noise_multiplier=2.0)
-    few, many = (plan.spent(50, clients=1000, asked=asked).epsilon for asked in (10, 100))
-    assert few < many < plan.spent(50, clients=1000, asked=1000).epsilon
-    assert Conditions(privacy=plan).spent(50, 1000, 10) == plan.spent(50, clients=1000, asked=10)
+    few, many = (plan.spent(50, clients=1000, per_round=n).epsilon for n in (10, 100))
+    assert few < many < plan.spent(50, clients=1000, per_round=1000).epsilon
+    assert Conditions(privacy=plan).spent(50, 1000, 10) == plan.spent(50, clients=1000, per_round=10)
     seen = Conditions(privacy=plan, sampling=AvailabilitySampling())
-    assert seen.spent(50, 1000, 10) == plan.spent(50, clients=1000, asked=None) == plan.spent(50, clients=5, asked=5)
+    assert (
+        seen.spent(50, 1000, 10)
+        == plan.spent(50, clients=1000, per_round=None)
+        == plan.spent(50, clients=5, per_round=5)
+    )
 
 
 def test_in_place_of_another_a_sum_moves_twice_as_far() -> None:
     accountant = rdp.RdpAccountant(neighboring_relation=dp_accounting.NeighboringRelation.REPLACE_ONE)
     half = dp_accounting.GaussianDpEvent(3.0)
     accountant.compose(dp_accounting.SampledWithoutReplacementDpEvent(1000, 10, half), 50)
-    found = GaussianPrivacy(noise_multiplier=6.0).spent(50, clients=1000, asked=10)
+    found = GaussianPrivacy(noise_multiplier=6.0).spent(50, clients=1000, per_round=10)
     assert found.epsilon == pytest.approx(accountant.get_epsilon(1e-5))
 
 

@@ -119,7 +119,7 @@ def test_a_round_without_anybody_passes_idle(tmp_path: Path) -> None:
     ended = federate(TOY, Scaffold(), rounds=3, conditions=conditions, by_clients=True)
     first, second, third = ended.results
     assert same(dict(first.shared), initial(TOY, Scaffold()))
-    assert (first.asked, second.asked, first.clients, first.up, first.down) == (0, 2, [], 0, 0)
+    assert (first.selected, second.selected, first.clients, first.up, first.down) == (0, 2, [], 0, 0)
     assert not same(dict(second.shared), dict(first.shared))
     assert same(dict(third.shared), dict(second.shared))
     assert ended.progress.round == 3

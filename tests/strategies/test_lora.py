@@ -119,7 +119,7 @@ def test_for_one_client_sfed_is_rslora_to_the_bit() -> None:
 
 def test_the_scale_is_of_the_clients_asked() -> None:
     net = TOY.net()
-    setup = Setup(task=TOY.task, net=net, optimizer=TRAINING.optimizer, rounds=4, clients=40, asked=9)
+    setup = Setup(task=TOY.task, net=net, optimizer=TRAINING.optimizer, rounds=4, clients=40, clients_per_round=9)
     built = LoRA(scaling="sfed", init="per_client").build(net, setup)
     assert [layer.gamma for layer in low_rank_layers(built)] == [1.5]
 

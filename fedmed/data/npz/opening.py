@@ -1,4 +1,4 @@
-"""Opening files of users for reading, and saying in words that help what cannot be read."""
+"""Opens files of users for reading, with errors that help where they cannot be read."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _kind(path: Path) -> tuple[str, str] | None:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without the name of the file, which is said beside it."""
+    """What went wrong, without the name of the file, which the error names already."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 

@@ -133,12 +133,12 @@ def _mark(ax: Axes, found: Coalitions) -> None:
 def _words(found: Coalitions) -> str:
     """The coalitions, and what is audited of them."""
     members = "; ".join(", ".join(map(str, each)) for each in found.members)
-    said = [f"{count(len(found.members), 'coalition')}: {members}."]
+    sentences = [f"{count(len(found.members), 'coalition')}: {members}."]
     audit = found.audit
     if "rand" in audit:
-        said.append(f"Adjusted Rand index against the true groups {audit['rand']:.2f}.")
+        sentences.append(f"Adjusted Rand index against the true groups {audit['rand']:.2f}.")
     if "margin" in audit:
-        said.append(f"No gain is nearer than {audit['margin']:.2g} to the threshold.")
+        sentences.append(f"No gain is nearer than {audit['margin']:.2g} to the threshold.")
     if audit.get("blocking"):
-        said.append("Some clients would gain by leaving their coalitions together.")
-    return " ".join(said)
+        sentences.append("Some clients would gain by leaving their coalitions together.")
+    return " ".join(sentences)

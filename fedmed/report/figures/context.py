@@ -43,7 +43,7 @@ class FigureContext:
 
     @property
     def metric(self) -> str:
-        """The name of the headline metric, as axes and captions say it."""
+        """The name of the headline metric on axes and in captions."""
         return metric_name(self.summary.headline)
 
     def rows(self, world: str) -> list[Row]:

@@ -18,7 +18,7 @@ from fedmed.report.images.captions import class_name
 from fedmed.report.series import Values
 
 DOTS = 60
-"""Of one row at most."""
+"""Images that one row shows as dots, at most."""
 
 
 def dice_by_image(context: FigureContext, world: str, found: WorldEvaluations) -> RenderedFigure | None:

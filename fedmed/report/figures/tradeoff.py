@@ -56,11 +56,11 @@ def tradeoff_figure(
             _draw(ax, plot, colors, colors[curve])
             title_axes(ax, x, plot.title)
         draw_legend(first, colors, below=0.46)
-        said = "; ".join(
+        values = "; ".join(
             f"{plot.title}: " + ", ".join(f"{p.name} {p.efficiency:.3f} at {p.fairness:.3f}" for p in _all(plot))
             for plot in plots
         )
-        return render_figure(figure, folder, name=name, title=title, note="", alt=f"{title}. {said}.", wide=True)
+        return render_figure(figure, folder, name=name, title=title, note="", alt=f"{title}. {values}.", wide=True)
 
 
 def _all(plot: TradeoffPlot) -> list[TradeoffPoint]:

@@ -11,7 +11,7 @@ from fedmed import formatting
 
 
 class Caption(NamedTuple):
-    """What is said about an image, and whether it is true; None where that is not the question."""
+    """The caption of an image, and whether the prediction is right; None where there is none to judge."""
 
     text: str
     right: bool | None = None
@@ -50,7 +50,7 @@ def mistaken_class_captions(p: Any, y: Any, names: Sequence[str]) -> tuple[Capti
 
 
 def finding_captions(p: Any, y: Any, names: Sequence[str]) -> tuple[Caption, ...]:
-    """Findings that are said to be there, right or wrong, and those that were missed."""
+    """Findings that were predicted, right or wrong, and those that were missed."""
     predicted = [
         Caption(f"{class_name(names, int(f))}, {percent(float(p[f]))}", bool(y[f] > 0)) for f in np.flatnonzero(p > 0.5)
     ]

@@ -31,7 +31,7 @@ class ImageCell:
 
 
 class ImageRow(NamedTuple):
-    """One view of all images of a board. aside: said below its name. arm: whose it is, or nobody's."""
+    """One view of all images of a board. aside: text below its name. arm: whose it is, or nobody's."""
 
     name: str
     cells: Sequence[ImageCell]

@@ -36,12 +36,12 @@ def cost_table(summary: Summary, world: str) -> HtmlTable | None:
     rows = [row for row in summary.targets if row.world == world]
     if not rows:
         return None
-    goal, clock = f"{metric_name(rows[0].metric)} of {value(rows[0].target)}", rows[0].clock
-    header = [("arm", "what was run"), ("reached by", f"runs that reach a {goal}")]
-    header += [("rounds", f"until a {goal}, median"), ("bytes", f"up and down, until a {goal}, median")]
-    header += [("time", f"{clock} time until a {goal}, median"), ("bytes in all", "up and down, mean of whole runs")]
+    target, clock = f"{metric_name(rows[0].metric)} of {value(rows[0].target)}", rows[0].clock
+    header = [("arm", "what was run"), ("reached by", f"runs that reach a {target}")]
+    header += [("rounds", f"until a {target}, median"), ("bytes", f"up and down, until a {target}, median")]
+    header += [("time", f"{clock} time until a {target}, median"), ("bytes in all", "up and down, mean of whole runs")]
     header += [("time in all", f"{clock} time, mean of whole runs")]
-    return HtmlTable(caption=f"Cost until a {goal}", header=header, rows=[_target(row) for row in rows])
+    return HtmlTable(caption=f"Cost until a {target}", header=header, rows=[_target(row) for row in rows])
 
 
 def _target(row: TargetRow) -> list[TableCell]:

@@ -19,6 +19,6 @@ class DPack(Policy):
 
     def grant(self, waiting: Waiting) -> list[int]:
         # w_ij / sum_k g_ijk total_k, of total_k = sum_ij g_ijk
-        asked = waiting.shares @ waiting.shares.sum(axis=0)
-        value = np.divide(waiting.weights, asked, out=np.full(len(asked), np.inf), where=asked > 0)
+        demanded = waiting.shares @ waiting.shares.sum(axis=0)
+        value = np.divide(waiting.weights, demanded, out=np.full(len(demanded), np.inf), where=demanded > 0)
         return waiting.first_fit(np.argsort(-value, kind="stable"))

@@ -1,4 +1,4 @@
-"""Analysts in turn."""
+"""Round robin: analysts in turn, each with its next job that fits."""
 
 from __future__ import annotations
 
