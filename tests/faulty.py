@@ -175,8 +175,8 @@ class Faulty(Method):
         return {"p": torch.ones(2)}
 
 
-SAID = {name: said for table in (DURING, REPORTS) for name, (_, said) in table.items()} | {
-    name: said for name, (_, _, said) in HOOKS.items()
+MESSAGES = {name: printed for table in (DURING, REPORTS) for name, (_, printed) in table.items()} | {
+    name: printed for name, (_, _, printed) in HOOKS.items()
 }
 """Every kind of fault of a method, and what the row about it says."""
 

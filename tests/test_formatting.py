@@ -43,7 +43,7 @@ def test_numbers_as_people_read_them(got: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("test.auc", "test AUC"),
         ("client.worst.balanced_accuracy", "worst client balanced accuracy"),
@@ -52,8 +52,8 @@ def test_numbers_as_people_read_them(got: str, expected: str) -> None:
         ("auc", "AUC"),
     ],
 )
-def test_a_metric_by_name(name: str, said: str) -> None:
-    assert formatting.metric_name(name) == said
+def test_a_metric_by_name(name: str, message: str) -> None:
+    assert formatting.metric_name(name) == message
 
 
 def test_a_minus_is_a_minus_sign_and_what_is_not_known_a_dash() -> None:
@@ -72,6 +72,6 @@ def test_small_probabilities_are_not_zero() -> None:
     assert (formatting.p_value_text(0.0002), formatting.p_value_text(0.049)) == ("< 0.001", "0.049")
 
 
-@pytest.mark.parametrize(("items", "said"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
-def test_a_list(items: list[str], said: str) -> None:
-    assert formatting.joined(items) == said
+@pytest.mark.parametrize(("items", "message"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
+def test_a_list(items: list[str], message: str) -> None:
+    assert formatting.joined(items) == message

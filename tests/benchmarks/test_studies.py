@@ -146,15 +146,15 @@ def test_what_globs_match_is_correlated_over_clients_and_classes(study: Study, t
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("reference: plain", "reference: plane", "no arm is called plane"),
         ("as: better", "as: best", "no arm is called best"),
         ("[[mu=1], [mu=2]]", "[[mu=1], [mu=2], [mu=3]]", "equally many candidates"),
     ],
 )
-def test_a_study_that_does_not_hold_together_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_a_study_that_does_not_hold_together_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         _read(tmp_path, TEXT.replace(old, new))
 
 

@@ -21,7 +21,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+def output_of(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
     """What a command prints to standard output, or to standard error where it fails."""
     assert main(list(arguments)) == code
     captured = capsys.readouterr()
@@ -30,7 +30,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> 
 
 @pytest.mark.parametrize("group", GROUPS.values(), ids=list(GROUPS))
 def test_list_says_what_each_option_is_within_80_columns(group: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    text = said(capsys, "list", group.plural)
+    text = output_of(capsys, "list", group.plural)
     assert max(map(len, text.splitlines())) <= 80
     entries = {words.split()[0]: " ".join(words.split()) for words in re.split(r"\n(?=\S)", text)}
     for option in discover().options[group.name].values():
@@ -40,10 +40,10 @@ def test_list_says_what_each_option_is_within_80_columns(group: Any, capsys: pyt
 
 
 def test_list_names_experiments_and_everything(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "smoke " in said(capsys, "list", "experiments")
-    overview = said(capsys, "list")
+    assert "smoke " in output_of(capsys, "list", "experiments")
+    overview = output_of(capsys, "list")
     assert [group.plural for group in GROUPS.values() if group.plural not in overview] == []
-    assert "Did you mean strategies" in said(capsys, "list", "strategie", code=2)
+    assert "Did you mean strategies" in output_of(capsys, "list", "strategie", code=2)
 
 
 def test_list_warns_of_a_broken_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,27 +58,27 @@ def test_list_warns_of_a_broken_file(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_list_on_a_terminal_fits_it(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    shown = re.sub(r"\x1b\[[0-9;]*m", "", said(capsys, "list", "datasets"))
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", output_of(capsys, "list", "datasets"))
     assert max(len(line) for line in shown.partition("\nEvery")[0].splitlines()) == 80
 
 
 def test_a_new_method_is_one_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "fedmed run strategy=my_method" in said(capsys, "new", "my_method")
+    assert "fedmed run strategy=my_method" in output_of(capsys, "new", "my_method")
     assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*.py")] == [Path("strategies/my_method.py")]
     made: Any = experiment_from(["strategy=my_method", "strategy.strength=0.5"]).methods.members["my_method"]
     assert (type(made).__name__, made.strength) == ("MyMethod", 0.5)
-    assert "a name that is free" in said(capsys, "new", "my_method", code=2)
+    assert "a name that is free" in output_of(capsys, "new", "my_method", code=2)
 
 
 def test_a_new_method_elsewhere_is_named_by_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "strategy=elsewhere/mine.py" in said(capsys, "new", "mine", "--dir", "elsewhere")
+    assert "strategy=elsewhere/mine.py" in output_of(capsys, "new", "mine", "--dir", "elsewhere")
     assert "mine" in compose(["strategy=elsewhere/mine.py"]).methods
-    assert "does not exist yet" in said(capsys, "new", "mine", "--dir", "elsewhere", code=2)
+    assert "does not exist yet" in output_of(capsys, "new", "mine", "--dir", "elsewhere", code=2)
 
 
 @pytest.mark.parametrize("name", ["MyMethod", "2nd", "a-b", "../a", "class", "fedprox", ""])
 def test_a_new_method_needs_a_name_that_is_free(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "fedmed new" in said(capsys, "new", name, code=2)
+    assert "fedmed new" in output_of(capsys, "new", name, code=2)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -94,7 +94,7 @@ def test_inside_a_checkout_a_new_method_joins_the_others(monkeypatch: pytest.Mon
 def test_doctor_names_versions_and_what_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "strategies").mkdir()
     (tmp_path / "strategies/bad.py").write_text("class Bad(Method:\n", encoding="utf-8")
-    text = said(capsys, "doctor")
+    text = output_of(capsys, "doctor")
     assert "torch" in text
     assert "strategy=bad" in text
     assert "device=auto takes" in text
@@ -113,12 +113,12 @@ def test_describe_prints_and_draws_the_federation(
         return FederationSummary("Title", counts, counts.repeat(2, 1)[:, :3], None, None, names, names, None, 5)
 
     monkeypatch.setattr("fedmed.run.describe", describe)
-    assert "Title" in said(capsys, "describe", "clients=2", "--png", "picture.png", "--save", "split.json")
+    assert "Title" in output_of(capsys, "describe", "clients=2", "--png", "picture.png", "--save", "split.json")
     assert (tmp_path / "picture.png").stat().st_size > 1000
-    assert "Title" in said(capsys, "describe", "--no-png")
+    assert "Title" in output_of(capsys, "describe", "--no-png")
     assert asked == [(2, Path("split.json")), (None, None)]
     assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
-    assert "rounds" in said(capsys, "describe", "rounds=0", code=2)
+    assert "rounds" in output_of(capsys, "describe", "rounds=0", code=2)
 
 
 @pytest.mark.parametrize("command", ["export", "predict"])
@@ -134,5 +134,5 @@ def test_using_a_model_says_what_was_written(
     monkeypatch.setattr(f"fedmed.run.{command}", use)
     images = ["images.npz"] if command == "predict" else []
     trust = ["--trust", "mine.py"] if command == "predict" else []
-    assert said(capsys, command, "run", *images, "--out", "there", "--best", *trust) == "wrote there\n"
+    assert output_of(capsys, command, "run", *images, "--out", "there", "--best", *trust) == "wrote there\n"
     assert asked == [(Path("run"), *map(Path, images), Path("there"), True, *map(Path, trust[1:]))]

@@ -69,10 +69,10 @@ def test_a_run_that_fails_is_named_at_the_end_and_on_record(fedmed: Call, tmp_pa
     assert code == 1
     assert "fedavg" in out
     assert "broken seed=0 failed" in out
-    said = err.splitlines()
-    assert said[-2].startswith("failed: broken seed=0: ")
-    assert "out of luck" in said[-2]
-    assert said[-1] == "fedmed: 1 of 2 runs failed, as said above"
+    message = err.splitlines()
+    assert message[-2].startswith("failed: broken seed=0: ")
+    assert "out of luck" in message[-2]
+    assert message[-1] == "fedmed: 1 of 2 runs failed, as said above"
     (record,) = (tmp_path / "runs" / "comparisons").glob("*/comparison.json")
     assert [("error" in run) for run in json.loads(record.read_text(encoding="utf-8"))["runs"]] == [False, True]
 

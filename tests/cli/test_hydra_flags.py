@@ -37,7 +37,7 @@ def test_config_dir_adds_choices_beside_those_of_a_searchpath(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "fault"),
     [
         (["--config-dir", "nowhere"], "--config-dir: expected a folder, got nowhere"),
         (["--config-path", "conf"], "--config-dir DIR"),
@@ -49,9 +49,9 @@ def test_config_dir_adds_choices_beside_those_of_a_searchpath(
         (["-sc", "install=tcsh"], "install|uninstall|query=bash|fish|zsh"),
     ],
 )
-def test_other_flags_are_answered_with_words(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_flags_are_answered_with_words(words: list[str], fault: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", *words]) == 2
-    assert said in capsys.readouterr().err
+    assert fault in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])

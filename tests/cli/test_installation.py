@@ -33,10 +33,10 @@ def test_another_distribution_called_fedmed_is_refused(
 ) -> None:
     monkeypatch.syspath_prepend(site(tmp_path))
     assert main(["--version"]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert f"FedMed 0.3.2 in {tmp_path}" in said.err
-    assert "pip uninstall fedmed fedmed-sim" in said.err
+    message = capsys.readouterr()
+    assert message.out == ""
+    assert f"FedMed 0.3.2 in {tmp_path}" in message.err
+    assert "pip uninstall fedmed fedmed-sim" in message.err
 
 
 def test_the_command_refuses_it_whatever_its_init_says(tmp_path: Path) -> None:

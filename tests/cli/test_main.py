@@ -13,8 +13,8 @@ from fedmed.offline import QUIET
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == main([]) == 0
-    said = capsys.readouterr().out
-    assert [name for name in COMMANDS if f"\n  {name} " not in said] == []
+    message = capsys.readouterr().out
+    assert [name for name in COMMANDS if f"\n  {name} " not in message] == []
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "run"])

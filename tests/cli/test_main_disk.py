@@ -58,9 +58,9 @@ def test_a_command_that_cannot_write_says_which_file(
     break_disk(monkeypatch, number)
     images = straight.parent / "images.npz"
     assert main([each.format(run=straight, images=images) for each in command]) == 2
-    said = capfd.readouterr().err
-    assert os.strerror(number) in said
-    assert "expected a file that can be written" in said
+    message = capfd.readouterr().err
+    assert os.strerror(number) in message
+    assert "expected a file that can be written" in message
     assert not leftovers(tmp_path)
 
 
@@ -72,12 +72,12 @@ def test_a_run_goes_on_to_the_same_bits_when_there_is_space_again(
     with monkeypatch.context() as full:
         break_disk(full, errno.ENOSPC, after)
         assert main([*RUN, "hydra.run.dir=kept"]) == 2
-    said = capfd.readouterr().err
-    assert "No space left on device. Make space" in said
+    message = capfd.readouterr().err
+    assert "No space left on device. Make space" in message
     if after == 1:
         assert main([*RUN, "hydra.run.dir=kept"]) == 0
     else:
-        assert "continue with: fedmed run resume=kept" in said
+        assert "continue with: fedmed run resume=kept" in message
         assert main(["run", "-q", "resume=kept"]) == 0
     assert trace(tmp_path / "kept") == trace(straight)
     assert not leftovers(tmp_path)

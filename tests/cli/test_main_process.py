@@ -40,9 +40,9 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def test_fedmed_alone_says_what_it_can_do(tmp_path: Path) -> None:
     process = start(tmp_path)
-    said, errors = process.communicate()
+    message, errors = process.communicate()
     assert (process.returncode, errors) == (0, "")
-    assert "usage: fedmed COMMAND" in said
+    assert "usage: fedmed COMMAND" in message
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -50,8 +50,8 @@ def test_wrong_words_are_answered_by_one_sentence_each(command: str, tmp_path: P
     usages: list[Sequence[str]] = [["--no-such-option"], WRONG[command]]
     started = [start(tmp_path, command, *usages[0]), Command(tmp_path, command, *usages[1])]
     for usage, process in zip(usages, started, strict=True):
-        said, errors = process.communicate()
-        assert (process.returncode, said) == (2, ""), (usage, errors)
+        message, errors = process.communicate()
+        assert (process.returncode, message) == (2, ""), (usage, errors)
         assert [line for line in errors.splitlines() if not line.startswith("fedmed: error: ")] == [], errors
     assert list(tmp_path.iterdir()) == []
 
@@ -65,5 +65,5 @@ def test_files_in_the_current_folder_named_as_libraries_are_not_taken_for_them(t
         start(tmp_path, "compare", "-q", "strategy=fedavg", "seed=0,1", "--no-references", "--workers", "2", *small),
     ]
     for process in runs:
-        said, errors = process.communicate()
-        assert process.returncode == 0, said + errors
+        message, errors = process.communicate()
+        assert process.returncode == 0, message + errors

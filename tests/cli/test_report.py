@@ -16,8 +16,8 @@ from tests.fabricated import strategy
 def test_the_page_of_a_folder_lies_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fabricated.runs(tmp_path, {"fedavg": [0.7, 0.8], "fedprox": [0.8, 0.9]})
     assert main(["report", str(tmp_path)]) == 0
-    told = f"wrote {tmp_path}/report.html\nwrote {tmp_path}/index.html: 4 runs, 4 finished\n"
-    assert capsys.readouterr().out == told
+    printed = f"wrote {tmp_path}/report.html\nwrote {tmp_path}/index.html: 4 runs, 4 finished\n"
+    assert capsys.readouterr().out == printed
     assert {"report.html", "summary.csv", "runs.csv", "summary.tex", "figures"} <= {p.name for p in tmp_path.iterdir()}
 
 
@@ -70,7 +70,7 @@ def test_the_page_of_several_lies_in_a_folder_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["nowhere"], "nowhere"),
         ([".", "--metric", "aucc"], "auc"),
@@ -80,7 +80,7 @@ def test_the_page_of_several_lies_in_a_folder_of_its_own(
 )
 def test_what_cannot_be_shown_is_said(
     arguments: list[str],
-    said: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -88,7 +88,7 @@ def test_what_cannot_be_shown_is_said(
     monkeypatch.chdir(tmp_path)
     fabricated.runs(tmp_path, {"fedavg": [0.7]})
     assert main(["report", *arguments]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_open_shows_the_page_in_the_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,10 +47,10 @@ def test_a_run_gets_its_config_and_directory_and_shows_its_result(
 
 def test_json_leaves_one_object_on_standard_output(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--json"]) == 0
-    said = capsys.readouterr()
-    assert json.loads(said.out)["test.auc"] == 0.75
-    assert "a word on standard output" in said.err
-    assert "a note" in said.err
+    message = capsys.readouterr()
+    assert json.loads(message.out)["test.auc"] == 0.75
+    assert "a word on standard output" in message.err
+    assert "a note" in message.err
 
 
 def test_quiet_keeps_notes_back(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,19 +137,19 @@ def test_resume_passes_the_other_overrides_on(calls: Calls, monkeypatch: pytest.
 
 def test_cfg_prints_the_config_and_runs_nothing(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--cfg", "job", "strategy=fedprox", "strategy.mu=0.25"]) == 0
-    said = capsys.readouterr().out
-    assert "mu: 0.25" in said
-    assert "hydra:" not in said
+    message = capsys.readouterr().out
+    assert "mu: 0.25" in message
+    assert "hydra:" not in message
     assert calls == []
 
 
 def test_help_names_every_setting(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["run", "--help"]) == 0
-    said = capsys.readouterr().out
-    assert [name for name in SETTINGS if f"\n  {name}=" not in said] == []
-    assert "fedamp, fedavg" in said
-    assert max(map(len, said.splitlines())) <= 90
+    message = capsys.readouterr().out
+    assert [name for name in SETTINGS if f"\n  {name}=" not in message] == []
+    assert "fedamp, fedavg" in message
+    assert max(map(len, message.splitlines())) <= 90
 
 
 def test_an_unknown_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,8 +23,8 @@ def fedmed(folder: Path, *arguments: str, **given: object) -> subprocess.Complet
 
 def test_look_alikes_stand_for_what_an_encoding_lacks() -> None:
     streams.prepare()
-    said = "Zürich · 0.5 ± 0.1 → …  ─█ 像"
-    assert said.encode("ascii", "nearest") == b"Zurich . 0.5 +- 0.1 -> ...  -# ?"
+    text = "Zürich · 0.5 ± 0.1 → …  ─█ 像"
+    assert text.encode("ascii", "nearest") == b"Zurich . 0.5 +- 0.1 -> ...  -# ?"
     assert "±像".encode("latin-1", "nearest") == b"\xb1?"
 
 

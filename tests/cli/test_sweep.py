@@ -95,7 +95,7 @@ def test_a_search_by_what_validation_does_not_define_gets_nan() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["hydra/sweeper=ends", "hydra.sweeper.direction=minimize"], "direction: expected maximize, got minimize"),
         (["hydra/sweeper=ends", "optimizer.lr=interval(0.1,-1)"], "optimizer.lr: expected a number > 0"),
@@ -103,10 +103,10 @@ def test_a_search_by_what_validation_does_not_define_gets_nan() -> None:
     ],
 )
 def test_searches_are_checked_before_the_first_run(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert main(["run", "-m", *arguments]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -94,9 +94,9 @@ def test_a_terminal_gets_a_table(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "120")
     assert main(["watch", str(tmp_path), "--once"]) == 0
-    said = capsys.readouterr().out
-    assert "1 of 3 runs finished" in said
-    assert said.rpartition("runs finished")[2].count("round  3/20") == 2
+    message = capsys.readouterr().out
+    assert "1 of 3 runs finished" in message
+    assert message.rpartition("runs finished")[2].count("round  3/20") == 2
 
 
 @pytest.mark.parametrize(

@@ -128,15 +128,15 @@ def test_an_augmentation_that_gives_anything_but_a_batch_is_refused_by_name(give
 
 
 @pytest.mark.parametrize(
-    ("gives", "said"),
+    ("gives", "message"),
     [
         (lambda x, y: (x, y.double()), r"labels \(3,\) torch.float32, got"),
         (lambda x, y: (x, y[:, None]), r"labels \(3,\) torch.float32, got"),
         (lambda x, y: (x, y + 7), "the labels that it was given"),
     ],
 )
-def test_an_augmentation_that_changes_labels_is_refused_by_name(gives: Any, said: str) -> None:
-    with pytest.raises(UserError, match=f"augment=Wrong, apply: expected.*{said}"):
+def test_an_augmentation_that_changes_labels_is_refused_by_name(gives: Any, message: str) -> None:
+    with pytest.raises(UserError, match=f"augment=Wrong, apply: expected.*{message}"):
         augmented(Wrong(gives=gives), torch.zeros(3, 2, 4, 4), torch.zeros(3), torch.Generator())
 
 

@@ -34,16 +34,16 @@ def test_a_finished_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "age", "told"),
+    ("status", "age", "expected"),
     [("running", 0, "running"), ("running", 3600, "silent"), ("stopped", 3600, "stopped")],
 )
-def test_a_run_that_has_not_ended(tmp_path: Path, status: str, age: int, told: str) -> None:
+def test_a_run_that_has_not_ended(tmp_path: Path, status: str, age: int, expected: str) -> None:
     place = change(run(tmp_path / "a", curve=[0.5, 0.6], config={"rounds": 7}), status=status)
     (place / "final.json").unlink()
     for file in place.iterdir():
         os.utime(file, (file.stat().st_mtime - age,) * 2)
     found = entry(tmp_path)
-    assert (found.status, found.done, found.rounds, found.value) == (told, 2, 7, 0.6)
+    assert (found.status, found.done, found.rounds, found.value) == (expected, 2, 7, 0.6)
 
 
 def test_slow_rounds_are_given_time(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def test_runs_without_marks_are_compared_and_that_is_said(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("final.json", '{"test.auc": ', "final.json"),
         ("final.json", None, "final.json"),
@@ -206,7 +206,7 @@ def test_runs_without_marks_are_compared_and_that_is_said(tmp_path: Path) -> Non
     ],
 )
 def test_a_damaged_or_unfinished_run_is_named_and_skipped(
-    tmp_path: Path, name: str, content: str | None, said: str
+    tmp_path: Path, name: str, content: str | None, message: str
 ) -> None:
     run(tmp_path / "whole")
     broken = run(tmp_path / "broken", seed=1)
@@ -215,7 +215,7 @@ def test_a_damaged_or_unfinished_run_is_named_and_skipped(
     assert len(found.runs) == 1
     [note] = found.notes
     assert str(broken) in note
-    assert said in note
+    assert message in note
 
 
 def test_marks_of_a_stranger_are_compared_as_text(tmp_path: Path) -> None:

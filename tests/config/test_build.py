@@ -86,7 +86,7 @@ def test_a_file_that_fails_is_not_kept(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("import gone_for_good\n", "line 1: expected a file that can be imported, got ModuleNotFoundError"),
         ("x = 1\ndef f(:\n", "line 2: expected a file that can be imported, got SyntaxError"),
@@ -100,11 +100,11 @@ def test_a_file_that_fails_is_not_kept(home: Path) -> None:
         ),
     ],
 )
-def test_a_file_that_cannot_be_imported_names_its_line(home: Path, text: str, said: str) -> None:
+def test_a_file_that_cannot_be_imported_names_its_line(home: Path, text: str, message: str) -> None:
     (home / "own.py").write_text(text, encoding="utf-8")
     with pytest.raises(UserError) as raised:
         resolve("own.py:Mine")
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_a_class_that_is_no_dataclass_is_refused_by_name(home: Path) -> None:

@@ -136,22 +136,22 @@ def test_all_faults_come_together() -> None:
         "seeds": "1",
         "batch_size": "[1",
     }
-    said = refused(*(f"{key}={value}" for key, value in wrong.items()), "dataset.path=x")
-    assert [line.partition(":")[0] for line in sorted(said.splitlines())] == sorted(wrong)
+    message = refused(*(f"{key}={value}" for key, value in wrong.items()), "dataset.path=x")
+    assert [line.partition(":")[0] for line in sorted(message.splitlines())] == sorted(wrong)
 
 
 def test_a_broken_method_says_why_it_cannot_be_chosen(tmp_path: Path) -> None:
     (tmp_path / "strategies").mkdir()
     (tmp_path / "strategies/bad.py").write_text("class Bad(Method:\n", encoding="utf-8")
-    said = refused("strategy=bad")
-    assert "line 1" in said
-    assert f"{tmp_path}/strategies/bad.py" in said
+    message = refused("strategy=bad")
+    assert "line 1" in message
+    assert f"{tmp_path}/strategies/bad.py" in message
     assert members(compose()) == ["fedavg"]
 
 
 def test_every_job_of_a_sweep_is_checked_before_the_first() -> None:
-    said = refused("strategy=fedavg,fedproxx", "rounds=1,0", "dataset=synthetic_multilabel", multirun=True)
-    assert [line.partition(":")[0] for line in said.splitlines()] == ["rounds", "strategy"]
+    message = refused("strategy=fedavg,fedproxx", "rounds=1,0", "dataset=synthetic_multilabel", multirun=True)
+    assert [line.partition(":")[0] for line in message.splitlines()] == ["rounds", "strategy"]
     assert "strategy.fedprox.mu=" in refused("strategy=fedavg,fedprox", "strategy.mu=1", multirun=True)
 
 

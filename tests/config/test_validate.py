@@ -121,9 +121,9 @@ def test_an_edited_config_is_checked_too(key: str, value: Any, where: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [("gpu", "device=cuda"), ("GPU", "device=cuda"), ("mps", "not supported"), ("cud", "you mean")],
 )
-def test_devices_of_other_names_are_told_what_to_write(name: str, said: str) -> None:
-    with pytest.raises(UserError, match=f"device: expected auto, cpu, cuda or cuda:<number>, got {name}.*{said}"):
+def test_devices_of_other_names_are_told_what_to_write(name: str, message: str) -> None:
+    with pytest.raises(UserError, match=f"device: expected auto, cpu, cuda or cuda:<number>, got {name}.*{message}"):
         compose([f"device={name}"])

@@ -51,9 +51,9 @@ def test_a_file_arrives_whole_and_the_progress_is_told(server, tmp_path, capsys)
     get(f"{server}/a", target)
     assert md5_of(target) == MD5
     assert [file.name for file in target.parent.iterdir()] == ["a.npz"]
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "Downloading a.npz: 1.8 of 1.8 MB" in said.err
+    message = capsys.readouterr()
+    assert message.out == ""
+    assert "Downloading a.npz: 1.8 of 1.8 MB" in message.err
 
 
 def test_without_a_checksum_the_file_is_taken_as_it_comes(server, tmp_path):
@@ -77,8 +77,8 @@ def test_without_a_network_the_error_says_how_to_bring_the_file_by_hand(tmp_path
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/a.npz"
         with pytest.raises(UserError) as caught:
             get(url, tmp_path / "a.npz")
-    for told in ("a.npz", url, MD5, str(tmp_path / "a.npz")):
-        assert told in str(caught.value)
+    for part in ("a.npz", url, MD5, str(tmp_path / "a.npz")):
+        assert part in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -78,9 +78,9 @@ def test_a_drawn_split_stays_open() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [({"task": "multilabel"}, "one class each"), ({"patient": np.arange(60)}, "patients")],
 )
-def test_what_cannot_be_tiles_is_refused(change: dict[str, object], said: str) -> None:
-    with pytest.raises(UserError, match=f"dataset.mosaic.*{said}"):
+def test_what_cannot_be_tiles_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=f"dataset.mosaic.*{message}"):
         mosaic(replace(table(), **change), 2, seed=0)

@@ -124,8 +124,8 @@ def test_a_missing_file_without_network_names_everything_needed(home, options):
     with pytest.raises(UserError) as caught:
         Medmnist(name="pathmnist", size=64, **options).load()
     target = home / ".medmnist" / "pathmnist_64.npz"
-    for told in ("pathmnist_64.npz", url("pathmnist", 64), MEDMNIST["pathmnist"].md5[64], str(target)):
-        assert told in str(caught.value)
+    for message in ("pathmnist_64.npz", url("pathmnist", 64), MEDMNIST["pathmnist"].md5[64], str(target)):
+        assert message in str(caught.value)
 
 
 def test_a_wrong_checksum_names_both_remedies(home):
@@ -133,8 +133,8 @@ def test_a_wrong_checksum_names_both_remedies(home):
     got = hashlib.md5(path.read_bytes()).hexdigest()
     with pytest.raises(UserError) as caught:
         Medmnist().load()
-    for told in (str(path), MEDMNIST["breastmnist"].md5[28], got, "Delete the file", "dataset.verify=false"):
-        assert told in str(caught.value)
+    for message in (str(path), MEDMNIST["breastmnist"].md5[28], got, "Delete the file", "dataset.verify=false"):
+        assert message in str(caught.value)
     assert len(Medmnist(verify=False).load()) == 7
 
 

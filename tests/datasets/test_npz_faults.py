@@ -21,9 +21,9 @@ def test_the_path_must_be_given():
 
 
 def test_unknown_names_are_listed_beside_the_three_layouts(refused):
-    said = refused("got pictures, y", pictures=grey(), y=labels())
-    assert "train_images" in said
-    assert "<site>_images" in said
+    message = refused("got pictures, y", pictures=grey(), y=labels())
+    assert "train_images" in message
+    assert "<site>_images" in message
     refused("got train_images, images", train_images=grey(), images=grey())
     refused("got train_images, ulm_images", train_images=grey(), ulm_images=grey())
 

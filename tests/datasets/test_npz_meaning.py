@@ -25,9 +25,9 @@ LABELS = {
 @pytest.mark.parametrize("case", LABELS)
 def test_labels_that_may_be_names_of_classes_are_asked_about(load, refused, case):
     values, numbers, names = LABELS[case]
-    said = refused("labels: expected values that number the classes from 0", images=grey(), labels=np.array(values))
-    assert f"dataset.values=codes for {len(names)} classes named {names[0]}" in said
-    assert f"dataset.values=numbers for {numbers} classes" in said
+    error = refused("labels: expected values that number the classes from 0", images=grey(), labels=np.array(values))
+    assert f"dataset.values=codes for {len(names)} classes named {names[0]}" in error
+    assert f"dataset.values=numbers for {numbers} classes" in error
     as_numbers = load({"values": "numbers"}, images=grey(), labels=np.array(values))
     assert (as_numbers.classes, as_numbers.class_names) == (numbers, ())
     as_codes = load({"values": "codes"}, images=grey(), labels=np.array(values))
@@ -53,9 +53,9 @@ def test_text_names_the_classes(load):
 
 def test_one_hot_labels_are_asked_about(load, refused):
     one_hot = np.eye(3)[[0, 1, 2, 2, 1, 0]]
-    said = refused("exactly one 1 in every row", images=grey(), labels=one_hot)
-    assert "dataset.task=multiclass" in said
-    assert "dataset.task=multilabel" in said
+    error = refused("exactly one 1 in every row", images=grey(), labels=one_hot)
+    assert "dataset.task=multiclass" in error
+    assert "dataset.task=multilabel" in error
     table = load({"task": "multiclass"}, images=grey(), labels=one_hot)
     assert (table.task, table.classes, table.examples.y.tolist()) == ("multiclass", 3, [0, 1, 2, 2, 1, 0])
     assert load({"task": "multilabel"}, images=grey(), labels=one_hot).task == "multilabel"
@@ -78,9 +78,9 @@ def test_a_table_without_any_annotation_and_other_values_are_refused(refused):
 
 def test_masks_that_may_be_grey_values_are_asked_about(load, refused):
     masks = (grey() > 99) * np.uint8(128)
-    said = refused("masks: expected values that number the classes from 0, got 0 and 128", images=grey(), masks=masks)
-    assert "dataset.values=codes for 2 classes named 0 and 128" in said
-    assert "dataset.values=numbers for 129 mask values" in said
+    error = refused("masks: expected values that number the classes from 0, got 0 and 128", images=grey(), masks=masks)
+    assert "dataset.values=codes for 2 classes named 0 and 128" in error
+    assert "dataset.values=numbers for 129 mask values" in error
     table = load({"values": "codes"}, images=grey(), masks=masks)
     assert (table.classes, table.class_names) == (2, ("0", "128"))
     assert np.array_equal(table.examples.y, masks // 128)
@@ -135,9 +135,9 @@ PAIRS = {
     "arrays", [PAIRS, {**PAIRS, "ulm_patients": np.array(list("aabbcc")), "bonn_patients": np.array(list("xaaabb"))}]
 )
 def test_patients_that_recur_at_another_site_are_asked_about(load, refused, arrays):
-    said = refused("recur", **arrays)
-    assert "dataset.patients=separate" in said
-    assert "dataset.patients=shared" in said
+    error = refused("recur", **arrays)
+    assert "dataset.patients=separate" in error
+    assert "dataset.patients=shared" in error
     separate = load({"patients": "separate"}, **arrays).patient
     assert not set(separate[:6]) & set(separate[6:])
     assert len(set(separate)) == 6

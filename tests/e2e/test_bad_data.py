@@ -147,10 +147,10 @@ def test_without_a_network_the_file_to_bring_is_named(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (line,) = refused("dataset=medmnist", "dataset.name=pathmnist", "dataset.root=here")
     target = tmp_path / "here" / "pathmnist.npz"
-    for told in (
+    for message in (
         "http://127.0.0.1:1/pathmnist.npz",
         medmnist_info.MEDMNIST["pathmnist"].md5[28],
         "here/pathmnist.npz",
     ):
-        assert told in line
+        assert message in line
     assert not target.exists()

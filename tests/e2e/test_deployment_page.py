@@ -30,7 +30,7 @@ pytestmark = [
 
 
 @pytest.fixture
-def said(tmp_path: Path) -> list[tuple[str, str]]:
+def snippets(tmp_path: Path) -> list[tuple[str, str]]:
     """The commands and files of the page, with what differs on one machine in place of what the page calls it."""
     host, port = socket.gethostname(), free_ports(1)[0]
     page = PAGE.read_text(encoding="utf-8").split("## Real sites")[1].split("## What is where")[0]
@@ -69,8 +69,8 @@ def started(command: str, folder: Path, env: dict[str, str], name: str) -> Itera
         stop([process], folder / "flower")
 
 
-def test_the_page_ends_in_a_trained_model(said: list[tuple[str, str]], tmp_path: Path) -> None:
-    texts = [block or inline for block, inline in said]
+def test_the_page_ends_in_a_trained_model(snippets: list[tuple[str, str]], tmp_path: Path) -> None:
+    texts = [block or inline for block, inline in snippets]
     environment, certificates, superlink, connection, register, supernode, run = texts
     rng = np.random.default_rng(0)
     for site in range(SITES):

@@ -26,9 +26,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def choose(load: Workload = LONG, **options: int) -> tuple[Engine, str]:
-    said: list[str] = []
-    engine = AutoEngine(**options).fitted(trainer_of(TOY, FedAvg()), load, said.append)
-    (line,) = said
+    message: list[str] = []
+    engine = AutoEngine(**options).fitted(trainer_of(TOY, FedAvg()), load, message.append)
+    (line,) = message
     return engine, line
 
 
@@ -55,9 +55,9 @@ def test_where_workers_cannot_be_or_do_not_help_there_is_one_process(
     machine: pytest.MonkeyPatch, name: str, value: object, why: str
 ) -> None:
     machine.setattr(name, value)
-    engine, said = choose()
+    engine, message = choose()
     assert engine == InprocessEngine()
-    assert said.startswith(f"engine=auto: one process, as {why}")
+    assert message.startswith(f"engine=auto: one process, as {why}")
 
 
 def test_short_runs_and_rounds_of_one_client_stay_in_one_process(machine: pytest.MonkeyPatch) -> None:

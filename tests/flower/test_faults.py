@@ -16,7 +16,7 @@ from fedmed.flower import ClientError, FaultRow, FaultTolerance
 from fedmed.method import chain
 from fedmed.server import Conditions
 from fedmed.strategies.scaffold import Scaffold
-from tests.faulty import CLIENT, EVALUATION, ROUND, SAID, TRAINING, Away, Faulty, OutageError, Tampered
+from tests.faulty import CLIENT, EVALUATION, MESSAGES, ROUND, TRAINING, Away, Faulty, OutageError, Tampered
 from tests.flower.test_strategy import Remote
 from tests.toys import TOYS, Ended, federate, grid_of, multiclass, same, shared_out, trainer_of
 
@@ -57,42 +57,42 @@ def settings() -> Iterator[None]:
     assert (torch.get_num_threads(), torch.get_default_dtype()) == before
 
 
-@pytest.mark.parametrize("kind", SAID)
+@pytest.mark.parametrize("kind", MESSAGES)
 def test_a_round_goes_on_without_a_client_at_fault(kind: str, without: Ended, settings: None) -> None:
     ended, (row,) = run(kind)
     assert row | {"what": ""} == {"round": ROUND, "client": CLIENT, "stage": "train", "what": ""}
-    assert SAID[kind] in row["what"]
+    assert MESSAGES[kind] in row["what"]
     check(ended, without)
 
 
-@pytest.mark.parametrize("kind", SAID)
+@pytest.mark.parametrize("kind", MESSAGES)
 def test_a_run_stops_at_a_client_at_fault_and_names_it(kind: str) -> None:
     with pytest.raises((ClientError, OutageError)) as raised:
         run(kind, tolerance=FaultTolerance())
-    said = " ".join([str(raised.value), *getattr(raised.value, "__notes__", [])])
-    assert f"client {CLIENT}, round {ROUND}, train, strategy scaffold+faulty" in said
-    assert "fedmed run resume=DIR" in said
+    message = " ".join([str(raised.value), *getattr(raised.value, "__notes__", [])])
+    assert f"client {CLIENT}, round {ROUND}, train, strategy scaffold+faulty" in message
+    assert "fedmed run resume=DIR" in message
 
 
 @pytest.mark.parametrize("kind", TRAINING)
 def test_an_answer_that_is_amiss_is_left_out_and_its_client_named(kind: str, without: Ended) -> None:
-    tamper, said = TRAINING[kind]
+    tamper, message = TRAINING[kind]
     grid = grid_of(TOY, chain(Scaffold(), Faulty()), kind=InProcessGrid)
     grid._app = Tampered(grid._app, "train", tamper)
     ended, (row,) = run("", grid)
     assert (row["client"], row["round"], row["stage"]) == (CLIENT, ROUND, "train")
-    assert said in row["what"]
+    assert message in row["what"]
     check(ended, without)
 
 
 @pytest.mark.parametrize("kind", EVALUATION)
 def test_an_evaluation_that_is_amiss_is_left_out_and_its_client_named(kind: str) -> None:
-    tamper, said = EVALUATION[kind]
+    tamper, message = EVALUATION[kind]
     grid = grid_of(TOY, chain(Scaffold(), Faulty()), kind=InProcessGrid)
     grid._app = Tampered(grid._app, "evaluate", tamper)
     ended, (row,) = run("", grid, by_clients=True)
     assert (row["client"], row["round"], row["stage"]) == (CLIENT, ROUND, "evaluate")
-    assert said in row["what"]
+    assert message in row["what"]
     assert same(ended.shared, run("")[0].shared)
     others = [client for client in range(7) if client != CLIENT]
     assert [row["client"] for row in ended.results[ROUND - 1].evaluated] == others
@@ -122,11 +122,11 @@ def pools() -> Iterator[Any]:
         grid.close()
 
 
-@pytest.mark.parametrize("kind", SAID)
+@pytest.mark.parametrize("kind", MESSAGES)
 def test_a_pool_goes_on_without_a_client_at_fault_with_the_same_bits(kind: str, without: Ended, pools: Any) -> None:
     ended, (row,) = run(kind, pools(kind))
     assert (row["client"], row["round"], row["stage"]) == (CLIENT, ROUND, "train")
-    assert SAID[kind] in row["what"]
+    assert MESSAGES[kind] in row["what"]
     check(ended, without)
 
 

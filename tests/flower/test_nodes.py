@@ -29,9 +29,9 @@ def grid(monkeypatch: pytest.MonkeyPatch) -> InProcessGrid:
 
 
 def test_the_server_waits_for_its_nodes_and_says_so(grid: InProcessGrid) -> None:
-    said: list[str] = []
-    await_nodes(grid, 3, within=10, say=said.append)
-    assert said == [f"waiting for SuperNodes: {n} of 3 are there" for n in (1, 2)]
+    message: list[str] = []
+    await_nodes(grid, 3, within=10, say=message.append)
+    assert message == [f"waiting for SuperNodes: {n} of 3 are there" for n in (1, 2)]
 
 
 def test_nodes_that_do_not_come_are_missed(grid: InProcessGrid) -> None:

@@ -148,7 +148,7 @@ def test_a_network_that_keeps_its_word_has_no_fault_and_stays_as_it_was() -> Non
 
 
 @pytest.mark.parametrize(
-    ("features", "head", "task", "said"),
+    ("features", "head", "task", "printed"),
     [
         (
             nn.Conv2d(1, 3, 3),
@@ -161,5 +161,5 @@ def test_a_network_that_keeps_its_word_has_no_fault_and_stays_as_it_was() -> Non
         (nn.Flatten(), nn.Linear(64, 4), "segmentation", "features (B, D, H, W), got (B, 64)"),
     ],
 )
-def test_a_network_of_other_shapes_is_refused(features: nn.Module, head: nn.Module, task: str, said: str) -> None:
-    assert said in " ".join(shapes(Net(features, head), task))
+def test_a_network_of_other_shapes_is_refused(features: nn.Module, head: nn.Module, task: str, printed: str) -> None:
+    assert printed in " ".join(shapes(Net(features, head), task))

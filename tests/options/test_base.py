@@ -26,31 +26,35 @@ from fedmed.strategies.fedprox import FedProx
 from tests.wrong_values import wrong_values
 
 
-def said(make: Any) -> str:
+def faults_of(make: Any) -> str:
     with pytest.raises(UserError) as refused:
         make()
     return str(refused.value)
 
 
 def test_bounds_hold_in_python() -> None:
-    assert said(lambda: FedProx(mu=-3.0)) == "FedProx.mu: expected a number >= 0, got -3.0."
-    assert "DirichletPartition.alpha" in said(lambda: DirichletPartition(alpha=0))
-    assert "Optimizer.lr" in said(lambda: Optimizer(lr=float("nan")))
+    assert faults_of(lambda: FedProx(mu=-3.0)) == "FedProx.mu: expected a number >= 0, got -3.0."
+    assert "DirichletPartition.alpha" in faults_of(lambda: DirichletPartition(alpha=0))
+    assert "Optimizer.lr" in faults_of(lambda: Optimizer(lr=float("nan")))
 
 
 def test_bounds_hold_where_a_value_is_replaced() -> None:
-    assert "FedProx.mu" in said(lambda: replace(FedProx(), mu=-1))
+    assert "FedProx.mu" in faults_of(lambda: replace(FedProx(), mu=-1))
 
 
 def test_all_faults_of_an_object_come_together() -> None:
-    words = said(lambda: Experiment(rounds=0, batch_size=1.5, scopes=("tests",), dataset="npz", optimizer={"lr": 1}))  # type: ignore[arg-type]
+    words = faults_of(
+        lambda: Experiment(rounds=0, batch_size=1.5, scopes=("tests",), dataset="npz", optimizer={"lr": 1})
+    )  # type: ignore[arg-type]
     for name in ("rounds", "batch_size", "scopes", "dataset", "optimizer"):
         assert f"Experiment.{name}: " in words
 
 
 def test_settings_that_do_not_go_together_are_refused_in_python() -> None:
-    assert said(lambda: Experiment(clients=4, clients_per_round=5)).startswith("clients_per_round: expected at most")
-    assert "optimizer.milestones" in said(lambda: Experiment(optimizer=Optimizer(schedule="steps")))
+    assert faults_of(lambda: Experiment(clients=4, clients_per_round=5)).startswith(
+        "clients_per_round: expected at most"
+    )
+    assert "optimizer.milestones" in faults_of(lambda: Experiment(optimizer=Optimizer(schedule="steps")))
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -61,7 +65,7 @@ def test_no_option_takes_a_value_of_another_type_or_out_of_bounds(group: str) ->
         given = {each.name: "x" for each in option.fields if each.default == REQUIRED}
         for each in option.fields:
             for wrong in wrong_values(each.type):
-                assert f"{cls.__name__}.{each.name}: expected" in said(lambda: cls(**{**given, each.name: wrong}))  # noqa: B023
+                assert f"{cls.__name__}.{each.name}: expected" in faults_of(lambda: cls(**{**given, each.name: wrong}))  # noqa: B023
                 tried += 1
     assert tried or all(not option.fields for option in discover().options[group].values())
 
@@ -85,7 +89,7 @@ def test_a_class_of_a_users_own_is_checked_too_before_its_own_post_init() -> Non
             seen.append(self.strength)
 
     assert Mine(strength=1, table={"a": 1}).strength == 1.0
-    assert "Mine.strength" in said(lambda: Mine(strength=-1))
+    assert "Mine.strength" in faults_of(lambda: Mine(strength=-1))
     assert seen == [1.0]
 
 

@@ -22,7 +22,7 @@ from tests.fabricated import strategy
 from tests.report.evaluated import evaluate
 
 
-def told(folder: Path, kind: str, *, classes: int = 3, seeds: int = 2) -> tuple[Comparison, WorldEvaluations]:
+def compared(folder: Path, kind: str, *, classes: int = 3, seeds: int = 2) -> tuple[Comparison, WorldEvaluations]:
     for number, name in enumerate(("fedavg", "moon")):
         for seed in range(seeds):
             place = fabricated.run(folder / f"{name}{seed}", seed=seed, config={"strategy": strategy(name)})
@@ -39,7 +39,7 @@ def columns(found: WorldEvaluations, arm: str) -> dict[str, list[float]]:
 
 
 def test_the_table_of_classes_is_the_mean_over_seeds(tmp_path: Path) -> None:
-    _, found = told(tmp_path, "multiclass")
+    _, found = compared(tmp_path, "multiclass")
     rows = columns(found, "moon")
     assert list(rows) == [
         "class", "support", "AUC", "AP", "sensitivity", "specificity", "precision", "F1",
@@ -57,7 +57,7 @@ def test_the_table_of_classes_is_the_mean_over_seeds(tmp_path: Path) -> None:
 
 
 def test_findings_have_counts_in_place_of_a_matrix(tmp_path: Path) -> None:
-    _, found = told(tmp_path, "multilabel", seeds=1)
+    _, found = compared(tmp_path, "multilabel", seeds=1)
     rows = columns(found, "fedavg")
     assert [name for name in rows if name.isupper()] == ["AUC", "AP", "F1", "TP", "FP", "FN", "TN"]
     sums = np.sum([rows[name] for name in ("TP", "FP", "FN", "TN")], 0)
@@ -67,7 +67,7 @@ def test_findings_have_counts_in_place_of_a_matrix(tmp_path: Path) -> None:
 
 
 def test_segmentation_tells_of_the_foreground(tmp_path: Path) -> None:
-    comparison, found = told(tmp_path, "segmentation")
+    comparison, found = compared(tmp_path, "segmentation")
     rows = columns(found, "fedavg")
     assert list(rows)[:4] == ["class", "images", "Dice", "IoU"]
     assert rows["class"] == [1, 2]
@@ -89,12 +89,12 @@ def test_what_a_value_rests_on_stands_beside_it() -> None:
                   "hd95_per_class": [nan, 4.0, nan], "hd95_images_per_class": [0, 9, 0]})  # fmt: skip
     found = WorldEvaluations({"fedavg": [one, two]}, ["background", "liver", "tumour"])
     table = class_table(found, class_metrics(found), "fedavg")
-    said = {
+    message = {
         name: [f"{row[at].text} {row[at].faint}".strip() for row in table.rows]
         for at, (name, _) in enumerate(table.header)
     }
-    assert said["Dice"] == ["0.500 ± 0.000", "0.000 (1 of 2)"], "seeds"
-    assert said["HD95"] == ["3.000 ± 1.414 (16 of 18)", "-"], "images of all seeds: misses leave it"
+    assert message["Dice"] == ["0.500 ± 0.000", "0.000 (1 of 2)"], "seeds"
+    assert message["HD95"] == ["3.000 ± 1.414 (16 of 18)", "-"], "images of all seeds: misses leave it"
 
 
 def test_what_never_happened_is_no_number_and_what_hardly_did_is_no_nought() -> None:
@@ -106,7 +106,7 @@ def test_what_never_happened_is_no_number_and_what_hardly_did_is_no_nought() -> 
 
 
 def test_a_figure_tells_every_class_and_arm(tmp_path: Path) -> None:
-    comparison, found = told(tmp_path, "multiclass")
+    comparison, found = compared(tmp_path, "multiclass")
     metrics = class_metrics(found)
     with style.figure_style():
         context = FigureContext(summary=summarise(comparison))
@@ -114,13 +114,13 @@ def test_a_figure_tells_every_class_and_arm(tmp_path: Path) -> None:
     assert picture.title == "AUC by class"
     assert picture.markup.count("<rect") >= 3
     values = metrics["auc"]["moon"][:, 1]
-    said = f"class 1, fedavg {metrics['auc']['fedavg'][:, 1].mean():.3f}"
-    assert said in picture.alt
+    message = f"class 1, fedavg {metrics['auc']['fedavg'][:, 1].mean():.3f}"
+    assert message in picture.alt
     assert f"moon {values.mean():.3f} [{values.min():.3f}, {values.max():.3f}]" in picture.alt
 
 
 def test_the_matrix_adds_up_seeds_and_normalises_rows(tmp_path: Path) -> None:
-    _, found = told(tmp_path, "multiclass")
+    _, found = compared(tmp_path, "multiclass")
     shown = confusion_matrix(found, "moon")
     assert shown is not None
     counts = sum(np.array(read_evaluation(tmp_path / f"moon{seed}")["confusion"]) for seed in range(2))
@@ -136,7 +136,7 @@ def test_the_matrix_adds_up_seeds_and_normalises_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("classes", [2, 20, MOST + 1])
 def test_too_many_classes_are_told_in_words_only(tmp_path: Path, classes: int) -> None:
-    _, found = told(tmp_path, "multiclass", classes=classes, seeds=1)
+    _, found = compared(tmp_path, "multiclass", classes=classes, seeds=1)
     shown = confusion_matrix(found, "fedavg")
     assert shown is not None
     assert len(shown.rows) == (classes if classes <= MOST else 0)
@@ -145,7 +145,7 @@ def test_too_many_classes_are_told_in_words_only(tmp_path: Path, classes: int) -
 
 
 @pytest.mark.parametrize(
-    ("number", "said"), [(0, "0"), (9999, "9999"), (12_345, "12k"), (1_234_567, "1.2M"), (98_765_432, "99M")]
+    ("number", "message"), [(0, "0"), (9999, "9999"), (12_345, "12k"), (1_234_567, "1.2M"), (98_765_432, "99M")]
 )
-def test_counts_of_pixels_fit_a_cell(number: int, said: str) -> None:
-    assert short_count(number) == said
+def test_counts_of_pixels_fit_a_cell(number: int, message: str) -> None:
+    assert short_count(number) == message

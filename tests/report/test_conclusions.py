@@ -37,8 +37,8 @@ SURE = {"difference": 0.05, "dlow": 0.03, "dhigh": 0.07, "p": 0.001, "p_holm": 0
 
 
 def test_a_winner_that_is_significant() -> None:
-    said, details = conclusions.headline(summary(row("fedavg", 0.8), row("fedia", 0.85, **SURE)))
-    assert said == "fedia reaches the highest test AUC, 0.850: 0.050 above fedavg, and significantly so."
+    claim, details = conclusions.headline(summary(row("fedavg", 0.8), row("fedia", 0.85, **SURE)))
+    assert claim == "fedia reaches the highest test AUC, 0.850: 0.050 above fedavg, and significantly so."
     assert details == "95 % interval of the paired difference [+0.030, +0.070], p = 0.002 after Holm's correction."
 
 
@@ -48,9 +48,9 @@ def test_a_winner_that_may_be_chance_and_who_else_may_be_the_best() -> None:
         row("fedia", 0.85, **{**SURE, "p_holm": 0.2}),
         row("moon", 0.84, mark="near"),
     ]
-    said, details = conclusions.headline(summary(*rows))
+    claim, details = conclusions.headline(summary(*rows))
     assert (
-        said == "fedia reaches the highest test AUC, 0.850: 0.050 above fedavg, which 5 seeds cannot tell from chance."
+        claim == "fedia reaches the highest test AUC, 0.850: 0.050 above fedavg, which 5 seeds cannot tell from chance."
     )
     assert details.endswith("Not significantly worse: moon.")
 
@@ -64,8 +64,8 @@ def test_too_few_seeds_claim_nothing() -> None:
     ("mark", "end"), [("near", "; fedia is not significantly worse."), ("", ", significantly more than any other.")]
 )
 def test_a_reference_that_wins(mark: Any, end: str) -> None:
-    said, _ = conclusions.headline(summary(row("fedavg", 0.9, mark="best"), row("fedia", 0.85, mark=mark)))
-    assert said == f"fedavg reaches the highest test AUC, 0.900{end}"
+    claim, _ = conclusions.headline(summary(row("fedavg", 0.9, mark="best"), row("fedia", 0.85, mark=mark)))
+    assert claim == f"fedavg reaches the highest test AUC, 0.900{end}"
 
 
 def test_a_pooled_reference_never_wins() -> None:
@@ -74,18 +74,18 @@ def test_a_pooled_reference_never_wins() -> None:
 
 
 def test_one_run_has_the_interval_of_its_test_images() -> None:
-    said, details = conclusions.headline(
+    claim, details = conclusions.headline(
         summary(row("fedavg", 0.8, n=1), final={"test.auc.low": 0.7, "test.auc.high": 0.9})
     )
-    assert (said, details) == ("fedavg reaches a test AUC of 0.800 (95 % interval [0.700, 0.900]).", "")
+    assert (claim, details) == ("fedavg reaches a test AUC of 0.800 (95 % interval [0.700, 0.900]).", "")
 
 
 def test_several_worlds_are_counted_and_ranked() -> None:
     rows = [row(arm, mean, world) for world in "abc" for arm, mean in (("fedavg", 0.8), ("fedia", 0.9))]
     rows[5] = row("fedia", 0.7, "c")
     ranking = Ranking(metric="test.auc", arms=("fedia", "fedavg"), ranks=(1.33, 1.67), worlds=("a", "b", "c"), p=0.5)
-    said, details = conclusions.headline(summary(*rows, ranking=ranking))
-    assert said == "The highest test AUC goes to fedia in 2 of 3 worlds, fedavg in 1."
+    claim, details = conclusions.headline(summary(*rows, ranking=ranking))
+    assert claim == "The highest test AUC goes to fedia in 2 of 3 worlds, fedavg in 1."
     assert details == "fedia has the best average rank, 1.33; ranks do not differ significantly (Friedman, p = 0.500)."
 
 

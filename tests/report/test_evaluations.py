@@ -24,10 +24,10 @@ def found(folder: Path, notes: list[str] | None = None):  # type: ignore[no-unty
 )
 def test_every_kind_of_task_is_read(tmp_path: Path, kind: str, shown: list[int]) -> None:
     evaluate(fabricated.run(tmp_path / "run"), kind, names=["a", "b", "c"])
-    told = found(tmp_path)
-    assert told.names == ["a", "b", "c"]
-    assert told.shown == shown
-    (each,) = told.arms["fedavg"]
+    evaluations = found(tmp_path)
+    assert evaluations.names == ["a", "b", "c"]
+    assert evaluations.shown == shown
+    (each,) = evaluations.arms["fedavg"]
     assert each.classes == 3
     if kind != "segmentation":
         assert [t.tp[0] for t in each.thresholds] == [0, 0, 0]
@@ -79,8 +79,8 @@ def test_what_is_not_as_it_should_be_is_noted_and_left_out(tmp_path: Path, conte
     for seed in (1, 2):
         evaluate(fabricated.run(tmp_path / f"good{seed}", seed=seed))
     notes: list[str] = []
-    told = found(tmp_path, notes)
-    assert len(told.arms["fedavg"]) == 2
+    evaluations = found(tmp_path, notes)
+    assert len(evaluations.arms["fedavg"]) == 2
     assert ["bad" in note for note in notes] == ([True] if content not in SILENT else [])
 
 

@@ -62,8 +62,8 @@ def test_statuses_and_failures_are_told(tmp_path: Path) -> None:
     run(tmp_path / "fine")
     lost = {tmp_path / name: f"moon seed={name[-1]}" for name in ("gone", "gone1")}
     write_record(tmp_path / "one", lost, overrides=[], failed=dict.fromkeys(lost, "no memory"))
-    path, told = write_index(tmp_path, tmp_path)
-    assert told == "4 runs, 2 failed, 1 stopped, 1 finished, 1 comparison"
+    path, message = write_index(tmp_path, tmp_path)
+    assert message == "4 runs, 2 failed, 1 stopped, 1 finished, 1 comparison"
     found = Parsed(path.read_text(encoding="utf-8"))
     assert {"stopped", "failed"} <= {*found.texts["span"]}
     assert [text for text in found.texts["li"] if "no memory" in text] == [": no memory"], "once for both"

@@ -174,10 +174,10 @@ def test_values_are_told_where_the_mouse_is(tab: Page, report: Path) -> None:
     assert tab.run("document.querySelectorAll('.tips title').length") == 0, "the browser's own would show as well"
     x, y = tab.run(STRIP)
     tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
-    told = tab.run(TIP).split("\n")
-    assert told[0] == "round 2"
-    assert {each.split()[0] for each in told[1:]} == {"fedavg", "fedprox", "moon", "pooled"}
-    assert told[1].startswith("pooled 0.900"), "the best on top"
+    message = tab.run(TIP).split("\n")
+    assert message[0] == "round 2"
+    assert {each.split()[0] for each in message[1:]} == {"fedavg", "fedprox", "moon", "pooled"}
+    assert message[1].startswith("pooled 0.900"), "the best on top"
     tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=5, y=5)
     assert tab.run(TIP) is None
 

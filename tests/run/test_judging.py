@@ -77,9 +77,9 @@ def test_where_even_all_images_do_not_define_the_metric_the_loss_judges_and_that
     given = ["dataset=npz", "dataset.path=own.npz", "partition=iid", "clients=2", "model.width=4", "rounds=40"]
     show = Heard()
     final = run_experiment(experiment_from([*given, "optimizer.lr=0.5", "patience=2"]), tmp_path / "run", show=show)
-    (said,) = show.warnings
-    assert "val.auc is not defined on the validation images of the clients" in said
-    assert "val.loss decides" in said
+    (message,) = show.warnings
+    assert "val.auc is not defined on the validation images of the clients" in message
+    assert "val.loss decides" in message
     assert final["best.by"] == "val.loss"
     rows = [json.loads(line) for line in (tmp_path / "run/rounds.jsonl").read_text(encoding="utf-8").splitlines()]
     losses = [row["val.loss"] for row in rows]

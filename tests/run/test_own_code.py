@@ -85,7 +85,7 @@ def test_a_loss_of_torch_that_reduces_by_default_is_made_not_to(file: Path, name
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("three", "got TypeError: three() missing 1 required positional argument: 'seen', on logits (2, 3) and y (2,)"),
         ("one", "one() takes 1 positional argument but 2 were given"),
@@ -100,12 +100,12 @@ def test_a_loss_of_torch_that_reduces_by_default_is_made_not_to(file: Path, name
         ("same", "a lambda"),
     ],
 )
-def test_what_cannot_be_a_loss_is_refused_by_name_before_training(file: Path, name: str, said: str) -> None:
+def test_what_cannot_be_a_loss_is_refused_by_name_before_training(file: Path, name: str, message: str) -> None:
     task, y = TASKS["multiclass"]
     with pytest.raises(UserError) as raised:
         own_loss(f"{file}:{name}", task, examples(y))
     assert f"loss={file}:{name}: expected" in str(raised.value)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_findings_are_tried_as_they_are(file: Path) -> None:
@@ -140,7 +140,7 @@ APPLY = "    def apply(self, x, y, generator):\n        "
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (f"{APPLY}return x[:1], y[:1]", "augment=Mine, apply: expected images (2, 1, 8, 8)"),
         (f"{APPLY}raise ValueError('no')", "ValueError: no"),
@@ -156,11 +156,11 @@ APPLY = "    def apply(self, x, y, generator):\n        "
         ),
     ],
 )
-def test_what_is_no_augmentation_is_refused_before_training(body: str, said: str, tmp_path: Path) -> None:
+def test_what_is_no_augmentation_is_refused_before_training(body: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(f"{HEAD}{body}\n", encoding="utf-8")
     with pytest.raises(UserError) as caught:
         build_parts(experiment_from([*SMALL, f"augment={tmp_path}/mine.py"]))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["mine", "nan", "1", "true"])

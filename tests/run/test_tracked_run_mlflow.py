@@ -76,7 +76,7 @@ def uri(request: pytest.FixtureRequest) -> str:
     return found if isinstance(found, str) else str(found.uri)
 
 
-def told(uri: str, name: str) -> Any:
+def tracked_run(uri: str, name: str) -> Any:
     """The run of MLflow's that has the name of a directory."""
     client = mlflow.MlflowClient(tracking_uri=uri)
     experiments = [each.experiment_id for each in client.search_experiments()]
@@ -86,14 +86,14 @@ def told(uri: str, name: str) -> Any:
 
 def history(uri: str, name: str, metric: str) -> list[tuple[int, float]]:
     client = mlflow.MlflowClient(tracking_uri=uri)
-    found = client.get_metric_history(told(uri, name).info.run_id, metric)
+    found = client.get_metric_history(tracked_run(uri, name).info.run_id, metric)
     return sorted((each.step, each.value) for each in found)
 
 
 def test_a_run_is_there_with_all_that_is_told_of_it(run: Any, rounds: Any, uri: str, tmp_path: Path) -> None:
     name = f"whole {uri.partition(':')[0]}"
     final = run(name, "strategy=fedprox", "tracking=mlflow", f"tracking.uri={uri}")
-    found = told(uri, name)
+    found = tracked_run(uri, name)
     assert found.info.status == "FINISHED"
     assert found.data.params["strategy"] == "fedprox"
     assert found.data.params["strategy.fedprox.mu"] == "0.01"
@@ -111,9 +111,9 @@ def test_a_run_is_there_with_all_that_is_told_of_it(run: Any, rounds: Any, uri: 
 def test_a_run_that_goes_on_goes_on_there_with_each_round_once(run: Any, uri: str, tmp_path: Path) -> None:
     name = f"resumed {uri.partition(':')[0]}"
     run(name, "checkpoint_every=2", "rounds=4", "tracking=mlflow", f"tracking.uri={uri}", stop=3)
-    assert told(uri, name).info.status == "KILLED"
+    assert tracked_run(uri, name).info.status == "KILLED"
     resume(tmp_path / name, overrides=[], show=make_run_display(quiet=True))
-    assert told(uri, name).info.status == "FINISHED"
+    assert tracked_run(uri, name).info.status == "FINISHED"
     assert [step for step, _ in history(uri, name, "loss")] == [1, 2, 3, 4]
 
 
@@ -124,8 +124,8 @@ def test_runs_of_a_comparison_are_nested(run: Any, database: str, tmp_path: Path
     with gathered(experiment_from(place).tracking, files=[tmp_path / "report.html"], warn=warnings.append):
         run("first", *place, "rounds=1")
         run("second", *place, "rounds=1", "seed=1")
-    parent = told(database, "all")
-    children = [told(database, name).data.tags["mlflow.parentRunId"] for name in ("first", "second")]
+    parent = tracked_run(database, "all")
+    children = [tracked_run(database, name).data.tags["mlflow.parentRunId"] for name in ("first", "second")]
     assert children == [parent.info.run_id] * 2
     assert parent.info.status == "FINISHED"
     listed = mlflow.MlflowClient(tracking_uri=database).list_artifacts(parent.info.run_id)
@@ -135,8 +135,8 @@ def test_runs_of_a_comparison_are_nested(run: Any, database: str, tmp_path: Path
 
 def test_telling_changes_no_bit(run: Any, database: str, tmp_path: Path) -> None:
     run("alone", "strategy=scaffold")
-    run("told", "strategy=scaffold", "tracking=mlflow", f"tracking.uri={database}")
-    assert trace(tmp_path / "told") == trace(tmp_path / "alone")
+    run("tracked_run", "strategy=scaffold", "tracking=mlflow", f"tracking.uri={database}")
+    assert trace(tmp_path / "tracked_run") == trace(tmp_path / "alone")
 
 
 class Closing(RunDisplay):

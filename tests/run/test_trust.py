@@ -174,12 +174,12 @@ def test_own_code_runs_again_when_it_is_named_and_is_said_first(run: Run, tmp_pa
         resume(folder, overrides=[], show=show)
     with pytest.raises(UserError, match=f"--trust {file}"):
         predict(folder, images)
-    said: list[str] = []
-    show.note = said.append  # type: ignore[method-assign]
+    message: list[str] = []
+    show.note = message.append  # type: ignore[method-assign]
     resume(folder, overrides=[], show=show, trusted=[tmp_path])
-    assert said[0] == f"{folder} imports {file}"
-    predict(folder, images, trusted=[file], say=said.append)
-    assert said[-1] == f"{folder} imports {file}"
+    assert message[0] == f"{folder} imports {file}"
+    predict(folder, images, trusted=[file], say=message.append)
+    assert message[-1] == f"{folder} imports {file}"
 
 
 def test_methods_in_the_users_own_folder_need_no_word(run: Run, tmp_path: Path, fedmed: Call) -> None:

@@ -28,8 +28,8 @@ def test_a_block_bears_epsilon_less_what_the_order_costs() -> None:
 def test_the_amount_is_that_of_the_gaussian_release_of_the_epsilon(epsilon: float) -> None:
     renyi = RenyiAccounting(1e-5)
     rho = renyi.amount(epsilon)
-    told = (rho * ORDERS + log(1e5) / (ORDERS - 1)).min()  # (alpha, rho alpha) as (epsilon, delta)
-    assert told == pytest.approx(epsilon)
+    least = (rho * ORDERS + log(1e5) / (ORDERS - 1)).min()  # (alpha, rho alpha) as (epsilon, delta)
+    assert least == pytest.approx(epsilon)
     assert renyi.epsilon(rho) == pytest.approx(epsilon)
     assert renyi.largest(renyi.capacity(epsilon)) == pytest.approx(epsilon)
 

@@ -35,7 +35,7 @@ def test_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["policy=dpbalanse"], "policy: expected the name of a policy, got dpbalanse. Did you mean dpbalance"),
         (["betta=1"], "betta: expected an option of policy=dpbalance, got betta. Did you mean beta?"),
@@ -45,10 +45,10 @@ def test_words() -> None:
         (["beta"], "expected option=value, got beta"),
     ],
 )
-def test_wrong_words(words: list[str], told: str) -> None:
+def test_wrong_words(words: list[str], message: str) -> None:
     with pytest.raises(UserError) as caught:
         policy_from(words_by_name(words))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_policy_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

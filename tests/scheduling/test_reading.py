@@ -67,8 +67,8 @@ jobs:
   - {name: d, analyst: x, demand: 1, loss: 1, weight: 1}
   - {name: e, demand: 1}
 """
-    told = faults(written(tmp_path, text))
-    assert told == [
+    message = faults(written(tmp_path, text))
+    assert message == [
         "FILE: jobs file: expected delta, accounting, run, blocks, jobs, got runs. Did you mean run?",
         "FILE: delta: expected a number > 0 and < 1, got 2.",
         "FILE: accounting: expected epsilon or renyi, got renyy.",

@@ -48,13 +48,13 @@ def test_all_faults_of_all_runs_are_told_together() -> None:
     ]
     with pytest.raises(UserError) as caught:
         job_runs(replace(found, jobs=(job, *others)))
-    told = [str(fault) for fault in caught.value.faults]
-    assert told[0].startswith("jobs.j.run: clients: expected what the scheduler sets, got clients=4. Leave it out")
-    assert any(each.startswith("jobs.k.run: rounds: expected a whole number >= 1") for each in told)
-    assert any("jobs.k.run: strategi" in each for each in told)
-    assert any(each.startswith("jobs.l.run: engine: expected one that runs in this process") for each in told)
-    assert any(each.startswith("jobs.m.demand: expected an epsilon of") for each in told)
-    assert any(each.startswith("jobs.n.run: clients_per_round: expected at most clients (2), got 3") for each in told)
+    faults = [str(fault) for fault in caught.value.faults]
+    assert faults[0].startswith("jobs.j.run: clients: expected what the scheduler sets, got clients=4. Leave it out")
+    assert any(each.startswith("jobs.k.run: rounds: expected a whole number >= 1") for each in faults)
+    assert any("jobs.k.run: strategi" in each for each in faults)
+    assert any(each.startswith("jobs.l.run: engine: expected one that runs in this process") for each in faults)
+    assert any(each.startswith("jobs.m.demand: expected an epsilon of") for each in faults)
+    assert any(each.startswith("jobs.n.run: clients_per_round: expected at most clients (2), got 3") for each in faults)
 
 
 def test_a_run_spends_and_settles(tmp_path: Path) -> None:

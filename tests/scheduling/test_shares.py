@@ -84,9 +84,9 @@ def test_equal_analysts_get_equal_shares(beta: float) -> None:
 
 def gain(demand: Array, own: Array, beta: float) -> float:
     """By how much more of its true demand analyst 0 is served that asks `own` instead."""
-    told = np.vstack([own, demand[1:]])
+    claimed = np.vstack([own, demand[1:]])
     honest = fair_shares(demand, np.ones(demand.shape[1]), np.ones(len(demand)), beta).granted[0]
-    given = fair_shares(told, np.ones(demand.shape[1]), np.ones(len(demand)), beta).granted[0] * own
+    given = fair_shares(claimed, np.ones(demand.shape[1]), np.ones(len(demand)), beta).granted[0] * own
     used = demand[0] > 0
     return float(min(1.0, (given[used] / demand[0][used]).min()) - honest)
 

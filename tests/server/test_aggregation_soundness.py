@@ -49,7 +49,7 @@ def finish(method: Method, optimizer: Any = None, scale: float = 1.0) -> tuple[P
 
 
 @pytest.mark.parametrize(
-    ("hook", "value", "said"),
+    ("hook", "value", "message"),
     [
         ("combine", 3, "given.combine, round 7: expected what it returns as a dict of tensors by name, got int 3"),
         ("combine", None, "got NoneType"),
@@ -77,10 +77,10 @@ def finish(method: Method, optimizer: Any = None, scale: float = 1.0) -> tuple[P
         ("state", {"deep": {1: lambda: 0}}, "server.state['x']['deep'][1]"),
     ],
 )
-def test_mistakes_of_a_server_half_name_method_hook_and_round(hook: str, value: Any, said: str) -> None:
+def test_mistakes_of_a_server_half_name_method_hook_and_round(hook: str, value: Any, message: str) -> None:
     with pytest.raises(UserError) as raised:
         finish(Given(hook=hook, value=value))
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert "round 7" in str(raised.value)
 
 
@@ -110,7 +110,7 @@ def test_an_entry_that_was_not_finite_when_it_was_sent_may_stay_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "scale", "said"),
+    ("optimizer", "scale", "message"),
     [
         (AverageServerOptimizer(), 1e38, "expected finite entries in the mean over clients"),
         (AverageServerOptimizer(lr=1e30), 1e20, "finite entries in the weights after the server's step, got inf in w"),
@@ -119,11 +119,11 @@ def test_an_entry_that_was_not_finite_when_it_was_sent_may_stay_so() -> None:
     ],
 )
 def test_a_step_that_is_not_finite_is_refused_where_every_answer_was_sound(
-    optimizer: Any, scale: float, said: str
+    optimizer: Any, scale: float, message: str
 ) -> None:
     with pytest.raises(UserError) as raised:
         finish(Method(), optimizer, scale)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert "round 7, aggregate, strategy given" in str(raised.value)
 
 

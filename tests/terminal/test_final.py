@@ -59,8 +59,8 @@ def test_the_table_says_what_a_mean_rests_on_where_that_is_not_everything() -> N
     assert lines["surface_distance"].split()[1] == "-*"
     assert lines["auc"].split() == ["auc", "0.700", "0.650*", "0.400*", "0.800"]
     assert "*" not in lines["ece"]
-    told = [line for line in text.splitlines() if line.startswith("* ")]
-    assert told == [
+    message = [line for line in text.splitlines() if line.startswith("* ")]
+    assert message == [
         "* mean client, worst client over 1 of 5, as the rest have no value: auc",
         "* test over 1 of 40, as the rest have no value: hd95",
         "* test over 0 of 40, as the rest have no value: surface_distance",

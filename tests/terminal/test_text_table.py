@@ -72,12 +72,12 @@ WIDE = TextTable(
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_everything_is_said_within_the_width(width: int) -> None:
-    said = "\n".join(part.text() for part in fit(WIDE, width))
-    assert max(map(len, said.splitlines())) <= width
-    assert "…" not in said
-    words = " ".join(said.split())
+    message = "\n".join(part.text() for part in fit(WIDE, width))
+    assert max(map(len, message.splitlines())) <= width
+    assert "…" not in message
+    words = " ".join(message.split())
     for cell in (cell for row in (WIDE.header, *WIDE.rows) for cell in row[2:5]):
-        assert cell in said
+        assert cell in message
     for text in (*WIDE.above, *WIDE.below, "0.05", "0.10 *"):
         assert text in words
     assert max(part.width for part in fit(WIDE, width)) <= width  # as rich sets it

@@ -20,9 +20,9 @@ def known() -> list[Refusal]:
     return refusals()
 
 
-def search(said: str, found: Iterable[Refusal]) -> list[Refusal]:
+def search(message: str, found: Iterable[Refusal]) -> list[Refusal]:
     """The refusals that may have said a sentence; those that share most words with it first."""
-    return sorted((each for each in found if pattern(each).match(said)), key=lambda each: -len(literal(each)))
+    return sorted((each for each in found if pattern(each).match(message)), key=lambda each: -len(literal(each)))
 
 
 def pattern(refusal: Refusal) -> re.Pattern[str]:
@@ -74,9 +74,9 @@ def test_an_error_that_happens_is_found(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(command) == 2
-    said = capsys.readouterr().err.strip().removeprefix("fedmed: error: ")
-    best = search(said, known)[0]
-    assert (best.where, best.file) == (where, file), said
+    message = capsys.readouterr().err.strip().removeprefix("fedmed: error: ")
+    best = search(message, known)[0]
+    assert (best.where, best.file) == (where, file), message
 
 
 SOURCE = """

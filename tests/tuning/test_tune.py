@@ -42,17 +42,17 @@ class NoTraining:
 
     def receive(self, seconds: float) -> list[RunEvent]:
         job = self.busy.pop(0)
-        said = self.judge(job.config)
-        if isinstance(said, BaseException):
-            raise said
-        if isinstance(said, RunWarning):
+        outcome = self.judge(job.config)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        if isinstance(outcome, RunWarning):
             self.busy.insert(0, job)
-        if isinstance(said, (WorkerDied, RunWarning)):
-            return [RunEvent(job, said, 1.0)]
-        if isinstance(said, str):
-            return [RunEvent(job, RunEnded(said), 1.0)]
+        if isinstance(outcome, (WorkerDied, RunWarning)):
+            return [RunEvent(job, outcome, 1.0)]
+        if isinstance(outcome, str):
+            return [RunEvent(job, RunEnded(outcome), 1.0)]
         run = RunDirectory.create(job.directory, config_yaml="", identity="", environment={})
-        run.finish({"val.auc": said, "test.auc": -said} if said is not None else {"test.auc": 1.0})
+        run.finish({"val.auc": outcome, "test.auc": -outcome} if outcome is not None else {"test.auc": 1.0})
         return [RunEvent(job, RunEnded(), 1.0)]
 
 
@@ -63,15 +63,15 @@ def mu(config: Any) -> float:
 
 
 @pytest.fixture
-def said() -> list[str]:
+def lines() -> list[str]:
     return []
 
 
 @pytest.fixture
-def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Any:
+def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> Any:
     """tune(pool, *overrides): what is found for the strategies, in the folder `here`."""
     monkeypatch.chdir(tmp_path)
-    return lambda pool, *overrides: Tuner(words(*overrides), tmp_path / "here", said.append).go(pool)
+    return lambda pool, *overrides: Tuner(words(*overrides), tmp_path / "here", lines.append).go(pool)
 
 
 def words(*overrides: str) -> TuningPlan:
@@ -79,7 +79,7 @@ def words(*overrides: str) -> TuningPlan:
     return read(["experiment=smoke", *([MU] if "fedprox" in overrides[0] else []), *overrides])
 
 
-def test_strategies_get_the_same_budget_and_the_best_by_validation(tune: Any, said: list[str]) -> None:
+def test_strategies_get_the_same_budget_and_the_best_by_validation(tune: Any, lines: list[str]) -> None:
     pool = NoTraining(mu)
     avg, prox = tune(pool, "strategy=fedavg,fedprox", "budget=3", "optimizer.lr=0.01..0.05")
     assert (len(avg.tried), len(prox.tried)) == (3, 3)
@@ -87,8 +87,8 @@ def test_strategies_get_the_same_budget_and_the_best_by_validation(tune: Any, sa
     assert {config["seed"] for config in (job.config for job in pool.given)} == {100}
     best = max(prox.tried, key=lambda trial: trial.value)
     assert prox.best == best
-    assert len(said) == 6
-    assert said[0].startswith("fedavg 1/3: optimizer.lr=0.02: val.auc 0.500 (best 0.500)")
+    assert len(lines) == 6
+    assert lines[0].startswith("fedavg 1/3: optimizer.lr=0.02: val.auc 0.500 (best 0.500)")
 
 
 def test_a_strategy_without_anything_to_search_has_one_trial(tune: Any) -> None:
@@ -96,7 +96,7 @@ def test_a_strategy_without_anything_to_search_has_one_trial(tune: Any) -> None:
     assert (len(avg.tried), len(prox.tried)) == (1, 2)
 
 
-def test_a_trial_that_fails_is_told_and_counts(tune: Any, said: list[str]) -> None:
+def test_a_trial_that_fails_is_told_and_counts(tune: Any, lines: list[str]) -> None:
     def judge(config: Any) -> Any:
         return "the loss is not finite" if config["strategy"]["fedprox"]["mu"] < 0.05 else 0.5
 
@@ -105,7 +105,7 @@ def test_a_trial_that_fails_is_told_and_counts(tune: Any, said: list[str]) -> No
     assert len(prox.tried) == 4
     assert 0 < len(failed) < 4
     assert {trial.why for trial in failed} == {"the loss is not finite"}
-    assert "fedprox 1/4: strategy.fedprox.mu=0.01: failed: the loss is not finite" in said
+    assert "fedprox 1/4: strategy.fedprox.mu=0.01: failed: the loss is not finite" in lines
 
 
 def test_the_same_words_go_on_where_a_search_was_stopped(tune: Any, tmp_path: Path) -> None:
@@ -141,11 +141,11 @@ def test_values_that_come_again_are_not_run_again(tune: Any) -> None:
     assert len(pool.given) == 2
 
 
-def test_a_worker_that_dies_is_replaced_and_warnings_are_passed_on(tune: Any, said: list[str]) -> None:
-    told = iter([WorkerDied("killed by SIGKILL"), RunWarning("low memory"), 0.5, 0.5])
-    (found,) = tune(NoTraining(lambda config: next(told)), "strategy=fedprox", "budget=1")
+def test_a_worker_that_dies_is_replaced_and_warnings_are_passed_on(tune: Any, lines: list[str]) -> None:
+    events = iter([WorkerDied("killed by SIGKILL"), RunWarning("low memory"), 0.5, 0.5])
+    (found,) = tune(NoTraining(lambda config: next(events)), "strategy=fedprox", "budget=1")
     assert [trial.value for trial in found.tried] == [0.5]
-    assert any("killed by SIGKILL" in line for line in said)
+    assert any("killed by SIGKILL" in line for line in lines)
 
 
 def test_runs_without_validation_are_refused(tune: Any) -> None:
@@ -161,10 +161,10 @@ def test_a_metric_of_which_less_is_better(tune: Any, monkeypatch: pytest.MonkeyP
 
 
 def test_validation_that_does_not_define_the_metric_fails_the_trial_and_not_the_search(
-    tune: Any, said: list[str], monkeypatch: pytest.MonkeyPatch
+    tune: Any, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finish = RunDirectory.finish
     monkeypatch.setattr(RunDirectory, "finish", lambda run, final: finish(run, {"val.loss": 0.5}))
     (found,) = tune(NoTraining(mu), "strategy=fedprox", "budget=2")
     assert [trial.why for trial in found.tried] == ["val.auc is not defined"] * 2
-    assert any("failed: val.auc is not defined" in line for line in said)
+    assert any("failed: val.auc is not defined" in line for line in lines)

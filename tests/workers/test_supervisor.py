@@ -44,7 +44,7 @@ def supervisor() -> Iterator[Supervisor[Worker[str]]]:
     assert multiprocessing.active_children() == []
 
 
-def hired(supervisor: Supervisor[Worker[str]], *messages: str) -> list[Worker[str]]:
+def given_tasks(supervisor: Supervisor[Worker[str]], *messages: str) -> list[Worker[str]]:
     """A worker for each message, which it is given as a task of that name."""
     for message in messages:
         supervisor.workers.append(Worker(start()))
@@ -52,7 +52,7 @@ def hired(supervisor: Supervisor[Worker[str]], *messages: str) -> list[Worker[st
     return supervisor.workers
 
 
-def all_said(supervisor: Supervisor[Worker[str]], count: int) -> list[tuple[Worker[str], Any]]:
+def messages_of(supervisor: Supervisor[Worker[str]], count: int) -> list[tuple[Worker[str], Any]]:
     found: list[tuple[Worker[str], Any]] = []
     while len(found) < count:
         found += supervisor.receive(10)
@@ -60,7 +60,10 @@ def all_said(supervisor: Supervisor[Worker[str]], count: int) -> list[tuple[Work
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_worker_answers_one_task_after_another_until_it_is_told_to_end(method: str) -> None:
+def test_a_worker_answers_one_task_after_another_until_it_is_dismissed(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fedmed.workers.process.ENDS_WITHIN", 60.0)  # an interpreter may take its time to end
     process = start(method)
     for text in ("one", "two"):
         process.send(text)
@@ -71,8 +74,8 @@ def test_a_worker_answers_one_task_after_another_until_it_is_told_to_end(method:
 
 
 def test_what_workers_say_comes_with_the_worker_that_says_it(supervisor: Supervisor[Worker[str]]) -> None:
-    one, two = hired(supervisor, "a", "b")
-    assert dict(all_said(supervisor, 2)) == {one: "heard a", two: "heard b"}
+    one, two = given_tasks(supervisor, "a", "b")
+    assert dict(messages_of(supervisor, 2)) == {one: "heard a", two: "heard b"}
     one.finish("a")
     assert supervisor.busy == [two]
 
@@ -82,16 +85,16 @@ def test_a_death_is_told_once_with_how_and_how_often(
     message: str, how: str, supervisor: Supervisor[Worker[str]]
 ) -> None:
     for deaths in (1, 2):
-        (worker,) = hired(supervisor, message)
-        assert all_said(supervisor, 1) == [(worker, Death(how, [message], deaths))]
+        (worker,) = given_tasks(supervisor, message)
+        assert messages_of(supervisor, 1) == [(worker, Death(how, [message], deaths))]
         assert supervisor.busy == []
         supervisor.workers.remove(worker)
 
 
 def test_the_other_workers_of_a_dead_one_are_heard(supervisor: Supervisor[Worker[str]]) -> None:
     """Also where they were forked after it: none of them may hold a copy of its end of the connection."""
-    dies, _, lives = hired(supervisor, "die", "sleep", "c")
-    assert dict(all_said(supervisor, 2)) == {dies: Death("killed by SIGKILL", ["die"], 1), lives: "heard c"}
+    dies, _, lives = given_tasks(supervisor, "die", "sleep", "c")
+    assert dict(messages_of(supervisor, 2)) == {dies: Death("killed by SIGKILL", ["die"], 1), lives: "heard c"}
 
 
 def test_a_worker_that_died_idle_is_noticed_at_its_next_task(supervisor: Supervisor[Worker[str]]) -> None:
@@ -99,12 +102,12 @@ def test_a_worker_that_died_idle_is_noticed_at_its_next_task(supervisor: Supervi
     worker.process.kill()
     worker.process.process.join()
     worker.give("late", "late")
-    assert all_said(supervisor, 1) == [(worker, Death("killed by SIGKILL", ["late"], 1))]
+    assert messages_of(supervisor, 1) == [(worker, Death("killed by SIGKILL", ["late"], 1))]
     supervisor.workers.remove(worker)
 
 
 def test_time_runs_from_the_first_task_and_anew_from_the_next(supervisor: Supervisor[Worker[str]]) -> None:
-    (worker,) = hired(supervisor, "sleep")
+    (worker,) = given_tasks(supervisor, "sleep")
     time.sleep(0.05)
     worker.give("second", "second")
     assert worker.seconds >= 0.05
@@ -113,12 +116,12 @@ def test_time_runs_from_the_first_task_and_anew_from_the_next(supervisor: Superv
 
 
 def test_nothing_is_heard_of_a_worker_that_says_nothing(supervisor: Supervisor[Worker[str]]) -> None:
-    hired(supervisor, "sleep")
+    given_tasks(supervisor, "sleep")
     assert supervisor.receive(0.01) == []
 
 
 def test_all_are_ended_at_once_in_the_middle_of_their_tasks(supervisor: Supervisor[Worker[str]]) -> None:
-    workers = list(hired(supervisor, *["sleep"] * 4))
+    workers = list(given_tasks(supervisor, *["sleep"] * 4))
     supervisor.workers.append(idle := Worker(start()))
     began = time.monotonic()
     supervisor.stop()

@@ -74,10 +74,10 @@ def test_every_class_has_a_plot_with_all_arms(tmp_path: Path, kind: str, top: in
     tips = [picture.markup.count("<title>") for picture in pictures.values()]
     assert tips == [30, 30, 30 + 10 * top]
     curves = [roc(each.thresholds[2])[1:] for each in found.arms["moon"] if each.thresholds[2]]
-    said = re.findall(
+    message = re.findall(
         r"class 2, false positive rate 0.25\nSensitivity\nfedavg [^<]*\nmoon ([\d.]+)", pictures["roc"].markup
     )
-    assert [float(each) for each in said] == [
+    assert [float(each) for each in message] == [
         pytest.approx(np.mean([np.interp(0.25, GRID, c) for c in curves]), abs=0.006)
     ]
 

@@ -40,7 +40,7 @@ def redrawn(lines: dict[str, list[float]]) -> tuple[str, set[str]]:
         for name, each in bands.items():
             draw_band(ax, each, style.ArmStyle(colors[name], "-"))
         ax.set_axis_off()
-        said = redraw_overlaps(ax, bands, colors)
+        note = redraw_overlaps(ax, bands, colors)
         figure.canvas.draw()
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -48,23 +48,23 @@ def redrawn(lines: dict[str, list[float]]) -> tuple[str, set[str]]:
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[:, :, :3].reshape(-1, 3)
     seen = {"#" + bytes(pixel.tolist()).hex() for pixel in np.unique(pixels, axis=0)}
-    return said, {name for name, color in colors.items() if color in seen}
+    return note, {name for name, color in colors.items() if color in seen}
 
 
 @pytest.mark.parametrize("count", [2, 3, 8])
 def test_equal_lines_are_all_seen_and_said_to_coincide(count: int) -> None:
     names = [f"arm{number}" for number in range(count)]
-    said, seen = redrawn({name: [0.2, 0.8, 0.7, 0.9] for name in names})
-    assert said.endswith("coincide.")
+    note, seen = redrawn({name: [0.2, 0.8, 0.7, 0.9] for name in names})
+    assert note.endswith("coincide.")
     assert seen == set(names)
 
 
 def test_lines_that_part_are_seen_where_they_were_together() -> None:
-    said, seen = redrawn({"one": [0.2, 0.5, 0.7, 0.9], "other": [0.2, 0.5, 0.7, 0.1]})
-    assert said == ""
+    note, seen = redrawn({"one": [0.2, 0.5, 0.7, 0.9], "other": [0.2, 0.5, 0.7, 0.1]})
+    assert note == ""
     assert seen == {"one", "other"}
 
 
 def test_many_that_coincide_are_not_all_named() -> None:
-    said, _ = redrawn({f"arm{number}": [0.1, 0.2] for number in range(8)})
-    assert said == "arm0, arm1, arm2, arm3 and 4 more coincide."
+    note, _ = redrawn({f"arm{number}": [0.1, 0.2] for number in range(8)})
+    assert note == "arm0, arm1, arm2, arm3 and 4 more coincide."

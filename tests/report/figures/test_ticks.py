@@ -69,5 +69,5 @@ def test_a_label_says_what_its_place_is(places: list[float], labels: list[str]) 
 def test_no_label_is_rounded_away_from_its_place() -> None:
     for low, high in np.random.default_rng(0).uniform(-1, 1, (50, 2)).tolist():
         places, labels = drawn(4.5, min(low, high), max(low, high))
-        said = [float(label.replace(MINUS, "-").replace(",", "")) for label in labels]
-        assert said == pytest.approx(places, abs=1e-9)
+        shown = [float(label.replace(MINUS, "-").replace(",", "")) for label in labels]
+        assert shown == pytest.approx(places, abs=1e-9)

@@ -22,7 +22,7 @@ def comparison(folder: Path, **arms: KeptImages) -> Comparison:
     return Comparison(worlds=("w",), arms=tuple(arms), seeds=(0,), runs=runs, metric="dice", reference=next(iter(arms)))
 
 
-def told(compared: Comparison) -> list[ImageGrid]:
+def boards(compared: Comparison) -> list[ImageGrid]:
     found = arm_images(compared, "w", [])
     assert found is not None
     return list(image_grids(found, SharedImages()))
@@ -51,7 +51,7 @@ def segmented(*columns: int, corrected: tuple[int, ...] | None = None) -> KeptIm
 
 
 def test_predictions_stand_beside_the_truth_with_their_dice(tmp_path: Path) -> None:
-    test, annotation = told(comparison(tmp_path, fedavg=segmented(1), fedia=segmented(1, 2, corrected=(1, 2))))
+    test, annotation = boards(comparison(tmp_path, fedavg=segmented(1), fedia=segmented(1, 2, corrected=(1, 2))))
     assert first(test) == {"image": (), "truth": (), "fedavg": ("0.67",), "fedia": ("1.00",)}
     assert [kind for kind, _ in test.rows[2].cells[0].lines] == ["truth", "ours"]
     assert {row.cells[0].image for row in test.rows} == {0}, "one image, shown several times"
@@ -72,7 +72,7 @@ def classified(*p: tuple[float, float]) -> KeptImages:
 
 
 def test_classes_are_told_right_or_wrong(tmp_path: Path) -> None:
-    mistakes, same = told(comparison(tmp_path, fedavg=classified((0.9, 0.1), (0.75, 0.25))))
+    mistakes, same = boards(comparison(tmp_path, fedavg=classified((0.9, 0.1), (0.75, 0.25))))
     assert first(mistakes) == {"fedavg": ("cat, 75 %", "truth: cat")}
     assert first(same) == {"image": (), "truth": ("cat",), "fedavg": ("cat, 90 %",)}
     assert [cell.words[0].right for cell in same.rows[2].cells] == [True, False]
@@ -89,7 +89,7 @@ def test_findings_that_were_not_annotated_are_counted(tmp_path: Path) -> None:
         corrected_seen=np.ones((2, 2), bool),
         client=np.array([0, 1]),
     )
-    (board,) = told(comparison(tmp_path, fedmlp=KeptImages(kind="multilabel", names=("a", "b"), training=training)))
+    (board,) = boards(comparison(tmp_path, fedmlp=KeptImages(kind="multilabel", names=("a", "b"), training=training)))
     words = [texts(row.cells[1]) for row in board.rows]
     assert words == [(), ("b",), ("none", "1 of 2 not annotated"), ("b",)]
 
@@ -101,13 +101,13 @@ def test_other_images_are_not_put_side_by_side(tmp_path: Path) -> None:
     compared = comparison(
         tmp_path, a=classified((0.9, 0.1), (0.2, 0.8)), b=KeptImages(kind="multiclass", names=(), test=moved)
     )
-    assert [row.name for row in told(compared)[1].rows] == ["image", "truth", "a"]
+    assert [row.name for row in boards(compared)[1].rows] == ["image", "truth", "a"]
 
 
 def test_a_model_that_is_a_clients_is_said_to_be(tmp_path: Path) -> None:
     own = classified((0.9, 0.1), (0.2, 0.8))
     shown = KeptImages(kind="multiclass", names=own.names, client=0, test=own.test)
-    (same,) = told(comparison(tmp_path, local=shown))
+    (same,) = boards(comparison(tmp_path, local=shown))
     assert same.rows[2][2:] == ("client 0's model", "local")
 
 
@@ -128,9 +128,9 @@ def test_findings_are_right_wrong_or_missed(tmp_path: Path) -> None:
     test = ImagePanel(index=np.arange(2), x=X, truth=np.array([[1, 0, 1], [0, 0, 0]]), predicted=predicted)
     wrong = ImagePanel(index=np.arange(1), x=X[:1], truth=test.truth[:1], predicted=predicted[:1])
     shown = KeptImages(kind="multilabel", names=("a", "b", "c"), test=test, mistakes=wrong)
-    mistakes, same = told(comparison(tmp_path, fedavg=shown))
-    said, nothing = same.rows[2].cells
-    assert texts(said) == ("a, 90 %", "b, 80 %", "missed: c")
-    assert [word.right for word in said.words] == [True, False, False]
+    mistakes, same = boards(comparison(tmp_path, fedavg=shown))
+    predicted, nothing = same.rows[2].cells
+    assert texts(predicted) == ("a, 90 %", "b, 80 %", "missed: c")
+    assert [word.right for word in predicted.words] == [True, False, False]
     assert nothing.words == (("none", True),)
     assert first(mistakes) == {"fedavg": ("c, 10 %", "truth: present")}

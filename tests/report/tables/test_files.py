@@ -102,18 +102,18 @@ def _columns(latex_text: str) -> int:
 
 
 def test_latex_lines_have_as_many_cells_as_columns(comparison: Comparison) -> None:
-    told = latex(summarise(comparison))
-    lines = _cells(told)
+    text = latex(summarise(comparison))
+    lines = _cells(text)
     wide = [line for line in lines if "\\multicolumn" in line[0]]
     assert len(wide) == 2  # a line per world
-    assert all(f"\\multicolumn{{{_columns(told)}}}" in line[0] for line in wide)
-    assert {len(line) for line in lines if line not in wide} == {_columns(told)}
+    assert all(f"\\multicolumn{{{_columns(text)}}}" in line[0] for line in wide)
+    assert {len(line) for line in lines if line not in wide} == {_columns(text)}
     assert len(lines) == 1 + 2 * (1 + 4)
 
 
-def _check_syntax(told: str) -> None:
+def _check_syntax(text: str) -> None:
     """Braces and environments close in order; mathematics is balanced on each line."""
-    plain = re.sub(r"\\[\\{}$&#%_]", "", re.sub(r"(?m)^%.*$", "", told))
+    plain = re.sub(r"\\[\\{}$&#%_]", "", re.sub(r"(?m)^%.*$", "", text))
     depth = 0
     for sign in plain:
         depth += {"{": 1, "}": -1}.get(sign, 0)
@@ -121,18 +121,18 @@ def _check_syntax(told: str) -> None:
     assert depth == 0
     assert all(line.count("$") % 2 == 0 for line in plain.splitlines())
     open_: list[str] = []
-    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", told):
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", text):
         assert kind == "begin" or open_.pop() == name
         open_ += [name] if kind == "begin" else []
     assert not open_
 
 
 def test_latex_is_balanced_and_marks_the_best(comparison: Comparison) -> None:
-    told = latex(summarise(comparison))
-    _check_syntax(told)
-    assert told.count("\\textbf{0.758}") == 2
-    assert told.count("\\underline{0.756}") == 2
-    assert "booktabs" in told
+    text = latex(summarise(comparison))
+    _check_syntax(text)
+    assert text.count("\\textbf{0.758}") == 2
+    assert text.count("\\underline{0.756}") == 2
+    assert "booktabs" in text
 
 
 HOSTILE = 'a_b & 50% #1 {x} $y^2 ~z \\w <|> [c] "q"'
@@ -144,25 +144,25 @@ def test_hostile_names_are_escaped(comparison: Comparison) -> None:
     summary = summarise(comparison)
     renamed = replace(comparison, arms=(HOSTILE, *comparison.arms[1:]), reference=HOSTILE)
     rows = tuple(replace(row, arm=HOSTILE) if row.arm == "fedavg" else row for row in summary.rows)
-    told = latex(replace(summary, comparison=renamed, rows=rows))
-    _check_syntax(told)
-    assert {len(line) for line in _cells(told)} == {1, _columns(told)}
+    text = latex(replace(summary, comparison=renamed, rows=rows))
+    _check_syntax(text)
+    assert {len(line) for line in _cells(text)} == {1, _columns(text)}
     bare = re.sub(r"\\([{}$&#%_])", "", re.sub(r"\\text\w+\{\}", "", escape(HOSTILE)))
     assert not set("&%#$_^~\\") & set(bare)
 
 
 def test_plain_text_says_it_all(comparison: Comparison) -> None:
-    told = comparison_text(summarise(comparison))
-    line = next(line for line in told.splitlines() if "fedprox" in line)
+    text = comparison_text(summarise(comparison))
+    line = next(line for line in text.splitlines() if "fedprox" in line)
     assert "fedprox *" in line
     assert "0.758 ± 0.013" in line
     assert "+0.048" in line
-    assert "moon ~" in told
-    assert "partition.alpha=0.1" in told
-    assert "5 of 5" in told
-    assert "paired t test" in told
-    assert "\x1b" not in told
-    assert max(map(len, told.splitlines())) < 140
+    assert "moon ~" in text
+    assert "partition.alpha=0.1" in text
+    assert "5 of 5" in text
+    assert "paired t test" in text
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) < 140
 
 
 def test_a_rich_terminal_says_the_same(comparison: Comparison) -> None:
@@ -174,11 +174,11 @@ def test_a_rich_terminal_says_the_same(comparison: Comparison) -> None:
 
 def test_one_world_needs_no_column_and_one_seed_no_interval(tmp_path: Path) -> None:
     summary: Summary = summarise(read(runs(tmp_path, {"fedavg": [0.5], "fedprox": [0.6]})))
-    told = comparison_text(summary)
-    assert "world" not in told.splitlines()[0]
-    assert "[" not in told.splitlines()[3]
-    assert told.splitlines()[0].split() == ["arm", "seeds", "test.auc", "-", "fedavg"]  # no column without a cell
-    assert "too few" in told
+    text = comparison_text(summary)
+    assert "world" not in text.splitlines()[0]
+    assert "[" not in text.splitlines()[3]
+    assert text.splitlines()[0].split() == ["arm", "seeds", "test.auc", "-", "fedavg"]  # no column without a cell
+    assert "too few" in text
 
 
 def test_text_that_a_spreadsheet_would_compute_is_kept_text() -> None:

@@ -84,6 +84,6 @@ def test_the_metrics_of_one_run_stand_by_scope(tmp_path: Path) -> None:
     assert [each.text for each in table.rows[0][1:]] == ["0.800", "0.200"]
 
 
-@pytest.mark.parametrize(("x", "said"), [(4.0, "4"), (4.25, "4.25"), (4.3333, "4.33"), (12345, "12345"), (None, "-")])
-def test_counts(x: float | None, said: str) -> None:
-    assert count_cell(x).text == said
+@pytest.mark.parametrize(("x", "text"), [(4.0, "4"), (4.25, "4.25"), (4.3333, "4.33"), (12345, "12345"), (None, "-")])
+def test_counts(x: float | None, text: str) -> None:
+    assert count_cell(x).text == text
