@@ -44,7 +44,7 @@ def main() -> int:
             print(f"{counts.total()} inputs", file=sys.stderr, flush=True)
         if given.only is not None or (end.how in NEVER and end.output.strip()[-150:] not in seen):
             seen[end.output.strip()[-150:]] += 1
-            print(f"input {number} ({kind}): {end.how}\n{end.said}", flush=True)
+            print(f"input {number} ({kind}): {end.how}\n{end.output}", flush=True)
     for kind in sorted({kind for kind, _ in counts}):
         print(f"{kind:20}", *(f"{how} {n}" for (of, how), n in sorted(counts.items()) if of == kind), sep="  ")
     total: Counter[str] = Counter()

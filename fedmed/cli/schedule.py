@@ -33,7 +33,7 @@ A jobs file:
   blocks:                        # capacity: epsilon that all jobs together may spend
     north: 30.0
     south/2025: {capacity: 20.0, hospital: south, since: 0}
-  delta: 0.00001                 # at which every epsilon is told
+  delta: 0.00001                 # at which every epsilon is stated
   accounting: epsilon            # how losses add up: epsilon, or renyi (tighter)
   run: [dataset=npz, dataset.path=cells.npz, rounds=10]   # options of every run
   jobs:

@@ -96,5 +96,5 @@ class RenyiAccounting(Accounting):
 
 
 def accounting_of(name: AccountingName, delta: float) -> Accounting:
-    """The accounting of that name. delta: at which every epsilon is reported."""
+    """The accounting of that name. delta: at which every epsilon is stated."""
     return RenyiAccounting(delta) if name == "renyi" else EpsilonAccounting()

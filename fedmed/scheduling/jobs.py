@@ -50,7 +50,7 @@ class Job:
 class JobsFile:
     """Blocks, and the jobs that ask for them in the order of their arrival.
 
-    delta: at which every epsilon is reported. accounting: how losses add up, epsilon or renyi.
+    delta: at which every epsilon is stated. accounting: how losses add up, epsilon or renyi.
     """
 
     blocks: tuple[Block, ...]

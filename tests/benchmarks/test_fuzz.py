@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.fuzz.__main__ import NEVER, run
+from benchmarks.fuzz.__main__ import NEVER, main, run
 from benchmarks.fuzz.inputs import Input, kind_of
-from benchmarks.fuzz.reading import ending
+from benchmarks.fuzz.reading import Ending, ending
 
 SEED = 2026
 COMMANDS = {"run directories", "weights", "options"}
 
 
 def ended_badly(numbers: range) -> list[tuple[int, str]]:
-    """The inputs that ended as none must, and what was said."""
+    """The inputs that ended as none must, and what they wrote."""
     return [(number, end.output) for number in numbers if (end := run(SEED, number)[1]).how in NEVER]
 
 
@@ -37,3 +37,15 @@ def test_what_must_never_be_is_told_from_a_refusal(tmp_path: Path) -> None:
     assert ending(case).how == "read"
     assert ending(case._replace(path=tmp_path / "none.npz")).how == "refused"
     assert ending(case._replace(option="no such reader")).how == "traceback"
+
+
+def test_an_input_that_ends_badly_is_shown_with_its_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("benchmarks.fuzz.__main__.resource.setrlimit", lambda *_: None)
+    monkeypatch.setattr("benchmarks.fuzz.__main__.run", lambda seed, number: ("weights", Ending("traceback", "boom")))
+    monkeypatch.setattr("sys.argv", ["fuzz", "--inputs", "2"])
+    assert main() == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith("input 0 (weights): traceback\nboom\n")
+    assert '"traceback": 2' in printed

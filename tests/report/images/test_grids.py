@@ -129,8 +129,8 @@ def test_findings_are_right_wrong_or_missed(tmp_path: Path) -> None:
     wrong = ImagePanel(index=np.arange(1), x=X[:1], truth=test.truth[:1], predicted=predicted[:1])
     shown = KeptImages(kind="multilabel", names=("a", "b", "c"), test=test, mistakes=wrong)
     mistakes, same = boards(comparison(tmp_path, fedavg=shown))
-    predicted, nothing = same.rows[2].cells
-    assert texts(predicted) == ("a, 90 %", "b, 80 %", "missed: c")
-    assert [word.right for word in predicted.words] == [True, False, False]
+    cell, nothing = same.rows[2].cells
+    assert texts(cell) == ("a, 90 %", "b, 80 %", "missed: c")
+    assert [word.right for word in cell.words] == [True, False, False]
     assert nothing.words == (("none", True),)
     assert first(mistakes) == {"fedavg": ("c, 10 %", "truth: present")}
