@@ -137,6 +137,7 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.strategies.fedrod import FedRoD as FedRoD
     from fedmed.strategies.lora import LoRA as LoRA
     from fedmed.strategies.moon import Moon as Moon
+    from fedmed.strategies.phn_hvvs import PHNHVVS as PHNHVVS
     from fedmed.strategies.scaffold import Scaffold as Scaffold
     from fedmed.tasks import MultiClass as MultiClass
     from fedmed.tasks import MultiLabel as MultiLabel

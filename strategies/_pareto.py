@@ -122,7 +122,7 @@ def hypervolume(losses: Tensor, ref: Tensor) -> float:
 def _sliced(points: Tensor, ref: Tensor) -> float:
     """The sum over slices between neighbours in the last objective of their height times what they cover below it."""
     points = points[points[:, -1].argsort()]
-    heights = [*points[:, -1].tolist(), float(ref[-1])]
+    heights: list[float] = [*points[:, -1].tolist(), float(ref[-1])]
     return sum(
         (top - bottom) * hypervolume(points[: k + 1, :-1], ref[:-1])
         for k, (bottom, top) in enumerate(pairwise(heights))

@@ -144,13 +144,14 @@ class PHNHVVS(Method):
 
     def combine(self, server: Server, reports: Sequence[Report]) -> Payload:
         memory = server.state
-        known = memory.setdefault("reported", {})
-        known.update({str(report.client): _home(report.payload) for report in reports})
+        found = {str(report.client): report.payload for report in reports}
+        known = {client: _home(payload) for client, payload in {**memory.get("reported", {}), **found}.items()}
+        memory["reported"] = known
         if not known:
             return {}
         objectives = len(next(iter(known.values()))["ray"])
         memory["clients"] = torch.tensor([int(client) for client in known])
-        memory["weights"] = self._weights(torch.stack([found["ray"] for found in known.values()]))  # (M, J)
+        memory["weights"] = self._weights(torch.stack([each["ray"] for each in known.values()]))  # (M, J)
         losses = self._losses(known, objectives)
         if losses.isnan().any():
             return {}
@@ -228,4 +229,5 @@ def _layer(net: Net) -> hypernet.GeneratedHead:
 
 
 def _home(payload: Payload) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in payload.items()}
+    """The same on the processor, wherever the server keeps its memory."""
+    return {name: tensor.detach().cpu() for name, tensor in payload.items()}

@@ -24,7 +24,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "fedprox": {"mu": 0.0},
     "moon": {"mu": 0.0},
 }
-"""The fields with which a strategy is FedAvg, for those that can be."""
+"""The fields with which a strategy is FedAvg, for those that can be: a generated head (phn_hvvs) never is."""
 
 SHORT: dict[str, dict[str, Any]] = {
     "creff": {"features": 10, "match_steps": 10, "retrain_steps": 100},
@@ -32,6 +32,7 @@ SHORT: dict[str, dict[str, Any]] = {
     "fedia": {"warmup_rounds": 1, "trigger": "fixed_round", "exempt_above": None, "threshold": 0.5},
     "fedmlp": {"warmup_rounds": 2},
     "lora": {"train": ("head.*", "@norm")},
+    "phn_hvvs": {"warmup": 1, "rays": 4, "search": 5},
 }
 """The fields of strategies whose stages depend on the length of a run, or that are for nets that were trained
 elsewhere, for runs of two to six rounds."""
