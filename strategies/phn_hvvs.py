@@ -10,15 +10,15 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import log
-from typing import Annotated, ClassVar, Literal
+from math import inf, log
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
 
 from fedmed.data.examples import Examples
-from fedmed.errors import Fault
+from fedmed.errors import Fault, refuse
 from fedmed.method import Batch, Client, Method, Payload, Report, Scope, Server, Setup
 from fedmed.models.net import Net
 from fedmed.strategies import _hypernet as hypernet
@@ -54,6 +54,7 @@ class PHNHVVS(Method):
     """
 
     needs_val: ClassVar[bool] = True
+    arguments: ClassVar[tuple[str, ...]] = ("preference",)
 
     goal: Literal["hypervolume", "linear"] = "hypervolume"
     rays: Annotated[int, Ge(2)] = 8
@@ -142,6 +143,19 @@ class PHNHVVS(Method):
             return net(x)  # type: ignore[no-any-return]
         return hypernet.logits_at(net.head, net.features(x), ray[None])[0]
 
+    def adjust(self, net: Net, client: Client | None, given: Mapping[str, Any]) -> Net:
+        """The net with a plain head at the ray of `preference` (J,), weights of the objectives, or at the client's."""
+        layer = _layer(net)
+        if "preference" in given:
+            weights = torch.tensor([_preference(given["preference"], layer.objectives)], dtype=torch.float64)
+            ray = self._weights(weights)[0]
+        elif client is None or "ray" not in client.state:
+            return net
+        else:
+            ray = client.state["ray"]
+        net.head = hypernet.with_layer(net.head, layer.plain(ray))
+        return net
+
     def combine(self, server: Server, reports: Sequence[Report]) -> Payload:
         memory = server.state
         found = {str(report.client): report.payload for report in reports}
@@ -220,6 +234,16 @@ class _Round:
     losses: Tensor
     personal: Tensor
     ray: Tensor
+
+
+def _preference(given: object, objectives: int) -> list[float]:
+    """Weights of so many objectives, divided by their sum; raises `UserError` where they are none."""
+    values = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    numbers = [float(value) for value in values if isinstance(value, int | float) and 0 <= value < inf]
+    if len(values) != objectives or len(numbers) != objectives or not sum(numbers):
+        fix = "Name one for every client, or group of clients, in order, as in preference=[.7,.3]."
+        raise refuse("preference", f"{objectives} weights of at least 0, not all of them 0", given, fix)
+    return [number / sum(numbers) for number in numbers]
 
 
 def _layer(net: Net) -> hypernet.GeneratedHead:

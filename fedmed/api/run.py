@@ -113,19 +113,25 @@ class Run:
         continued(self._kept, chosen, rounds=rounds, show=make_run_display(quiet=quiet))
         return Run(self.directory)
 
-    def predict(self, images: Images, *, best: bool = False, client: int | None = None) -> Prediction:
+    def predict(
+        self, images: Images, *, best: bool = False, client: int | None = None, **arguments: object
+    ) -> Prediction:
         """Probabilities and predictions of the global model, or of a client's where models are personal.
 
         images: a file as for `fedmed predict`, or an array (N, H, W) or (N, H, W, C), or a tensor (N, C, H, W), of the
-        size and kind that the model was trained on. best: by the weights of the best round by validation.
+        size and kind that the model was trained on. best: by the weights of the best round by validation. arguments:
+        what else the run's methods let one ask of their model, such as preference=[0.7, 0.3].
         """
         code = code_of(self.config)
-        return predict_images(self.directory, images, best=best, client=client, trusted=code, say=_silent)
+        how: dict[str, Any] = {"best": best, "client": client, "arguments": arguments, "trusted": code}
+        return predict_images(self.directory, images, **how, say=_silent)
 
-    def export(self, out: str | Path | None = None, *, best: bool = False, client: int | None = None) -> Path:
+    def export(
+        self, out: str | Path | None = None, *, best: bool = False, client: int | None = None, **arguments: object
+    ) -> Path:
         """Writes a model's weights as safetensors and returns the file's path; see `predict` for which."""
-        place = None if out is None else Path(out)
-        return export(self.directory, place, best=best, client=client, trusted=code_of(self.config))
+        how: dict[str, Any] = {"best": best, "client": client, "arguments": arguments}
+        return export(self.directory, None if out is None else Path(out), **how, trusted=code_of(self.config))
 
     def report(self, folder: str | Path | None = None) -> Path:
         """Writes the page about the run, its tables and figures, and returns the page's path."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
+
+import yaml
 
 from fedmed.errors import refuse
 
@@ -43,6 +45,23 @@ def add_client(parser: ArgumentParser) -> None:
     """Adds --client, for runs without one global model."""
     words = "the model of this client, by its number from 0, where clients have models of their own"
     parser.add_argument("--client", type=int, metavar="K", help=words)
+
+
+def add_asked(parser: ArgumentParser) -> None:
+    """Adds NAME=VALUE, for what methods let a user ask of their trained model."""
+    words = "what the run's methods let one ask of their model, as preference=[.7,.3]"
+    parser.add_argument("asked", nargs="*", type=_named_value, default=[], metavar="NAME=VALUE", help=words)
+
+
+def _named_value(text: str) -> tuple[str, Any]:
+    """A name and a number, a word or a list of them, as the type of an argument."""
+    name, mark, value = text.partition("=")
+    if not (name.isidentifier() and mark):
+        raise ArgumentTypeError(f"{text} instead of NAME=VALUE")
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ArgumentTypeError(f"{text}, whose value is no number, word or list") from error
 
 
 def out_file(text: str) -> Path:

@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from fedmed.cli.arguments import Parser, add_client, add_trust, out_file
+from fedmed.cli.arguments import Parser, add_asked, add_client, add_trust, out_file
 
 
 def main(arguments: list[str]) -> int:
@@ -20,13 +20,15 @@ def main(arguments: list[str]) -> int:
         help="where to (default: weights.safetensors in the run directory)",
     )
     parser.add_argument("--best", action="store_true", help="the model of the best round by validation, not the last")
+    add_asked(parser)
     add_client(parser)
     add_trust(parser)
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)
 
     from fedmed.run import export
 
     say = partial(print, "fedmed:", file=sys.stderr)
     how = {"best": given.best, "client": given.client, "trusted": given.trust, "say": say}
-    print(f"wrote {export(given.directory, given.out, **how)}")
+    asked = dict(given.asked)
+    print(f"wrote {export(given.directory, given.out, arguments=asked, **how)}")
     return 0

@@ -34,9 +34,9 @@ def write_card(
 ) -> None:
     """Keeps task, class names, image size and normalisation; the number of clients, and what is theirs of the net.
 
-    local: names of the weights that stay at each client. built: the methods that have built on the net, or predict in
-    a way of their own: their code is needed for it to predict. frozen: whether nobody trains some of the net, so that
-    checkpoints lack it.
+    local: names of the weights that stay at each client. built: the methods that have built on the net, or adjust it or
+    predict in a way of their own: their code is needed for it to predict. frozen: whether nobody trains some of the
+    net, so that checkpoints lack it.
     """
     normalise = world.normalise
     card = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ def export(
     *,
     best: bool = False,
     client: int | None = None,
+    arguments: Mapping[str, Any] | None = None,
     trusted: Sequence[Path] = (),
     say: Callable[[str], None] = print,
 ) -> Path:
@@ -44,12 +45,12 @@ def export(
     They are those that clients share, and a client's own too where one is named. What methods have built into the net
     is merged into the plain model's weights where it can be.
     out: None for weights.safetensors in the run directory. best: of the best round by validation, not the last.
-    client, trusted, say: see `fedmed.inference.trained_net.trained_net`.
+    client, arguments, trusted, say: see `fedmed.inference.trained_net.trained_net`.
     """
     out = out or directory / "weights.safetensors"
     card, _, _ = read_card(directory)
-    if card.get("built") or card.get("frozen"):
-        found = trained_net(directory, best=best, client=client, trusted=trusted, say=say)
+    if card.get("built") or card.get("frozen") or arguments:
+        found = trained_net(directory, best=best, client=client, arguments=arguments, trusted=trusted, say=say)
         weights = dict(merged(found.net).state_dict())
     else:
         weights = trained_weights(RunDirectory.open(directory), card, best=best, client=client)
@@ -64,6 +65,7 @@ def predict(
     *,
     best: bool = False,
     client: int | None = None,
+    arguments: Mapping[str, Any] | None = None,
     trusted: Sequence[Path] = (),
     say: Callable[[str], None] = print,
 ) -> Path:
@@ -71,10 +73,11 @@ def predict(
 
     images: npz with `images` (N, H, W) or (N, H, W, C) of the size that the model was trained on.
     out: None for predictions.npz in the run directory. best: of the best round by validation, not the last.
-    client, trusted, say: see `fedmed.inference.trained_net.trained_net`.
+    client, arguments, trusted, say: see `fedmed.inference.trained_net.trained_net`.
     Raises `UserError` where model or images do not fit.
     """
-    found = predict_images(directory, images, best=best, client=client, trusted=trusted, say=say)
+    how: dict[str, Any] = {"best": best, "client": client, "arguments": arguments, "trusted": trusted, "say": say}
+    found = predict_images(directory, images, **how)
     out = out or directory / "predictions.npz"
     with replacing(out) as file:
         content = {"probabilities": found.probabilities, "prediction": found.prediction}
@@ -103,6 +106,7 @@ def predict_images(
     *,
     best: bool = False,
     client: int | None = None,
+    arguments: Mapping[str, Any] | None = None,
     trusted: Sequence[Path] = (),
     say: Callable[[str], None] = print,
 ) -> Prediction:
@@ -110,7 +114,7 @@ def predict_images(
 
     images: arrays are (N, H, W) or (N, H, W, C), tensors (N, C, H, W). See `predict` for the rest.
     """
-    model = trained_net(directory, best=best, client=client, trusted=trusted, say=say)
+    model = trained_net(directory, best=best, client=client, arguments=arguments, trusted=trusted, say=say)
     card, task = dict(model.card), model.task
     x = read_images(Path(images), card) if isinstance(images, str | Path) else _given_images(images, card)
     with torch.no_grad():

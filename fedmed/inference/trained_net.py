@@ -25,6 +25,7 @@ from fedmed.experiment import Experiment
 from fedmed.inference.model_card import read_card
 from fedmed.initial_net import initial_net
 from fedmed.method import Client, RoundContext, Scope
+from fedmed.method.chain import check_arguments
 from fedmed.models.net import Net, fixed
 from fedmed.models.start import create
 from fedmed.rundir import checkpoint
@@ -53,11 +54,13 @@ def trained_net(
     *,
     best: bool = False,
     client: int | None = None,
+    arguments: Mapping[str, Any] | None = None,
     trusted: Sequence[Path] = (),
     say: Callable[[str], None] = print,
 ) -> TrainedNet:
     """The net of a run. client: whose, where there is no global one. best: of the best round by validation.
 
+    arguments: what the user asks of it, by names that the run's methods know; see `fedmed.method.Method.adjust`.
     trusted: files and folders with code that the run may import, beside that of fedmed and of the user's own folders;
     `say` gets their names. Raises `UserError` where the run has no such net.
     """
@@ -76,12 +79,13 @@ def trained_net(
         fix = f"{missing[0]} and others stayed on the clients: choose one of them, --client 0 to {card['clients'] - 1}."
         raise refuse(str(kept.path), "a run with one global model", "a personalised one", fix)
     net.load_state_dict(weights, strict=False)
-    logits: Callable[[Tensor], Tensor] = net.eval()
-    if experiment is not None:
-        methods, asking = experiment.methods, None if client is None else _asking(kept, experiment, task, net, client)
-        scope: Scope = "test" if client is None else "client"
-        logits = partial(methods.predict, net, scope=scope, client=asking)
-    return TrainedNet(net, task, normalise, card, logits)
+    if experiment is None:
+        check_arguments(arguments or {}, (), "+".join(config.methods))
+        return TrainedNet(net.eval(), task, normalise, card, net)
+    methods, asking = experiment.methods, None if client is None else _asking(kept, experiment, task, net, client)
+    net = methods.adjust(net.eval(), asking, arguments or {}).eval()
+    scope: Scope = "test" if client is None else "client"
+    return TrainedNet(net, task, normalise, card, partial(methods.predict, net, scope=scope, client=asking))
 
 
 def trained_weights(

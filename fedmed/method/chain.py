@@ -5,13 +5,14 @@ Laws (tested): FedAvg is neutral; chaining is associative; a neutral member chan
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from torch import Tensor
 
 from fedmed import rng
-from fedmed.errors import Fault, UserError, refuse
+from fedmed.errors import Fault, UserError, near, refuse
 from fedmed.method.average import largest
 from fedmed.method.client import Batch, Client, Payload, Scope
 from fedmed.method.contract import HOOKS, Method, Setup
@@ -90,6 +91,11 @@ class Chain:
         """Whether a member judges by validation images of the client's own."""
         return any(method.needs_val and "needs_val" not in method.idle for method in self.members.values())
 
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The names of what a user may ask of the trained model, of all members."""
+        return tuple(name for _, method in self._each("adjust") for name in method.arguments)
+
     def check(self, setup: Setup) -> list[Fault]:
         return [fault for name, method in self._each("check") for fault in call_hook(name, method.check, setup)]
 
@@ -153,6 +159,18 @@ class Chain:
         found = call_hook(name, holder.predict, net, x, scope, None if client is None else client.member(name))
         return checked_logits(found, len(x), f"{name}.predict, {scope}")
 
+    def adjust(self, net: Net, client: Client | None, given: Mapping[str, Any]) -> Net:
+        """The trained net as all members have it used, in order, each with those of the user's arguments that it takes.
+
+        Raises `UserError` for an argument that no member takes, and for what is no `Net`.
+        """
+        check_arguments(given, self.arguments, str(self))
+        for name, method in self._each("adjust"):
+            own = {argument: value for argument, value in given.items() if argument in method.arguments}
+            found = call_hook(name, method.adjust, net, None if client is None else client.member(name), own)
+            net = checked_net(found, f"{name}.adjust")
+        return net
+
     def weights(self, server: Server, reports: Sequence[Report], payloads: Sequence[Mapping[str, Payload]]) -> Tensor:
         name, holder = self._slot["weights"]
         given = call_hook(name, holder.weights, server.member(name), _of(name, reports, payloads))
@@ -201,6 +219,18 @@ class Chain:
             )
             for n, m in self._each("combine")
         }
+
+
+def check_arguments(given: Iterable[str], known: Sequence[str], strategy: str) -> None:
+    """Raises `UserError` for names of arguments that the strategy's trained model does not take. known: those it does.
+
+    strategy: by its name.
+    """
+    fix = "Leave it out: this model is one, and leaves nothing to choose."
+    expected, got = f"an argument that a model of {strategy} takes", "one that it does not know"
+    unknown = [name for name in given if name not in known]
+    if faults := [Fault(name, expected, got, near(name, known) if known else fix) for name in unknown]:
+        raise UserError(*faults)
 
 
 def chain(*methods: Method | Chain) -> Chain:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -45,6 +45,7 @@ class Method(Options):
     `relabels` is true for a method that calls `client.relabel`: in a chain its `prepare` runs first.
     `needs_val` is true for one that looks at `client.own_val`: half of each client's validation images, which then do
     not judge rounds.
+    `arguments` names what a user may ask of the trained model, as in `fedmed predict DIR IMAGES preference=[.7,.3]`.
     `keeps_weights` is true for one whose `update` or `combine` reads `Report.weights`: all models of a round are then
     held at once.
 
@@ -54,6 +55,7 @@ class Method(Options):
     relabels: ClassVar[bool] = False
     keeps_weights: ClassVar[bool] = False
     needs_val: ClassVar[bool] = False
+    arguments: ClassVar[tuple[str, ...]] = ()
 
     local: tuple[str, ...] = ()
 
@@ -126,6 +128,15 @@ class Method(Options):
     def predict(self, net: Net, x: Tensor, scope: Scope, client: Client | None) -> Tensor:
         """Logits for evaluation; `client` is None for the global model on the server."""
         return net(x)  # type: ignore[no-any-return]
+
+    def adjust(self, net: Net, client: Client | None, given: Mapping[str, Any]) -> Net:
+        """The trained net as it is used after the run, to predict and to export; the same unless overridden.
+
+        client: whose, without images; None for the global model. given: what the user asks of it, by those names of
+        `arguments` that were given: numbers, words or lists of them, for this hook to check. What only training needs
+        can be taken out here, and what has been asked for built in.
+        """
+        return net
 
     def split(self, server: Server, reports: Sequence[Report]) -> Tensor | None:
         """Who gets which model: how much each report counts for each of `server.clients`, (R, K) float64; None: one.

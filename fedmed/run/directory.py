@@ -68,6 +68,6 @@ def _fill(parts: Parts, path: Path, config_yaml: str, module: bytes | None) -> N
 
 def _write_card(path: Path, parts: Parts) -> None:
     made = [(name, chain(method)) for name, method in parts.chain.members.items()]
-    built = [name for name, method in made if method.has("build") or method.has("predict")]
+    built = [name for name, method in made if any(map(method.has, ("build", "predict", "adjust")))]
     local, frozen = parts.trainer.local, bool(fixed(parts.trainer.net))
     model_card.write_card(path, parts.task, parts.world, local=local, built=built, frozen=frozen)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from fedmed.api.run import load
 from fedmed.config.build import experiment_from
 from fedmed.run.parts import build_parts
 from fedmed.rundir import checkpoint
@@ -141,3 +142,60 @@ def test_the_card_of_a_model_says_what_it_expects(run: Any, tmp_path: Path) -> N
     card = json.loads((tmp_path / "run/model.json").read_text(encoding="utf-8"))
     assert (card["task"], card["classes"], card["channels"], card["side"]) == ("multiclass", 6, 1, 28)
     assert card["pixels"] == "uint8"
+
+
+PHN = ("strategy=phn_hvvs", "strategy.warmup=1", "strategy.rays=4", "optimizer.name=adam", "optimizer.lr=0.01")
+
+
+def test_a_model_for_every_compromise_is_asked_for_one(run: Any, fedmed: Any, tmp_path: Path, images: Path) -> None:
+    run("run", *PHN)
+    weights = {}
+    for name, preference in (("even", None), ("first", "preference=[1,0,0]"), ("last", "preference=[0, 0, 2.5]")):
+        asked = () if preference is None else (preference,)
+        assert fedmed("predict", "run", images, "--out", f"{name}.npz", *asked) == (0, f"wrote {name}.npz\n", "")
+        assert fedmed("export", "run", "--out", f"{name}.safetensors", *asked)[0] == 0
+        weights[name] = load_file(tmp_path / f"{name}.safetensors")
+        assert {key for key in weights[name] if key.startswith("head")} == {"head.weight", "head.bias"}
+    assert not torch.equal(weights["first"]["head.weight"], weights["last"]["head.weight"])
+    with np.load(tmp_path / "even.npz") as even, np.load(tmp_path / "last.npz") as last:
+        assert not np.allclose(even["probabilities"], last["probabilities"])
+    # an exported compromise is a plain model, whose predictions are those of the same preference
+    run("plain", "model.weights=last.safetensors", "optimizer.lr=1e-12", "rounds=1")
+    assert fedmed("predict", "plain", images)[0] == 0
+    with np.load(tmp_path / "plain/predictions.npz") as plain, np.load(tmp_path / "last.npz") as last:
+        assert np.allclose(plain["probabilities"], last["probabilities"], atol=1e-4)
+    shown = load("run").predict(images, preference=[0, 0, 1])
+    with np.load(tmp_path / "last.npz") as last:
+        assert (shown.probabilities == last["probabilities"]).all()
+
+
+def test_a_client_predicts_with_the_ray_that_it_has_found(run: Any, fedmed: Any, tmp_path: Path) -> None:
+    run("run", *PHN)
+    share = build_parts(experiment_from(["dataset.images=160", "dataset.test_images=40", "clients=3", PHN[0]])).world
+    test = share.shares[1].test
+    np.savez(tmp_path / "one.npz", images=test.x[:, 0].numpy())
+    assert fedmed("predict", "run", "one.npz", "--client", "1")[0] == 0
+    with np.load(tmp_path / "run/predictions.npz") as found:
+        right = (found["prediction"] == test.y.numpy()).mean()
+    rows = [row for row in load("run").clients if row["client"] == 1 and "client.accuracy" in row]
+    assert right == pytest.approx(rows[-1]["client.accuracy"])
+
+
+def test_what_cannot_be_asked_of_a_model_is_refused(run: Any, fedmed: Any, tmp_path: Path, images: Path) -> None:
+    run("plain", "rounds=1")
+    run("phn", "rounds=2", *PHN)
+    for name, asked, words in (
+        ("plain", "preference=[1,0,0]", "preference: expected an argument that a model of fedavg takes"),
+        ("phn", "preferences=[1,0,0]", "Did you mean preference?"),
+        ("phn", "preference=[1,0]", "expected 3 weights of at least 0, not all of them 0, got [1, 0]"),
+        ("phn", "preference=[0,0,0]", "got [0, 0, 0]"),
+        ("phn", "preference=[1,-1,1]", "got [1, -1, 1]"),
+        ("phn", "preference=[1,.inf,1]", "got [1, inf, 1]"),
+        ("phn", "preference=first", "got first"),
+        ("phn", "preference=[1", "[1, whose value is no number, word or list"),
+        ("phn", "preference", "preference instead of NAME=VALUE"),
+    ):
+        code, out, err = fedmed("predict", name, images, asked)
+        assert (code, out) == (2, "")
+        assert words in err
+        assert not (tmp_path / name / "predictions.npz").exists()

@@ -18,6 +18,7 @@ EVERYTHING = [
     "report",
     "audit",
     "predict",
+    "adjust",
     "split",
     "weights",
     "average",

@@ -92,7 +92,9 @@ def test_clients_find_their_own_side_and_predict_with_it(goal: str) -> None:
 
 
 def test_the_rays_of_clients_tell_who_agrees_with_whom() -> None:
-    found = memory(federate(exchanged(4), PHNHVVS(goal="linear", rays=6, search=25), rounds=26))["weights"]
+    found = memory(federate(exchanged(4), PHNHVVS(goal="linear", rays=6, search=30, search_lr=0.1), rounds=26))[
+        "weights"
+    ]
     groups = found.view(4, 2, 2).sum(2)
     assert (groups[:2, 0] > 0.8).all(), found
     assert (groups[2:, 1] > 0.8).all(), found
