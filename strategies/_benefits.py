@@ -7,6 +7,7 @@ Learning. NeurIPS 2024, arXiv 2410.19321.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmed.errors import Fault
+from fedmed.method import Client
+from fedmed.models.net import Net
 from fedmed.strategies._coalitions import (
     BLOCKING_CLIENTS,
     Edges,
@@ -29,6 +32,33 @@ from fedmed.strategies._coalitions import (
 
 Models = Mapping[str, Mapping[str, Tensor]]
 """Weights by state-dict name, by client's number as text."""
+
+
+def transfer(client: Client, models: Mapping[int, dict[str, Tensor]]) -> dict[int, float]:
+    """W[j, i] for the client i and every other model j: by how much of itself i's loss falls when the two are averaged.
+
+    models: weights by client; the client's own is the one among them, or what it has received. Judged on `own_val`.
+    """
+    own = models.get(client.id, client.anchor)
+    before = _loss(client, client.frozen(own))
+    gains = {}
+    for giver, model in models.items():
+        if giver != client.id:
+            after = _loss(client, client.frozen(halfway(own, model)))
+            # W[j, i] = (L_i(w_i) - L_i((w_i + w_j) / 2)) / L_i(w_i)
+            gain = (before - after) / before if before else 0.0
+            gains[giver] = gain if isfinite(gain) else 0.0
+    return gains
+
+
+def _loss(client: Client, net: Net) -> float:
+    """Mean loss over the client's own validation images; 0 where it has none."""
+    val, total = client.own_val, 0.0
+    for rows, _, logits in client.sweep(net, val.x):
+        part = val[torch.arange(len(val))[rows]]
+        seen = None if part.seen is None else part.seen.to(logits.device)
+        total += float(client.task.loss(logits, part.y.to(logits.device), seen)) * len(part)
+    return total / max(len(val), 1)
 
 
 def packed(models: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -10,7 +10,6 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -20,13 +19,17 @@ from torch import Tensor
 
 from fedmed import rng
 from fedmed.errors import Fault
-from fedmed.method import Client, Method, Payload, Report, Server, Setup
+from fedmed.method import Batch, Client, Method, Payload, Report, Server, Setup
 from fedmed.models.net import Net
 from fedmed.strategies import _benefits as benefits
 from fedmed.strategies import _coalitions as coalitions
+from fedmed.strategies import _preferred_partners as partners
 
 THRESHOLDS = {"transfer": 0.02, "cosine": 0.0, "file": 0.0, "oracle": 0.0}
-"""Gains above which client i counts as gaining from client j, by how they are found."""
+"""Gains above which client i counts as gaining from client j, by how they are found; 1 / N where not said."""
+
+MEASURED = ("transfer", "hypernet")
+"""Benefits that clients measure, in the round after the warm-up, on validation images of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +38,15 @@ class FedEgoists(Method):
 
     A coalition holds no two rivals, and everybody in it gives to a member and takes from one; who fits nowhere trains
     alone. Methods chained with it run in every coalition for itself.
-    warmup: rounds before coalitions are formed (>= 1, fewer than the run has; one more for benefit=transfer).
+    warmup: rounds before coalitions are formed (>= 1, fewer than the run has; one more for transfer and hypernet).
     start: everyone trains alone in the warm-up (no model reaches a rival before there are coalitions), or together
        (neutral: FedAvg among all).
     benefit: how it is found what i gains from j: transfer (by how much of itself the loss on i's own validation images
-       falls when its model is averaged with j's), cosine (of what they have learnt since the start), file (path), or
-       oracle (1 within groups, neutral with one group of all); hypernet needs a strategy that is not there yet.
-    threshold: gain above which i gains from j (>= 0; null: 0.02 for transfer, else 0; large: everyone stays alone).
+       falls when its model is averaged with j's), cosine (of what they have learnt since the start), hypernet (j's
+       share of the best ray of i in a head that is generated for weights of all clients' losses, trained beside the net
+       in the warm-up), file (path), or oracle (1 within groups, neutral with one group of all).
+    threshold: gain above which i gains from j (>= 0; null: 0.02 for transfer, 1 / N for hypernet, else 0; large:
+       everyone stays alone).
     rivals: pairs of clients that compete, as 0-4 ([]: none).
     rival_share: probability that a pair competes, drawn from the run's seed (0 to 1; 0: none).
     reform: rounds after which gains are measured and coalitions formed anew (>= 0; 0: never).
@@ -66,8 +71,8 @@ class FedEgoists(Method):
 
     @property
     def idle(self) -> frozenset[str]:
-        unused = frozenset({"needs_val", "prepare", "report", "combine"})
-        return frozenset() if self.benefit == "transfer" else unused
+        measuring = () if self.benefit in MEASURED else ("needs_val", "prepare", "report", "combine")
+        return frozenset({*measuring, *(() if self.benefit == "hypernet" else ("build", "penalty", "adjust"))})
 
     def _conflicts(self, wrong: frozenset[str]) -> Iterable[Fault]:
         """Pairs and groups that are none, and options that do not go together."""
@@ -99,10 +104,7 @@ class FedEgoists(Method):
 
     def _faults(self, setup: Setup) -> Iterator[Fault]:
         if self.benefit == "hypernet":
-            fix = (
-                "Use benefit=transfer; or measure with a hypernetwork elsewhere, and give what it says as benefit=file."
-            )
-            yield Fault("strategy.benefit", "a benefit that can be measured", "hypernet, which is not there yet", fix)
+            yield from partners.faults(setup.net, start=self.start, reform=self.reform)
         if self.warmup >= setup.rounds:
             fix = "Lower it, or raise rounds: coalitions are formed after the warm-up, and train in the rounds left."
             yield Fault("strategy.warmup", f"fewer than rounds={setup.rounds}", str(self.warmup), fix)
@@ -117,22 +119,29 @@ class FedEgoists(Method):
         if self.path is not None:
             yield from benefits.file_faults(self.path, setup.clients)
 
+    def build(self, net: Net, setup: Setup) -> Net:
+        return partners.build(net, setup)
+
+    def adjust(self, net: Net, client: Client | None, given: Mapping[str, object]) -> Net:
+        return partners.taken_out(net)
+
     def prepare(self, client: Client) -> None:
-        models = benefits.unpacked(client.inbox)
-        if not models:
-            return
-        own = models.pop(client.id, client.anchor)
-        before = _loss(client, client.frozen(own))
-        gains = {}
-        for giver, model in models.items():
-            after = _loss(client, client.frozen(benefits.halfway(own, model)))
-            # W[j, i] = (L_i(w_i) - L_i((w_i + w_j) / 2)) / L_i(w_i)
-            gain = (before - after) / before if before else 0.0
-            gains[giver] = gain if isfinite(gain) else 0.0
-        client.keep(_Measured(gains))
+        if self.benefit == "hypernet":
+            if self._trains_hypernet(client):
+                partners.begin(client)
+            if client.inbox:
+                client.keep(_Measured(dict(enumerate(partners.ray(client).tolist()))))
+        elif models := benefits.unpacked(client.inbox):
+            client.keep(_Measured(benefits.transfer(client, models)))
+
+    def penalty(self, client: Client, batch: Batch) -> Tensor | float:
+        return partners.loss(client, batch) if self._trains_hypernet(client) else 0.0
+
+    def _trains_hypernet(self, client: Client) -> bool:
+        return client.round <= self.warmup or bool(client.inbox)
 
     def report(self, client: Client) -> Payload:
-        if not benefits.unpacked(client.inbox):
+        if not client.inbox:
             return {}
         gains = client.kept(_Measured).gains
         return {
@@ -160,6 +169,8 @@ class FedEgoists(Method):
         common = server.common
         if not common.get("measuring"):
             return {}
+        if self.benefit == "hypernet":
+            return {"search": torch.tensor(1)}
         members = [*server.clients]
         models = {int(client): model for client, model in common["models"].items()}
         if len(members) == 1:
@@ -172,7 +183,7 @@ class FedEgoists(Method):
     def _note(self, server: Server, reports: Sequence[Report]) -> None:
         """Writes down who has answered, what measuring takes of it, and whether there is to be measured."""
         memory, began = server.state, self._begins(server)
-        memory["measuring"] = bool(self.benefit == "transfer" and began is not None and server.round >= began)
+        memory["measuring"] = bool(self.benefit in MEASURED and began is not None and server.round >= began)
         if began is None:
             return
         if self.benefit == "cosine" and "initial" not in memory:
@@ -194,7 +205,7 @@ class FedEgoists(Method):
         began = self._begins(server)
         if began is None or server.round < began:
             return False
-        have = server.state.get("gains" if self.benefit == "transfer" else "answered", {})
+        have = server.state.get("gains" if self.benefit in MEASURED else "answered", {})
         return server.round >= began + self.warmup or all(str(client) in have for client in server.clients)
 
     def _form(self, server: Server) -> None:
@@ -203,7 +214,7 @@ class FedEgoists(Method):
         rivals, w = self._rivals(n, server.seed), self._gains(memory, n)
         w[rivals] = 0
         np.fill_diagonal(w, 0)
-        threshold = THRESHOLDS[self.benefit] if self.threshold is None else self.threshold
+        threshold = THRESHOLDS.get(self.benefit, 1 / n) if self.threshold is None else self.threshold
         edges = w > threshold
         gains = np.where(edges, w, 0.0)
         partition = coalitions.core(gains, rivals) if self.formation == "core" else None
@@ -266,13 +277,3 @@ class _Measured:
 
 def _size(server: Server) -> int:
     return max(server.clients) + 1
-
-
-def _loss(client: Client, net: Net) -> float:
-    """Mean loss over the client's own validation images; 0 where it has none."""
-    val, total = client.own_val, 0.0
-    for rows, _, logits in client.sweep(net, val.x):
-        part = val[torch.arange(len(val))[rows]]
-        seen = None if part.seen is None else part.seen.to(logits.device)
-        total += float(client.task.loss(logits, part.y.to(logits.device), seen)) * len(part)
-    return total / max(len(val), 1)

@@ -131,6 +131,13 @@ MORE: list[tuple[str, Toy, Method | Chain, dict[str, Any], dict[str, Any]]] = [
         {},
         {},
     ),
+    (
+        "fedegoists by hypernet",
+        TOYS["multiclass"],
+        strategy("fedegoists", benefit="hypernet", start="together", warmup=1),
+        {},
+        {},
+    ),
     ("fednpr at random", TOYS["multiclass"], strategy("fednpr", assign="random", momentum=0.5, mix="add"), {}, {}),
     ("fedplvm drawn", TOYS["multiclass"], strategy("fedplvm", max_examples=3, correction="sum"), {}, {}),
     ("fedplvm means", TOYS["multiclass"], strategy("fedplvm", local_clusters="mean", global_clusters="none"), {}, {}),

@@ -227,7 +227,6 @@ def setup(clients: int = 3, rounds: int = 9) -> Setup:
         ({"warmup": 9}, "strategy.warmup: expected fewer than rounds=9, got 9. Lower it"),
         ({"rivals": ("0-4",)}, "strategy.rivals: expected clients 0 to 2, got 4."),
         ({"groups": ("0+7",)}, "strategy.groups: expected clients 0 to 2, got 7."),
-        ({"benefit": "hypernet"}, "strategy.benefit: expected a benefit that can be measured, got hypernet"),
         ({"benefit": "file", "path": "no.csv"}, "strategy.path: expected a file of gains, got no.csv:"),
     ],
 )

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import nn
 
-from fedmed.data.examples import Examples
 from fedmed.errors import UserError
 from fedmed.flower import ServerState
 from fedmed.method import Setup, chain
@@ -20,38 +19,21 @@ from fedmed.strategies import _pareto as pareto
 from fedmed.strategies._rays import rays, sites
 from fedmed.strategies.fedprox import FedProx
 from fedmed.strategies.phn_hvvs import PHNHVVS
+from tests.strategies.phn_toys import exchanged
 from tests.toys import (
     TOYS,
     TRAINING,
     Ended,
-    Held,
     Toy,
-    classifier,
     federate,
     initial,
     job_of,
-    multiclass,
     net_of,
     same,
     trainer_of,
 )
 
 TOY = TOYS["multiclass"]
-
-
-def exchanged(clients: int) -> Toy:
-    """Clients of whom the second half calls every class the next one."""
-
-    def images(rows: int, seed: int, turned: bool) -> Examples:
-        given = multiclass(rows, seed)
-        return Examples(given.x, (given.y + turned) % 3)
-
-    def share(client: int) -> Held:
-        turned, seed = client >= clients // 2, 100 * client
-        train, val, test, own = (images(rows, seed + part, turned) for part, rows in enumerate((36, 6, 12, 12)))
-        return Held(train, val, test, own_val=own)
-
-    return Toy(task=TOY.task, shares=tuple(map(share, range(clients))), make=lambda: classifier(3, norm=False))
 
 
 def memory(ended: Ended) -> dict[str, Any]:
