@@ -38,9 +38,13 @@ def coefficients(losses: Tensor, rays: Tensor, ref: Tensor, distance: float, gen
     for front in fronts(losses):
         g[front] = gradient(losses[front], ref, generator)
     even = torch.full_like(g, 1 / sqrt(g.shape[1]))  # for a point that covers nothing of its own
-    v = losses - rays
-    v = v - v.mean(1, keepdim=True)
+    v = losses - places(losses, rays)
     return torch.where(g.norm(dim=1, keepdim=True) > TINY, _unit(g), even) + distance * _unit(v)
+
+
+def places(losses: Tensor, rays: Tensor) -> Tensor:
+    """The points (n, J) nearest to losses (n, J) on the lines {r_k + t (1, .., 1)} of their rays (n, J)."""
+    return rays + (losses - rays).mean(1, keepdim=True)
 
 
 def moved(ref: Tensor, losses: Tensor) -> Tensor:

@@ -102,19 +102,23 @@ class PHNHVVS(Method):
         objectives = _layer(client.model).objectives
         found = grid.rays(objectives, self.rays, seed=client.seed, round=client.round)
         counts = client.inbox.get("coefficients", self._weights(found))
+        most = client.inbox.get("places", torch.full_like(counts, inf))
         ray = hypernet.search(losses, objectives, steps=self.search, lr=self.search_lr)
         with torch.no_grad():
             uniform = torch.full_like(ray, 1 / objectives)
             measured = losses(torch.cat([found, uniform[None], ray[None]])).cpu().double()
         client.state["ray"] = ray
-        client.keep(_Round(found, counts[:, self._objective(client.id)], measured[:-2], measured[-2:], ray))
+        own = self._objective(client.id)
+        client.keep(_Round(found, counts[:, own], most[:, own], measured[:-2], measured[-2:], ray))
 
     def loss(self, client: Client, batch: Batch) -> Tensor:
         this = client.kept(_Round)
         images = Examples(batch.x, batch.y, batch.seen)
         losses = hypernet.losses_at(client.model.head, batch.features, this.rays, client.task, images)  # (n,)
-        # (1/n) sum_k c[k, i] L_i(theta(r_k))
-        return (this.counts.to(losses) * losses).mean()
+        counts, most = this.counts.to(losses), this.most.to(losses)
+        # (1/n) sum_k c[k, i] L_i(theta(r_k)); a loss that is pushed up is so until it is at its place, as c is of the
+        # round before, and nothing else would end it
+        return (counts * torch.where(counts < 0, torch.minimum(losses, most), losses)).mean()
 
     def report(self, client: Client) -> Payload:
         this, task = client.kept(_Round), client.task
@@ -165,7 +169,9 @@ class PHNHVVS(Method):
             return {}
         objectives = len(next(iter(known.values()))["ray"])
         memory["clients"] = torch.tensor([int(client) for client in known])
-        memory["weights"] = self._weights(torch.stack([each["ray"] for each in known.values()]))  # (M, J)
+        memory["objective"] = torch.tensor([self._objective(int(client)) for client in known])
+        memory["preferred"] = torch.stack([each["ray"] for each in known.values()])  # (M, J)
+        memory["weights"] = self._weights(memory["preferred"])
         losses = self._losses(known, objectives)
         if losses.isnan().any():
             return {}
@@ -187,7 +193,8 @@ class PHNHVVS(Method):
         memory["reference"] = pareto.moved(memory.get("reference", ref).cpu(), losses)
         counts = pareto.coefficients(losses, found, memory["reference"], self.distance, server.rng)
         memory["coefficients"] = counts
-        return {"coefficients": counts / memory["first"].cpu() if self.scale == "first" else counts}
+        unit = memory["first"].cpu() if self.scale == "first" else torch.ones_like(ref)
+        return {"coefficients": counts / unit, "places": pareto.places(losses, found) * unit}
 
     def _losses(self, known: Mapping[str, Payload], objectives: int) -> Tensor:
         """L (n, J): means over the clients of each objective; NaN for one of which nobody has reported."""
@@ -224,13 +231,15 @@ class PHNHVVS(Method):
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """A client's round. rays: (n, J). counts: c (n,) of its own loss. losses: (n,) of the received model at the rays.
+    """A client's round. rays: (n, J). counts: c (n,) of its own loss. most: (n,) up to which it may be pushed.
 
-    personal: (2,) at the uniform ray, and at the client's own. ray: that one (J,).
+    losses: (n,) of the received model at the rays. personal: (2,) at the uniform ray, and at the client's own.
+    ray: that one (J,).
     """
 
     rays: Tensor
     counts: Tensor
+    most: Tensor
     losses: Tensor
     personal: Tensor
     ray: Tensor

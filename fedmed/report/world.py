@@ -20,6 +20,7 @@ from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.dice import dice_by_class, dice_by_image
 from fedmed.report.figures.differences import forest_plot
 from fedmed.report.figures.learning_curves import communication_cost, learning_curves
+from fedmed.report.figures.pareto_front import front_figures
 from fedmed.report.figures.svg import RenderedFigure
 from fedmed.report.images.collection import ImageGrid, SharedImages, arm_images
 from fedmed.report.images.grids import image_grids
@@ -105,7 +106,11 @@ def world_section(
         classes=_classes(context, name, id, found) if found else None,
         domains=_domains(contexts, name),
         image_grids=list(image_grids(shown, shared_images)) if shown else [],
-        audits=[*coalition_figures(context, name, notes), *audit_figures(context, name)],
+        audits=[
+            *front_figures(context, name, notes),
+            *coalition_figures(context, name, notes),
+            *audit_figures(context, name),
+        ],
         spread=details.fairness_table(summary, name),
         targets=details.cost_table(summary, name),
         federation=_federation(context, name, notes),

@@ -133,6 +133,21 @@ def test_losses_may_count_relative_to_those_of_the_first_round() -> None:
     assert found["first"].tolist() == pytest.approx(raw.mean(0).tolist())
     sent = ended.progress.inbox["phn_hvvs"]["coefficients"]
     assert torch.allclose(sent * found["first"], found["coefficients"])
+    places = ended.progress.inbox["phn_hvvs"]["places"] / found["first"]
+    assert torch.allclose(places, pareto.places(found["losses"], found["rays"]))
+
+
+def test_a_loss_is_pushed_up_no_further_than_to_its_place() -> None:
+    toy, method = exchanged(2), PHNHVVS(rays=2, warmup=1)
+    trainer = trainer_of(toy, method)
+    pushed = {"coefficients": torch.tensor([[-1.0, 0], [-1, 0]]), "places": torch.tensor([[0.1, 0], [9, 0]])}
+    client = trainer.receive(job_of(trainer, 0, inbox={"phn_hvvs": pushed}))
+    trainer.chain.prepare(client)
+    batch = trainer._batch(client, torch.arange(12), torch.Generator())
+    logits = trainer.net.head.logits(batch.features, rays(2, 2, seed=0, round=1))  # type: ignore[operator]
+    first, second = (toy.task.loss(logit, batch.y, None).item() for logit in logits)
+    assert first > 0.1
+    assert trainer.chain.loss(client, batch).item() == pytest.approx((-0.1 - second) / 2, rel=1e-5)
 
 
 def test_a_group_is_one_objective_and_who_is_in_none_is_one_alone() -> None:

@@ -6,15 +6,13 @@ j, and a `partition` (N,), the lowest client of each client's coalition; `edges`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmed.comparison.runs import ComparedRun
-from fedmed.errors import UserError
 from fedmed.formatting import count
 from fedmed.report import series
 from fedmed.report.figures.context import FigureContext
@@ -22,6 +20,7 @@ from fedmed.report.figures.elements import draw_heatmap, write_cell_values
 from fedmed.report.figures.labels import title_axes
 from fedmed.report.figures.style import FOREGROUND, new_figure, place_axes
 from fedmed.report.figures.svg import RenderedFigure
+from fedmed.report.server_memory import memories
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,20 +62,10 @@ def _first(context: FigureContext, world: str, arm: str, notes: list[str]) -> Co
     for run in series.arm_runs(context.comparison, world, arm):
         if not any("model" in row for row in run.clients):
             continue
-        for memory in _memories(run, notes):
+        for memory in memories(run, notes):
             if (coalitions := _coalitions(memory)) is not None:
                 return coalitions
     return None
-
-
-def _memories(run: ComparedRun, notes: list[str]) -> Iterator[Any]:
-    """What the members of the run's chain keep on the server."""
-    from fedmed.rundir.checkpoint import load_server  # torch takes long, and few runs have models of their own
-
-    try:
-        yield from (load_server(run.path / "checkpoints").get("state") or {}).values()
-    except UserError as error:
-        notes += [str(fault) for fault in error.faults]
 
 
 def _coalitions(memory: Any) -> Coalitions | None:
