@@ -14,7 +14,6 @@ import argparse
 import json
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
@@ -28,6 +27,7 @@ from torch import Tensor
 from fedmed import rng
 from fedmed.client import Training
 from fedmed.data.examples import Examples
+from fedmed.data.world import Share
 from fedmed.engine.local import InProcessGrid
 from fedmed.errors import UserError
 from fedmed.flower import EvaluationPlan, RoundCallbacks, RoundResult, ServerSettings, client_app, strategy
@@ -58,18 +58,6 @@ BASELINES: dict[str, Method] = {
     "lora": LoRA(rank=4),
     "ffa_lora": LoRA(rank=4, train_a=False),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The images and labels of one client."""
-
-    train: Examples
-    val: Examples
-    test: Examples
-    audit: Examples | None = None
-    truth: Tensor | None = None
-    own_val: Examples | None = None
 
 
 def main() -> None:
@@ -163,7 +151,7 @@ def run(
     return found
 
 
-def held(images: dict[str, Tensor], clients: int, seed: int) -> list[Held]:
+def held(images: dict[str, Tensor], clients: int, seed: int) -> list[Share]:
     """Clients with skewed labels and images that are inverted and dimmed, none of which two of them share."""
     x = torch.cat([images["val_images"], images["test_images"]])[:, None]
     y = torch.cat([images["val_labels"], images["test_labels"]]).flatten().long()
@@ -176,7 +164,7 @@ def held(images: dict[str, Tensor], clients: int, seed: int) -> list[Held]:
         dark = ((255 - x[rows].float()) * 0.6).to(torch.uint8)
         whole = Examples(dark, y[rows])
         ends = (IMAGES, IMAGES + VAL, IMAGES + VAL + TEST)
-        found.append(Held(*(whole[slice(a, b)] for a, b in zip((0, *ends[:-1]), ends, strict=True))))
+        found.append(Share(*(whole[slice(a, b)] for a, b in zip((0, *ends[:-1]), ends, strict=True))))
     return found
 
 

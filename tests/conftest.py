@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fresh import Fedmed
+
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: the number of threads moves the last bits
 for name in ("FEDMED_RUNS", "FEDMED_PATH", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "HYDRA_FULL_ERROR"):
     os.environ.pop(name, None)  # what whoever starts the tests has set for runs of their own, or has from a terminal
@@ -36,6 +38,21 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("real-data test: there is no folder ../shared/data beside the checkout")
     return folder
+
+
+@pytest.fixture
+def fedmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Fedmed:
+    """fedmed(*arguments): exit code, standard output and standard error of the command, called in tmp_path."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        from fedmed.cli.main import main
+
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return call
 
 
 @pytest.fixture

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_context, process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import TimeoutExpired
 from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parents[1]
+
+Fedmed = Callable[..., tuple[int, str, str]]
+"""A command in this process: its arguments give exit code, standard output and standard error."""
 
 
 class Command:
@@ -75,3 +81,18 @@ def _run(folder: Path, env: Mapping[str, str], arguments: Sequence[str], streams
     from fedmed.cli.main import main
 
     sys.exit(main())
+
+
+def interpreter(folder: Path, *arguments: str, env: Mapping[str, str]) -> subprocess.Popen[str]:
+    """The command in an interpreter and a session of its own, in a folder; its output is kept in pipes."""
+    python_path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "fedmed", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": python_path} | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        encoding="utf-8",
+    )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fedmed import rng
 from fedmed.client import ClientRequest, Trainer, TrainerSpec, Training
 from fedmed.data.examples import Examples
+from fedmed.data.world import Share as Held
 from fedmed.engine.local import InProcessGrid
 from fedmed.flower import (
     ClientFailure,
@@ -35,18 +36,6 @@ from fedmed.tasks import MultiClass, MultiLabel, Segmentation, Task
 SIDE = 8
 TRAINING = Training(optimizer=Optimizer(lr=0.1), batch_size=4)
 """Plain SGD; a client with its twelve images does three steps a round."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What one client holds."""
-
-    train: Examples
-    val: Examples
-    test: Examples
-    audit: Examples | None = None
-    truth: Tensor | None = None
-    own_val: Examples | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,26 +1,30 @@
-"""The grid of a comparison: every run of it, checked, named, and known by its key."""
+"""The grid of a comparison: every run of it and of its references, checked, named, and known by its key."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fedmed.campaign.key import key
-from fedmed.campaign.references import references
 from fedmed.comparison.names import arm_names, world_names
 from fedmed.comparison.settings import base_name, drop_seeds, is_federated, settings
 from fedmed.config import compose
 from fedmed.config.grammar import key_of
+from fedmed.config.schema import node_of
 from fedmed.config.values import Config
 from fedmed.errors import Fault, UserError
+from fedmed.options.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from fedmed.experiment import Experiment
 
 SEEDS = "0,1,2,3,4"
 """Seeds of a comparison that names none: with fewer, hardly any difference can be told from chance."""
+
+NEUTRAL = {"server": "average", "compression": "none", "privacy": "none"}
+"""What is done to what clients send, which they do not in a reference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,6 +58,20 @@ def grid(overrides: Sequence[str], *, root: Path, with_references: bool = True) 
     if with_references:
         configs = [*configs, *references(configs, checked.catalogue)]
     return jobs({key(config, checked.catalogue): config for config in configs}, root)
+
+
+def references(configs: Iterable[Config], catalogue: Catalogue) -> Iterator[Config]:
+    """For every config the same with plain local training by each client alone, and by one that holds all images.
+
+    Nothing for a config that is a reference itself, or whose images stay at their sites.
+    """
+    method = node_of(catalogue.options["strategy"]["fedavg"])
+    neutral: dict[str, Any] = {group: node_of(catalogue.options[group][name]) for group, name in NEUTRAL.items()}
+    for config in configs:
+        if config["pooled"] or config.get("engine.sites") or _trains_alone(config):
+            continue
+        yield config.changed(**neutral, strategy={"fedavg": {**method, "local": ["*"]}})
+        yield config.changed(**neutral, strategy={"fedavg": method}, pooled=True)
 
 
 def jobs(configs: Mapping[str, Config], root: Path) -> list[PlannedRun]:
@@ -97,3 +115,7 @@ def _kinds(configs: Sequence[Config]) -> list[str]:
 def _place(config: Config, key: str, root: Path) -> Path:
     dataset = settings(config)["dataset"]
     return root / f"{base_name(config)}_{dataset}_seed{config['seed']}_{key[:12]}"
+
+
+def _trains_alone(config: Config) -> bool:
+    return any("*" in (node.values.get("local") or ()) for node in config.nodes(["strategy"]))

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from fedmed.errors import Fault, UserError, near, refuse
+from fedmed.rundir.directory import RunDirectory
 from fedmed.scheduling.jobs import Block, Job, JobsFile, in_order
-from fedmed.scheduling.loss_weight import weight_of
 
 FILE = ("delta", "accounting", "run", "blocks", "jobs")
 BLOCK = ("capacity", "hospital", "since")
@@ -172,3 +172,21 @@ def demand_faults(found: JobsFile, where: str) -> Iterator[Fault]:
                 yield Fault(
                     f"{at}.{block}", f"more than {composition.smallest:.3g} with accounting: renyi", f"{epsilon:g}", fix
                 )
+
+
+def weight_of(loss: Any, where: str) -> float:
+    """A loss as a weight: a number above 0, or `from=<run directory>` for the validation loss that this run ended with.
+
+    where: names it in errors. Raises `UserError`.
+    """
+    if isinstance(loss, int | float) and not isinstance(loss, bool) and isfinite(loss) and loss > 0:
+        return float(loss)
+    text = str(loss)
+    if not text.startswith("from="):
+        raise refuse(where, "a number > 0, or from=<run directory>", text, "")
+    rows = RunDirectory.open(Path(text.removeprefix("from=")).expanduser()).rows("rounds")
+    found = [row["val.loss"] for row in rows if isinstance(row.get("val.loss"), int | float)]
+    if not found or not found[-1] > 0:
+        fix = "Choose a run with scopes=[client], or write the loss itself."
+        raise refuse(where, "a run that has a validation loss above 0", text, fix)
+    return float(found[-1])

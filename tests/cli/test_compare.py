@@ -5,33 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fedmed.cli.main import main
-
-Call = Callable[..., tuple[int, str, str]]
+from tests.fresh import Fedmed
 
 SMALL = ("clients=3", "rounds=2", "batch_size=16", "dataset.images=160", "dataset.test_images=40", "model.width=4")
 
 
-@pytest.fixture
-def fedmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """fedmed(*arguments): exit code, standard output and standard error of the command, called in tmp_path."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
-
-
-def test_a_comparison_from_the_command_to_the_page(fedmed: Call, tmp_path: Path) -> None:
+def test_a_comparison_from_the_command_to_the_page(fedmed: Fedmed, tmp_path: Path) -> None:
     code, out, err = fedmed("compare", *SMALL, "strategy=fedavg,fedprox", "seed=0,1", "--workers", 2)
     assert code == 0, err
     assert err.splitlines()[0] == "8 runs: 8 to do by 2 workers"
@@ -61,7 +44,7 @@ def test_a_comparison_from_the_command_to_the_page(fedmed: Call, tmp_path: Path)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs" / "compare").rglob("*")} == before
 
 
-def test_a_run_that_fails_is_named_at_the_end_and_on_record(fedmed: Call, tmp_path: Path) -> None:
+def test_a_run_that_fails_is_named_at_the_end_and_on_record(fedmed: Fedmed, tmp_path: Path) -> None:
     (tmp_path / "strategies").mkdir()
     (tmp_path / "strategies" / "broken.py").write_text(BROKEN, encoding="utf-8")
     given = ("compare", *SMALL, "strategy=fedavg,broken", "seed=0", "--no-references", "--quiet")
@@ -112,7 +95,7 @@ class Broken(Method):
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_written(
-    arguments: tuple[str, ...], words: str, fedmed: Call, tmp_path: Path
+    arguments: tuple[str, ...], words: str, fedmed: Fedmed, tmp_path: Path
 ) -> None:
     code, out, err = fedmed("compare", *arguments)
     assert (code, out) == (2, "")

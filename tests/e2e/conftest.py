@@ -1,27 +1,11 @@
-"""The command line in this process, in a folder of the test's own."""
+"""Runs that must not start, by the command line in a folder of the test's own."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from fedmed.cli.main import main
-
-Fedmed = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def fedmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Fedmed:
-    """fedmed(*arguments): exit code, standard output and standard error of the command, called in tmp_path."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: Any) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
+from tests.fresh import Fedmed
 
 
 @pytest.fixture

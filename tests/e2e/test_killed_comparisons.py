@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fresh import interpreter
 from tests.run.traces import leftovers, trace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,17 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reas
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "fedmed", *COMPARE, *arguments],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        encoding="utf-8",
-    )
+    return interpreter(folder, *COMPARE, *arguments, env={"OMP_NUM_THREADS": "1"})
 
 
 def rounds(folder: Path) -> dict[str, int]:

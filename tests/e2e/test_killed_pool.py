@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.test_killed_runs import OPTIONS, ROOT, RUN, done, fedmed
-from tests.fresh import Command
+from tests.e2e.test_killed_runs import OPTIONS, RUN, done, fedmed
+from tests.fresh import Command, interpreter
 from tests.run.traces import leftovers, trace
 
 LOSS = '''\
@@ -59,19 +58,7 @@ def start(folder: Path) -> Command:
 def start_alone(folder: Path) -> subprocess.Popen[str]:
     """The same in an interpreter of its own."""
     (folder / "slow.py").write_text(LOSS, encoding="utf-8")
-    python_path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    env = os.environ | {"PYTHONPATH": python_path, "SECONDS": "0.05"}
-    command = [sys.executable, "-P", "-m", "fedmed", *POOL]
-    run = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        encoding="utf-8",
-    )
+    run = interpreter(folder, *POOL, env={"SECONDS": "0.05"})
     wait(lambda: done(folder / "kept") > 0 or run.poll() is not None)
     return run
 

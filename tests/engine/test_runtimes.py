@@ -23,7 +23,8 @@ from fedmed.run import run as run_experiment
 from fedmed.rundir import checkpoint
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.tensors import unpack_state
-from fedmed.terminal.progress import RunDisplay, make_run_display
+from fedmed.terminal.progress import make_run_display
+from tests.run.conftest import StopAfter
 from tests.toys import same
 
 pytestmark = pytest.mark.slow
@@ -74,17 +75,6 @@ class Mine(Method):
             client.state[f"last {name}"] = weight.detach().clone()
         return {}
 '''
-
-
-class StopAfter(RunDisplay):
-    """Interrupts a run after a round, as Ctrl-C would."""
-
-    def __init__(self, round: int) -> None:
-        self.last = round
-
-    def round(self, row: Any) -> None:
-        if row["round"] == self.last:
-            raise KeyboardInterrupt
 
 
 Kept = tuple[Any, Any, list[dict[str, Any]]]

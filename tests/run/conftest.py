@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from fedmed.cli.main import main
 from fedmed.config.build import experiment_from
 from fedmed.experiment import Experiment
 from fedmed.options.groups import GROUPS
@@ -62,19 +61,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         return {}
 
     return start
-
-
-@pytest.fixture
-def fedmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """fedmed(*arguments): exit code, standard output and standard error of the command, called in tmp_path."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from fedmed.data.examples import Examples
-from fedmed.method import Batch, Client, Report, RoundContext, SweepPart
+from fedmed.method import Batch, Client, Report
 from fedmed.models.net import Net
 from fedmed.strategies.fedmlp import FedMLP, _Round
 from fedmed.tasks import MultiLabel
+from tests.strategies.handmade import client_amid_round
 
 P = torch.tensor([[0.8, 0.3, 0.6], [0.4, 0.1, 0.9]])
 G = torch.tensor([[0.7, 0.5, 0.2], [0.5, 0.1, 0.6]])
@@ -48,28 +49,18 @@ def client_of(
     logits = torch.zeros_like(y) if logits is None else logits
     given = Examples(torch.zeros(len(y), 1, 2, 2), y, seen)
     net = Net(nn.Identity(), Fixed(logits))
-    context = RoundContext(
-        anchor={},
-        train=given,
-        inbox={"fedmlp": inbox or {}},
-        state={"fedmlp": state or {}},
-        frozen_copy=lambda weights: net,
-        sweep=lambda net, images: iter([SweepPart(slice(0, len(y)), features, logits)]),
-        augment=lambda index, generator, strength: given.x[index],
-        own_val=lambda: given,
-    )
-    client = Client(
+    member = client_amid_round(
+        "fedmlp",
+        MultiLabel(classes=y.shape[1]),
+        given,
+        net,
         id=4,
         round=round,
-        rounds=9,
-        seed=0,
-        lr=0.1,
-        task=MultiLabel(classes=y.shape[1]),
-        model=net,
-        given=given,
-        context=context,
+        features=features,
+        logits=logits,
+        inbox=inbox or {},
+        state=state or {},
     )
-    member = client.member("fedmlp")
     member.keep(_Round(torch.zeros(y.shape[1])))  # of a round whose prior moves no logit
     return member
 

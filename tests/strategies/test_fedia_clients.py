@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from fedmed.data.examples import Examples
 from fedmed.errors import UserError
-from fedmed.method import Batch, Client, RoundContext, SweepPart, chain
+from fedmed.method import Batch, Client, chain
 from fedmed.models.net import Net
 from fedmed.strategies.fedia import FedIA, _Round
 from fedmed.tasks import Segmentation
+from tests.strategies.handmade import client_amid_round
 
 P = torch.tensor([[[0.9, 0.7, 0.55, 0.8], [0.05, 0.9, 0.85, 0.4]]])
 Y = torch.tensor([[[0, 0, 0, 1], [1, 0, 1, 0]]], dtype=torch.uint8)
@@ -33,28 +34,18 @@ def client_of(
     """A client in one of nine rounds, whose model predicts p (N, H, W) whatever comes."""
     given = Examples(torch.zeros(len(y), 1, *y.shape[1:]), y, seen)
     net = Net(nn.Identity(), nn.Identity())
-    context = RoundContext(
-        anchor={},
-        train=given,
-        inbox={"fedia": {"due": torch.tensor([due]), "share": torch.tensor([0.25]), "weighted": torch.tensor(True)}},
-        state={"fedia": state or {}},
-        frozen_copy=lambda weights: net,
-        sweep=lambda net, images: iter([SweepPart(slice(0, len(y)), p, logits_of(p))]),
-        augment=lambda index, generator, strength: given.x[index],
-        own_val=lambda: given,
-    )
-    client = Client(
+    return client_amid_round(
+        "fedia",
+        Segmentation(classes=2),
+        given,
+        net,
         id=0,
         round=round,
-        rounds=9,
-        seed=0,
-        lr=0.1,
-        task=Segmentation(classes=2),
-        model=net,
-        given=given,
-        context=context,
+        features=p,
+        logits=logits_of(p),
+        inbox={"due": torch.tensor([due]), "share": torch.tensor([0.25]), "weighted": torch.tensor(True)},
+        state=state or {},
     )
-    return client.member("fedia")
 
 
 def batch_of(p: Tensor, y: Tensor, seen: Tensor | None = None, index: Tensor | None = None) -> Batch:

@@ -1,34 +1,12 @@
-import math
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
 from fedmed.rundir.final import summarise
 from fedmed.terminal.final import final_table, final_text
-
-ROUNDS: list[dict[str, Any]] = [
-    {"round": 1, "loss": 0.9, "seconds": 3.0, "bytes.up": 10, "bytes.down": 20},
-    {"round": 2, "seconds": 1.0, "bytes.up": 10, "bytes.down": 20, "test.auc": 0.8, "test.loss": 0.5, "val.auc": 0.9}
-    | {"client.mean.auc": 0.7, "client.worst.auc": 0.3, "val.loss": 0.2},
-    {"round": 3, "seconds": 1.2, "bytes.up": 10, "bytes.down": 20},
-    {"round": 4, "seconds": 1.1, "bytes.up": 10, "bytes.down": 20, "test.auc": None},
-    {"round": 5, "seconds": 1.1, "bytes.up": 10, "bytes.down": 20, "test.auc": 0.7, "test.loss": 0.4, "val.auc": 0.6}
-    | {"client.mean.auc": 0.65, "client.worst.auc": 0.4, "client.worst.loss": 2.5, "val.loss": 0.1},
-]
-CLIENTS: list[dict[str, Any]] = [
-    {"round": 2, "client": 8, "client.auc": 0.1},
-    {"round": 5, "client": 0, "client.auc": 0.9, "client.loss": 2.5},
-    {"round": 5, "client": 7, "client.auc": 0.4, "client.loss": 0.1},
-    {"round": 5, "client": 9, "client.auc": None, "client.loss": math.nan},
-    {"round": 4, "client": 0, "loss": 0.3},
-]
-
-
-def summary() -> dict[str, Any]:
-    return summarise(ROUNDS, CLIENTS, metric="auc", seconds=7.5, directory=Path("runs/one"))
+from tests.rundir.test_final import summary
 
 
 def test_the_table_shows_scopes_as_columns_and_ends_with_the_directory() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from fedmed.errors import UserError
 from fedmed.rundir.directory import RunDirectory
-from fedmed.scheduling.loss_weight import weight_of
+from fedmed.scheduling.reading import weight_of
 
 
 def run_with(folder: Path, *rows: dict[str, float]) -> Path:
