@@ -28,11 +28,14 @@ from fedmed.run.federation import federation_summary
 from fedmed.server.sampling import AvailabilitySampling
 
 LIMIT = 20.0
-"""Seconds after which an input counts as a hang."""
+"""Seconds of computing after which an input counts as a hang; on a busy machine they may take far longer."""
+
+PATIENCE = 10 * LIMIT
+"""Seconds after which an input that computes nothing counts as a hang."""
 
 
 class Hang(BaseException):
-    """An input took longer than LIMIT."""
+    """An input took longer than LIMIT, or PATIENCE."""
 
 
 class Ending(NamedTuple):
@@ -45,7 +48,7 @@ class Ending(NamedTuple):
 def ending(case: Input) -> Ending:
     """How reading the input ends."""
     try:
-        with _limit(LIMIT), warnings.catch_warnings():
+        with _limit(LIMIT, PATIENCE), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if case.words:
                 _command(case.path, case.words)
@@ -63,17 +66,20 @@ def ending(case: Input) -> Ending:
 
 
 @contextmanager
-def _limit(seconds: float) -> Iterator[None]:
+def _limit(computing: float, waiting: float) -> Iterator[None]:
     def stop(*_: object) -> None:
         raise Hang
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timers = {signal.SIGPROF: (signal.ITIMER_PROF, computing), signal.SIGALRM: (signal.ITIMER_REAL, waiting)}
+    before = {number: signal.signal(number, stop) for number in timers}
+    for timer, seconds in timers.values():
+        signal.setitimer(timer, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for number, (timer, _) in timers.items():
+            signal.setitimer(timer, 0)
+            signal.signal(number, before[number])
 
 
 def _command(folder: Path, words: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from benchmarks.fuzz.__main__ import NEVER, main, run
 from benchmarks.fuzz.inputs import Input, kind_of
-from benchmarks.fuzz.reading import Ending, ending
+from benchmarks.fuzz.reading import READERS, Ending, ending
 
 SEED = 2026
 COMMANDS = {"run directories", "weights", "options"}
@@ -49,3 +50,11 @@ def test_an_input_that_ends_badly_is_shown_with_its_number(
     printed = capsys.readouterr().out
     assert printed.startswith("input 0 (weights): traceback\nboom\n")
     assert '"traceback": 2' in printed
+
+
+@pytest.mark.parametrize("body", ["time.sleep(60)", "while True: pass"])
+def test_an_input_that_waits_or_computes_for_ever_is_a_hang(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.fuzz.reading.LIMIT", 0.2)
+    monkeypatch.setattr("benchmarks.fuzz.reading.PATIENCE", 0.2 if "sleep" in body else 60.0)
+    monkeypatch.setitem(READERS, "dataset", lambda path: exec(body, {"time": time}))
+    assert ending(Input("sound", "dataset", Path())).how == "hang"
