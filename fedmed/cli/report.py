@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 from fedmed.cli.arguments import Parser, add_better
-from fedmed.errors import UserError
 
 DESCRIPTION = (
     "Writes one page about a run, or about all runs in a folder, with tables and figures; of a folder also index.html, "
@@ -48,54 +48,30 @@ def _holds_runs(path: Path) -> bool:
 def _page(given: Namespace, folder: Path) -> Path:
     from fedmed.api.report import write_report
 
-    chosen = {name: getattr(given, name) for name in ("metric", "reference", "force", "better")}
-    page = write_report(given.paths, folder, **chosen).page
+    page = write_report(given.paths, folder, **_chosen(given)).page
     print(f"wrote {page}")
     return page
 
 
 def _folder(given: Namespace, folder: Path) -> Path:
-    """The pages of the folder's runs if asked for, the one that compares them if they can be compared, the index."""
+    """Writes the page that compares the folder's runs, or says why there is none, and the index."""
+    from fedmed.api.report import write_folder_report
     from fedmed.report.index import write_index
 
-    (path,), notes = given.paths, []
-    if given.each:
-        notes += _each(path)
-    try:
-        page = _page(given, folder)
-    except UserError as error:
-        # who chooses how to compare wants the comparison; else the index is worth having without
-        if given.metric or given.reference or given.better or not _any(path):
-            raise
-        reasons = " ".join(map(str, error.faults))
-        notes.append(f"No page compares these runs. {reasons}")
+    (path,) = given.paths
+    page, notes = write_folder_report(path, folder, each=given.each, **_chosen(given))
+    if page:
+        print(f"wrote {page}")
+    else:
         print(f"fedmed: {notes[-1]}", file=sys.stderr)
-        page = folder / "index.html"
     index, contents = write_index(path, folder, notes)
     print(f"wrote {index}: {contents}")
-    return page
+    return page or index
 
 
-def _any(path: Path) -> bool:
-    """Whether there is any run or comparison to tell of."""
-    from fedmed.comparison.catalogue import list_folder
-
-    return any(list_folder(path))
-
-
-def _each(path: Path) -> list[str]:
-    """Writes the page of every finished run at or below the path; what kept some of them from having one."""
-    from fedmed.api.report import write_report
-    from fedmed.comparison.catalogue import list_folder
-
-    notes = []
-    for entry in list_folder(path)[0]:
-        try:
-            if entry.status == "finished":
-                write_report([entry.path], entry.path)
-        except UserError as error:
-            notes += [f"{entry.path} has no page: {fault}" for fault in error.faults]
-    return notes
+def _chosen(given: Namespace) -> dict[str, Any]:
+    """How the runs are to be compared."""
+    return {name: getattr(given, name) for name in ("metric", "reference", "force", "better")}
 
 
 def show(page: Path) -> None:
