@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -41,16 +43,25 @@ def add_trust(parser: ArgumentParser) -> None:
     parser.add_argument("--trust", type=Path, action="append", default=[], metavar="PATH", help=words)
 
 
-def add_client(parser: ArgumentParser) -> None:
-    """Adds --client, for runs without one global model."""
-    words = "the model of this client, by its number from 0, where clients have models of their own"
-    parser.add_argument("--client", type=int, metavar="K", help=words)
+def add_model_choice(parser: ArgumentParser) -> None:
+    """Adds what chooses one model of a run, as `model_choice` reads it: --best, --client, NAME=VALUE and --trust."""
+    asked = "what the run's methods let one ask of their model, as preference=[.7,.3]"
+    client = "the model of this client, by its number from 0, where clients have models of their own"
+    parser.add_argument("--best", action="store_true", help="the model of the best round by validation, not the last")
+    parser.add_argument("arguments", nargs="*", type=_named_value, default=[], metavar="NAME=VALUE", help=asked)
+    parser.add_argument("--client", type=int, metavar="K", help=client)
+    add_trust(parser)
 
 
-def add_asked(parser: ArgumentParser) -> None:
-    """Adds NAME=VALUE, for what methods let a user ask of their trained model."""
-    words = "what the run's methods let one ask of their model, as preference=[.7,.3]"
-    parser.add_argument("asked", nargs="*", type=_named_value, default=[], metavar="NAME=VALUE", help=words)
+def model_choice(given: Namespace) -> dict[str, Any]:
+    """The model of a run that the arguments choose, as `fedmed.run.predict` and `export` take it."""
+    return {
+        "best": given.best,
+        "client": given.client,
+        "arguments": dict(given.arguments),
+        "trusted": given.trust,
+        "say": partial(print, "fedmed:", file=sys.stderr),
+    }
 
 
 def _named_value(text: str) -> tuple[str, Any]:

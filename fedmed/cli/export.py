@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from functools import partial
 from pathlib import Path
 
-from fedmed.cli.arguments import Parser, add_asked, add_client, add_trust, out_file
+from fedmed.cli.arguments import Parser, add_model_choice, model_choice, out_file
 
 
 def main(arguments: list[str]) -> int:
@@ -19,16 +17,10 @@ def main(arguments: list[str]) -> int:
         metavar="FILE",
         help="where to (default: weights.safetensors in the run directory)",
     )
-    parser.add_argument("--best", action="store_true", help="the model of the best round by validation, not the last")
-    add_asked(parser)
-    add_client(parser)
-    add_trust(parser)
+    add_model_choice(parser)
     given = parser.parse_intermixed_args(arguments)
 
     from fedmed.run import export
 
-    say = partial(print, "fedmed:", file=sys.stderr)
-    how = {"best": given.best, "client": given.client, "trusted": given.trust, "say": say}
-    asked = dict(given.asked)
-    print(f"wrote {export(given.directory, given.out, arguments=asked, **how)}")
+    print(f"wrote {export(given.directory, given.out, **model_choice(given))}")
     return 0
