@@ -90,7 +90,7 @@ def test_no_change_is_none_after_quantisation() -> None:
 def test_running_statistics_and_whole_numbers_go_as_they_are(compression: Compression) -> None:
     grid = grid_of(TOY, FedAvg(), replace(TRAINING, compression=compression))
     ended = compressed(compression, rounds=1, grid=grid)
-    sent: dict[str, Tensor] = next(tensors for way, _, tensors in grid.heard if way == "up")
+    sent: dict[str, Tensor] = next(tensors for way, _, tensors in grid.recorded if way == "up")
     whole = {name for name in sent if ":" not in name}
     assert whole == initial(TOY, FedAvg()).keys() - WEIGHTS
     assert {name.partition(":")[0] for name in sent} - whole == WEIGHTS

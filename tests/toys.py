@@ -127,7 +127,7 @@ class Listening(InProcessGrid):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.heard: list[tuple[str, str, dict[str, Tensor]]] = []
+        self.recorded: list[tuple[str, str, dict[str, Tensor]]] = []
 
     def stream(self, messages: Any) -> Iterator[Any]:
         messages = list(messages)
@@ -135,7 +135,7 @@ class Listening(InProcessGrid):
             up = [] if isinstance(reply, ClientFailure) else [("up", reply.content)]
             for direction, content in [("down", message.content), *up]:
                 for name, record in content.array_records.items():
-                    self.heard.append((direction, name, {n: t.clone() for n, t in unpack(record).items()}))
+                    self.recorded.append((direction, name, {n: t.clone() for n, t in unpack(record).items()}))
             yield reply
 
 

@@ -1,4 +1,4 @@
-"""A pool of worker processes for whole runs: hands runs out, hears how they come along, replaces a worker that dies."""
+"""A pool of worker processes for whole runs: hands runs out, reports their progress, replaces a worker that dies."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def prepare() -> None:
 
 
 class _ErrorIgnoringWriter(io.FileIO):
-    """Standard error, which says how a run goes: that nobody can hear it is no reason to end the run."""
+    """Standard error, which says how a run goes: that it cannot be written is no reason to end the run."""
 
     def write(self, data: Any) -> int:
         try:

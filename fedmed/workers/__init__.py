@@ -1,4 +1,4 @@
-"""Worker processes, as engines and campaigns both need them: started, heard, replaced when they die, and ended."""
+"""Worker processes, as engines and campaigns both need them: started, listened to, replaced when dead, and ended."""
 
 from fedmed.workers.process import WorkerProcess
 from fedmed.workers.supervisor import Death, Supervisor, Worker

@@ -1,4 +1,4 @@
-"""The supervisor of worker processes: hears what they say, notices which of them die, and ends them all at once."""
+"""The supervisor of worker processes: receives their messages, notices which of them die, and ends them all at once."""
 
 from __future__ import annotations
 

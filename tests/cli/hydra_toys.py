@@ -21,7 +21,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-HEARD: list[Any] = []
+RETURNED: list[Any] = []
 """What the sweeper has been given: its direction, then what each job returned."""
 
 
@@ -66,11 +66,11 @@ class EndsSweeper(Sweeper):
         self.config = config
 
     def sweep(self, arguments: list[str]) -> None:
-        HEARD[:] = [self.direction]
+        RETURNED[:] = [self.direction]
         for at, end in enumerate((0, 1)):
             intervals = [each.replace("interval(", "").rstrip(")").split(",") for each in arguments]
             chosen = [low if end == 0 or not high else f"{low.partition('=')[0]}={high[0]}" for low, *high in intervals]
-            HEARD.extend(each.return_value for each in self.launcher.launch([chosen], initial_job_idx=at))
+            RETURNED.extend(each.return_value for each in self.launcher.launch([chosen], initial_job_idx=at))
 
 
 @dataclass

@@ -73,7 +73,7 @@ def test_what_a_run_in_another_process_refuses_is_an_error_of_the_sweep(capsys: 
 
 
 @pytest.mark.parametrize(
-    ("options", "heard"),
+    ("options", "returned"),
     [
         ([], ["maximize", 0.1, 0.5]),
         (["metric=loss"], ["minimize", 0.9, 0.5]),
@@ -82,16 +82,16 @@ def test_what_a_run_in_another_process_refuses_is_an_error_of_the_sweep(capsys: 
     ],
 )
 def test_a_search_gets_what_validation_says_and_which_way_is_better(
-    options: list[str], heard: list[Any], capsys: pytest.CaptureFixture[str]
+    options: list[str], returned: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", "--json", "-m", "hydra/sweeper=ends", "optimizer.lr=interval(0.1,0.5)", *options]) == 0
-    assert heard == hydra_toys.HEARD
+    assert returned == hydra_toys.RETURNED
     assert len(results(capsys)) == 2
 
 
 def test_a_search_by_what_validation_does_not_define_gets_nan() -> None:
     assert main(["run", "-m", "hydra/sweeper=ends", "optimizer.lr=interval(0.1,0.5)", "metric=dice"]) == 0
-    assert hydra_toys.HEARD[1] != hydra_toys.HEARD[1]
+    assert hydra_toys.RETURNED[1] != hydra_toys.RETURNED[1]
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_the_engines_mean_by_way_of_the_hook_changes_no_bit(home: Case, method: 
 
 def test_another_mean_is_what_the_update_and_the_next_round_get() -> None:
     ended = federate(TOY, First())
-    own = [tensors for way, name, tensors in ended.grid.heard if (way, name) == ("up", "arrays")]
+    own = [tensors for way, name, tensors in ended.grid.recorded if (way, name) == ("up", "arrays")]
     assert torch.equal(ended.shared["head.bias"], own[3]["head.bias"])
     counters = torch.stack([tensors["features.norm.num_batches_tracked"] for tensors in own[3:]])
     assert ended.shared["features.norm.num_batches_tracked"] == counters.max()

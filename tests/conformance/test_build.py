@@ -89,7 +89,7 @@ def test_frozen_and_private_entries_are_in_no_message_mean_or_checkpoint(tmp_pat
     net = net_of(TOY, Builds())
     apart = fixed(net) | scope(net, Builds().local)
     assert apart == {FROZEN, "head.own.weight", "head.own.bias"}
-    assert not {name for _, _, tensors in ended.grid.heard for name in tensors} & apart
+    assert not {name for _, _, tensors in ended.grid.recorded for name in tensors} & apart
     assert not ended.shared.keys() & apart
     assert [set(ended.memory(client)["@local"]) for client in range(3)] == [apart - {FROZEN}] * 3
     clients = {client: ended.memory(client) for client in range(3)}

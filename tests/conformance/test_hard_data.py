@@ -51,7 +51,7 @@ def assert_sound(toy: Toy, method: Method, **options: int) -> Ended:
     ended = federate(toy, method, rounds=4, **options)
     wanted = _form(initial(toy, method))
     forms: dict[tuple[str, str], set[str]] = {}
-    for direction, record, tensors in ended.grid.heard:
+    for direction, record, tensors in ended.grid.recorded:
         assert finite(tensors), f"{record} {direction} is not finite"
         if record == "arrays":
             assert _form(tensors) == wanted

@@ -23,8 +23,8 @@ def test_local_weights_are_never_sent(home: Case, method: Method, local: tuple[s
     net = net_of(home.toy, method)
     private = scope(net, chain(method).local) - fixed(net)
     ended = federate(home.toy, method, rounds=3)
-    assert ended.grid.heard
-    sent = {name for _, _, tensors in ended.grid.heard for name in tensors}
+    assert ended.grid.recorded
+    sent = {name for _, _, tensors in ended.grid.recorded for name in tensors}
     assert sent & private == set()
     assert ended.shared.keys() == set(net.state_dict()) - private - fixed(net)
     kept = [ended.memory(client).get("@local", {}) for client in range(3)]

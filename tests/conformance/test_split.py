@@ -242,7 +242,7 @@ def test_bytes_messages_and_the_clock_are_those_of_each_clients_own_model() -> N
     one, other = ([r["simulated_seconds.down"] for result in e.results for r in result.clients] for e in (ended, plain))
     assert one == other
     assert min(one) > 0
-    sent = [tensors["head.bias"] for way, name, tensors in ended.grid.heard if (way, name) == ("down", "arrays")]
+    sent = [tensors["head.bias"] for way, name, tensors in ended.grid.recorded if (way, name) == ("down", "arrays")]
     assert [torch.equal(sent[0], other) for other in sent[1:3]] == [True, True]
     assert [torch.equal(sent[3], other) for other in sent[4:6]] == [False, True]
 

@@ -153,7 +153,7 @@ def test_every_member_has_memory_inbox_report_and_server_memory_of_its_own() -> 
     assert ended.progress.state == {"one": {"total": 6.0}, "ten": {"total": 60.0}}
     assert ended.memory(0).keys() == {"one", "ten"}
     assert ended.memory(0)["one"]["rounds"] == 2
-    last = {record: tensors for direction, record, tensors in ended.grid.heard if direction == "up"}
+    last = {record: tensors for direction, record, tensors in ended.grid.recorded if direction == "up"}
     assert last["report.one"] == {"mine": 1.0, "got total": 3.0}
     assert last["report.ten"] == {"mine": 10.0, "got total": 30.0}
 
@@ -174,7 +174,7 @@ def test_random_numbers_depend_on_seed_client_and_round(other: dict[str, int]) -
 
 def test_a_payload_that_is_empty_is_not_sent() -> None:
     ended = federate(TOY, chain(FedAvg(), FedProx()), rounds=1)
-    assert {record for _, record, _ in ended.grid.heard} == {"arrays"}
+    assert {record for _, record, _ in ended.grid.recorded} == {"arrays"}
 
 
 def test_methods_draw_without_moving_the_batches() -> None:

@@ -25,13 +25,13 @@ FLAGS = (
 
 
 class Page:
-    """One tab. heard: errors, warnings and logs of the page. asked: addresses that it loaded or tried to."""
+    """One tab. console: errors, warnings and logs of the page. requested: addresses that it loaded or tried to."""
 
     def __init__(self, to: int, back: int) -> None:
         self._to, self._back = to, os.fdopen(back, "rb", buffering=0)
         self._sent, self._rest, self._session = 0, b"", ""
-        self.heard: list[str] = []
-        self.asked: list[str] = []
+        self.console: list[str] = []
+        self.requested: list[str] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -77,9 +77,9 @@ class Page:
     def _note(self, event: dict[str, Any]) -> str:
         method, given = event.get("method", ""), event.get("params", {})
         if method in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"):
-            self.heard.append(json.dumps(given))
+            self.console.append(json.dumps(given))
         if method == "Network.requestWillBeSent":
-            self.asked.append(given["request"]["url"])
+            self.requested.append(given["request"]["url"])
         return str(method)
 
 

@@ -48,12 +48,12 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("dark", [False, True])
 def test_nothing_goes_wrong_and_nothing_is_loaded(tab: Page, report: Path, width: int, dark: bool) -> None:
-    tab.heard.clear(), tab.asked.clear()
+    tab.console.clear(), tab.requested.clear()
     tab.open(report, width=width, dark=dark)
     shades = tab.run("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
     assert (sum(map(int, shades[0][4:-1].split(","))) < 300) == dark, "the page follows the system's colours"
-    assert tab.heard == []
-    assert [address for address in tab.asked if not address.startswith("data:")] == [report.as_uri()]
+    assert tab.console == []
+    assert [address for address in tab.requested if not address.startswith("data:")] == [report.as_uri()]
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -66,11 +66,11 @@ def test_the_page_is_no_wider_than_the_window(tab: Page, report: Path, width: in
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_so_is_the_index_and_nothing_goes_wrong_there(tab: Page, index: Path, width: int) -> None:
-    tab.heard.clear(), tab.asked.clear()
+    tab.console.clear(), tab.requested.clear()
     tab.open(index, width=width)
     assert tab.run("document.documentElement.scrollWidth") <= width
-    assert tab.heard == []
-    assert [address for address in tab.asked if not address.startswith("data:")] == [index.as_uri()]
+    assert tab.console == []
+    assert [address for address in tab.requested if not address.startswith("data:")] == [index.as_uri()]
 
 
 def test_figures_are_drawn(tab: Page, report: Path) -> None:

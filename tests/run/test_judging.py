@@ -97,7 +97,7 @@ def test_outputs_leave_clients_only_where_they_are_asked_for() -> None:
     for pooled in (None, partial(tally, toy.task)):
         grid = grid_of(toy, FedAvg(), kind=Listening)
         ended = federate(toy, FedAvg(), rounds=1, grid=grid, by_clients=True, pooled=pooled)
-        names = {name for direction, name, _ in grid.heard if direction == "up" and name.startswith("outputs.")}
+        names = {name for direction, name, _ in grid.recorded if direction == "up" and name.startswith("outputs.")}
         assert names == (set() if pooled is None else {"outputs.val"})
         assert ended.results[0].pooled.keys() == (set() if pooled is None else {"val"})
 
@@ -106,7 +106,7 @@ def test_a_private_client_gives_no_outputs_whoever_asks() -> None:
     toy, training = TOYS["multiclass"], replace(TRAINING, private=True)
     grid = grid_of(toy, FedAvg(), training, kind=Listening)
     ended = federate(toy, FedAvg(), rounds=1, grid=grid, by_clients=True, pooled=partial(tally, toy.task))
-    assert not [name for _, name, _ in grid.heard if name.startswith("outputs.")]
+    assert not [name for _, name, _ in grid.recorded if name.startswith("outputs.")]
     assert ended.results[0].pooled == {}
     assert all("val.auc" in row for row in ended.results[0].evaluated)
 

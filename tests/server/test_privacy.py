@@ -44,7 +44,7 @@ def private(privacy: GaussianPrivacy = PLAN, method: Any = None, **rest: Any) ->
 
 
 def sent(ended: Ended) -> list[dict[str, torch.Tensor]]:
-    return [tensors for way, name, tensors in ended.grid.heard if (way, name) == ("up", "arrays")]  # type: ignore[attr-defined]
+    return [tensors for way, name, tensors in ended.grid.recorded if (way, name) == ("up", "arrays")]  # type: ignore[attr-defined]
 
 
 def test_an_update_is_clipped_as_a_whole() -> None:

@@ -67,7 +67,7 @@ def test_those_drawn_by_size_count_alike_unless_told_otherwise() -> None:
 
 def test_the_mean_alike_is_the_plain_mean() -> None:
     ended = federate(TOY, FedAvg(), rounds=1, clients_per_round=2, conditions=Conditions(sampling=BySizeSampling()))
-    sent = [tensors for way, name, tensors in ended.grid.heard if (way, name) == ("up", "arrays")]  # type: ignore[attr-defined]
+    sent = [tensors for way, name, tensors in ended.grid.recorded if (way, name) == ("up", "arrays")]  # type: ignore[attr-defined]
     torch.testing.assert_close(ended.shared["head.weight"], (sent[0]["head.weight"] + sent[1]["head.weight"]) / 2)
 
 

@@ -87,7 +87,7 @@ def test_who_is_late_is_left_out_but_has_trained() -> None:
     assert [(row["client"], row["late"]) for row in result.missing] == [(1, 1), (2, 1)]
     assert round_row(result)["late"] == 2
     assert round_row(result)["simulated_seconds"] == 4
-    sent = [tensors for way, name, tensors in ended.grid.heard if (way, name) == ("up", "arrays")]  # type: ignore[attr-defined]
+    sent = [tensors for way, name, tensors in ended.grid.recorded if (way, name) == ("up", "arrays")]  # type: ignore[attr-defined]
     assert same(ended.shared, sent[0])
     assert ended.memory(1) != {}
     assert all("simulated_seconds" in row for row in client_rows(result))

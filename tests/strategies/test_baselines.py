@@ -85,7 +85,7 @@ def test_feddyn_keeps_a_gradient_at_each_client_and_bends_by_it() -> None:
         federate(TOY, m, rounds=1, training=replace(TRAINING, steps=1)) for m in (FedDyn(alpha=0.2), FedAvg())
     )
     # after one step from the shared weights nothing has pulled yet; the server's h is what differs
-    up = [[t for way, name, t in e.grid.heard if (way, name) == ("up", "arrays")] for e in (one, plain)]
+    up = [[t for way, name, t in e.grid.recorded if (way, name) == ("up", "arrays")] for e in (one, plain)]
     assert all(same(a, b) for a, b in zip(*up, strict=True))
 
 

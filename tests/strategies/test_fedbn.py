@@ -13,7 +13,7 @@ def test_normalisation_differs_between_clients_and_never_travels() -> None:
     for name in NORM - {"features.norm.num_batches_tracked"}:
         assert not torch.equal(own[0][name], own[1][name])
     assert own[0]["features.norm.num_batches_tracked"] == 6
-    assert not {name for _, _, tensors in ended.grid.heard for name in tensors} & NORM
+    assert not {name for _, _, tensors in ended.grid.recorded for name in tensors} & NORM
     assert "features.conv.weight" in ended.shared
 
 

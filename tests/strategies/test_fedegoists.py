@@ -133,7 +133,7 @@ def test_rivals_are_never_together_and_get_no_model_of_each_other_while_they_tra
     ended = federate(relabelled(), method, rounds=4)
     assert memory(ended)["benefit"][0, 1] == 0
     assert not any({0, 1} <= {*clients} for clients in groups(ended))
-    sent = [tensors for way, name, tensors in ended.grid.heard if way == "down" and name.endswith("fedegoists")]
+    sent = [tensors for way, name, tensors in ended.grid.recorded if way == "down" and name.endswith("fedegoists")]
     givers = [sorted({int(entry.split(".")[1]) for entry in tensors}) for tensors in sent if tensors]
     assert givers == [[2, 3, 4, 5], [2, 3, 4, 5], *([j for j in range(6) if j != i] for i in range(2, 6))]
 

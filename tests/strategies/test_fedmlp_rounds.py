@@ -26,7 +26,7 @@ def hiding() -> Toy:
 
 
 def heard(ended: Ended, direction: str, record: str) -> list[dict[str, torch.Tensor]]:
-    return [tensors for way, name, tensors in ended.grid.heard if (way, name) == (direction, record)]
+    return [tensors for way, name, tensors in ended.grid.recorded if (way, name) == (direction, record)]
 
 
 @pytest.mark.parametrize("views", [1, 2])

@@ -126,8 +126,8 @@ def test_what_travels_is_what_travels_under_fedavg() -> None:
 
 
 def wires(ended: Ended) -> list[tuple[str, str, tuple[str, ...]]]:
-    heard: Any = ended.grid
-    return [(direction, name, tuple(tensors)) for direction, name, tensors in heard.heard]
+    grid: Any = ended.grid
+    return [(direction, name, tuple(tensors)) for direction, name, tensors in grid.recorded]
 
 
 def test_the_head_of_fednpr_per_alone_stays_and_differs() -> None:

@@ -85,7 +85,7 @@ def test_b_never_leaves_its_client_and_waits_for_its_next_round() -> None:
     asked = {row["client"] for result in more.results for row in result.clients}
     (idle,) = {0, 1, 2} - asked if len(asked) == 2 else {min({0, 1, 2} - asked)}
     assert same(more.memory(idle)["@local"], kept[idle])
-    sent = {name for _, _, tensors in more.grid.heard for name in tensors}
+    sent = {name for _, _, tensors in more.grid.recorded for name in tensors}
     assert A in sent
     assert not sent & {B, "head.weight", "head.bias", "features.conv.weight"}
 

@@ -49,13 +49,13 @@ class Ear(Tracking):
     heard: Heard = field(default_factory=Heard)
 
     def open(self, subject: Subject) -> Tracker:
-        self.heard._reach()
-        self.heard.opened += 1
-        return self.heard
+        self.recorded._reach()
+        self.recorded.opened += 1
+        return self.recorded
 
     def gather(self) -> TrackerGroup:
-        self.heard._reach()
-        return self.heard
+        self.recorded._reach()
+        return self.recorded
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ def test_each_round_is_told_once_in_order_and_the_end(tmp_path: Path, warnings: 
         for row in rows(1, 2, 3):
             followed.round(row)
         followed.finish({"test.auc": 1.0})
-    assert ear.heard.rounds == [1, 2, 3]
-    assert ear.heard.words == [{"test.auc": 1.0}, "finished"]
+    assert ear.recorded.rounds == [1, 2, 3]
+    assert ear.recorded.words == [{"test.auc": 1.0}, "finished"]
     assert warnings == []
 
 
@@ -90,10 +90,10 @@ def test_a_message_a_second_at_most(tmp_path: Path, warnings: list[str], clock: 
     with TrackedRun(ear, Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
         for row in rows(1, 2):
             followed.round(row)
-        assert ear.heard.rounds == []
+        assert ear.recorded.rounds == []
         clock[0] += follow.EVERY
         followed.round(rows(3)[0])
-        assert ear.heard.rounds == [1, 2, 3]
+        assert ear.recorded.rounds == [1, 2, 3]
 
 
 def test_what_is_known_there_is_not_told_again(tmp_path: Path, warnings: list[str]) -> None:
@@ -102,14 +102,14 @@ def test_what_is_known_there_is_not_told_again(tmp_path: Path, warnings: list[st
     with TrackedRun(ear, subject, kept=rows(1), warn=warnings.append) as followed:
         for row in rows(2, 3):
             followed.round(row)
-    assert ear.heard.rounds == [3]
+    assert ear.recorded.rounds == [3]
 
 
 def test_what_was_never_told_is_told_when_a_run_goes_on(tmp_path: Path, warnings: list[str]) -> None:
     ear = Ear()
     with TrackedRun(ear, Subject(folder=tmp_path, label="a", done=2), kept=rows(1, 2), warn=warnings.append):
         pass
-    assert ear.heard.rounds == [1, 2]
+    assert ear.recorded.rounds == [1, 2]
 
 
 def test_who_is_away_stops_no_run_and_is_told_when_back(
@@ -117,16 +117,16 @@ def test_who_is_away_stops_no_run_and_is_told_when_back(
 ) -> None:
     ear = Ear()
     with TrackedRun(ear, Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
-        ear.heard.down = True
+        ear.recorded.down = True
         for number in (1, 2, 3):
             clock[0] += follow.AGAIN
             followed.round(rows(number)[0])
-        ear.heard.down = False
+        ear.recorded.down = False
         followed.round(rows(4)[0])
-        assert ear.heard.rounds == []
+        assert ear.recorded.rounds == []
         clock[0] += follow.AGAIN
         followed.round(rows(5)[0])
-    assert ear.heard.rounds == [1, 2, 3, 4, 5]
+    assert ear.recorded.rounds == [1, 2, 3, 4, 5]
     assert warnings == ["Ear cannot be told of this run (refused); the run goes on"]
 
 
@@ -156,8 +156,8 @@ def test_a_run_that_breaks_off_says_how(tmp_path: Path, warnings: list[str], err
 
     with pytest.raises(error):
         broken_off()
-    assert ear.heard.rounds == [1]
-    assert ear.heard.words == [end]
+    assert ear.recorded.rounds == [1]
+    assert ear.recorded.words == [end]
 
 
 def test_nobody_listens_by_default(tmp_path: Path, warnings: list[str]) -> None:
@@ -171,15 +171,15 @@ def test_a_comparison_is_gathered_with_the_files_that_there_are(tmp_path: Path, 
     (tmp_path / "report.html").touch()
     ear = Ear(group="all")
     with gathered(ear, files=[tmp_path / "report.html", tmp_path / "none.csv"], warn=warnings.append):
-        assert ear.heard.words == []
-    assert ear.heard.words == ["finished", "report.html"]
+        assert ear.recorded.words == []
+    assert ear.recorded.words == ["finished", "report.html"]
 
 
 def test_a_comparison_says_how_it_broke_off(warnings: list[str]) -> None:
     ear = Ear(group="all")
     with pytest.raises(KeyboardInterrupt), gathered(ear, warn=warnings.append):
         raise KeyboardInterrupt
-    assert ear.heard.words == ["interrupted"]
+    assert ear.recorded.words == ["interrupted"]
 
 
 def test_a_comparison_goes_on_where_nobody_answers(warnings: list[str]) -> None:
