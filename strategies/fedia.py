@@ -7,17 +7,21 @@ Completeness. MICCAI 2024, arXiv 2407.02280.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor
 
-from fedmed.errors import Fault, refuse
+from fedmed.errors import Fault
 from fedmed.method import Batch, Client, Method, Payload, Report, Server, Setup
 from fedmed.strategies import _completeness as arithmetic
+from fedmed.strategies._completeness import Estimator
+from fedmed.strategies._fedia_round import ClientRound, predictions, relabel
+from fedmed.strategies._learning_curves import Trigger, past_knee
+from fedmed.strategies._omissions import OmissionSearch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +29,10 @@ class FedIA(Method):
     """Warm-up, then averages by completeness over Dice loss, while each client's masks are corrected once.
 
     Completeness a_k: lesions in the masks per lesion that the model predicts, estimated once as the warm-up ends.
-    Shares: softmax of a_k / L_k, L_k being the client's mean Dice loss; FedAvg once all masks are corrected.
-    A client is flagged when its learning curve says that it begins to fit omissions, and corrected one round later.
-    warmup_rounds: rounds of FedAvg before (>= 1; null: a tenth of the run, at least 2, plus one, fewer than all; as
+    Shares: softmax of a_k / L_k, L_k being the client's mean Dice loss; FedAvg once all masks are corrected, and where
+    nobody is near complete. A client is flagged when its learning curve says that it begins to fit omissions, and
+    corrected one round later. The knee (ours): its rise over `window` rounds is less than 1 - fall of the largest.
+    warmup_rounds: rounds of FedAvg before (>= 1; null: until more than half of the clients are past their knee; as
        many as rounds: FedAvg on the Dice loss, and with supervised=base it is FedAvg).
     supervised: dice (soft Dice per image), or base (neutral: the task's loss, or that of another method in the chain;
        together with a warm-up of all rounds it is FedAvg).
@@ -41,16 +46,23 @@ class FedIA(Method):
     lowest: completeness of a client without any lesion in its masks, and the least there is (0 to 1).
     temperature: divides a_k / L_k (> 0; large: all clients alike).
     use_counts: whether shares are multiplied by the numbers of training images (true or false).
+    near: completeness that a client must have for rounds to be weighted at all (0 to 1; 0: always weighted).
     until: weighted while a client is not yet corrected, or not yet flagged (corrected or flagged).
-    trigger: adele (the slope of a saturating curve has fallen), linear (below the line through the warm-up),
+    trigger: knee, adele (the slope of a saturating curve has fallen), linear (below the line through the warm-up),
        fixed_round (flag_round), or never (no correction).
-    hold: rounds after the warm-up before which none is flagged, the first being 1 (>= 1; null: a tenth of the run).
+    hold: rounds after the warm-up before which none is flagged, the first being 1 (>= 0; null: 0 for knee, or else a
+       tenth of the run).
     delta: how far below the line, in IoU, for linear (>= 0).
-    fall: how much of its slope the curve has lost, for adele (0 to 1).
+    window: rounds, of those that a client takes part in, over which a rise is taken, for the knee (>= 1).
+    fall: how much of its rise or slope the curve has lost, for knee and adele (0 to 1).
     flag_round: round from which on all are flagged, for fixed_round (>= 1; null: as soon as hold allows).
     when: masks are corrected in prepare (before training, by the received model), or in_pass (each batch as it is
        trained on, by the model in training, in force from the next pass on).
-    threshold: probability above which a background pixel is corrected (0 to 1; 1: none).
+    grow: what is added: pixels (each by itself), or objects (predicted ones whole, if they touch no annotated one).
+    again: rounds after its correction in which a client starts from its own masks and corrects them anew, once (>= 1;
+       null: never).
+    threshold: probability above which a background pixel is corrected, or that an object must reach (0 to 1; 1: none).
+       Nets trained on the Dice loss are nearly always sure, so that it hardly matters.
     adaptive: whether the threshold is at most completeness + 0.4 (true or false).
     exempt_above: completeness from which on a client's masks are left as they are (0 to 1; 0: all; null: none).
     """
@@ -68,13 +80,17 @@ class FedIA(Method):
     lowest: Annotated[float, Interval(ge=0, le=1)] = 0.05
     temperature: Annotated[float, Gt(0)] = 1.0
     use_counts: bool = False
+    near: Annotated[float, Interval(ge=0, le=1)] = 0.8
     until: Literal["corrected", "flagged"] = "corrected"
-    trigger: Literal["adele", "linear", "fixed_round", "never"] = "adele"
-    hold: Annotated[int, Ge(1)] | None = None
+    trigger: Literal["knee", "adele", "linear", "fixed_round", "never"] = "knee"
+    hold: Annotated[int, Ge(0)] | None = None
     delta: Annotated[float, Ge(0)] = 0.03
+    window: Annotated[int, Ge(1)] = 4
     fall: Annotated[float, Interval(ge=0, le=1)] = 0.9
     flag_round: Annotated[int, Ge(1)] | None = None
     when: Literal["prepare", "in_pass"] = "prepare"
+    grow: Literal["pixels", "objects"] = "objects"
+    again: Annotated[int, Ge(1)] | None = None
     threshold: Annotated[float, Interval(ge=0, le=1)] = 0.8
     adaptive: bool = False
     exempt_above: Annotated[float, Interval(ge=0, le=1)] | None = 0.9
@@ -93,7 +109,7 @@ class FedIA(Method):
         if self.when == "in_pass" and setup.moves:
             expected, fix = "masks that stay in place for when=in_pass", "Use augment=none, or strategy.when=prepare."
             faults.append(Fault("augment", expected, "one that moves them", fix))
-        if (warmup := self._warmup(setup.rounds)) > setup.rounds:
+        if (warmup := self.warmup_rounds or 0) > setup.rounds:
             fix = "Lower it, or raise rounds: masks are weighed and corrected only after the warm-up."
             faults.append(Fault("strategy.warmup_rounds", f"at most rounds={setup.rounds}", str(warmup), fix))
         elif warmup == setup.rounds:
@@ -101,30 +117,36 @@ class FedIA(Method):
         return faults
 
     def prepare(self, client: Client) -> None:
-        kept = _Round()
+        kept = ClientRound()
         client.keep(kept)
         if self._estimates(client):
-            kept.counts = []
-            if self.estimator != "batch":
-                kept.counts += [self._counts(p > 0.5, y, seen) for _, p, y, seen in _predicted(client)]
+            if self.estimator == "batch":
+                kept.counts = []
+            else:
+                counts = [self._estimator.counts(p > 0.5, y, seen) for _, p, y, seen in predictions(client)]
+                client.state["completeness"] = self._estimator.completeness(counts, client.id)
         if self._due(client):
-            kept.search = arithmetic.OmissionSearch(torch.ones(len(client.given), dtype=torch.bool))
+            kept.search = OmissionSearch(
+                torch.ones(len(client.given), dtype=torch.bool), self.connectivity if self.grow == "objects" else None
+            )
+            client.state["asked"] = int(client.inbox["due"][client.id])
+            client.state.pop("pixels", None)
             if self.when == "prepare":
-                for index, p, y, seen in _predicted(client):
+                for index, p, y, seen in predictions(client):
                     kept.search.look(index, p, y, seen, self._sure(client))
-                self._settle(client)
-        _relabel(client)
+                kept.settle(client)
+        relabel(client)
 
     def loss(self, client: Client, batch: Batch) -> Tensor:
-        kept, p, y = client.kept(_Round), arithmetic.foreground(batch.logits), batch.y.to(batch.logits.dtype)
-        if self.estimator == "batch" and kept.counts is not None:
-            kept.counts.append(self._counts(p > 0.5, batch.y, batch.seen))
+        kept, p, y = client.kept(ClientRound), arithmetic.foreground(batch.logits), batch.y.to(batch.logits.dtype)
+        if kept.counts is not None:
+            kept.counts.append(self._estimator.counts(p > 0.5, batch.y, batch.seen))
         loss = self._dice_loss(client, p, y, batch.seen)
         if self.when == "in_pass" and kept.search is not None:
             kept.search.look(batch.index, p.detach(), batch.y, batch.seen, self._sure(client))
             if not kept.search.open.any():
-                self._settle(client)
-                _relabel(client)
+                kept.settle(client)
+                relabel(client)
         return loss
 
     def penalty(self, client: Client, batch: Batch) -> Tensor | float:
@@ -133,12 +155,12 @@ class FedIA(Method):
         return 0.0
 
     def report(self, client: Client) -> Payload:
-        kept = client.kept(_Round)
-        self._settle(client)
+        kept = client.kept(ClientRound)
+        kept.settle(client)
         losses = kept.losses
         payload = {"loss": torch.stack(losses).mean().double().cpu() if losses else torch.ones((), dtype=torch.float64)}
         if kept.counts is not None:
-            client.state["completeness"] = self._completeness(client, kept.counts)
+            client.state["completeness"] = self._estimator.completeness(kept.counts, client.id)
         if "completeness" in client.state:
             payload["completeness"] = torch.tensor(client.state["completeness"], dtype=torch.float64)
         return payload
@@ -146,17 +168,21 @@ class FedIA(Method):
     def weights(self, server: Server, reports: Sequence[Report]) -> Tensor:
         for report in reports:
             self._note(server, report)
+        if (ended := self._ended(server)) is not None:
+            self._flag(server, reports, ended)
         return self._shares(server, reports)
 
     def combine(self, server: Server, reports: Sequence[Report]) -> Payload:
-        if server.round < self._warmup(server.rounds):
+        ended = self._ended(server)
+        self._warn(server, ended)
+        if ended is None:
             return {}
         counted = self._shares(server, reports)
         share = torch.zeros(max(server.clients) + 1, dtype=torch.float64)
         share[[r.client for r in reports]] = counted / counted.sum()
-        due = torch.zeros(len(share), dtype=torch.bool)
+        due = torch.zeros(len(share), dtype=torch.int64)
         for client, record in server.state.items():
-            due[int(client)] = "flagged" in record and "corrected" not in record
+            due[int(client)] = record["asked"] if record.get("asked", 0) > record.get("answered", 0) else 0
         return {"due": due, "share": share, "weighted": torch.tensor(self._weighted(server))}
 
     def audit(self, client: Client, truth: Tensor) -> Mapping[str, float]:
@@ -170,78 +196,67 @@ class FedIA(Method):
             out |= {"share.weighted": out["share"]} if client.inbox["weighted"] else {}
         return out | arithmetic.pixel_scores(given, drawn, truth > 0)
 
-    def _warmup(self, rounds: int) -> int:
-        """T + 1, the rounds of FedAvg that come first."""
-        return min(max(2, rounds // 10) + 1, max(1, rounds - 1)) if self.warmup_rounds is None else self.warmup_rounds
-
     def _estimates(self, client: Client) -> bool:
         """Whether completeness is estimated: as the warm-up ends, or when the client is next asked."""
-        warmup = self._warmup(client.rounds)
-        return warmup < client.rounds and client.round >= warmup and "completeness" not in client.state
+        if "completeness" in client.state:
+            return False
+        if self.warmup_rounds is None:
+            return "due" in client.inbox
+        return self.warmup_rounds < client.rounds and client.round >= self.warmup_rounds
 
     def _due(self, client: Client) -> bool:
-        return "due" in client.inbox and bool(client.inbox["due"][client.id]) and "pixels" not in client.state
+        asked = int(client.inbox["due"][client.id]) if "due" in client.inbox else 0
+        return asked > client.state.get("asked", 0) and not self._exempt(client.state)
 
     def _dice_loss(self, client: Client, p: Tensor, y: Tensor, seen: Tensor | None) -> Tensor:
         """1 - mean Dice over the images, (); noted for the mean over the batches. p, y: (B, H, W)."""
         loss, counts = arithmetic.mean_dice_loss(p, y, seen, smooth=self.smooth, skip_empty=self.empty == "skip")
         if counts:
-            client.kept(_Round).losses.append(loss.detach())
+            client.kept(ClientRound).losses.append(loss.detach())
         return loss
 
-    def _counts(self, predicted: Tensor, y: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Lesions in the masks and predicted (B, H, W), per image, or of the whole batch (1,)."""
-        whole = self.estimator == "batch"
-        masks = [mask if seen is None else mask & seen for mask in (y > 0, predicted)]
-        given, found = (arithmetic.components(m, self.connectivity, self.min_size, volume=whole) for m in masks)
-        return (given.sum(0, keepdim=True), found.sum(0, keepdim=True)) if whole else (given, found)
-
-    def _completeness(self, client: Client, counts: Sequence[tuple[Tensor, Tensor]]) -> float:
-        """Lesions in the masks per lesion predicted, from the counts of the client's images or batches."""
-        given, predicted = (torch.cat(parts) for parts in zip(*counts, strict=True))
-        found = arithmetic.estimate(given, predicted, pooled=self.estimator == "image")
-        if found is None:
-            warnings.warn(f"fedia: no lesion predicted at client {client.id}: taken as complete", stacklevel=2)
-            return 1.0
-        return min(max(found, self.lowest), 1.0) if self.clip else found
+    @property
+    def _estimator(self) -> Estimator:
+        return Estimator(self.estimator, self.connectivity, self.min_size, self.lowest if self.clip else None)
 
     def _sure(self, client: Client) -> float:
         """Probability above which a background pixel of the client's is corrected."""
-        return min(client.state["completeness"] + 0.4, self.threshold) if self.adaptive else self.threshold
-
-    def _settle(self, client: Client) -> None:
-        """Ends the round's search, if there is one: the client remembers, for good, which pixels were found."""
-        kept = client.kept(_Round)
-        if kept.search is not None:
-            client.state["pixels"] = kept.search.pixels(client.given.y.numel())
-            kept.search = None
+        return min(client.state.get("completeness", 1.0) + 0.4, self.threshold) if self.adaptive else self.threshold
 
     def _note(self, server: Server, report: Report) -> None:
-        """Writes down the client's IoU and completeness, and whether it is flagged or has been corrected."""
-        t, first = server.round, self._warmup(server.rounds)
-        record: dict[str, Any] = server.state.setdefault(str(report.client), {})
+        """Writes down the client's IoU and completeness, whether it is past its knee, and what it has corrected."""
+        t, record = server.round, server.state.setdefault(str(report.client), {})
         loss = float(report.payload["loss"])
         point = torch.tensor([[t, (1 - loss) / (1 + loss)]], dtype=torch.float64)
         record["curve"] = torch.cat([record["curve"].cpu(), point]) if "curve" in record else point
         if "completeness" in report.payload:
             record["completeness"] = float(report.payload["completeness"])
-        if "flagged" in record:
+        if "knee" not in record and past_knee(record["curve"], self.window, self.fall):
+            record["knee"] = t
+        if record.get("asked", 0) > record.get("answered", 0):
+            record["answered"] = record["asked"]
             record.setdefault("corrected", t)
-        hold = max(1, server.rounds // 10) if self.hold is None else self.hold
-        watched = t >= first + hold and "flagged" not in record and not self._exempt(record)
-        if watched and self._fires(record["curve"], first):
-            record["flagged"] = t
 
-    def _fires(self, curve: Tensor, first: int) -> bool:
-        """Whether a client's IoU by round (n, 2) says that it begins to fit omissions; first: warm-up rounds."""
-        if self.trigger == "linear":
-            short = arithmetic.shortfall(curve, first)
-            return short is not None and short > self.delta
-        if self.trigger == "adele":
-            left = arithmetic.remaining_slope(curve)
-            # g'(t+1) < (1 - r) g'(1)
-            return left is not None and left < 1 - self.fall
-        return self.trigger == "fixed_round" and float(curve[-1, 0]) >= (self.flag_round or 0)
+    def _ended(self, server: Server) -> int | None:
+        """The last round of the warm-up; None while it goes on."""
+        if self.warmup_rounds is not None:
+            return self.warmup_rounds if server.round >= self.warmup_rounds else None
+        knees = sorted(record["knee"] for record in server.state.values() if "knee" in record)
+        half = len(server.clients) // 2
+        return knees[half] if len(knees) > half else None
+
+    def _flag(self, server: Server, reports: Sequence[Report], ended: int) -> None:
+        """Asks those clients for corrections whose curves say so, for the second time where `again` is over."""
+        trigger = Trigger(self.trigger, self.fall, self.delta, self.flag_round or 0)
+        usual = 0 if self.trigger == "knee" else max(1, server.rounds // 10)
+        hold = usual if self.hold is None else self.hold
+        for record in (server.state[str(report.client)] for report in reports):
+            if server.round < ended + hold or self._exempt(record):
+                continue
+            if "flagged" not in record and trigger.fires(record["curve"], ended, knee="knee" in record):
+                record["flagged"], record["asked"] = server.round, 1
+            elif self.again is not None and record.get("corrected", server.round) + self.again <= server.round:
+                record["asked"] = 2
 
     def _exempt(self, record: Mapping[str, Any]) -> bool:
         return self.exempt_above is not None and record.get("completeness", 0.0) >= self.exempt_above
@@ -253,8 +268,24 @@ class FedIA(Method):
         return "flagged" not in record if self.until == "flagged" else record.get("corrected", round) >= round
 
     def _weighted(self, server: Server) -> bool:
-        past = server.round > self._warmup(server.rounds)
-        return past and any(self._open(record, server.round) for record in server.state.values())
+        records, ended = server.state.values(), self._ended(server)
+        if ended is None or server.round <= ended:
+            return False
+        near = any(record.get("completeness", 0.0) >= self.near for record in records)
+        return near and any(self._open(record, server.round) for record in records)
+
+    def _warn(self, server: Server, ended: int | None) -> None:
+        """Says so where completeness is estimated too early, and, in the last round, where no mask was corrected."""
+        if (self.warmup_rounds or 0) >= server.rounds:
+            return
+        records = server.state.values()
+        if server.round == ended and self.warmup_rounds is not None and not any("knee" in r for r in records):
+            fix = "leave strategy.warmup_rounds=null to wait until they level off"
+            warnings.warn(f"fedia: completeness is estimated while learning curves rise: {fix}", stacklevel=2)
+        watched = [record for record in records if not self._exempt(record)] if self.trigger != "never" else []
+        if server.round == server.rounds and watched and not any("flagged" in record for record in watched):
+            fix = "raise rounds, or set strategy.warmup_rounds and strategy.trigger=fixed_round"
+            warnings.warn(f"fedia: no client was flagged, so that no mask was corrected: {fix}", stacklevel=2)
 
     def _shares(self, server: Server, reports: Sequence[Report]) -> Tensor:
         """How much each report counts, (K,), once `_note` has seen them all."""
@@ -264,36 +295,3 @@ class FedIA(Method):
         completed = torch.tensor([server.state[str(r.client)]["completeness"] for r in reports], dtype=torch.float64)
         losses = torch.stack([r.payload["loss"] for r in reports]).double().cpu()
         return arithmetic.shares(completed, losses, self.temperature) * (counts if self.use_counts else 1)
-
-
-@dataclass(slots=True)
-class _Round:
-    """What a client's round collects.
-
-    losses: Dice loss of each batch, (). counts: lesions in the masks and predicted, by part (n,); None in rounds that
-    estimate nothing. search: for omissions; None in rounds without, and once it has ended.
-    """
-
-    losses: list[Tensor] = field(default_factory=list)
-    counts: list[tuple[Tensor, Tensor]] | None = None
-    search: arithmetic.OmissionSearch | None = None
-
-
-def _predicted(client: Client) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
-    """Rows, foreground probability by the received model, given masks and what is annotated, part by part."""
-    given = client.given
-    seen = None if given.seen is None else given.seen.expand_as(given.y)
-    for rows, _, logits in client.sweep(client.received):
-        if not logits.isfinite().all():
-            where = f"client {client.id}, round {client.round}, stage prepare"
-            raise refuse(where, "finite probabilities", "nan or infinity", "Lower optimizer.lr, or set clip_norm.")
-        index = torch.arange(len(given))[rows]
-        yield index, arithmetic.foreground(logits), given.y[rows], None if seen is None else seen[rows]
-
-
-def _relabel(client: Client) -> None:
-    """Puts the corrected masks in force, where any pixel was corrected."""
-    pixels, given = client.state.get("pixels"), client.given
-    if pixels is not None and len(pixels):
-        y = given.y.flatten().index_fill(0, pixels.long().to(given.y.device), 1)
-        client.relabel(y.view_as(given.y), given.seen)

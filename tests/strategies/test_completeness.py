@@ -1,5 +1,3 @@
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -11,13 +9,8 @@ from fedmed.strategies._completeness import (
     components,
     estimate,
     foreground,
-    hidden,
     image_dice,
-    remaining_slope,
-    saturation,
     shares,
-    shortfall,
-    slope_left,
 )
 
 
@@ -116,79 +109,6 @@ def test_shares_are_finite_and_follow_completeness_and_loss() -> None:
 def test_equal_clients_have_equal_shares_at_a_high_temperature() -> None:
     found = shares(torch.tensor([0.25, 1.0]), torch.tensor([0.3, 0.1]), temperature=1e9)
     assert found.tolist() == pytest.approx([0.5, 0.5], abs=1e-6)
-
-
-def curve(iou: list[float], first: int = 1) -> Tensor:
-    return torch.tensor([[first + i, value] for i, value in enumerate(iou)], dtype=torch.float64)
-
-
-def test_shortfall_from_the_warm_up_s_line() -> None:
-    """I5: history .10 .20 .25 .35, line .08 t + .105, T = 3."""
-    history = [0.10, 0.20, 0.25, 0.35, 0.40]
-    assert shortfall(curve(history), 4) == pytest.approx(0.025, abs=1e-6)
-    assert shortfall(curve([*history, 0.45]), 4) == pytest.approx(0.055, abs=1e-6)
-
-
-def test_shortfall_of_a_saturating_curve() -> None:
-    """I5: .6 (1 - exp(-t / 12)), T = 30: gap .0912 in the first possible round."""
-    history = [0.6 * (1 - math.exp(-t / 12)) for t in range(32)]
-    assert shortfall(curve(history), 31) == pytest.approx(0.0912, abs=1e-4)
-
-
-def test_fits_need_points() -> None:
-    assert shortfall(curve([0.1, 0.2]), 1) is None
-    assert remaining_slope(curve([0.1, 0.2, 0.25])) is None
-
-
-def test_slope_left() -> None:
-    """I10, closed form."""
-    assert slope_left(28, 1, 12) == pytest.approx(0.105399, abs=1e-5)
-    assert slope_left(29, 1, 12) == pytest.approx(0.096972, abs=1e-5)
-    assert slope_left(10, 0.5, 2) == pytest.approx(0.107263, abs=1e-5)
-    assert slope_left(11, 0.5, 2) == pytest.approx(0.094679, abs=1e-5)
-
-
-@pytest.mark.parametrize(("b", "c", "fires"), [(1.0, 12.0, 29), (0.5, 2.0, 11)])
-def test_the_fitted_slope_falls_below_a_tenth_where_the_closed_form_does(b: float, c: float, fires: int) -> None:
-    """I10."""
-    history = [0.6 * (1 - math.exp(-(u**b) / c)) for u in range(1, fires + 1)]
-    assert remaining_slope(curve(history[:-1])) == pytest.approx(slope_left(fires - 1, b, c), abs=1e-3)
-    below = remaining_slope(curve(history))
-    assert below is not None
-    assert below < 0.1
-
-
-def test_a_failed_fit_warns_and_says_nothing() -> None:
-    with pytest.warns(UserWarning, match="learning curve"):
-        assert saturation(torch.arange(1.0, 6), torch.full((5,), float("nan"))) is None
-
-
-P = torch.tensor([[[0.9, 0.7, 0.55, 0.8], [0.05, 0.9, 0.85, 0.4]]])
-Y = torch.tensor([[[0, 0, 0, 1], [1, 0, 1, 0]]], dtype=torch.uint8)
-
-
-@pytest.mark.parametrize(
-    ("threshold", "expected"),
-    [
-        (0.8, [[1, 0, 0, 1], [1, 1, 1, 0]]),
-        (0.5, [[1, 1, 1, 1], [1, 1, 1, 0]]),
-        (0.4, [[1, 1, 1, 1], [1, 1, 1, 0]]),
-        (1.0, [[0, 0, 0, 1], [1, 0, 1, 0]]),
-    ],
-)
-def test_hidden_pixels(threshold: float, expected: list[list[int]]) -> None:
-    """I6: strict, only background, and only where foreground is the likelier."""
-    corrected = Y | hidden(P, Y, threshold)
-    assert corrected[0].tolist() == expected
-    assert (corrected >= Y).all()
-    assert not hidden(P, corrected, threshold).any()
-
-
-def test_the_threshold_is_strict_and_the_likelier_class_counts() -> None:
-    """I6."""
-    p, y = torch.tensor([[[0.8, 0.45]]]), torch.zeros(1, 1, 2, dtype=torch.uint8)
-    assert not hidden(p, y, 0.8).any()
-    assert hidden(p, y, 0.4).tolist() == [[[True, False]]]
 
 
 def test_the_indicator_of_a_perfect_predictor_is_the_realised_completeness() -> None:

@@ -9,9 +9,11 @@ import torch
 
 from fedmed.config.build import experiment_from
 from fedmed.method import Report, Server, Setup
+from fedmed.strategies._learning_curves import past_knee
 from fedmed.strategies.fedia import FedIA
 from tests.toys import TOYS, TRAINING
 
+PAPER: dict[str, Any] = {"trigger": "adele", "near": 0.0, "grow": "pixels"}
 N = [626, 591, 570, 646]
 BY_SIZE = [0.257296, 0.242910, 0.234279, 0.265516]
 
@@ -23,6 +25,8 @@ class Rounds:
         self.method, self.rounds, self.state = method, rounds, dict[str, Any]()
         self.clients = tuple(range(clients))
         self.inbox: Mapping[str, torch.Tensor] = {}
+        self.asked: dict[int, list[int]] = {}
+        self.weighted: list[int] = []
 
     def run(
         self, round: int, losses: Mapping[int, float], completeness: Sequence[float], sizes: Sequence[int] = N
@@ -73,9 +77,9 @@ def test_nothing_is_sent_down_before_the_warm_up_ends() -> None:
 
 def test_weighted_rounds_go_by_completeness_and_loss_alone() -> None:
     """I3, I4: equal clients are equal whatever their sizes; complete ones with other losses are not FedAvg."""
-    server = Rounds(FedIA(warmup_rounds=1, exempt_above=None))
+    server = Rounds(FedIA(warmup_rounds=1, exempt_above=None, near=0.0))
     assert server.run(2, dict.fromkeys(range(4), 0.2), [0.5] * 4) == pytest.approx([0.25] * 4)
-    server = Rounds(FedIA(warmup_rounds=1, exempt_above=None), clients=2)
+    server = Rounds(FedIA(warmup_rounds=1, exempt_above=None, near=0.0), clients=2)
     assert server.run(2, {0: 0.2, 1: 0.25}, [1, 1]) == pytest.approx([0.731059, 0.268941], abs=1e-6)
     losses = dict(enumerate([0.30, 0.25, 0.20, 0.15]))
     server = Rounds(FedIA(warmup_rounds=1))
@@ -102,7 +106,7 @@ def test_all_clients_exempt_is_fedavg_and_none_is_flagged() -> None:
 @pytest.mark.parametrize(("until", "weighted"), [("corrected", range(4, 10)), ("flagged", range(4, 8))])
 def test_schedule(until: Any, weighted: range) -> None:
     """I11: T = 3, hold = 1, flagged in t = 5 and t = 8, corrected in t = 6 and t = 9; t counts from 0."""
-    found, due = schedule(FedIA(warmup_rounds=4, trigger="linear", hold=1, until=until), {0: 5, 1: 8})
+    found, due = schedule(FedIA(warmup_rounds=4, trigger="linear", hold=1, until=until, near=0.0), {0: 5, 1: 8})
     assert found == list(weighted)
     assert due == {5: [0], 8: [1]}
 
@@ -110,7 +114,7 @@ def test_schedule(until: Any, weighted: range) -> None:
 @pytest.mark.parametrize(("until", "weighted"), [("corrected", [4, 5]), ("flagged", [])])
 def test_schedule_of_clients_flagged_at_once(until: Any, weighted: list[int]) -> None:
     """I11."""
-    found, due = schedule(FedIA(warmup_rounds=4, trigger="linear", hold=1, until=until), {0: 4, 1: 4})
+    found, due = schedule(FedIA(warmup_rounds=4, trigger="linear", hold=1, until=until, near=0.0), {0: 4, 1: 4})
     assert found == weighted
     assert due == {4: [0, 1]}
 
@@ -150,7 +154,7 @@ def test_iou_of_the_mean_dice() -> None:
 @pytest.mark.parametrize(("last", "fires"), [(2, 28), (5, 28), (10, 28), (30, 31)])
 def test_the_slope_trigger_does_not_depend_on_the_warm_up(last: int, fires: int) -> None:
     """I10, section 5.4: IoU = .6 (1 - exp(-(t + 1) / 12))."""
-    server = Rounds(FedIA(warmup_rounds=last + 1, hold=1), clients=1)
+    server = Rounds(FedIA(**PAPER, warmup_rounds=last + 1, hold=1), clients=1)
     assert first_due(server, lambda t: 0.6 * (1 - 2.718281828459045 ** (-(t + 1) / 12))) == fires
 
 
@@ -176,14 +180,14 @@ def test_hold_and_fixed_rounds() -> None:
 
 
 def test_never_keeps_all_rounds_weighted() -> None:
-    server = Rounds(FedIA(warmup_rounds=1, trigger="never"), clients=2)
+    server = Rounds(FedIA(warmup_rounds=1, trigger="never", near=0.0), clients=2)
     shares = [server.run(round, {0: 0.2, 1: 0.2}, [0.5, 0.7], [1, 3]) for round in range(1, 20)]
     assert shares[0] == [0.25, 0.75]
     assert all(share == pytest.approx([0.268941, 0.731059], abs=1e-6) for share in shares[1:])
 
 
 def test_a_client_that_is_due_but_absent_keeps_the_rounds_weighted() -> None:
-    server = Rounds(FedIA(warmup_rounds=1, trigger="fixed_round", hold=1), clients=2)
+    server = Rounds(FedIA(warmup_rounds=1, trigger="fixed_round", hold=1, near=0.0), clients=2)
     for round, absent in ((1, False), (2, False), (3, True), (4, True), (5, False), (6, False)):
         present = {0: 0.2} if absent else {0: 0.2, 1: 0.2}
         shares = server.run(round, present, [0.5, 0.7], [1, 3])
@@ -234,14 +238,68 @@ def test_as_many_warm_up_rounds_as_rounds_are_a_warning() -> None:
         assert FedIA(warmup_rounds=10).check(setup("lesions")) == []
 
 
-@pytest.mark.parametrize(("rounds", "warmup"), [(2, 1), (3, 2), (10, 3), (20, 3), (40, 5)])
-def test_the_usual_warm_up(rounds: int, warmup: int, recwarn: pytest.WarningsRecorder) -> None:
-    """T = max(2, R // 10), T < R - 1; T + 1 rounds."""
-    assert FedIA().check(setup("lesions", rounds)) == []
+def s_curve(middle: float) -> list[float]:
+    """IoU by round, 40 of them, half of its .6 in round `middle`."""
+    return [0.6 / (1 + 2.718281828459045 ** (-(t - middle) / 2)) for t in range(1, 41)]
+
+
+def knees(
+    method: FedIA, middles: Sequence[float], rounds: int = 40, completeness: Sequence[float] = (0.5,) * 4
+) -> Rounds:
+    """A server after all rounds; who is due after which is in `asked`, which rounds were weighted in `weighted`."""
+    server = Rounds(method, rounds, clients=len(middles))
+    curves = [s_curve(middle) for middle in middles]
+    for t in range(1, rounds + 1):
+        shares = server.run(t, {k: loss_of(of[t - 1]) for k, of in enumerate(curves)}, completeness)
+        if server.inbox and server.due():
+            server.asked[t] = server.due()
+        if server.inbox and server.inbox["weighted"]:
+            server.weighted.append(t)
+            assert shares != pytest.approx(BY_SIZE, abs=1e-3)
+    return server
+
+
+def knee(middle: float) -> int:
+    of = torch.tensor([[t, iou] for t, iou in enumerate(s_curve(middle), start=1)], dtype=torch.float64)
+    return next(t for t in range(1, 41) if past_knee(of[:t], 4, 0.9))
+
+
+def test_the_warm_up_ends_when_more_than_half_of_the_clients_are_past_their_knee() -> None:
+    """Four clients: with the third knee; who is past it is corrected in the next round, the last at its own knee."""
+    server = knees(FedIA(), [8, 9, 10, 14])
+    assert server.asked == {knee(10): [0, 1, 2], knee(14): [3]}
+    assert knee(8) < knee(9) < knee(10) < knee(14)
+
+
+def test_nothing_is_sent_while_the_knee_is_ahead() -> None:
+    server = knees(FedIA(), [60] * 4)
+    assert server.inbox == {}
+
+
+def test_rounds_are_weighted_only_where_a_client_is_near_complete() -> None:
+    method = FedIA(trigger="never")
+    assert knees(method, [8] * 4, completeness=[0.2, 0.3, 0.5, 0.79]).weighted == []
+    weighted = knees(method, [8] * 4, completeness=[0.2, 0.3, 0.5, 0.8]).weighted
+    assert weighted == list(range(knee(8) + 1, 41))
+
+
+def test_a_second_correction_is_asked_once() -> None:
+    server = knees(FedIA(again=5), [8] * 4)
+    assert server.asked == {knee(8): [0, 1, 2, 3], knee(8) + 6: [0, 1, 2, 3]}
+    assert server.state["0"]["corrected"] == knee(8) + 1
+
+
+def test_an_estimate_on_a_rising_curve_is_a_warning() -> None:
+    with pytest.warns(UserWarning, match="while learning curves rise"):
+        knees(FedIA(warmup_rounds=6), [10] * 4, rounds=7)
+
+
+def test_a_run_in_which_no_mask_was_corrected_is_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    knees(FedIA(trigger="never"), [60] * 4)
+    knees(FedIA(), [8] * 4)
     assert len(recwarn) == 0
-    server = Rounds(FedIA(trigger="never"), rounds, clients=2)
-    shares = [server.run(round, {0: 0.2, 1: 0.2}, [0.5, 0.5], [1, 3]) for round in range(1, rounds + 1)]
-    assert sum(share == [0.25, 0.75] for share in shares) == warmup
+    with pytest.warns(UserWarning, match="no mask was corrected"):
+        knees(FedIA(), [60] * 4)
 
 
 def test_the_released_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,6 +314,8 @@ def test_the_released_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "exempt_above": None,
         "clip": False,
         "empty": "keep",
+        "grow": "pixels",
+        "near": 0,
         "warmup_rounds": 31,
     }
     assert {name: getattr(chosen, name) for name in expected} == expected

@@ -10,7 +10,8 @@ from fedmed.data.examples import Examples
 from fedmed.errors import UserError
 from fedmed.method import Batch, Client, chain
 from fedmed.models.net import Net
-from fedmed.strategies.fedia import FedIA, _Round
+from fedmed.strategies._fedia_round import ClientRound
+from fedmed.strategies.fedia import FedIA
 from fedmed.tasks import Segmentation
 from tests.strategies.handmade import client_amid_round
 
@@ -28,7 +29,7 @@ def client_of(
     *,
     seen: Tensor | None = None,
     round: int = 1,
-    due: bool = False,
+    due: int = 0,
     state: dict[str, Any] | None = None,
 ) -> Client:
     """A client in one of nine rounds, whose model predicts p (N, H, W) whatever comes."""
@@ -156,23 +157,26 @@ def test_a_client_that_missed_the_end_of_the_warm_up_estimates_when_next_asked()
 
 
 def test_completeness_is_estimated_once_and_never_without_rounds_to_weigh() -> None:
-    client = client_of(Y, P, round=3, state={"completeness": 0.25})
-    FedIA(warmup_rounds=2).prepare(client)
-    assert client.kept(_Round).counts is None
-    client = client_of(Y, P, round=9)
-    FedIA(warmup_rounds=9).prepare(client)
-    assert client.kept(_Round).counts is None
+    for estimator in ("image", "batch"):
+        for warmup, round, state in ((2, 3, {"completeness": 0.25}), (9, 9, {})):
+            client = client_of(Y, P, round=round, state=state)
+            FedIA(warmup_rounds=warmup, estimator=estimator).prepare(client)
+            assert client.kept(ClientRound).counts is None
+            assert client.state == state
+
+
+PIXELS = FedIA(grow="pixels")
 
 
 def corrected(method: FedIA, **known: Any) -> Client:
-    client = client_of(Y, P, round=4, due=True, **{"state": {"completeness": 0.3}, **known})
+    client = client_of(Y, P, round=4, due=1, **{"state": {"completeness": 0.3}, **known})
     method.prepare(client)
     return client
 
 
 def test_masks_are_corrected_when_due() -> None:
     """I6."""
-    client = corrected(FedIA(threshold=0.8))
+    client = corrected(FedIA(threshold=0.8, grow="pixels"))
     assert client.train.y[0].tolist() == [[1, 0, 0, 1], [1, 1, 1, 0]]
     assert client.state["pixels"].tolist() == [0, 5]
     assert client.given.y.equal(Y)
@@ -182,27 +186,59 @@ def test_masks_are_corrected_when_due() -> None:
 def test_the_adaptive_threshold() -> None:
     """min(a_k + .4, threshold) = .7, strict."""
     known = {"state": {"completeness": 0.2}}
-    assert corrected(FedIA(adaptive=True), **known).state["pixels"].tolist() == [0, 1, 5]
-    assert corrected(FedIA(adaptive=True), state={"completeness": 0.6}).state["pixels"].tolist() == [0, 5]
+    assert corrected(FedIA(adaptive=True, grow="pixels"), **known).state["pixels"].tolist() == [0, 1, 5]
+    assert corrected(FedIA(adaptive=True, grow="pixels"), state={"completeness": 0.6}).state["pixels"].tolist() == [
+        0,
+        5,
+    ]
 
 
 def test_corrections_are_found_once_and_put_in_force_every_round() -> None:
-    client = client_of(Y, P, round=5, due=True, state={"completeness": 0.3, "pixels": torch.tensor([2])})
+    client = client_of(Y, P, round=5, due=1, state={"completeness": 0.3, "asked": 1, "pixels": torch.tensor([2])})
     FedIA().prepare(client)
     assert client.train.y[0].tolist() == [[0, 0, 1, 1], [1, 0, 1, 0]]
     assert client.state["pixels"].tolist() == [2]
 
 
+def test_whole_objects_are_added_that_touch_no_annotated_one() -> None:
+    """One sure pixel is apart from annotated ones, and grows by its neighbour above one half."""
+    p = torch.tensor([[[0.9, 0.6, 0.1, 0.8], [0.05, 0.1, 0.85, 0.4]]])
+    y = torch.tensor([[[0, 0, 0, 1], [0, 0, 1, 0]]], dtype=torch.uint8)
+    client = client_of(y, p, round=4, due=1, state={"completeness": 0.3})
+    FedIA().prepare(client)
+    assert client.state["pixels"].tolist() == [0, 1]
+
+
+def test_a_second_search_starts_from_the_given_masks() -> None:
+    state = {"completeness": 0.3, "asked": 1, "pixels": torch.tensor([2])}
+    client = client_of(Y, P, round=5, due=2, state=state)
+    PIXELS.prepare(client)
+    assert client.state["pixels"].tolist() == [0, 5]
+
+
+def test_a_client_that_turns_out_complete_keeps_its_masks() -> None:
+    """Without a fixed warm-up the estimate is made in the round that corrections are due in."""
+    y = dots(DOTS_P)
+    client = client_of(y, 0.05 + 0.9 * y.float(), round=4, due=1)
+    FedIA().prepare(client)
+    assert client.state["completeness"] == 1
+    assert "pixels" not in client.state
+    client = client_of(dots(DOTS_Y), 0.05 + 0.9 * y.float(), round=4, due=1)
+    FedIA().prepare(client)
+    assert client.state["completeness"] == pytest.approx(0.6)
+    assert client.state["pixels"].tolist() == [8, 43]
+
+
 def test_unannotated_pixels_are_not_corrected() -> None:
     seen = torch.ones_like(Y, dtype=torch.bool)
     seen[0, 0, 0] = False
-    assert corrected(FedIA(), seen=seen).state["pixels"].tolist() == [5]
+    assert corrected(PIXELS, seen=seen).state["pixels"].tolist() == [5]
 
 
 def test_corrections_in_the_pass_come_into_force_after_it() -> None:
     """Section 5.4: the loss of a step still uses the old mask; the second pass of the round corrects nothing more."""
-    two, method = torch.cat([Y, Y]), FedIA(when="in_pass")
-    client = client_of(two, torch.cat([P, P]), round=4, due=True, state={"completeness": 0.3})
+    two, method = torch.cat([Y, Y]), FedIA(when="in_pass", grow="pixels")
+    client = client_of(two, torch.cat([P, P]), round=4, due=1, state={"completeness": 0.3})
     method.prepare(client)
     for row in (0, 1):
         assert client.train.y.equal(two)
@@ -221,7 +257,7 @@ def test_predictions_that_are_not_finite_are_named() -> None:
 
 def test_audit() -> None:
     truth = torch.tensor([[[1, 1, 0, 1], [1, 0, 1, 0]]], dtype=torch.uint8)
-    method, client = FedIA(), corrected(FedIA(), state={"completeness": 0.3})
+    method, client = PIXELS, corrected(PIXELS, state={"completeness": 0.3})
     assert method.audit(client, truth) == pytest.approx(
         {
             "corrected": 1,
