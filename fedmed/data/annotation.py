@@ -20,7 +20,7 @@ from torch import Tensor
 
 from fedmed.data.examples import Examples, Indices
 from fedmed.data.given_labels import GivenLabels, guessed, per_client, share_of, some_of
-from fedmed.data.incomplete_masks import IncompleteMask, Mask, chosen, drop_objects, erode, move
+from fedmed.data.incomplete_masks import IncompleteMask, chosen, drop_objects, erode, move, overlook
 from fedmed.errors import refuse
 from fedmed.options.base import Options
 from fedmed.rng import numpy_generator
@@ -137,9 +137,11 @@ class IncompleteMasksAnnotation(Annotation):
     completeness: share of the truth that each client annotates, one value for all or one per client (above 0 to 1,
        1: complete; null: evenly from 0.4 to 1).
     permute: whether the seed decides which client gets which value, so that no client always is the best.
-    problem: drop_objects (whole connected objects), drop_classes (a client leaves out whole classes), erode (objects
-       shrink to that share of their area), or shift (boundaries move until that share stays covered; adds false ones).
-    draw: exact (that share, rounded, at least one per image) or bernoulli (each kept with that probability); for drops.
+    problem: drop_objects (whole connected objects), drop_small (the smallest of an image), drop_faint (those of least
+       contrast to the background around them), drop_classes (a client leaves out whole classes), erode (objects shrink
+       to that share of their area), or shift (boundaries move until that share stays covered; adds false ones).
+    draw: exact (that share, rounded, at least one per image) or bernoulli (each kept with that probability); for
+       drop_objects and drop_classes.
     connectivity: neighbours that make pixels one object, 4 or 8.
     """
 
@@ -147,7 +149,7 @@ class IncompleteMasksAnnotation(Annotation):
 
     completeness: tuple[float, ...] | None = None
     permute: bool = True
-    problem: Literal["drop_objects", "drop_classes", "erode", "shift"] = "drop_objects"
+    problem: Literal["drop_objects", "drop_small", "drop_faint", "drop_classes", "erode", "shift"] = "drop_objects"
     draw: Literal["exact", "bernoulli"] = "exact"
     connectivity: Literal[4, 8] = 4
 
@@ -170,16 +172,18 @@ class IncompleteMasksAnnotation(Annotation):
             return GivenLabels(client.y, client.seen, 1.0)
         if self.problem == "drop_classes":
             return self._drop_classes(client, share, task.classes, key)
-        drawn = list(self._draw(client.y.numpy(), rows, share, key))
+        drawn = list(self._draw(client, rows, share, key))
         y = torch.from_numpy(np.stack([one.mask for one in drawn])) if drawn else client.y
         y = y if client.seen is None else y * client.seen
         return GivenLabels(y, client.seen, share_of(sum(one.given for one in drawn), sum(one.true for one in drawn)))
 
-    def _draw(self, masks: Mask, rows: Indices, share: float, key: tuple[int, int]) -> Iterator[IncompleteMask]:
+    def _draw(self, held: Examples, rows: Indices, share: float, key: tuple[int, int]) -> Iterator[IncompleteMask]:
         seed, client = key
-        for mask, row in zip(masks, rows.tolist(), strict=True):
+        for image, mask, row in zip(held.x.numpy(), held.y.numpy(), rows.tolist(), strict=True):
             rng = numpy_generator(seed, "annotation", client, row)
-            if self.problem == "erode":
+            if self.problem in ("drop_small", "drop_faint"):
+                yield overlook(mask, share, self.connectivity, image if self.problem == "drop_faint" else None)
+            elif self.problem == "erode":
                 yield erode(mask, share, self.connectivity, rng)
             elif self.problem == "shift":
                 yield move(mask, share, rng)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from math import radians
+from math import ceil, radians
 from typing import Annotated
 
 import torch
@@ -48,7 +48,7 @@ class NoneAugment(Augment):
 
 @dataclass(frozen=True, kw_only=True)
 class StandardAugment(Augment):
-    """Random mirroring, rotation, translation, scaling, brightness and noise, drawn for every image.
+    """Random mirroring, rotation, translation, scaling, gamma, blur, resolution, brightness, noise, for every image.
 
     flip: whether half of the images are mirrored left to right.
     rotate: largest rotation (degrees, 0 to 180, 0: none).
@@ -56,6 +56,11 @@ class StandardAugment(Augment):
     scale: largest change of size (share of the size, 0 to below 1, 0: none).
     brightness: largest constant that is added or subtracted (unit of the images, at least 0, 0: none).
     noise: deviation of the Gaussian noise (unit of the images, at least 0, 0: none).
+    gamma: how far the exponent of the grey values, from 0 to 1 in each image, may be from 1: between 1 / (1 + gamma)
+       and 1 + gamma (at least 0, 0: as they are).
+    blur: largest deviation of the Gaussian blur (pixels, at least 0, 0: none).
+    resolution: least share of the side that an image is sampled down to before it is brought back (above 0 to 1, 1:
+       as it is).
     """
 
     flip: bool = True
@@ -64,6 +69,9 @@ class StandardAugment(Augment):
     scale: Annotated[float, Interval(ge=0, lt=1)] = 0.05
     brightness: Annotated[float, Ge(0)] = 0.1
     noise: Annotated[float, Ge(0)] = 0.0
+    gamma: Annotated[float, Ge(0)] = 0.0
+    blur: Annotated[float, Ge(0)] = 0.0
+    resolution: Annotated[float, Interval(gt=0, le=1)] = 1.0
 
     @property
     def moves(self) -> bool:
@@ -73,6 +81,8 @@ class StandardAugment(Augment):
         draw = torch.rand(len(x), 6, generator=generator) * 2 - 1  # (B, 6), -1..1
         if self.moves:
             x, y = self._moved(x, y, draw[:, :5])
+        if self.gamma or self.blur or self.resolution < 1:
+            x = self._taken(x, torch.rand(len(x), 3, generator=generator))
         if self.brightness:
             x = x + self.brightness * draw[:, 5].view(-1, 1, 1, 1).to(x, non_blocking=True)
         if self.noise:
@@ -89,6 +99,18 @@ class StandardAugment(Augment):
         mask = F.grid_sample(mask, grid, mode="nearest", padding_mode="reflection", align_corners=False)
         return moved, mask.squeeze(1).to(y.dtype)
 
+    def _taken(self, x: Tensor, draw: Tensor) -> Tensor:
+        """Images as another device would have taken them; draw: (B, 3), 0..1."""
+        gamma, blur, resolution = draw.to(x, non_blocking=True).unbind(1)
+        if self.gamma:
+            x = _with_exponent(x, (1 + self.gamma) ** (2 * gamma - 1))
+        if self.blur:
+            x = _blurred(x, blur * self.blur, ceil(3 * self.blur))
+        if self.resolution < 1:
+            share = 1 - resolution * (1 - self.resolution)
+            x = _sampled(_sampled(x, share).transpose(2, 3), share).transpose(2, 3)
+        return x
+
     def _affine(self, draw: Tensor, aspect: float) -> Tensor:
         """Where every pixel comes from, (B, 2, 3), in coordinates -1..1; aspect: height over width."""
         mirror, turn, size, right, down = draw.unbind(1)
@@ -98,6 +120,38 @@ class StandardAugment(Augment):
         across = torch.stack([sign * cos, sign * -sin * aspect, 2 * self.translate * right], 1)
         along = torch.stack([sin / aspect, cos, 2 * self.translate * down], 1)
         return torch.stack([across, along], 1)
+
+
+def _with_exponent(x: Tensor, exponent: Tensor) -> Tensor:
+    """Images (B, C, H, W) with their range, from 0 to 1, to a power of each image's own (B,)."""
+    low, high = (of.view(-1, 1, 1, 1) for of in x.flatten(1).aminmax(dim=1))
+    span = (high - low).clamp(min=1e-6)
+    return low + span * ((x - low) / span).pow(exponent.view(-1, 1, 1, 1))
+
+
+def _blurred(x: Tensor, sigma: Tensor, radius: int) -> Tensor:
+    """Images (B, C, H, W) under a Gaussian of each image's own deviation (B,), cut off at `radius`; edges repeated."""
+    batch, channels, height, width = x.shape
+    across = torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype)
+    kernel = (-(across**2) / (2 * sigma.clamp(min=1e-3)[:, None] ** 2)).exp()
+    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)  # (B * C, 2 radius + 1)
+    flat = F.pad(x.reshape(1, batch * channels, height, width), (radius,) * 4, mode="replicate")
+    for shape in ((-1, 1, 1, 2 * radius + 1), (-1, 1, 2 * radius + 1, 1)):
+        flat = F.conv2d(flat, kernel.view(shape), groups=batch * channels)
+    return flat.view_as(x)
+
+
+def _sampled(x: Tensor, share: Tensor) -> Tensor:
+    """Images (B, C, H, W) of which each keeps a share (B,) of its rows, and is brought back by linear interpolation."""
+    height = x.shape[2]
+    kept = (share * height).round().clamp(min=1)[:, None]  # (B, 1)
+    at = (torch.arange(height, device=x.device, dtype=x.dtype) + 0.5) / height * kept - 0.5  # (B, H), in kept rows
+    before = at.floor().clamp(min=0)
+    after = torch.minimum(before + 1, kept - 1)
+    one, other = (
+        x.gather(2, ((row + 0.5) / kept * height).long()[:, None, :, None].expand_as(x)) for row in (before, after)
+    )
+    return torch.lerp(one, other, (at - before).clamp(0, 1)[:, None, :, None])
 
 
 def moves_images(augment: Augment) -> bool:

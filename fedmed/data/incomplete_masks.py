@@ -38,8 +38,37 @@ def chosen(count: int, share: float, exact: bool, rng: np.random.Generator) -> N
 def drop_objects(mask: Mask, share: float, exact: bool, connectivity: int, rng: np.random.Generator) -> IncompleteMask:
     """Keeps a share of the connected objects; the others become background."""
     label, count = objects(mask, connectivity)
-    kept = chosen(count, share, exact, rng)
-    return IncompleteMask(mask * np.append(False, kept)[label], int(kept.sum()), count)
+    return _only(mask, label, chosen(count, share, exact, rng))
+
+
+def overlook(mask: Mask, share: float, connectivity: int, image: NDArray[Any] | None) -> IncompleteMask:
+    """Keeps a share of the connected objects, at least one, those that are easiest to see.
+
+    image: (C, H, W), by whose contrast they are; None: by their size (pixels).
+    """
+    label, count = objects(mask, connectivity)
+    ease = np.bincount(label.ravel(), minlength=count + 1)[1:] if image is None else _contrast(label, count, image)
+    kept = np.zeros(count, bool)
+    kept[np.argsort(-ease, kind="stable")[: max(1, floor(share * count + 0.5))]] = True
+    return _only(mask, label, kept)
+
+
+def _only(mask: Mask, label: Indices, kept: NDArray[np.bool_]) -> IncompleteMask:
+    return IncompleteMask(mask * np.append(False, kept)[label], int(kept.sum()), len(kept))
+
+
+def _contrast(label: Indices, count: int, image: NDArray[Any], ring: int = 2) -> NDArray[np.float64]:
+    """How far the mean grey of every object is from that of the background within `ring` pixels of it, (count,)."""
+    from scipy.ndimage import binary_dilation, find_objects
+
+    grey, found = image.astype(np.float64).mean(0), np.zeros(count)
+    for number, box in enumerate(find_objects(label, count)):
+        around = tuple(slice(max(0, side.start - ring), side.stop + ring) for side in box)
+        inside, outside = label[around] == number + 1, label[around] == 0
+        outside &= binary_dilation(inside, iterations=ring)
+        values = grey[around]
+        found[number] = abs(values[inside].mean() - values[outside].mean()) if outside.any() else np.inf
+    return found
 
 
 def erode(mask: Mask, share: float, connectivity: int, rng: np.random.Generator) -> IncompleteMask:

@@ -49,7 +49,7 @@ def labels(task: Task, count: int, rng: torch.Generator) -> Tensor:
 
 def a_world(task: Task, clients: int = 8, count: int = 12) -> tuple[list[Examples], list[np.ndarray]]:
     rng = torch.Generator().manual_seed(0)
-    held = [Examples(torch.zeros(count, 1, 2, 2), labels(task, count, rng)) for _ in range(clients)]
+    held = [Examples(torch.rand(count, 1, 20, 20, generator=rng), labels(task, count, rng)) for _ in range(clients)]
     return held, np.split(np.random.default_rng(0).permutation(clients * count), clients)
 
 
@@ -198,7 +198,7 @@ def test_impossible_masks_are_refused(annotation: Annotation, message: str) -> N
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize("problem", ["drop_objects", "drop_classes", "erode", "shift"])
+@pytest.mark.parametrize("problem", ["drop_objects", "drop_small", "drop_faint", "drop_classes", "erode", "shift"])
 def test_complete_masks_are_the_masks_themselves(problem: str) -> None:
     held, rows = a_world(ORGANS)
     annotation = IncompleteMasksAnnotation(problem=problem, completeness=(1.0,))  # type: ignore[arg-type]
@@ -206,7 +206,7 @@ def test_complete_masks_are_the_masks_themselves(problem: str) -> None:
     assert all(one.y is client.y and one.completeness == 1 for client, one in zip(held, given, strict=True))
 
 
-@pytest.mark.parametrize("problem", ["drop_objects", "drop_classes", "erode"])
+@pytest.mark.parametrize("problem", ["drop_objects", "drop_small", "drop_faint", "drop_classes", "erode"])
 def test_incomplete_masks_are_one_sided(problem: str) -> None:
     held, rows = a_world(ORGANS)
     annotation = IncompleteMasksAnnotation(problem=problem, completeness=(0.5,))  # type: ignore[arg-type]

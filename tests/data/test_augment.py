@@ -131,3 +131,56 @@ def test_noise_has_its_deviation() -> None:
     added = still(noise=0.2).apply(x, LABELS, rng())[0] - x
     assert added.std() == pytest.approx(0.2, rel=0.03)
     assert added.mean() == pytest.approx(0.0, abs=0.01)
+
+
+def test_devices_leave_earlier_draws_as_they_were() -> None:
+    """What moves an image, and how bright it is, does not depend on whether it is blurred."""
+    x, y = halves()
+    plain, blurred = (StandardAugment(brightness=0.0, blur=blur).apply(x, y, rng()) for blur in (0.0, 2.0))
+    assert torch.equal(plain[1], blurred[1])
+    assert not torch.equal(plain[0], blurred[0])
+
+
+def test_gamma_keeps_the_range_and_the_order_of_grey_values() -> None:
+    x = images() * 3 - 1
+    varied, _ = still(gamma=1.0).apply(x, LABELS, rng())
+    for of in (Tensor.amin, Tensor.amax):
+        assert torch.allclose(of(varied, (1, 2, 3)), of(x, (1, 2, 3)), atol=1e-5)
+    assert torch.equal(varied[0].flatten().argsort(), x[0].flatten().argsort())
+    low, high = x[0].aminmax()
+    exponent = ((varied[0] - low) / (high - low)).log() / ((x[0] - low) / (high - low)).log()
+    middle = exponent[(x[0] > low + 0.1) & (x[0] < high - 0.1)]
+    assert middle.max() - middle.min() < 1e-2
+    assert 0.5 <= middle.mean() <= 2
+
+
+def test_blur_keeps_the_sum_and_widens_a_point() -> None:
+    x = torch.zeros(16, 2, 33, 33)
+    x[:, :, 16, 16] = 1
+    varied, _ = still(blur=2.0).apply(x, LABELS, rng())
+    assert torch.allclose(varied.sum((2, 3)), torch.ones(16, 2), atol=1e-5)
+    offset = torch.arange(33.0) - 16
+    deviation = (varied.sum(2) * offset**2).sum(2).sqrt()
+    assert torch.allclose(deviation[:, 0], deviation[:, 1])
+    assert 1.2 < deviation.max() <= 2.01
+    assert deviation.min() < 0.5
+
+
+@pytest.mark.parametrize(("height", "width"), [(24, 24), (24, 40)])
+def test_a_lower_resolution_keeps_constants_and_loses_detail(height: int, width: int) -> None:
+    x = torch.full((16, 2, height, width), 0.3)
+    assert torch.allclose(still(resolution=0.25).apply(x, LABELS, rng())[0], x)
+    ramp = torch.arange(height * 1.0)[None, None, :, None].expand(16, 2, height, width) / height
+    varied, _ = still(resolution=0.5).apply(ramp, LABELS, rng())
+    assert (varied - ramp).abs().max() < 2 / height
+    board = (torch.arange(height)[:, None] + torch.arange(width)) % 2 * torch.ones(16, 1, 1, 1)
+    varied, _ = still(resolution=0.5).apply(board, LABELS, rng())
+    assert (varied - board).abs().flatten(1).mean(1).max() > 0.3
+
+
+def test_masks_stay_as_sharp_as_they_were() -> None:
+    x, y = halves()
+    varied, mask = still(blur=3.0, resolution=0.3, gamma=0.5).apply(x, y, rng())
+    assert torch.equal(mask, y)
+    assert not torch.equal(varied, x)
+    assert not still(blur=3.0, resolution=0.3, gamma=0.5).moves

@@ -1,10 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
-from fedmed.data.incomplete_masks import chosen, drop_objects, erode, move, objects
+from fedmed.data.incomplete_masks import chosen, drop_objects, erode, move, objects, overlook
 
 NUCLEI = Path(__file__).resolve().parents[2] / "../shared/data/nuclei/nuclei_128.npz"
 
@@ -57,6 +59,35 @@ def test_connectivity_joins_diagonal_neighbours() -> None:
     assert objects(np.array([[1, 2]]), 8)[1] == 2  # classes are never one object
 
 
+def three_objects() -> tuple[NDArray[Any], NDArray[Any]]:
+    """Areas 16, 9 and 4 whose grey is 60, 90 and 150, on a background of 50 that is 140 around the last."""
+    mask, image = np.zeros((24, 24), np.uint8), np.full((1, 24, 24), 50, np.uint8)
+    for corner, side, grey in (((2, 2), 4, 60), ((2, 14), 3, 90), ((14, 10), 2, 150)):
+        around, inside = (
+            (slice(row - pad, row + side + pad), slice(column - pad, column + side + pad))
+            for pad in (2, 0)
+            for row, column in (corner,)
+        )
+        if grey == 150:
+            image[0][around] = 140
+        mask[inside], image[0][inside] = 1, grey
+    return mask, image
+
+
+def test_small_and_faint_objects_are_overlooked_first() -> None:
+    mask, image = three_objects()
+    for share, kept in ((0.1, 1), (0.4, 1), (0.6, 2), (1.0, 3)):
+        by_size, by_contrast = overlook(mask, share, 4, None), overlook(mask, share, 4, image)
+        assert by_size.mask.sum() == sum([16, 9, 4][:kept])
+        assert by_contrast.mask.sum() == sum([9, 16, 4][:kept])
+        assert (by_size.given, by_size.true) == (by_contrast.given, by_contrast.true) == (kept, 3)
+
+
+def test_what_fills_the_image_is_easy_to_see() -> None:
+    mask = np.ones((6, 6), np.uint8)
+    assert overlook(mask, 0.5, 4, np.zeros((1, 6, 6), np.uint8)).given == 1
+
+
 def test_erosion_takes_the_boundary_first() -> None:
     mask = blobs(1, size=10)
     drawn = erode(mask, 0.64, 4, rng())  # an inner square of 8 x 8
@@ -88,7 +119,12 @@ def test_moved_boundaries_cover_about_the_share(share: float) -> None:
 
 def test_an_empty_mask_stays_empty() -> None:
     empty = np.zeros((16, 16), np.uint8)
-    for drawn in (drop_objects(empty, 0.5, True, 4, rng()), erode(empty, 0.5, 4, rng()), move(empty, 0.5, rng())):
+    dropped = (
+        drop_objects(empty, 0.5, True, 4, rng()),
+        overlook(empty, 0.5, 4, None),
+        overlook(empty, 0.5, 4, empty[None]),
+    )
+    for drawn in (*dropped, erode(empty, 0.5, 4, rng()), move(empty, 0.5, rng())):
         assert not drawn.mask.any()
         assert (drawn.given, drawn.true) == (0, 0)
 
