@@ -60,7 +60,7 @@ def write_findings(file: Path) -> None:
 
 NEEDS = {
     "fedia": ("dataset.images=40", "dataset.test_images=20", "client_test=0.1"),
-    "fedia_paper": ("dataset.path=lesions.npz", "model.channels=[8,16]"),
+    "fedia_paper": ("dataset.path=lesions.npz", "model.channels=[8,16]", "strategy.warmup_rounds=1"),
     "fednpr": ("dataset.images=600", "dataset.test_images=80"),
     "fednpr_paper": ("dataset.path=hospitals.npz", "dataset.resize=28", "model=small_cnn"),
     "fednpr_per": ("dataset.images=600", "dataset.test_images=80"),
