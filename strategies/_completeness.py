@@ -15,9 +15,22 @@ EPS = 1e-4
 """What is added to the denominator of a Dice value."""
 
 
-def foreground(logits: Tensor) -> Tensor:
-    """Foreground probability (B, H, W) from logits (B, 2, H, W): channel 1 of their softmax."""
-    return (logits[:, 1] - logits[:, 0]).sigmoid()
+def class_probabilities(logits: Tensor) -> Tensor:
+    """Probability of each foreground class, (B, K, H, W), from logits (B, 1 + K, H, W): as of the softmax."""
+    if logits.shape[1] == 2:
+        return (logits[:, 1] - logits[:, 0]).sigmoid()[:, None]
+    return logits.softmax(1)[:, 1:]
+
+
+def likeliest(p: Tensor) -> tuple[Tensor, Tensor]:
+    """Probability and number (0: background) of the likeliest class, both (B, H, W), from `class_probabilities`."""
+    best, of = p.max(1)
+    return best, (of + 1) * (best > (0.5 if p.shape[1] == 1 else 1 - p.sum(1)))
+
+
+def by_class(y: Tensor, classes: int) -> Tensor:
+    """Masks of the foreground classes, (B, K, H, W) bool, from class numbers (B, H, W)."""
+    return y[:, None] == torch.arange(1, classes + 1, device=y.device)[:, None, None]
 
 
 def image_dice(p: Tensor, y: Tensor, smooth: float = 0.0) -> Tensor:
@@ -33,13 +46,14 @@ def image_dice(p: Tensor, y: Tensor, smooth: float = 0.0) -> Tensor:
 def mean_dice_loss(
     p: Tensor, y: Tensor, seen: Tensor | None, *, smooth: float, skip_empty: bool
 ) -> tuple[Tensor, bool]:
-    """1 - mean soft Dice over the images, (), and whether any image counts.
+    """1 - mean soft Dice over images and classes, (), and whether any of these counts.
 
-    p: probabilities, y: masks in {0, 1}, both (B, H, W). seen: broadcastable to y, what is annotated; None: all.
-    skip_empty: whether images without foreground count nowhere.
+    p: probabilities, y: masks in {0, 1}, both (B, K, H, W). seen: broadcastable to (B, H, W), what is annotated; None:
+    all. skip_empty: whether classes count only in the images in which they are.
     """
     if seen is not None:
-        p, y = p * seen, y * seen
+        p, y = p * seen.expand(len(y), *y.shape[2:])[:, None], y * seen.expand(len(y), *y.shape[2:])[:, None]
+    p, y = p.flatten(0, 1), y.flatten(0, 1)
     losses = 1 - image_dice(p, y, smooth)
     if not skip_empty:
         return losses.mean(), True
@@ -95,20 +109,27 @@ class Estimator:
     """How a client's completeness is told from lesions in its masks and predicted ones.
 
     kind: image, mean_of_ratios or batch, as in FedIA. connectivity, min_size: as for `components`. lowest: completeness
-    is kept between it and 1; None: as it comes.
+    is kept between it and 1; None: as it comes. classes: foreground classes whose lesions are counted apart.
     """
 
     kind: str
     connectivity: int
     min_size: int
     lowest: float | None
+    classes: int = 1
 
     def counts(self, predicted: Tensor, y: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Lesions in the masks and predicted (B, H, W), per image, or of the whole batch (1,)."""
-        whole = self.kind == "batch"
-        masks = [mask if seen is None else mask & seen for mask in (y > 0, predicted)]
-        given, found = (components(m, self.connectivity, self.min_size, volume=whole) for m in masks)
-        return (given.sum(0, keepdim=True), found.sum(0, keepdim=True)) if whole else (given, found)
+        """Lesions in the masks and predicted, per class and image (K * B,), or of the whole batch (1,).
+
+        predicted, y: class numbers (B, H, W). seen: broadcastable to them, what is annotated; None: all.
+        """
+        given, found = (self._lesions(mask if seen is None else mask * seen) for mask in (y, predicted))
+        return (given.sum(0, keepdim=True), found.sum(0, keepdim=True)) if self.kind == "batch" else (given, found)
+
+    def _lesions(self, mask: Tensor) -> Tensor:
+        kinds = [mask > 0] if self.classes == 1 else by_class(mask, self.classes).unbind(1)
+        volume = self.kind == "batch"
+        return torch.cat([components(kind, self.connectivity, self.min_size, volume=volume) for kind in kinds])
 
     def completeness(self, counts: Sequence[tuple[Tensor, Tensor]], client: int) -> float:
         """Lesions in the masks per lesion predicted, from the `counts` of the client's images or batches."""

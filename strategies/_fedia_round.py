@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fedmed.errors import refuse
 from fedmed.method import Client
-from fedmed.strategies._completeness import foreground
+from fedmed.strategies._completeness import class_probabilities
 from fedmed.strategies._omissions import OmissionSearch
 
 
@@ -34,7 +34,7 @@ class ClientRound:
 
 
 def predictions(client: Client) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor | None]]:
-    """Rows, foreground probability by the received model, given masks and what is annotated, part by part."""
+    """Rows, class probabilities by the received model, given masks and what is annotated, part by part."""
     given = client.given
     seen = None if given.seen is None else given.seen.expand_as(given.y)
     for rows, _, logits in client.sweep(client.received):
@@ -42,12 +42,13 @@ def predictions(client: Client) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor
             where = f"client {client.id}, round {client.round}, stage prepare"
             raise refuse(where, "finite probabilities", "nan or infinity", "Lower optimizer.lr, or set clip_norm.")
         index = torch.arange(len(given))[rows]
-        yield index, foreground(logits), given.y[rows], None if seen is None else seen[rows]
+        yield index, class_probabilities(logits), given.y[rows], None if seen is None else seen[rows]
 
 
 def relabel(client: Client) -> None:
     """Puts the corrected masks in force, where any pixel was corrected."""
-    pixels, given = client.state.get("pixels"), client.given
+    pixels, given, classes = client.state.get("pixels"), client.given, client.task.classes - 1
     if pixels is not None and len(pixels):
-        y = given.y.flatten().index_fill(0, pixels.long().to(given.y.device), 1)
+        found = pixels.long().to(given.y.device)
+        y = given.y.flatten().index_put((found // classes,), (found % classes + 1).to(given.y.dtype))
         client.relabel(y.view_as(given.y), given.seen)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedmed.strategies._completeness import numbered
+from fedmed.strategies._completeness import likeliest, numbered
 
 
 def hidden(p: Tensor, y: Tensor, threshold: float) -> Tensor:
@@ -20,10 +20,13 @@ def hidden(p: Tensor, y: Tensor, threshold: float) -> Tensor:
     return (p > max(threshold, 0.5)) & (y == 0)
 
 
-def hidden_objects(p: Tensor, y: Tensor, threshold: float, connectivity: int) -> Tensor:
-    """Predicted objects, whole, that touch no annotated one and somewhere reach `threshold`, bool, all (B, H, W)."""
-    likely, drawn = (p > 0.5).cpu().numpy(), (y > 0).cpu().numpy()
-    of, count = numbered(likely | drawn, connectivity)
+def hidden_objects(p: Tensor, kind: Tensor, y: Tensor, threshold: float, connectivity: int) -> Tensor:
+    """Predicted objects, whole, that touch no annotated one and somewhere reach `threshold`, bool.
+
+    p, kind: probability and number of the likeliest class, y: masks, all (B, H, W). connectivity: 4 or 8 neighbours.
+    """
+    drawn = (y > 0).cpu().numpy()
+    of, count = numbered((kind > 0).cpu().numpy() | drawn, connectivity)
     keep = np.zeros(count + 1, bool)
     keep[of[(p > threshold).cpu().numpy()]] = True
     keep[of[drawn]] = False
@@ -36,24 +39,29 @@ class OmissionSearch:
     """The search for what a client's masks leave out.
 
     open: images not yet looked at (N,) bool. objects: neighbours that make pixels one object (4 or 8), where whole
-    objects are looked for; None: pixels. found: numbers of pixels, counted over all masks as one row, by part.
+    objects are looked for; None: pixels. classes: foreground classes, K. found: for every pixel its number, counted
+    over all masks as one row, times K, plus its class, from 0, by part.
     """
 
     open: Tensor
     objects: int | None = None
+    classes: int = 1
     found: list[Tensor] = field(default_factory=list)
 
     def look(self, index: Tensor, p: Tensor, y: Tensor, seen: Tensor | None, threshold: float) -> None:
         """Notes the background pixels that are taken for foreground, of images (B,) not yet looked at.
 
-        index: rows of the images. p, y, seen: as for `hidden`, and what is annotated (None: all).
+        index: rows of the images. p: as of `class_probabilities`. y, seen: masks (B, H, W), and what is annotated
+        (None: all).
         """
-        found = hidden(p, y, threshold) if self.objects is None else hidden_objects(p, y, threshold, self.objects)
+        p, kind = likeliest(p)
+        found = hidden(p, y, threshold) if self.objects is None else hidden_objects(p, kind, y, threshold, self.objects)
         found = found & self.open[index, None, None].to(p.device)
-        image, pixel = (found if seen is None else found & seen).flatten(1).nonzero().cpu().unbind(1)
-        self.found.append(index.cpu()[image] * found[0].numel() + pixel)
+        found = found if seen is None else found & seen
+        image, pixel = found.flatten(1).nonzero().cpu().unbind(1)
+        self.found.append((index.cpu()[image] * found[0].numel() + pixel) * self.classes + kind[found].cpu() - 1)
         self.open[index] = False
 
     def pixels(self, count: int) -> Tensor:
-        """Numbers of all pixels found, of `count` there are; int32 where these suffice."""
-        return torch.cat(self.found).to(torch.int32 if count <= 2**31 else torch.int64)
+        """All that is found of `count` pixels there are; int32 where that suffices."""
+        return torch.cat(self.found).to(torch.int32 if count * self.classes <= 2**31 else torch.int64)

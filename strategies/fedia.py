@@ -42,6 +42,7 @@ class FedIA(Method):
        trained on, a batch labelled as if it were a volume, with the model in training).
     connectivity: neighbours that make pixels one lesion (4 or 8; as in the annotation).
     min_size: pixels below which a lesion does not count, in masks and predictions (>= 1; 1: all count).
+    merge: whether, where masks have several classes, their lesions count as of one kind (false: class by class).
     clip: whether completeness is kept between lowest and 1 (true or false).
     lowest: completeness of a client without any lesion in its masks, and the least there is (0 to 1).
     temperature: divides a_k / L_k (> 0; large: all clients alike).
@@ -76,6 +77,7 @@ class FedIA(Method):
     estimator: Literal["image", "mean_of_ratios", "batch"] = "image"
     connectivity: Literal[4, 8] = 4
     min_size: Annotated[int, Ge(1)] = 1
+    merge: bool = False
     clip: bool = True
     lowest: Annotated[float, Interval(ge=0, le=1)] = 0.05
     temperature: Annotated[float, Gt(0)] = 1.0
@@ -102,10 +104,9 @@ class FedIA(Method):
     def check(self, setup: Setup) -> Sequence[Fault]:
         """Refuses other tasks, masks that move in the pass, and a warm-up longer than the run; warns of one as long."""
         faults = []
-        if setup.task.kind != "segmentation" or setup.task.classes != 2:
-            got = f"{setup.task.kind} with {setup.task.classes} classes"
-            fix = "Use a dataset with masks of one foreground class, or another strategy."
-            faults.append(Fault("strategy", "segmentation of one foreground class for fedia", got, fix))
+        if setup.task.kind != "segmentation":
+            fix = "Use a dataset with masks, or another strategy."
+            faults.append(Fault("strategy", "segmentation for fedia", setup.task.kind, fix))
         if self.when == "in_pass" and setup.moves:
             expected, fix = "masks that stay in place for when=in_pass", "Use augment=none, or strategy.when=prepare."
             faults.append(Fault("augment", expected, "one that moves them", fix))
@@ -123,12 +124,11 @@ class FedIA(Method):
             if self.estimator == "batch":
                 kept.counts = []
             else:
-                counts = [self._estimator.counts(p > 0.5, y, seen) for _, p, y, seen in predictions(client)]
-                client.state["completeness"] = self._estimator.completeness(counts, client.id)
+                counts = [self._counts(client, p, y, seen) for _, p, y, seen in predictions(client)]
+                client.state["completeness"] = self._estimator(client).completeness(counts, client.id)
         if self._due(client):
-            kept.search = OmissionSearch(
-                torch.ones(len(client.given), dtype=torch.bool), self.connectivity if self.grow == "objects" else None
-            )
+            objects = self.connectivity if self.grow == "objects" else None
+            kept.search = OmissionSearch(torch.ones(len(client.given)).bool(), objects, client.task.classes - 1)
             client.state["asked"] = int(client.inbox["due"][client.id])
             client.state.pop("pixels", None)
             if self.when == "prepare":
@@ -138,10 +138,10 @@ class FedIA(Method):
         relabel(client)
 
     def loss(self, client: Client, batch: Batch) -> Tensor:
-        kept, p, y = client.kept(ClientRound), arithmetic.foreground(batch.logits), batch.y.to(batch.logits.dtype)
+        kept, p = client.kept(ClientRound), arithmetic.class_probabilities(batch.logits)
         if kept.counts is not None:
-            kept.counts.append(self._estimator.counts(p > 0.5, batch.y, batch.seen))
-        loss = self._dice_loss(client, p, y, batch.seen)
+            kept.counts.append(self._counts(client, p, batch.y, batch.seen))
+        loss = self._dice_loss(client, p, arithmetic.by_class(batch.y, p.shape[1]).to(p.dtype), batch.seen)
         if self.when == "in_pass" and kept.search is not None:
             kept.search.look(batch.index, p.detach(), batch.y, batch.seen, self._sure(client))
             if not kept.search.open.any():
@@ -160,7 +160,7 @@ class FedIA(Method):
         losses = kept.losses
         payload = {"loss": torch.stack(losses).mean().double().cpu() if losses else torch.ones((), dtype=torch.float64)}
         if kept.counts is not None:
-            client.state["completeness"] = self._estimator.completeness(kept.counts, client.id)
+            client.state["completeness"] = self._estimator(client).completeness(kept.counts, client.id)
         if "completeness" in client.state:
             payload["completeness"] = torch.tensor(client.state["completeness"], dtype=torch.float64)
         return payload
@@ -202,22 +202,25 @@ class FedIA(Method):
             return False
         if self.warmup_rounds is None:
             return "due" in client.inbox
-        return self.warmup_rounds < client.rounds and client.round >= self.warmup_rounds
+        return client.round >= self.warmup_rounds
 
     def _due(self, client: Client) -> bool:
         asked = int(client.inbox["due"][client.id]) if "due" in client.inbox else 0
         return asked > client.state.get("asked", 0) and not self._exempt(client.state)
 
     def _dice_loss(self, client: Client, p: Tensor, y: Tensor, seen: Tensor | None) -> Tensor:
-        """1 - mean Dice over the images, (); noted for the mean over the batches. p, y: (B, H, W)."""
+        """1 - mean Dice over images and classes, (); noted for the mean over the batches. p, y: (B, K, H, W)."""
         loss, counts = arithmetic.mean_dice_loss(p, y, seen, smooth=self.smooth, skip_empty=self.empty == "skip")
         if counts:
             client.kept(ClientRound).losses.append(loss.detach())
         return loss
 
-    @property
-    def _estimator(self) -> Estimator:
-        return Estimator(self.estimator, self.connectivity, self.min_size, self.lowest if self.clip else None)
+    def _estimator(self, client: Client) -> Estimator:
+        classes = 1 if self.merge else client.task.classes - 1
+        return Estimator(self.estimator, self.connectivity, self.min_size, self.lowest if self.clip else None, classes)
+
+    def _counts(self, client: Client, p: Tensor, y: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self._estimator(client).counts(arithmetic.likeliest(p)[1], y, seen)
 
     def _sure(self, client: Client) -> float:
         """Probability above which a background pixel of the client's is corrected."""

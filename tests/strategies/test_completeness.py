@@ -6,10 +6,14 @@ from torch import Tensor
 from fedmed.data.incomplete_masks import drop_objects, objects
 from fedmed.rng import generator
 from fedmed.strategies._completeness import (
+    Estimator,
+    by_class,
+    class_probabilities,
     components,
     estimate,
-    foreground,
     image_dice,
+    likeliest,
+    mean_dice_loss,
     shares,
 )
 
@@ -43,9 +47,42 @@ def test_dice_as_the_released_metric_scores_a_batch() -> None:
     assert image_dice(p, p).mean().item() == pytest.approx(0.499975, abs=1e-6)
 
 
-def test_foreground_is_channel_1_of_the_softmax() -> None:
-    logits = torch.randn(2, 2, 3, 3, generator=generator(0, "logits"))
-    assert torch.allclose(foreground(logits), logits.softmax(1)[:, 1], atol=1e-6)
+def test_class_probabilities_are_the_softmax_s_foreground() -> None:
+    for classes in (2, 4):
+        logits = torch.randn(2, classes, 3, 3, generator=generator(0, "logits"))
+        assert torch.allclose(class_probabilities(logits), logits.softmax(1)[:, 1:], atol=1e-6)
+
+
+def test_the_likeliest_class_is_the_logits_largest() -> None:
+    for classes in (2, 4):
+        logits = torch.randn(3, classes, 5, 5, generator=generator(0, "logits"))
+        p, kind = likeliest(class_probabilities(logits))
+        assert torch.equal(kind, logits.argmax(1))
+        assert torch.allclose(p, logits.softmax(1)[:, 1:].amax(1), atol=1e-6)
+
+
+def test_the_loss_of_several_classes_is_the_mean_over_those_in_an_image() -> None:
+    """Image 0 has classes 1 and 2, image 1 has class 2 only."""
+    y = torch.tensor([[[1, 2], [0, 2]], [[0, 2], [0, 0]]])
+    p = torch.rand(2, 2, 2, 2, generator=generator(0, "p"))
+    drawn = by_class(y, 2).float()
+    dice = torch.stack([image_dice(p[:, c], drawn[:, c]) for c in (0, 1)], 1)  # (images, classes)
+    loss, counts = mean_dice_loss(p, drawn, None, smooth=0.0, skip_empty=True)
+    assert loss.item() == pytest.approx(1 - (dice.sum() - dice[1, 0]).item() / 3)
+    assert counts
+    kept, _ = mean_dice_loss(p, drawn, None, smooth=0.0, skip_empty=False)
+    assert kept.item() == pytest.approx(1 - dice.mean().item())
+
+
+def test_lesions_of_several_classes_count_class_by_class_or_as_one_kind() -> None:
+    """Two neighbours of different classes: two lesions, or one."""
+    y = torch.tensor([[[1, 2, 0], [0, 0, 0], [2, 0, 0]]])
+    for classes, given in ((2, [1, 2]), (1, [2])):
+        estimator = Estimator("image", 4, 1, 0.05, classes)
+        counts, found = estimator.counts(y.flip(2), y, None)
+        assert counts.tolist() == given
+        assert found.tolist() == given
+    assert [of.tolist() for of in Estimator("batch", 4, 1, 0.05, 2).counts(y, y, None)] == [[3], [3]]
 
 
 @pytest.mark.parametrize(("pooled", "expected"), [(True, 0.6), (False, 0.583333)])

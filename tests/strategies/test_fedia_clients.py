@@ -31,19 +31,21 @@ def client_of(
     round: int = 1,
     due: int = 0,
     state: dict[str, Any] | None = None,
+    logits: Tensor | None = None,
 ) -> Client:
-    """A client in one of nine rounds, whose model predicts p (N, H, W) whatever comes."""
+    """A client in one of nine rounds, whose model predicts p (N, H, W) whatever comes; logits: of several classes."""
+    logits = logits_of(p) if logits is None else logits
     given = Examples(torch.zeros(len(y), 1, *y.shape[1:]), y, seen)
     net = Net(nn.Identity(), nn.Identity())
     return client_amid_round(
         "fedia",
-        Segmentation(classes=2),
+        Segmentation(classes=logits.shape[1]),
         given,
         net,
         id=0,
         round=round,
         features=p,
-        logits=logits_of(p),
+        logits=logits,
         inbox={"due": torch.tensor([due]), "share": torch.tensor([0.25]), "weighted": torch.tensor(True)},
         state=state or {},
     )
@@ -156,9 +158,9 @@ def test_a_client_that_missed_the_end_of_the_warm_up_estimates_when_next_asked()
         assert ("completeness" in method.report(client)) is known
 
 
-def test_completeness_is_estimated_once_and_never_without_rounds_to_weigh() -> None:
+def test_completeness_is_estimated_once_and_not_before_the_warm_up_ends() -> None:
     for estimator in ("image", "batch"):
-        for warmup, round, state in ((2, 3, {"completeness": 0.25}), (9, 9, {})):
+        for warmup, round, state in ((2, 3, {"completeness": 0.25}), (9, 8, {})):
             client = client_of(Y, P, round=round, state=state)
             FedIA(warmup_rounds=warmup, estimator=estimator).prepare(client)
             assert client.kept(ClientRound).counts is None
@@ -272,3 +274,13 @@ def test_audit() -> None:
         }
     )
     assert "added.precision" not in method.audit(client_of(Y, P), truth)
+
+
+def test_masks_of_several_classes_get_the_predicted_class() -> None:
+    """One pixel of class 2 is added; the annotated one of class 1 stays, whatever is predicted there."""
+    logits = torch.zeros(1, 3, 2, 2)
+    logits[0, 0], logits[0, 2, 0, 0], logits[0, 2, 1, 1] = 1, 9, 9
+    y = torch.tensor([[[0, 0], [0, 1]]], dtype=torch.uint8)
+    client = client_of(y, torch.zeros(1, 2, 2), round=4, due=1, state={"completeness": 0.3}, logits=logits)
+    FedIA().prepare(client)
+    assert client.train.y.tolist() == [[[2, 0], [0, 1]]]

@@ -69,6 +69,18 @@ def test_it_runs_beside_another_penalty() -> None:
     assert finite(federate(TOY, chain(FedProx(), FedIA(warmup_rounds=1)), rounds=3).shared)
 
 
+def test_it_learns_several_classes() -> None:
+    """With both corrected and given masks; two foreground classes."""
+    for method in (FedIA(warmup_rounds=99), FedIA(warmup_rounds=6, trigger="fixed_round", exempt_above=None)):
+        ended = federate(TOYS["segmentation"], method, rounds=24, by_clients=True, due=lambda round: round in (1, 24))
+        losses, dice = (
+            [sum(row[f"test.{name}"] for row in ended.results[round - 1].evaluated) / 3 for round in (1, 24)]
+            for name in ("loss", "dice")
+        )
+        assert losses[1] < 0.8 * losses[0]
+        assert dice[1] > dice[0]
+
+
 def blobs(rows: int, seed: int, share: float | None) -> tuple[Examples, float]:
     """Bright discs, of which a share is annotated, and the share in truth."""
     g = rng.numpy_generator(seed, "blobs")
