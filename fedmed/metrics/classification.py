@@ -3,8 +3,9 @@
 Means are over classes: F1 over those that occur or are predicted (one that is predicted and does not occur has 0, as in
 `f1_score(average="macro")`), recall over those that occur (`balanced_accuracy_score`), rankings over those with an
 annotated positive and an annotated negative. With two classes the one-vs-rest metrics are those of class 1.
-Multi-label accuracy and F1 are of findings more probable than not; accuracy is the mean over findings, as MedMNIST's
-evaluator has it (Yang et al., Scientific Data 2023, arXiv 2110.14795), and not the share of images without a mistake.
+Multi-label accuracy, F1, precision and recall are of findings more probable than not; accuracy is the mean over
+findings, as MedMNIST's evaluator has it (Yang et al., Scientific Data 2023, arXiv 2110.14795), and not the share of
+images without a mistake.
 Probabilities that are not numbers make every metric but the loss undefined.
 """
 
@@ -53,6 +54,32 @@ def entry_f1(o: ClassificationOutputs) -> Tensor:
     return 2 * hits / (found + there)
 
 
+def entry_recall(o: ClassificationOutputs) -> Tensor:
+    """Recall of every finding that is annotated present somewhere, (C,)."""
+    return _share(o.found & o.truth & o.seen, o.truth & o.seen)
+
+
+def entry_precision(o: ClassificationOutputs) -> Tensor:
+    """Precision of every finding that is predicted somewhere, (C,)."""
+    return _share(o.found & o.truth & o.seen, o.found & o.seen)
+
+
+def entry_balanced_accuracy(o: ClassificationOutputs) -> Tensor:
+    """Mean of recall and specificity of every finding that is annotated both present and absent, (C,)."""
+    absent = ~o.truth & o.seen
+    return (entry_recall(o) + _share(~o.found & absent, absent)) / 2
+
+
+def hamming_loss(o: ClassificationOutputs) -> Tensor:
+    """Share of annotated entries that are predicted wrongly, ()."""
+    return ((o.found != o.truth) & o.seen).sum().double() / o.seen.sum()
+
+
+def _share(part: Tensor, whole: Tensor) -> Tensor:
+    """How many of `whole` are `part`, by column, (C,); nan where there is none."""
+    return part.sum(0).double() / whole.sum(0)
+
+
 def top_calibration_error(o: ClassificationOutputs) -> Tensor:
     """Expected calibration error of the most probable class, () (Guo et al., ICML 2017, arXiv 1706.04599)."""
     confidence, predicted = o.probabilities.max(1)
@@ -90,7 +117,11 @@ METRICS: dict[str, dict[str, Callable[[ClassificationOutputs], Tensor]]] = {
         "auc": lambda o: ranking.auc(o.curve),
         "map": lambda o: ranking.average_precision(o.curve),
         "accuracy": entry_accuracy,
+        "balanced_accuracy": entry_balanced_accuracy,
         "f1": entry_f1,
+        "precision": entry_precision,
+        "recall": entry_recall,
+        "hamming_loss": hamming_loss,
         "sensitivity_at_specificity_95": lambda o: ranking.sensitivity_at_specificity(o.curve, 95),
         "ece": entry_calibration_error,
     },

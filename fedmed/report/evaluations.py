@@ -19,7 +19,7 @@ from fedmed.report.series import Values
 from fedmed.rundir.evaluation import NAME, read_evaluation
 from fedmed.rundir.json_text import parse
 
-ALIASES = {"map": "auprc", "balanced_accuracy": "sensitivity"}
+ALIASES = {"map": "auprc", "recall": "sensitivity"}
 """Values per class that are another metric's, by the name that both kinds of classification share."""
 
 IMAGES = "_images"
@@ -146,6 +146,8 @@ def parsed(test: Mapping[str, Any]) -> Evaluation:
     confusion = _optional(test, "confusion", lambda rows: np.array(rows, np.int64))
     if confusion is not None and confusion.shape != (len(confusion),) * 2:
         raise ValueError(f"a confusion matrix of shape {confusion.shape}")
+    if confusion is not None and "balanced_accuracy" in values:
+        values["recall"] = values.pop("balanced_accuracy")  # with one class per image it is the mean of these
     return Evaluation(
         per_class={ALIASES.get(name, name): column for name, column in values.items() if not name.endswith(IMAGES)},
         images={name.removesuffix(IMAGES): column for name, column in values.items() if name.endswith(IMAGES)},

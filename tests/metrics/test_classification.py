@@ -125,6 +125,10 @@ def test_multilabel_equals_scikit_learn_on_annotated_entries(seed: int) -> None:
         "accuracy": np.mean([sk.accuracy_score(truth, score > 0.5) for truth, score in columns]),
         "f1": np.mean([sk.f1_score(truth, score > 0.5) for truth, score in columns]),
         "ece": calibration_error(p[seen].numpy(), y[seen].numpy()),
+        "balanced_accuracy": np.mean([sk.balanced_accuracy_score(truth, score > 0.5) for truth, score in columns]),
+        "precision": np.mean([sk.precision_score(truth, score > 0.5) for truth, score in columns]),
+        "recall": np.mean([sk.recall_score(truth, score > 0.5) for truth, score in columns]),
+        "hamming_loss": ((p > 0.5) != (y > 0))[seen].double().mean().item(),
     }
     assert {name: scores.values[name] for name in expected} == pytest.approx(expected, abs=1e-6)
     assert set(scores.values) == {*expected, "sensitivity_at_specificity_95"}

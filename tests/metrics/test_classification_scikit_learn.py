@@ -129,10 +129,22 @@ def test_multilabel(case: str, annotated: float, seed: int) -> None:
     columns = [(y[seen[:, c], c].numpy(), logits[seen[:, c], c].double().sigmoid().numpy()) for c in range(LABELS)]
     columns = [(truth, score) for truth, score in columns if len(truth)]
     two = [pair for pair in columns if 0 < pair[0].sum() < len(pair[0])]
-    f1 = [of(sk.f1_score, truth, score > 0.5, zero_division=np.nan) for truth, score in columns]
+    f1, precision, recall = (
+        [
+            value
+            for truth, score in columns
+            if not np.isnan(value := of(metric, truth, score > 0.5, zero_division=np.nan))
+        ]
+        for metric in (sk.f1_score, sk.precision_score, sk.recall_score)
+    )
+    truths, scored = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     expected: dict[str, float | list[float]] = {
         "accuracy": [of(sk.accuracy_score, truth, score > 0.5) for truth, score in columns],
-        "f1": [value for value in f1 if not np.isnan(value)],
+        "f1": f1,
+        "precision": precision,
+        "recall": recall,
+        "balanced_accuracy": [of(sk.balanced_accuracy_score, truth, score > 0.5) for truth, score in two],
+        "hamming_loss": of(sk.hamming_loss, truths, scored > 0.5),
         "auc": [of(sk.roc_auc_score, *pair) for pair in two],
         "map": [of(sk.average_precision_score, *pair) for pair in two],
         "sensitivity_at_specificity_95": [sensitivity(*pair) for pair in two],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fedmed.comparison.read import read
-from fedmed.report.evaluations import class_names, world_evaluations
+from fedmed.report.evaluations import class_names, parsed, world_evaluations
 from tests import fabricated
 from tests.report.evaluated import evaluate
 
@@ -32,6 +32,16 @@ def test_every_kind_of_task_is_read(tmp_path: Path, kind: str, shown: list[int])
     if kind != "segmentation":
         assert [t.tp[0] for t in each.thresholds] == [0, 0, 0]
         assert each.counts.sum(1).tolist() == [90, 90, 90]
+
+
+def test_balanced_accuracy_of_a_class_is_its_sensitivity_where_images_have_one_class_only() -> None:
+    values = {"balanced_accuracy_per_class": [0.5, 0.75], "f1_per_class": [0.4, 0.6]}
+    single = parsed({**values, "confusion": [[1, 1], [1, 3]]})
+    several = parsed({**values, "recall_per_class": [0.25, 1.0]})
+    assert {*single.per_class} == {"sensitivity", "f1"}
+    assert single.per_class["sensitivity"].tolist() == [0.5, 0.75]
+    assert several.per_class["sensitivity"].tolist() == [0.25, 1.0]
+    assert several.per_class["balanced_accuracy"].tolist() == [0.5, 0.75]
 
 
 def test_an_older_run_tells_what_it_kept(tmp_path: Path) -> None:
