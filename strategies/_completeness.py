@@ -61,8 +61,8 @@ def mean_dice_loss(
     return (losses * shown).sum() / shown.sum().clamp(min=1), bool(shown.any())
 
 
-def numbered(masks: NDArray[np.bool_], connectivity: int, *, volume: bool = False) -> tuple[NDArray[np.int64], int]:
-    """The number of every pixel's connected component, (N, H, W), 0 outside, and how many there are.
+def numbered(masks: NDArray[np.bool_], connectivity: int, *, volume: bool = False) -> NDArray[np.int64]:
+    """The number of every pixel's connected component, (N, H, W), counted from 1, 0 outside.
 
     masks: (N, H, W) bool. connectivity: 4 or 8 neighbours. volume: whether the same pixel of neighbouring images is a
     neighbour too.
@@ -73,7 +73,8 @@ def numbered(masks: NDArray[np.bool_], connectivity: int, *, volume: bool = Fals
     structure[1] = generate_binary_structure(2, 1 if connectivity == 4 else 2)
     structure[:, 1, 1] |= volume
     found = np.zeros(masks.shape, np.int64)
-    return found, int(label(masks, structure, output=found))
+    label(masks, structure, output=found)
+    return found
 
 
 def components(masks: Tensor, connectivity: int = 4, min_size: int = 1, *, volume: bool = False) -> Tensor:
@@ -82,7 +83,7 @@ def components(masks: Tensor, connectivity: int = 4, min_size: int = 1, *, volum
     masks: (N, H, W) bool. connectivity: 4 or 8 neighbours. min_size: pixels without which a component does not count.
     volume: whether the same pixel of neighbouring images is a neighbour too.
     """
-    found, _ = numbered(masks.cpu().numpy(), connectivity, volume=volume)
+    found = numbered(masks.cpu().numpy(), connectivity, volume=volume)
     sizes = np.bincount(found.ravel())
     owner = np.zeros(len(sizes), np.int64)
     for image in range(len(masks))[::-1]:

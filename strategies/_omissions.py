@@ -26,8 +26,8 @@ def hidden_objects(p: Tensor, kind: Tensor, y: Tensor, threshold: float, connect
     p, kind: probability and number of the likeliest class, y: masks, all (B, H, W). connectivity: 4 or 8 neighbours.
     """
     drawn = (y > 0).cpu().numpy()
-    of, count = numbered((kind > 0).cpu().numpy() | drawn, connectivity)
-    keep = np.zeros(count + 1, bool)
+    of = numbered((kind > 0).cpu().numpy() | drawn, connectivity)
+    keep = np.zeros(of.max(initial=0) + 1, bool)
     keep[of[(p > threshold).cpu().numpy()]] = True
     keep[of[drawn]] = False
     keep[0] = False

@@ -27,6 +27,7 @@ class FedNPR(Method):
     Sub-centroids stay at the client, which finds them anew from its own images as each round begins.
     FedNPR-Per is local=[@head].
     weight: weight of L_npr (>= 0; 0 with supervised=base is FedAvg).
+    start: first round in which L_npr counts (>= 1; 1: from the beginning; early, it moves features more than the loss).
     supervised: balanced (the task's loss on logits plus the log of the client's class frequencies), or base (neutral:
        the task's loss, or that of another method in the chain); 0 for weight and base is FedAvg.
     centroids: sub-centroids per class (>= 1).
@@ -41,6 +42,7 @@ class FedNPR(Method):
     """
 
     weight: Annotated[float, Ge(0)] = 0.05
+    start: Annotated[int, Ge(1)] = 1
     supervised: Literal["balanced", "base"] = "balanced"
     centroids: Annotated[int, Ge(1)] = 4
     assign: Literal["sinkhorn", "nearest", "random"] = "sinkhorn"
@@ -104,6 +106,8 @@ class FedNPR(Method):
         return client.task.loss(batch.logits + client.kept(_Classes).log_prior, batch.y, batch.seen)
 
     def penalty(self, client: Client, batch: Batch) -> Tensor | float:
+        if client.round < self.start:
+            return 0.0
         features, y, centroids = batch.features, batch.y, client.kept(_Centroids)
         if centroids.masks:
             chosen = centroids.targets[y]  # (B,)
@@ -119,6 +123,7 @@ class FedNPR(Method):
 
         cosine.own, cosine.other: mean cosine of two images of one class, of two classes. npr: L_npr of all images.
         purity: share of images that are of the most frequent class at the sub-centroid nearest to them, of any class.
+        gradient.ratio: norm of the gradient of weight * L_npr by the features over that of the loss, once trained.
         centroids.cosine: mean cosine of two sub-centroids of one class. centroids.empty: of classes refreshed.
         classes.absent, classes.masked: how many have no images, or no targets.
         """
@@ -127,6 +132,7 @@ class FedNPR(Method):
         fresh = directions[counts >= self.min_examples]
         return {
             "npr": F.cross_entropy(standings(features, directions), truth).item(),
+            "gradient.ratio": self._gradient_ratio(client, centroids),
             "purity": purity((features @ directions.flatten(0, 1).T).argmax(1), truth),
             "centroids.empty": float((~fresh.any(2)).sum()),
             "classes.absent": float((counts == 0).sum()),
@@ -134,6 +140,20 @@ class FedNPR(Method):
             **_pair_cosines(features, truth),
             **_centroid_cosine(fresh),
         }
+
+    def _gradient_ratio(self, client: Client, centroids: _Centroids) -> float:
+        """How much more L_npr would move the features of the client's images than the loss that it stands beside."""
+        squares = torch.zeros(2, dtype=torch.float64)
+        prior = client.kept(_Classes).log_prior if self.supervised == "balanced" else 0.0
+        for part in client.sweep(client.model):
+            y, f = client.train.y[part.rows], part.features.detach().requires_grad_()
+            with torch.enable_grad():
+                npr = F.cross_entropy(standings(f, centroids.directions), y, reduction="none")
+                of_npr = self.weight * (npr * centroids.targets[y]).sum()
+                of_loss = client.task.loss(client.model.head(f) + prior, y, None) * len(y)
+                for n, value in enumerate((of_npr, of_loss)):
+                    squares[n] += torch.autograd.grad(value, f)[0].double().square().sum().cpu()
+        return float((squares[0] / squares[1]).sqrt())
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def a_client(counts: list[int], centroids: Tensor = M) -> Any:
         _Classes: _Classes(found, log_prior(found)),
         _Centroids: _Centroids(centroids, torch.zeros(0, 2), targets, masks=not bool(targets.all())),
     }
-    return SimpleNamespace(task=MultiClass(classes=3), kept=kept.__getitem__)
+    return SimpleNamespace(task=MultiClass(classes=3), round=1, kept=kept.__getitem__)
 
 
 def a_batch(features: Tensor, y: list[int]) -> Any:
@@ -113,6 +113,24 @@ def test_absent_and_masked_classes_are_audited() -> None:
     (outcome,) = [t.train(job_of(t)) for t in [trainer_of(with_truth(with_labels([0] * 8 + [1])), FedNPR())]]
     assert outcome.audit["fednpr.classes.absent"] == 1
     assert outcome.audit["fednpr.classes.masked"] == 2
+
+
+def test_the_regulariser_begins_in_its_first_round() -> None:
+    """Before it, a run is the one without; from it on, it is not."""
+    late, never = (FedNPR(weight=1.0, start=start) for start in (3, 9))
+    for rounds, equal in ((2, True), (3, False)):
+        one, other = (federate(TOY, method, rounds=rounds) for method in (late, never))
+        assert same(one.shared, other.shared) is equal
+    assert same(federate(TOY, never, rounds=3).shared, federate(TOY, FedNPR(weight=0.0), rounds=3).shared)
+
+
+def test_the_gradient_s_ratio_is_audited_and_goes_with_the_weight() -> None:
+    ratios = []
+    for weight in (0.05, 0.1):
+        trainer = trainer_of(with_truth(TOY), FedNPR(weight=weight, start=9))
+        ratios.append(trainer.train(job_of(trainer)).audit["fednpr.gradient.ratio"])
+    assert ratios[0] > 0
+    assert ratios[1] == pytest.approx(2 * ratios[0], rel=1e-4)
 
 
 def with_truth(toy: Toy) -> Toy:

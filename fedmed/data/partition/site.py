@@ -35,6 +35,9 @@ class SitePartition(Partition):
             raise refuse("partition", "a dataset that knows the site of its images", "none", "Choose partition=iid.")
         sites = len(np.unique(images.site))
         count = sites * self.clients_per_site
+        if self.within != "iid" and self.clients_per_site == 1:
+            fix = "Raise it, or leave partition.within out: one client has all images of its site."
+            raise refuse("partition.clients_per_site", f"2 or more for within={self.within}", 1, fix)
         if clients not in (None, count):
             expected = f"{count} ({sites} sites x partition.clients_per_site={self.clients_per_site})"
             raise refuse("clients", expected, clients, "Leave clients out, or change partition.clients_per_site.")

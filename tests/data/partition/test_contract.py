@@ -217,6 +217,7 @@ def test_a_missing_or_broken_file_is_refused(tmp_path: Path) -> None:
         (IidPartition(), 5000, "clients: expected at most"),
         (IidPartition(min_size=200), 5, "partition.min_size is 200"),
         (SitePartition(), 4, "clients: expected 3 (3 sites x partition.clients_per_site=1), got 4"),
+        (SitePartition(within="dirichlet"), 3, "partition.clients_per_site: expected 2 or more for within=dirichlet"),
         (PathologicalPartition(classes_per_client=6), 5, "classes_per_client: expected from 1 to 5"),
         (PathologicalPartition(classes_per_client=2), 2, "classes_per_client: expected from 3 to 5"),
     ],
