@@ -66,9 +66,8 @@ def options_of(groups: Collection[Group]) -> Catalogue:
     installed = entry_points()
     for group in groups:
         source = source_of(group)
-        for file in _files(group.module):
-            for found in _read_file(file, source, by_file=group.by_file, module=f"fedmed.{_module(file)}"):
-                catalogue.add(found)
+        for found in _own(group):
+            catalogue.add(found)
         for file in _user_files(group):
             for found in _read_file(file, source, by_file=True):
                 catalogue.add(found)
@@ -78,7 +77,17 @@ def options_of(groups: Collection[Group]) -> Catalogue:
 
 
 def source_of(group: Group) -> Source:
-    """What an option of the group looks like in a file."""
+    """What an option of the group looks like in a user's file, where it may derive from one of fedmed's."""
+    return replace(_plain(group), parents=tuple(found for found in _own(group) if isinstance(found, Option)))
+
+
+def _own(group: Group) -> Iterator[Option | Broken]:
+    """Fedmed's own options of the group."""
+    for file in _files(group.module):
+        yield from _read_file(file, _plain(group), by_file=group.by_file, module=f"fedmed.{_module(file)}")
+
+
+def _plain(group: Group) -> Source:
     return Source(group.name, group.base, read_base(_files(group.base_in), group.base), group.also)
 
 

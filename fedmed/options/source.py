@@ -52,17 +52,28 @@ class Source:
     """What options of one group look like in a file.
 
     base: name of the base class. inherited: the fields that the base class declares. also: name of another base class.
+    parents: options that others may derive from.
     """
 
     group: str
     base: str
     inherited: tuple[Field, ...] = ()
     also: str = ""
+    parents: tuple[Option, ...] = ()
 
     @property
     def bases(self) -> set[str]:
-        """Names of the classes that options derive from."""
+        """Names of the classes that options derive from, beside their parents."""
         return {self.base, self.also} - {""}
+
+    def parent(self, node: ast.ClassDef) -> Option | None:
+        """The option that a class derives from; None where it derives from the base class only."""
+        names = {last_name(base) for base in node.bases}
+        return next((parent for parent in self.parents if _class_of(parent) in names), None)
+
+
+def _class_of(option: Option) -> str:
+    return re.split(r"[.:]", option.target)[-1]
 
 
 def snake(name: str) -> str:
@@ -92,23 +103,32 @@ def _base_fields(node: ast.ClassDef) -> tuple[Field, ...]:
 
 
 def read_classes(file: Path, source: Source) -> dict[str, ast.ClassDef]:
-    """The classes of a file that derive directly from a base of the group; raises SyntaxError or OSError."""
+    """The classes of a file that derive from a base or a parent of the group; raises SyntaxError or OSError."""
     tree = parse(file)
+    if _is_anothers(source.base, tree):
+        return {}
+    parents, known = {_class_of(parent) for parent in source.parents}, _imported_from_fedmed(tree)
     return {
         node.name: node
-        for node in (() if _is_anothers(source.base, tree) else tree.body)
+        for node in tree.body
         if isinstance(node, ast.ClassDef)
         and not node.name.startswith("_")
-        and not source.bases.isdisjoint(map(last_name, node.bases))
+        and any(
+            last_name(base) in source.bases or (last_name(base) in parents and _root(base) in known)
+            for base in node.bases
+        )
     }
 
 
 @cache  # `parse` has one node for each version of a file
 def read_option(node: ast.ClassDef, source: Source, *, name: str, target: str, file: Path) -> Option:
     """One option from its class; raises ValueError where a field is not of the forms that options may use."""
-    fields = {field.name: field for field in (*source.inherited, *read_fields(node))}
+    parent = source.parent(node)
+    inherited = source.inherited if parent is None else parent.fields
+    fields = {field.name: field for field in (*inherited, *read_fields(node))}
     summary = visible(read_docstring(ast.get_docstring(node))[0])
-    return Option(name, source.group, target, summary, tuple(fields.values()), file, _task(node))
+    task = _task(node) or ("" if parent is None else parent.task)
+    return Option(name, source.group, target, summary, tuple(fields.values()), file, task)
 
 
 def defines(file: Path, name: str) -> bool:
@@ -169,6 +189,24 @@ def _is_anothers(base: str, tree: ast.Module) -> bool:
         for node in tree.body
         if isinstance(node, ast.ImportFrom) and any((name.asname or name.name) == base for name in node.names)
     )
+
+
+def _imported_from_fedmed(tree: ast.Module) -> set[str]:
+    """Names that a file has from fedmed: a net of MONAI's may be called as one of ours."""
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and not node.level and str(node.module).partition(".")[0] == "fedmed":
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.asname or "fedmed" for alias in node.names if alias.name.partition(".")[0] == "fedmed"}
+    return names
+
+
+def _root(node: ast.expr) -> str:
+    """`a` of `a.b.C`, and of `a` alone."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def read_fields(node: ast.ClassDef, *, inherited: bool = False, apart: Collection[str] = ()) -> Iterator[Field]:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from fedmed.config.build import experiment_from
 from fedmed.config.compose import compose
 from fedmed.config.values import Config
 from fedmed.errors import UserError
 from fedmed.options.catalogue import discover
 from fedmed.options.groups import GROUPS
+from fedmed.strategies.fedprox import FedProx
 
 OWN = {
     "strategy": "from fedmed.method import Method",
@@ -101,3 +103,49 @@ def test_a_path_with_a_comma_or_an_apostrophe_is_taken_as_it_is(home: Path) -> N
     (hint,) = (fault.fix for fault in refused.value.faults)
     (word,) = shlex.split(hint.removeprefix("Quote it: "))
     assert compose(["dataset=npz", word])["dataset.path"] == str(home / "it's.npz")
+
+
+CHILD = '''\
+from dataclasses import dataclass
+
+{bring}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mine({base}):
+    """FedProx, of another strength.
+
+    more: what it adds.
+    """
+
+    mu: float = 0.25
+    more: int = 2
+'''
+
+
+@pytest.mark.parametrize(
+    ("bring", "base"),
+    [
+        ("from fedmed.strategies.fedprox import FedProx", "FedProx"),
+        ("from fedmed.strategies import fedprox", "fedprox.FedProx"),
+        ("import fedmed", "fedmed.FedProx"),
+    ],
+)
+def test_a_class_may_derive_from_one_of_fedmed_s_own_options(home: Path, bring: str, base: str) -> None:
+    file = home / "strategies" / "mine.py"
+    file.parent.mkdir()
+    file.write_text(CHILD.format(bring=bring, base=base), encoding="utf-8")
+    found = discover().options["strategy"]["mine"]
+    assert {field.name: field.default for field in found.fields} == {"local": (), "mu": 0.25, "more": 2}
+    for strategy in ("strategy=mine", f"strategy={file}:Mine"):
+        (member,) = experiment_from([strategy, "strategy.more=3"]).methods.members.values()
+        assert isinstance(member, FedProx)
+        assert (member.mu, member.more) == (0.25, 3)  # type: ignore[attr-defined]
+
+
+def test_a_class_of_another_library_that_is_called_as_one_of_ours_is_none(home: Path) -> None:
+    file = home / "models" / "mine.py"
+    file.parent.mkdir()
+    file.write_text(CHILD.format(bring="from monai.networks.nets import UNet", base="UNet"), encoding="utf-8")
+    assert "UNet" in {option.target.split(".")[-1] for option in discover().options["model"].values()}
+    assert "mine" not in discover().options["model"]
