@@ -1,6 +1,6 @@
 """What a worker process of the pool does: it runs clients' messages one after another.
 
-What crosses the line between it and the run's process is small: who is asked, and where in shared memory the tensors
+What crosses the line between it and the run's process is small: the client, and where in shared memory the tensors
 lie. A worker keeps nothing of a client: a client's state comes with the task and goes back with the result.
 """
 

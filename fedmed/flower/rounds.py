@@ -108,7 +108,7 @@ class TrainedRound:
     """What training gave.
 
     shared: the new shared weights; the old ones where nobody is in the mean. clients: a row per client in the mean.
-    missing: a row per client that was asked and is not in it, see `RoundResult`. up: bytes of all replies.
+    missing: a row per selected client that is not in it, see `RoundResult`. up: bytes of all replies.
     seconds: that the server's step took, without the wait for replies.
     """
 
@@ -134,7 +134,7 @@ class RoundResult:
     shared: the new shared weights. clients: a row per client in the mean. evaluated: a row per client that was
     evaluated; pooled: scores of all their `val` and `audit` images together, where asked for. seconds: by stage.
     down, up: bytes of all training messages. selected: how many clients were selected to train.
-    missing: a row per client that was asked and is not in the mean, with why: `dropout`, `late` or `fault`. simulated:
+    missing: a row per selected client that is not in the mean, with why: `dropout`, `late` or `fault`. simulated:
     seconds of the simulated clock. spent: privacy since the first round.
     """
 

@@ -1,4 +1,4 @@
-"""From the replies of a round's clients to new shared weights, with a row for every client that was asked."""
+"""From the replies of a round's clients to new shared weights, with a row for every selected client."""
 
 from __future__ import annotations
 

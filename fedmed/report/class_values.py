@@ -34,7 +34,7 @@ def _ratio(part: Values, whole: Values) -> Values:
 DECISIONS = {
     "sensitivity": _Share("sensitivity", "share of those that have it", lambda tp, fp, fn, tn: _ratio(tp, tp + fn)),
     "specificity": _Share("specificity", "share of those without it", lambda tp, fp, fn, tn: _ratio(tn, tn + fp)),
-    "precision": _Share("precision", "share of those said to have it", lambda tp, fp, fn, tn: _ratio(tp, tp + fp)),
+    "precision": _Share("precision", "share of those predicted to have it", lambda tp, fp, fn, tn: _ratio(tp, tp + fp)),
     "f1": _Share("F1", "of sensitivity and precision", lambda tp, fp, fn, tn: _ratio(2 * tp, 2 * tp + fp + fn)),
 }
 """What decisions give, by the name of the metric."""

@@ -33,12 +33,12 @@ def round_row(result: RoundResult, directions: Directions = HIGHER_IS_BETTER) ->
 
 
 def _missing(result: RoundResult) -> Row:
-    """How many clients that were asked are not in the mean, by why; nothing where all are."""
+    """How many of the selected clients are not in the mean, by why; nothing where all are."""
     return {why: n for why in ("dropout", "late", "fault") if (n := sum(why in row for row in result.missing))}
 
 
 def client_rows(result: RoundResult) -> list[Row]:
-    """One row per client that was asked or evaluated; its own test metrics are named `client.<metric>`."""
+    """One row per client that was selected or evaluated; its own test metrics are named `client.<metric>`."""
     rows: dict[float | int, Row] = {
         row["client"]: {"round": result.round, **{n: v for n, v in row.items() if not n.startswith(INNER)}}
         for row in [*result.clients, *result.missing]

@@ -204,7 +204,7 @@ def test_classes_domains_and_curves_are_on_the_page(tmp_path: Path) -> None:
     assert {"ROC curves", "Precision-recall curves", "Calibration", "AUC by class"} <= {*found.texts["figcaption"]}
     cells = [a for a in found.all("td") if "--v" in str(a.get("style"))]
     assert len(cells) == 4 * 9, "a matrix per arm"
-    assert "true a, said a: " in str(cells[0]["title"])
+    assert "true a, predicted a: " in str(cells[0]["title"])
     assert {"Berlin", "<i>"} <= {*found.texts["span"]}
     assert found.open == []
 

@@ -65,7 +65,7 @@ PLOTS = (
     ),
     AuditPlot(
         title="Similarity of features",
-        note="Mean cosine of features of one class, and of two: the further apart, the better the classes are told.",
+        note="Mean cosine of features of one class, and of two: the further apart, the better classes are told apart.",
         y="cosine",
         lines={"same class": "cosine.own", "other class": "cosine.other"},
     ),

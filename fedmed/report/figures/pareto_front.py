@@ -107,14 +107,14 @@ def _drawn(context: FigureContext, world: str, arm: str, found: Front) -> Render
     _draw(ax, x, y, found)
     title_axes(ax, f"loss of {found.name(one)}", f"loss of {found.name(other)}")
     title = f"Compromises · {arm}" if context.several else "Compromises"
-    said = "; ".join(f"{', '.join(map(str, who))} at ({x[k]:.2f}, {y[k]:.2f})" for k, who in sorted(found.at.items()))
+    at = "; ".join(f"{', '.join(map(str, who))} at ({x[k]:.2f}, {y[k]:.2f})" for k, who in sorted(found.at.items()))
     note = (
         "Validation losses of one model at the rays of the last round: full where no other is below in every "
         "objective. Numbers are clients, at the ray that is nearest to the one that each prefers. "
         f"Hypervolume of all {found.losses.shape[1]} objectives {found.hypervolume:.3g}."
     )
     file = "compromises_" + "".join(letter if letter.isalnum() else "_" for letter in arm.lower())
-    return context.write(figure, file, world, title=title, note=note, alt=f"{title}. Clients {said}.")
+    return context.write(figure, file, world, title=title, note=note, alt=f"{title}. Clients {at}.")
 
 
 def _draw(ax: Axes, x: Matrix, y: Matrix, found: Front) -> None:

@@ -61,7 +61,7 @@ def confusion_matrix(found: WorldEvaluations, arm: str) -> ConfusionMatrix | Non
     rows = [[_box(names, counts, shares, i, j) for j in drawn] for i in drawn]
     of = "Pixels" if found.segmented else "Test images"
     seeds = f" of {len(matrices)} seeds together" if len(matrices) > 1 else ""
-    note = f"{of}{seeds}: rows are what is true, columns what was said; percent of a row."
+    note = f"{of}{seeds}: rows are what is true, columns what was predicted; percent of a row."
     if not rows:
         note = f"{of}{seeds}: {len(names)} classes are too many for a matrix, which is in evaluation.json of each run."
     return ConfusionMatrix(
@@ -76,7 +76,7 @@ def confusion_matrix(found: WorldEvaluations, arm: str) -> ConfusionMatrix | Non
 
 def _box(names: Sequence[str], counts: NDArray[np.int64], shares: NDArray[np.float64], i: int, j: int) -> ConfusionCell:
     share, count = float(shares[i, j]), int(counts[i, j])
-    text = f"true {names[i]}, said {names[j]}: {count:,} of {int(counts[i].sum()):,}, {percent(share)}"
+    text = f"true {names[i]}, predicted {names[j]}: {count:,} of {int(counts[i].sum()):,}, {percent(share)}"
     return ConfusionCell(share, _whole(share), short_count(count) if count else NONE, text, i == j)
 
 
