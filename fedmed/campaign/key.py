@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fedmed import __version__
-from fedmed.config.identity import identified, tolerated
+from fedmed.config.identity import files_beside, identified, tolerated
 from fedmed.config.plain import PATHS
 from fedmed.config.values import Config, Node
 from fedmed.options.catalogue import Catalogue
@@ -23,11 +23,12 @@ from fedmed.options.source import Option, sources
 def key(config: Config, catalogue: Catalogue) -> str:
     """A digest of the config without engine, device, paths and tracking; of fedmed's version; of sources and of data.
 
-    Sources are those of the methods and of the dataset, with the private modules that they import. Data are the files
-    that the config names, by what they hold: a dataset that makes its images is known by its source and its options.
+    Sources are those of the methods, of the dataset and of users' code, with the private modules that they import. Data
+    are the files that the config names, by what they hold: a dataset that makes its images is known by its source and
+    its options.
     """
     digest = blake2b(f"{__version__}\n{identified(config)}\n{tolerated(config)}".encode(), digest_size=16)
-    for file in (*_sources(config, catalogue), *_held(config, catalogue)):
+    for file in (*_sources(config, catalogue), *_held(config, catalogue), *files_beside(config)):
         digest.update(_digest_of(file, _version(file)))
     return digest.hexdigest()
 

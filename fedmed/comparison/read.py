@@ -9,7 +9,7 @@ from pathlib import Path
 from fedmed.comparison.find import FinishedRun, find
 from fedmed.comparison.names import arm_names, beyond, unnamed_values, world_names
 from fedmed.comparison.runs import LOCAL, POOLED, ComparedRun, Comparison, Key
-from fedmed.comparison.settings import base_name, drop_seeds, settings
+from fedmed.comparison.settings import Settings, base_name, drop_seeds, settings
 from fedmed.errors import Fault, UserError, near, refuse
 from fedmed.metric_direction import DEFAULT_METRIC, Better, direction_name
 
@@ -46,7 +46,7 @@ def read(
     worlds = world_names(flat)
     bases = [base_name(each.run.config) for each in found]
     arms = arm_names(flat, worlds, bases)
-    notes += _check_comparable(found, worlds, force=force)
+    notes += _check_comparable(found, worlds, flat, force=force)
     notes += unnamed_values(flat, worlds, bases)
     notes += beyond(flat, worlds, bases, arms)
     runs = _placed(found, worlds, arms, notes)
@@ -133,9 +133,11 @@ def _reference(arms: Sequence[str], given: str | None, bases: Mapping[str, str])
     return next((arm for arm in arms if bases[arm] == "fedavg"), arms[0])
 
 
-def _check_comparable(found: Sequence[FinishedRun], worlds: Sequence[str], *, force: bool) -> list[str]:
+def _check_comparable(
+    found: Sequence[FinishedRun], worlds: Sequence[str], flat: Sequence[Settings], *, force: bool
+) -> list[str]:
     """Notes on what could not be checked, or, with force, on what differs; else raises UserError naming those runs."""
-    faults = [*_differing(found, worlds)]
+    faults = [*_differing(found, worlds, flat)]
     if faults and not force:
         raise UserError(*faults)
     notes = [f"Compared by force: {fault.where}: expected {fault.expected}, got {fault.got}." for fault in faults]
@@ -145,12 +147,15 @@ def _check_comparable(found: Sequence[FinishedRun], worlds: Sequence[str], *, fo
     return notes
 
 
-def _differing(found: Sequence[FinishedRun], worlds: Sequence[str]) -> Iterator[Fault]:
+def _differing(found: Sequence[FinishedRun], worlds: Sequence[str], flat: Sequence[Settings]) -> Iterator[Fault]:
     places = [(world, each.run.seed) for each, world in zip(found, worlds, strict=True)]
     methods = ["+".join(each.run.config.methods) for each in found]
     for mark, meaning in SHARED.items():
         yield from _odd(found, places, mark, f"{meaning} in one world with one seed")
     yield from _odd(found, methods, "strategy", "one version of a method's code")
+    yield from _odd(
+        found, [repr(sorted(each.items())) for each in flat], "files", "one content of the files that it reads"
+    )
 
 
 def _odd(found: Sequence[FinishedRun], groups: Sequence[Hashable], mark: str, meaning: str) -> Iterator[Fault]:

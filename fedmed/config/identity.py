@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from fedmed.config.plain import PATHS
+from fedmed.config.stored import code_of
 from fedmed.config.values import Config
+from fedmed.options.source import sources
 
 TOLERANCE = ("on_client_error", "min_clients", "client_timeout")
 """Settings that change nothing of a run whose clients are all sound; a resumed run may have others."""
@@ -32,6 +34,25 @@ def identified(config: Config, *, without: tuple[str, ...] = ()) -> str:
     for file in set(re.findall(r'"([^"]+\.py):', text)):
         text = text.replace(f'"{file}:', f'"{blake2b(Path(file).read_bytes()).hexdigest()}:')
     return text
+
+
+def files_beside(config: Config) -> list[Path]:
+    """Files that can change a result and that `identified` does not hold by what they say.
+
+    They are the private modules that users' code imports, and what options named `path` are read from. Those of `PATHS`
+    are left out: what they give is known by the images, rows, weights and traces that it gives.
+    """
+    chosen = Config({name: value for name, value in config.values.items() if name not in UNIDENTIFIED})
+    code = {file for file in code_of(chosen) if file.suffix == ".py"}
+    paths = {f"{node.where}.path": node.values.get("path") for node in chosen.nodes()}
+    read = {Path(path) for where, path in paths.items() if where not in PATHS and path and isinstance(path, str)}
+    return sorted(read | {private for file in code for private in sources(file)[1:]} - code)
+
+
+def digest_of_files(files: Sequence[Path]) -> str:
+    """A digest of what the files hold, in order; nothing of one that is not there. Empty where there are no files."""
+    held = [blake2b(file.read_bytes() if file.is_file() else b"").digest() for file in files]
+    return blake2b(b"".join(held), digest_size=16).hexdigest() if held else ""
 
 
 def as_kept(config: Config, kept: Config) -> Config:

@@ -11,7 +11,7 @@ from fedmed.config.validate import option_of
 from fedmed.config.values import TARGET, Config
 from fedmed.options.catalogue import Catalogue
 from fedmed.options.fields import Field, read_value
-from fedmed.options.groups import PARTS, SETTINGS
+from fedmed.options.groups import GROUPS, PARTS, SETTINGS
 
 PATHS = ("dataset.path", "dataset.root", "partition.path", "model.weights", "sampling.path")
 """Options that name files: made absolute, so that a run can be resumed from any directory."""
@@ -49,7 +49,8 @@ def _make_absolute(values: dict[str, Any]) -> None:
         node = values[group]
         if isinstance(node, dict) and isinstance(path := node.get(option), str) and path:
             node[option] = str(Path(path).expanduser().resolve())
-    _make_absolute_in_methods(values["strategy"])
+    _make_absolute_in(values["strategy"])
+    _make_absolute_in({group: values.get(group) for group in GROUPS})
     if isinstance(uri := values["tracking"].get("uri"), str):
         values["tracking"]["uri"] = _absolute_uri(uri)
     if isinstance(values["model"], dict) and isinstance(code := values["model"].get("code"), str):
@@ -60,8 +61,8 @@ def _make_absolute(values: dict[str, Any]) -> None:
         values["metrics"] = [_absolute(text) if isinstance(text, str) else text for text in values["metrics"]]
 
 
-def _make_absolute_in_methods(members: Any) -> None:
-    """The option `path` of methods that read a file."""
+def _make_absolute_in(members: Any) -> None:
+    """The option `path` of options that read a file."""
     for member in members.values() if isinstance(members, dict) else ():
         if isinstance(member, dict) and isinstance(path := member.get("path"), str) and path:
             member["path"] = str(Path(path).expanduser().resolve())

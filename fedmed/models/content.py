@@ -45,7 +45,7 @@ def _parts(value: object, seen: set[int]) -> Iterator[bytes]:
         case FunctionType():
             yield from _function_parts(value, seen)
         case type():
-            yield from [value.__qualname__.encode()] if _installed(value) else sources_of(value)
+            yield from [value.__qualname__.encode()] if installed(value) else sources_of(value)
         case _:
             yield from _held_parts(value, seen)
 
@@ -79,7 +79,7 @@ def _module_parts(module: nn.Module, seen: set[int]) -> Iterator[bytes]:
 
 def _function_parts(function: FunctionType, seen: set[int]) -> Iterator[bytes]:
     yield function.__qualname__.encode()
-    if _installed(function):
+    if installed(function):
         return
     try:
         yield inspect.getsource(function).encode()
@@ -91,7 +91,8 @@ def _function_parts(function: FunctionType, seen: set[int]) -> Iterator[bytes]:
     yield from _all_parts([function.__defaults__, function.__kwdefaults__, used], seen)
 
 
-def _installed(value: type | FunctionType) -> bool:
+def installed(value: type | FunctionType) -> bool:
+    """Whether it is of an installed package, and not of a file, script or notebook of the user's."""
     try:
         return not INSTALLED.isdisjoint(Path(inspect.getfile(value)).parts)
     except (TypeError, OSError):

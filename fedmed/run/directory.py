@@ -39,9 +39,10 @@ def create(parts: Parts, path: Path, config_yaml: str) -> RunDirectory:
 def reopen(parts: Parts, path: Path) -> RunDirectory:
     """The directory of a run that goes on; raises `UserError` unless the parts are those of the run."""
     kept = RunDirectory.open(path)
-    found = identity(parts.asked, parts.world, parts.net, kept=read_stored(path))
+    files = parts.marks.get("files", "") if "files" in kept.marks else ""
+    found = identity(parts.asked, parts.world, parts.net, kept=read_stored(path), files=files)
     if found != kept.identity:
-        fix = "The images or the options behind it have changed; start a new run."
+        fix = "The images, the options or the files behind it have changed; start a new run."
         raise refuse("resume", f"the run {kept.identity[:8]}", found[:8], fix)
     _fill(parts, path, kept.config_yaml, _module_of(parts))
     return kept

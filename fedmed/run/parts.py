@@ -81,6 +81,7 @@ def build_parts(experiment: Experiment, world: World | None = None) -> Parts:
     net = initial_net(chosen, task, **size, clients=len(world.shares))
     shape = {**size, "outputs": task.outputs}
     try_augment(chosen.augment, _some(world), lambda side: shape_faults(net, task.kind, **{**shape, "side": side}))
+    marked = marks(experiment, world)
     return Parts(
         experiment=chosen,
         asked=experiment,
@@ -92,8 +93,8 @@ def build_parts(experiment: Experiment, world: World | None = None) -> Parts:
         conditions=conditions,
         metric=chosen.metric or DEFAULT_METRIC[task.kind],
         directions={**HIGHER_IS_BETTER, **declared(map(resolve, chosen.metrics))},
-        identity=identity(experiment, world, net),
-        marks=marks(world, chain),
+        identity=identity(experiment, world, net, files=marked.get("files", "")),
+        marks=marked,
     )
 
 

@@ -145,3 +145,12 @@ def _images(file: Path, value: int) -> str:
     file.parent.mkdir()
     np.savez(file, images=np.full((8, 9, 9), value, np.uint8), labels=np.arange(8) % 2)
     return keyed("dataset=npz", f"dataset.path={file}")
+
+
+def test_what_a_method_reads_makes_another_run(tmp_path: Path) -> None:
+    gains = tmp_path / "gains.csv"
+    given = ("strategy=fedegoists", "strategy.benefit=file", f"strategy.path={gains}")
+    gains.write_text("0,1\n1,0\n", encoding="utf-8")
+    before = keyed(*given)
+    gains.write_text("0,2\n1,0\n", encoding="utf-8")
+    assert keyed(*given) != before

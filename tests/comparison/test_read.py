@@ -181,6 +181,17 @@ def test_one_method_with_two_sources_is_refused_across_seeds(tmp_path: Path) -> 
         read([tmp_path])
 
 
+def test_seeds_of_an_arm_whose_method_read_other_files_are_refused(tmp_path: Path) -> None:
+    arms = [{"strategy": strategy("fedegoists", path=path)} for path in ("a.csv", "b.csv")]
+    for number, (config, seed, files) in enumerate(((arms[0], 0, "x"), (arms[0], 1, "x"), (arms[1], 0, "y"))):
+        run(tmp_path / f"{number}", seed=seed, config=config, marks={"files": files})
+    assert len(read([tmp_path]).arms) == 2, "arms may read other files"
+    odd = run(tmp_path / "odd", seed=2, config=arms[0], marks={"files": "z"})
+    with pytest.raises(UserError, match="one content of the files that it reads") as refused:
+        read([tmp_path])
+    assert str(odd) in str(refused.value)
+
+
 def test_runs_without_marks_are_compared_and_that_is_said(tmp_path: Path) -> None:
     run(tmp_path / "a", marks=None)
     assert "The runs do not tell" in read([tmp_path]).notes[0]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,22 @@ def test_a_private_module_of_a_method_marks_its_runs(monkeypatch: pytest.MonkeyP
     after = marks("strategy=fedplvm")["strategy"], marks("strategy=moon")["strategy"]
     assert after[0] != before[0]
     assert after[1] == before[1]
+
+
+def test_a_class_of_a_module_of_ones_own_is_marked_by_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from dataclasses import dataclass\n\nfrom fedmed.server.failures import NoneFailures\n\n\n"
+    source += '@dataclass(frozen=True, kw_only=True)\nclass Mine(NoneFailures):\n    """Nobody."""\n'
+    (tmp_path / "own_failures.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = replace(experiment_from(FEW), failures=import_module("own_failures").Mine())
+    before = build_parts(mine)
+    (tmp_path / "own_failures.py").write_text(f"{source}    # of nobody\n", encoding="utf-8")
+    after = build_parts(mine)
+    assert "files" not in marks()
+    assert before.marks["files"] != after.marks["files"]
+    assert before.identity != after.identity
 
 
 def test_a_run_keeps_its_marks(run: Run, tmp_path: Path) -> None:

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fedmed.config.build import build, from_yaml
 from fedmed.errors import UserError
 from fedmed.run import resume as resume_run
+from fedmed.run.identity import identity
+from fedmed.run.parts import build_parts
 from fedmed.terminal.progress import make_run_display
 from tests.run.traces import leftovers, trace, weights
 
@@ -119,8 +122,46 @@ def test_resume_refuses_changed_images(run: Any, tmp_path: Path) -> None:
     run("run", "dataset=npz", "dataset.path=own.npz", stop=1)
     images[7, 3, 3] ^= 1
     np.savez(tmp_path / "own.npz", images=images, labels=labels)
-    with pytest.raises(UserError, match="The images or the options behind it have changed"):
+    with pytest.raises(UserError, match="The images, the options or the files behind it have changed"):
         resume(tmp_path / "run")
+
+
+GAINS = ("strategy=fedegoists", "strategy.start=together", "strategy.warmup=1", "strategy.benefit=file")
+
+
+def test_resume_refuses_changed_files_that_a_method_reads(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "gains.csv").write_text("0,1,0\n" * 3, encoding="utf-8")
+    run("run", *GAINS, "strategy.path=gains.csv", stop=1)
+    (tmp_path / "gains.csv").write_text("0,0,1\n" * 3, encoding="utf-8")
+    with pytest.raises(UserError, match="or the files behind it have changed"):
+        resume(tmp_path / "run")
+
+
+def test_a_run_of_a_version_that_did_not_look_at_files_goes_on(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "gains.csv").write_text("0,1,0\n" * 3, encoding="utf-8")
+    run("run", *GAINS, "strategy.path=gains.csv", stop=1)
+    about, config = tmp_path / "run/run.json", from_yaml((tmp_path / "run/config.yaml").read_text(encoding="utf-8"))
+    kept, parts = json.loads(about.read_text(encoding="utf-8")), build_parts(build(config))
+    del kept["marks"]["files"]
+    then = identity(parts.asked, parts.world, parts.net)
+    assert then != kept["identity"]
+    about.write_text(json.dumps({**kept, "identity": then}), encoding="utf-8")
+    assert resume(tmp_path / "run")["rounds"] == 3
+
+
+def test_resume_refuses_a_changed_private_module_of_code_of_ones_own(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = "from dataclasses import dataclass\n\nimport _lost\n\nfrom fedmed.server.failures import Failures\n\n\n"
+    own += '@dataclass(frozen=True, kw_only=True)\nclass Mine(Failures):\n    """Nobody drops out."""\n\n'
+    own += "    def lost(self, asked, *, seed, round):\n        return _lost.LOST\n"
+    (tmp_path / "mine.py").write_text(own, encoding="utf-8")
+    (tmp_path / "_lost.py").write_text("LOST = []\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    run("run", f"failures={tmp_path}/mine.py", stop=1)
+    (tmp_path / "_lost.py").write_text("LOST = [0]\n", encoding="utf-8")
+    with pytest.raises(UserError, match="or the files behind it have changed"):
+        resume_run(tmp_path / "run", overrides=[], show=make_run_display(quiet=True), trusted=[tmp_path])
 
 
 def test_resume_refuses_a_folder_without_a_run(fedmed: Any, tmp_path: Path) -> None:
