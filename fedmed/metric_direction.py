@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 DEFAULT_METRIC = {"multiclass": "auc", "multilabel": "auc", "segmentation": "dice"}
 """The metric to watch for each kind of task."""
@@ -37,6 +37,23 @@ FOUND_ONLY = frozenset({"hd95", "surface_distance"})
 """Metrics of what was found: a miss leaves their mean, so that whoever finds least may look best."""
 
 Better = Literal["higher", "lower"]
+
+
+SCOPES = ("test", "client.mean", "client.worst", "adapted.mean", "adapted.worst", "domain.mean", "domain.worst", "val")
+"""What a metric's name may begin with where a whole run is meant."""
+
+
+class ScopedMetric(NamedTuple):
+    """A metric (`accuracy`) and over what it is taken (`client.worst`); an empty scope leaves that to who reads it."""
+
+    scope: str
+    metric: str
+
+    @classmethod
+    def of(cls, name: str) -> ScopedMetric:
+        """Of `client.worst.accuracy` or `accuracy`."""
+        scope, _, metric = name.rpartition(".")
+        return cls(scope, metric)
 
 
 def worst(values: Iterable[float], *, higher: bool) -> float:

@@ -15,6 +15,7 @@ from fedmed.api.report import write_report
 from fedmed.api.run import Run, data_frame, html_table
 from fedmed.campaign.comparing import carried_out
 from fedmed.campaign.grid import SEEDS, PlannedRun, jobs
+from fedmed.campaign.judge import check_metric
 from fedmed.campaign.key import key
 from fedmed.comparison.read import read
 from fedmed.comparison.record import comparison_folder
@@ -41,11 +42,20 @@ if TYPE_CHECKING:
 class RunSet(Sequence[Run]):
     """Runs that are compared: each by its number, and what their differences are.
 
-    folder: where the comparison is kept. failed: why, of those experiments that failed, by their label.
+    folder: where the comparison is kept. failed: why, of those experiments that failed, by their label. metric: the
+    headline unless another is asked for (None: the runs' own, or the task's).
     """
 
-    def __init__(self, directories: Sequence[Path], folder: Path, failed: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directories: Sequence[Path],
+        folder: Path,
+        failed: dict[str, str] | None = None,
+        *,
+        metric: str | None = None,
+    ) -> None:
         self._directories, self.folder, self.failed = list(directories), folder, failed or {}
+        self.metric = metric
 
     def __len__(self) -> int:
         return len(self._directories)
@@ -58,7 +68,7 @@ class RunSet(Sequence[Run]):
 
     def summary(self, *, metric: str | None = None, reference: str | None = None) -> Summary:
         """Means, paired differences with intervals and tests, ranks. metric: by which; reference: the arm to beat."""
-        return summarise(read(self._directories, metric=metric, reference=reference))
+        return summarise(read(self._directories, metric=metric or self.metric, reference=reference))
 
     def table(self, *, metric: str | None = None, reference: str | None = None) -> str:
         """The summary as text, as `fedmed compare` prints it."""
@@ -75,7 +85,8 @@ class RunSet(Sequence[Run]):
 
     def report(self, folder: str | Path | None = None) -> Path:
         """Writes the page of the comparison, its tables and figures, and returns the page's path."""
-        return write_report(self._directories, Path(folder) if folder is not None else self.folder).page
+        place = Path(folder) if folder is not None else self.folder
+        return write_report(self._directories, place, metric=self.metric).page
 
     def __repr__(self) -> str:
         return f"RunSet({len(self)} runs, {str(self.folder)!r})"
@@ -92,6 +103,7 @@ def compare(
     workers: int | None = None,
     folder: str | Path | None = None,
     quiet: bool = False,
+    metric: str | None = None,
     **alternatives: Iterable[Any],
 ) -> RunSet:
     """Runs every combination of alternatives, each once, and returns the runs.
@@ -102,16 +114,18 @@ def compare(
     experiment: what all have in common. alternatives: values of its fields, such as `strategy=[FedAvg(), FedProx()]`;
     seeds are 0 to 4 unless `seed=` says else. references: whether local-only and pooled runs stand beside them.
     workers: runs at a time (None: one per core; on a GPU one). folder: of the comparison (None: one in ./runs or
-    $FEDMED_RUNS). Raises `UserError` with the faults of all experiments before the first one runs.
+    $FEDMED_RUNS). metric: the headline, such as `auc` or `client.worst.auc` (None: the runs' own, or the
+    task's). Raises `UserError` with the faults of all experiments before the first one runs.
     """
     experiments = list(
         _combined(experiment, {**alternatives, "seed": alternatives.get("seed", map(int, SEEDS.split(",")))})
     )
     planned = _planned(experiments, runs_folder() / "compare", with_references=references)
+    check_metric("metric", metric, [run.config for run in planned])
     place = Path(folder) if folder is not None else comparison_folder("python", (run.key for run in planned))
     with carried_out(planned, place, workers=workers, quiet=quiet) as result:
         done = [run.directory for run in result.done]
-    return RunSet(done, place, {run.label: error for run, error in result.failed.items()})
+    return RunSet(done, place, {run.label: error for run, error in result.failed.items()}, metric=metric)
 
 
 def _combined(experiment: Experiment, alternatives: dict[str, Iterable[Any]]) -> Iterator[Experiment]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from math import nan
+from statistics import fmean
 from typing import Any
 
 from fedmed.config.values import Config
 from fedmed.errors import UserError, near, refuse
-from fedmed.metric_direction import DEFAULT_METRIC, HIGHER_IS_BETTER
+from fedmed.metric_direction import DEFAULT_METRIC, HIGHER_IS_BETTER, SCOPES, ScopedMetric, worst
 from fedmed.options.code import resolve
+from fedmed.rundir.final import defined
 
 USUAL = tuple(dict.fromkeys(DEFAULT_METRIC.values()))
 """The metrics by which a task is judged where none is named."""
@@ -36,10 +39,31 @@ def higher_is_better(where: str, metric: str, configs: Iterable[Config]) -> bool
 def check_metric(where: str, metric: str | None, configs: Iterable[Config]) -> None:
     """Raises `UserError` where runs of the configs have no such metric, or it says no direction.
 
-    where: what asks for it. metric: `auc` or `test.auc`; None for the runs' own, which needs no check.
+    where: what asks for it. metric: `auc` or `client.worst.auc`; None for the runs' own, which needs no check.
     """
-    if metric is not None:
-        higher_is_better(where, metric.rpartition(".")[2], configs)
+    if metric is None:
+        return
+    scope, base = ScopedMetric.of(metric)
+    if scope and scope not in SCOPES:
+        raise refuse(where, "a metric, or one of a scope", metric, near(metric, [f"{each}.{base}" for each in SCOPES]))
+    higher_is_better(where, base, configs)
+
+
+def judged_over_clients(
+    rows: Sequence[Mapping[str, Any]], metric: str, scope: str, *, higher: bool
+) -> tuple[str, float]:
+    """What validation at clients in the last round says, and its name; NaN where it defines the metric for nobody.
+
+    rows: of clients (`RunDirectory.rows`). scope: `client.mean` or `client.worst`. higher: whether a higher value of
+    the metric is better. Raises `UserError` where nothing was validated.
+    """
+    last = max((row["round"] for row in rows), default=0)
+    mine = [row for row in rows if row["round"] == last]
+    if not any("val.loss" in row for row in mine):
+        raise _unvalidated(f"val.{metric} of clients")
+    values = [row[f"val.{metric}"] for row in mine if defined(row.get(f"val.{metric}"))]
+    how = fmean if scope == "client.mean" else partial(worst, higher=higher)
+    return f"{scope}.val.{metric}", float(how(values)) if values else nan
 
 
 def judged_by(final: Mapping[str, Any], metric: str | None) -> tuple[str, float]:
@@ -53,5 +77,8 @@ def judged_by(final: Mapping[str, Any], metric: str | None) -> tuple[str, float]
         return found, nan if final[found] is None else float(final[found])
     if "val.loss" in final:
         return names[0], nan  # validated, by images that do not define the metric
-    fix = "Raise dataset.val, and let scopes hold client."
-    raise refuse(" or ".join(names), "a result to choose by", "none", fix)
+    raise _unvalidated(" or ".join(names))
+
+
+def _unvalidated(names: str) -> UserError:
+    return refuse(names, "a result to choose by", "none", "Raise dataset.val, and let scopes hold client.")

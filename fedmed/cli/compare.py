@@ -74,7 +74,9 @@ def _parser() -> Parser:
         action="store_false",
         help="no local-only and pooled runs beside the others",
     )
-    parser.add_argument("--metric", help="the headline metric, such as auc (default: that of the runs)")
+    parser.add_argument(
+        "--metric", help="the headline metric, such as auc or client.worst.auc (default: that of the runs)"
+    )
     add_better(parser)
     parser.add_argument("--reference", metavar="ARM", help="what the others are compared with (default: fedavg)")
     parser.add_argument(

@@ -23,7 +23,9 @@ def main(arguments: list[str]) -> int:
     parser = Parser("report", DESCRIPTION)
     parser.add_argument("paths", nargs="+", type=Path, metavar="DIR", help="a run's directory, or a folder of them")
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to (default: DIR; of several, ./report)")
-    parser.add_argument("--metric", help="the headline metric, such as auc (default: that of the runs)")
+    parser.add_argument(
+        "--metric", help="the headline metric, such as auc or client.worst.auc (default: that of the runs)"
+    )
     add_better(parser)
     parser.add_argument("--reference", metavar="ARM", help="what the others are compared with (default: fedavg)")
     parser.add_argument("--force", action="store_true", help="compare runs that differ in data or code, and say so")

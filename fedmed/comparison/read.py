@@ -11,10 +11,10 @@ from fedmed.comparison.names import arm_names, beyond, unnamed_values, world_nam
 from fedmed.comparison.runs import LOCAL, POOLED, ComparedRun, Comparison, Key
 from fedmed.comparison.settings import Settings, base_name, drop_seeds, settings
 from fedmed.errors import Fault, UserError, near, refuse
-from fedmed.metric_direction import DEFAULT_METRIC, Better, direction_name
+from fedmed.metric_direction import DEFAULT_METRIC, SCOPES, Better, ScopedMetric, direction_name
 
-SCOPES = ("test.", "client.mean.", "domain.mean.", "val.")
-"""What a metric's name begins with in final.json where a whole run is meant."""
+TOLD = ("test", "client.mean", "domain.mean", "val")
+"""Scopes of final.json by which the metrics of a run are known."""
 
 SHARED = {"data": "the same training data", "test": "the same test set", "fedmed": "the same version of fedmed"}
 """Marks that runs of one world and seed share, and what they stand for."""
@@ -32,9 +32,9 @@ def read(
 ) -> Comparison:
     """The finished runs at the paths, each a run directory or a folder of them, in their places.
 
-    metric: the headline (`auc`; null: the runs' own, or the task's). reference: the arm that others are compared with
-    (null: the one with FedAvg, else the first). force: whether runs that are not comparable become notes.
-    better: which way the headline improves, where the runs do not tell.
+    metric: the headline (`auc`, or `client.worst.auc`; null: the runs' own, or the task's). reference: the arm that
+    others are compared with (null: the one with FedAvg, else the first). force: whether runs that are not comparable
+    become notes. better: which way the headline improves, where the runs do not tell.
     Raises UserError for a path that does not exist, runs that are not comparable, no finished run at all, an arm or a
     metric that is not there, and a metric whose direction nobody tells. Other directories are skipped, and noted.
     """
@@ -51,7 +51,7 @@ def read(
     notes += beyond(flat, worlds, bases, arms)
     runs = _placed(found, worlds, arms, notes)
     ordered = _ordered(arms, bases)
-    headline = _metric(list(runs.values()), metric)
+    scope, headline = _headline(list(runs.values()), metric)
     chosen = _reference(ordered, reference, dict(zip(arms, bases, strict=True)))
     return Comparison(
         worlds=tuple(dict.fromkeys(worlds)),
@@ -62,6 +62,7 @@ def read(
         reference=chosen,
         greater=_greater(headline, list(runs.values()), better),
         notes=tuple(notes),
+        scope=scope,
     )
 
 
@@ -87,18 +88,19 @@ def _ordered(arms: Sequence[str], bases: Sequence[str]) -> list[str]:
     return sorted(base, key=lambda arm: rank.get(base[arm], 0))
 
 
-def _metric(runs: Sequence[ComparedRun], given: str | None) -> str:
+def _headline(runs: Sequence[ComparedRun], given: str | None) -> ScopedMetric:
     """The given one; else what all runs name, the task's usual one, or what most runs have."""
     known = Counter(name for run in runs for name in {*_metrics(run.final)})
     if given is not None:
-        name = next((given.removeprefix(scope) for scope in SCOPES if given.startswith(scope)), given)
-        if name not in known:
-            raise refuse("metric", "a metric of these runs", given, near(name, known))
-        return name
+        asked = ScopedMetric.of(given)
+        found = asked.scope in SCOPES and any(run.final.get(given) is not None for run in runs)
+        if asked.metric not in known or (asked.scope and not found):
+            raise refuse("metric", "a metric of these runs", given, near(given, known))
+        return asked
     requested = {run.config.get("metric") for run in runs}
     own = [str(name) for name in requested if name and len(requested) == 1]
     first = next((name for name in (*own, *DEFAULT_METRIC.values()) if known[name] == len(runs)), None)
-    return first or max([*DEFAULT_METRIC.values(), *sorted(known)], key=known.__getitem__)
+    return ScopedMetric("", first or max([*DEFAULT_METRIC.values(), *sorted(known)], key=known.__getitem__))
 
 
 def _greater(metric: str, runs: Sequence[ComparedRun], given: Better | None) -> bool:
@@ -120,9 +122,9 @@ def _greater(metric: str, runs: Sequence[ComparedRun], given: Better | None) -> 
 def _metrics(final: Mapping[str, object]) -> Iterable[str]:
     """Metrics that have a value, without their scope; neither those per class nor the ends of intervals."""
     for name, value in final.items():
-        scope = next((scope for scope in SCOPES if name.startswith(scope)), None)
-        if scope is not None and value is not None and "." not in name.removeprefix(scope):
-            yield name.removeprefix(scope)
+        scope, metric = ScopedMetric.of(name)
+        if scope in TOLD and value is not None:
+            yield metric
 
 
 def _reference(arms: Sequence[str], given: str | None, bases: Mapping[str, str]) -> str:

@@ -54,8 +54,9 @@ class Comparison:
     """Runs in their places.
 
     worlds, arms, seeds: in the order in which they are reported. runs: those there are, by world, arm and seed; some
-    may be missing. metric: the headline, as in final.json without its scope (`auc`). reference: the arm that the others
-    are compared with. greater: whether more of the metric is better.
+    may be missing. metric: the headline, as in final.json without its scope (`auc`). scope: over what it is taken
+    (`client.worst`); empty for the first scope that every federated arm has. reference: the arm that the others are
+    compared with. greater: whether more of the metric is better.
     notes: what a reader has to know, such as runs that were skipped and why, or differences that were forced.
     """
 
@@ -66,6 +67,7 @@ class Comparison:
     metric: str
     reference: str
     greater: bool = True
+    scope: str = ""
     notes: tuple[str, ...] = ()
 
     def values(self, world: str, arm: str, name: str) -> dict[int, float]:

@@ -56,7 +56,7 @@ def _metrics(comparison: Comparison, arms: Sequence[str]) -> tuple[str, ...]:
     places = {(world, arm) for world, arm, _ in comparison.runs if arm in arms}
     known = [name for name, where in zip(names[:5], had[:5], strict=True) if where] or names[5:]
     full = [name for name, where in zip(names, had, strict=True) if places <= where and "worst" not in name]
-    headline = (full or known)[0]
+    headline = f"{comparison.scope}.{comparison.metric}" if comparison.scope else (full or known)[0]
     return headline, *(name for name in known if name != headline)
 
 

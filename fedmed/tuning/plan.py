@@ -16,7 +16,11 @@ from fedmed.config import compose
 from fedmed.config.grammar import key_of, split, value_of
 from fedmed.config.values import Config
 from fedmed.errors import UserError, refuse
+from fedmed.metric_direction import ScopedMetric
 from fedmed.tuning.space import Axis, applies, axes_of, typed
+
+SCOPES = ("client.mean", "client.worst")
+"""What the validation of clients may be taken over, besides all images together."""
 
 SEEDS = "100"
 """Seeds of the runs of a search unless others are given: none that anybody would report."""
@@ -50,6 +54,7 @@ class TuningPlan:
     """Strategies that are each given `budget` trials.
 
     shared: overrides of all runs. seeds: of the runs of a trial. metric: that judges (None: the task's usual one).
+    scope: over which validation images, `client.mean` or `client.worst`; empty for those of all clients together.
     workers: how many runs fit side by side. digest: of what is searched and how. greater: whether more of the metric is
     better.
     """
@@ -62,6 +67,7 @@ class TuningPlan:
     workers: int
     digest: str
     greater: bool = True
+    scope: str = ""
 
     @property
     def name(self) -> str:
@@ -77,6 +83,7 @@ def read(overrides: Sequence[str]) -> TuningPlan:
     """What the overrides ask for; raises `UserError` with what is wrong with it."""
     given = {key_of(each): value_of(each) for each in overrides}
     budget, seeds = _budget(given.get("budget", "20")), tuple(given.get("seed", SEEDS).split(","))
+    scope, overrides = _scope(overrides)
     strategies = split(given.get("strategy", "fedavg"), ",")
     axes, fixed = axes_of([each for each in overrides if key_of(each) not in ("strategy", "seed", "budget")])
     if not axes:
@@ -84,7 +91,7 @@ def read(overrides: Sequence[str]) -> TuningPlan:
         raise refuse("tune", "an option with a range or choices", "none", fix)
     configs = _configs(strategies, fixed, axes, seeds)
     metric = configs[0]["metric"]
-    text = repr((sorted(fixed), sorted(map(repr, axes)), strategies, seeds))
+    text = repr((sorted(fixed), sorted(map(repr, axes)), strategies, seeds)) + scope
     return TuningPlan(
         candidates=tuple(
             _candidate(strategy, config, fixed, axes, seeds[0])
@@ -97,7 +104,19 @@ def read(overrides: Sequence[str]) -> TuningPlan:
         workers=fitting(configs),
         digest=blake2b(text.encode(), digest_size=4).hexdigest(),
         greater=metric is None or higher_is_better("metric", metric, configs),
+        scope=scope,
     )
+
+
+def _scope(overrides: Sequence[str]) -> tuple[str, list[str]]:
+    """Over what the metric judges, and the overrides with the metric alone, as the runs take it."""
+    asked = ScopedMetric.of(next((value_of(each) for each in overrides if key_of(each) == "metric"), ""))
+    if asked.scope not in ("", "val", *SCOPES):
+        names = ", ".join((asked.metric, *(f"{scope}.{asked.metric}" for scope in SCOPES)))
+        fix = f"Test images choose nothing: name one of {names}."
+        raise refuse("metric", "a metric that validation can judge by", f"{asked.scope}.{asked.metric}", fix)
+    plain = [f"metric={asked.metric}" if key_of(each) == "metric" and asked.scope else each for each in overrides]
+    return asked.scope.removeprefix("val"), plain
 
 
 def _budget(text: str) -> int:

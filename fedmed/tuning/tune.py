@@ -1,7 +1,7 @@
 """Equal-budget search: every strategy gets as many trials, workers share them, and validation chooses.
 
-What is judged is the last round's validation, pooled over the clients, because what comparisons report is the last
-round's test. Test results are never looked at.
+What is judged is the last round's validation, pooled over the clients (or its mean or worst over them, where the metric
+says so), because what comparisons report is the last round's test. Test results are never looked at.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from statistics import fmean
 
 from fedmed.campaign.execution import finished
 from fedmed.campaign.grid import PlannedRun, jobs
-from fedmed.campaign.judge import USUAL, judged_by
+from fedmed.campaign.judge import USUAL, judged_by, judged_over_clients
 from fedmed.campaign.key import key
 from fedmed.campaign.pool import RunPool, WorkerDied
 from fedmed.campaign.worker import RunEnded, RunMessage, RunWarning
 from fedmed.files import runs_folder
 from fedmed.formatting import number
+from fedmed.rundir.directory import RunDirectory
 from fedmed.tuning.plan import Candidate, TuningPlan
 from fedmed.tuning.result import Tuning, TuningResult
 from fedmed.tuning.search import Search, Trial
@@ -63,7 +64,7 @@ class Tuner:
         self._broken_off = [(of, trial) for of, search in self._numbered for trial in search.open()]
         self._open: list[OpenTrial] = []
         self._queue: list[PlannedRun] = []
-        self.metric = f"val.{tuning.metric or USUAL[0]}"
+        self.metric = ".".join(filter(None, (tuning.scope, "val", tuning.metric or USUAL[0])))
 
     def go(self, pool: RunPool) -> list[TuningResult]:
         """All trials that are left; then what was found."""
@@ -154,8 +155,11 @@ class Tuner:
 
     def _value(self, run: PlannedRun) -> float:
         """The validation of a finished run; NaN where it is not defined."""
-        final = finished(run) or {}
-        name, value = judged_by(final, self._tuning.metric)
+        tuning, final = self._tuning, finished(run) or {}
+        if tuning.scope and tuning.metric:
+            rows = RunDirectory(run.directory).rows("clients")
+            return judged_over_clients(rows, tuning.metric, tuning.scope, higher=tuning.greater)[1]
+        name, value = judged_by(final, tuning.metric)
         self.metric = name if name in final else self.metric
         return value
 

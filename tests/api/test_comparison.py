@@ -30,7 +30,11 @@ def test_every_combination_runs_once_and_tells_its_differences() -> None:
     assert runs.report().is_file()
     assert "<table>" in runs._repr_html_()
     before = [run.directory.joinpath("final.json").stat().st_mtime_ns for run in runs]
-    again = fedmed.compare(fedmed.Experiment(**SMALL), strategy=methods, seed=range(2), quiet=True)
+    worst = "client.worst.accuracy"
+    again = fedmed.compare(fedmed.Experiment(**SMALL), strategy=methods, seed=range(2), quiet=True, metric=worst)
+    assert again.summary().headline == worst
+    assert runs.summary(metric="client.mean.loss").headline == "client.mean.loss"
+    assert not runs.summary(metric="client.mean.loss").comparison.greater
     assert [run.directory.joinpath("final.json").stat().st_mtime_ns for run in again] == before
 
 

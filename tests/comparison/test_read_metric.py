@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fedmed.comparison.read import read
+from fedmed.comparison.summary import summarise
 from fedmed.errors import UserError
 from tests.fabricated import run
 
@@ -19,6 +20,22 @@ def test_a_metric_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None
         read([tmp_path], metric="kappa")
     found = read([tmp_path], metric="test.loss")
     assert (found.metric, found.greater) == ("loss", False)
+
+
+def test_a_scope_that_is_asked_for_is_the_headline_and_improves_as_its_metric_does(tmp_path: Path) -> None:
+    for seed, (mean, worst) in enumerate(((0.6, 0.2), (0.7, 0.3))):
+        ends = {"client.mean.auc": mean, "client.worst.auc": worst, "client.worst.loss": 2.0, "client.worst.id": 1}
+        run(tmp_path / str(seed), seed=seed, final=ends)
+    assert summarise(read([tmp_path])).headline == "test.auc"
+    for name, greater in (("client.worst.auc", True), ("client.worst.loss", False), ("client.mean.auc", True)):
+        found = read([tmp_path], metric=name)
+        assert (f"{found.scope}.{found.metric}", found.greater) == (name, greater)
+        summary = summarise(found)
+        assert summary.headline == summary.rows[0].metric == name
+    assert summarise(read([tmp_path], metric="client.worst.auc")).rows[0].mean == pytest.approx(0.25)
+    for wrong in ("client.best.auc", "domain.worst.auc", "client.worst.id", "best.test.auc"):
+        with pytest.raises(UserError, match=f"metric: expected a metric of these runs, got {wrong}"):
+            read([tmp_path], metric=wrong)
 
 
 def own(folder: Path, *, seed: int = 0, better: str | None = None) -> None:

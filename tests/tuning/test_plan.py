@@ -45,6 +45,17 @@ def test_seeds_may_be_several() -> None:
     assert read(["epochs=1..3", "seed=7,8"]).seeds == ("7", "8")
 
 
+def test_a_metric_of_clients_is_judged_by_their_validation_and_test_images_choose_nothing() -> None:
+    plain, pooled = read(["epochs=1..3", "metric=loss"]), read(["epochs=1..3", "metric=val.loss"])
+    found = read(["epochs=1..3", "metric=client.worst.loss"])
+    assert (found.scope, found.metric, found.greater) == ("client.worst", "loss", False)
+    assert (pooled.scope, pooled.metric, pooled.name) == ("", "loss", plain.name)
+    assert found.name != plain.name
+    assert found.candidates[0].run([], "1").runs[0].config["metric"] == "loss"
+    with pytest.raises(UserError, match=r"metric: expected a metric that validation can judge by, got test.loss"):
+        read(["epochs=1..3", "metric=test.loss"])
+
+
 def test_the_same_words_have_the_same_folder_with_more_budget_too() -> None:
     one, more = read(["epochs=1..3", "budget=3"]), read(["epochs=1..3", "budget=9"])
     assert one.name == more.name
