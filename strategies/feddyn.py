@@ -13,6 +13,7 @@ from annotated_types import Gt
 from torch import Tensor
 
 from fedmed.method import Client, Method, Payload, Report, Server
+from fedmed.strategies._together import begins_anew, recall, remember, since
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class FedDyn(Method):
     alpha: Annotated[float, Gt(0)] = 0.01
 
     def correct(self, client: Client) -> None:
-        own = client.state.get("h", {})
+        own = recall(client, "h")
         for name, weight, anchor in client.shared:
             if weight.grad is not None:
                 weight.grad.add_(weight.detach() - anchor, alpha=self.alpha)
@@ -34,15 +35,17 @@ class FedDyn(Method):
 
     def report(self, client: Client) -> Payload:
         # h_k <- h_k - alpha (w_k - w_t); it stays at the client
-        own = client.state.get("h", {})
+        own = recall(client, "h")
         change = {n: self.alpha * (anchor - weight.detach()) for n, weight, anchor in client.shared}
-        client.state["h"] = {n: own[n] + c if n in own else c for n, c in change.items()}
+        remember(client, "h", {n: own[n] + c if n in own else c for n, c in change.items()})
         return {}
 
     def weights(self, server: Server, reports: Sequence[Report]) -> Tensor:
         return torch.ones(len(reports), dtype=torch.float64)
 
     def update(self, server: Server, old: Payload, mean: Payload) -> Payload:
+        if begins_anew(server):
+            return mean
         # h <- h - alpha/N sum_S (w_k - w_t); w_{t+1} = mean_S w_k - h / alpha
         share = len(server.reports) / len(server.clients)
         new = dict(mean)
@@ -51,3 +54,6 @@ class FedDyn(Method):
             server.state[name] = server.state[name] - step if name in server.state else -step
             new[name] = mean[name] - server.state[name] / self.alpha
         return new
+
+    def combine(self, server: Server, reports: Sequence[Report]) -> Payload:
+        return since(server)

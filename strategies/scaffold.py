@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fedmed.errors import Fault
 from fedmed.method import Client, Method, Payload, Report, Server, Setup
+from fedmed.strategies._together import BEGUN, begins_anew, recall, remember, since
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +31,9 @@ class Scaffold(Method):
         return [Fault("optimizer", "plain SGD with strategy scaffold", f"{o.name}, momentum {o.momentum}", fix)]
 
     def prepare(self, client: Client) -> None:
-        c, own = client.inbox, client.state.get("variate", {})
+        c, own = client.inbox, recall(client, "variate")
         # c - c_k; a variate that does not exist yet is zero
-        client.keep(_Drift({n: _minus(c.get(n), own.get(n)) for n in c.keys() | own.keys()}))
+        client.keep(_Drift({n: _minus(c.get(n), own.get(n)) for n in (c.keys() | own.keys()) - {BEGUN}}))
 
     def correct(self, client: Client) -> None:
         drift = client.kept(_Drift).by_name
@@ -41,17 +42,19 @@ class Scaffold(Method):
                 weight.grad.add_(drift[name])
 
     def report(self, client: Client) -> Payload:
-        c, own = client.inbox, client.state.get("variate", {})
+        c, own = client.inbox, recall(client, "variate")
         scale = 1 / (max(client.step, 1) * client.lr)
         # c_k+ - c_k = (w_t - y) / (T lr) - c
         change = {n: _minus((anchor - w.detach()) * scale, c.get(n)) for n, w, anchor in client.shared}
-        client.state["variate"] = {n: own[n] + d if n in own else d for n, d in change.items()}
+        remember(client, "variate", {n: own[n] + d if n in own else d for n, d in change.items()})
         return change
 
     def weights(self, server: Server, reports: Sequence[Report]) -> Tensor:
         return torch.ones(len(reports), dtype=torch.float64)
 
     def combine(self, server: Server, reports: Sequence[Report]) -> Payload:
+        if begins_anew(server):
+            return since(server)
         # c <- c + |S|/N mean_S(c_k+ - c_k) = c + sum_S(c_k+ - c_k) / N
         for name in reports[0].payload:
             total = sum(r.payload[name] for r in reports) / len(server.clients)
