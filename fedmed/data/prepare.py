@@ -103,3 +103,10 @@ def _long_tail(table: Table, split: NDArray[np.int8], factor: float, seed: int) 
         surplus = max(0, len(rows) - wanted)
         out[numpy_generator(seed, "long tail", int(label)).permutation(rows)[:surplus]] = UNUSED
     return out
+
+
+def split_of(table: Table) -> NDArray[np.int8]:
+    """What each row of a prepared table is for: `TRAIN`, `VAL` or `TEST` (N,)."""
+    if table.split is None:
+        raise ValueError("the table has not been prepared")
+    return table.split

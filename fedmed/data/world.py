@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,18 +12,17 @@ from torch import Tensor
 
 from fedmed import rng
 from fedmed.data.annotation import Annotation
-from fedmed.data.examples import TEST, TRAIN, VAL, Dataset, Examples, Indices, Table, name_of
+from fedmed.data.client_rows import ClientRows, client_rows
+from fedmed.data.domains import domains_of, domains_of_test, shift_domains
+from fedmed.data.examples import TEST, TRAIN, Dataset, Examples, Indices, Table
+from fedmed.data.fingerprint import Fingerprint, fingerprint
 from fedmed.data.given_labels import GivenLabels
 from fedmed.data.normalise import Normalise, normaliser
-from fedmed.data.partition import ImageMetadata, Partition, divide
-from fedmed.data.prepare import prepare, presence
-from fedmed.data.shift import NoneShift, Shift
+from fedmed.data.partition import Partition
+from fedmed.data.prepare import prepare, presence, split_of
+from fedmed.data.shift import Shift
 from fedmed.data.splits import draw_splits
-from fedmed.errors import refuse
 from fedmed.tasks import TASKS, Task
-
-CHUNK = 1024
-"""Images of which one copy at a time is made for their digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +66,6 @@ class Audit:
     annotated: NDArray[np.float64]
     site: int | None
     kind: str = ""
-
-
-class Fingerprint(NamedTuple):
-    """Digests of images and labels: those to train and validate on, and the server's test set."""
-
-    data: str
-    test: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,114 +121,38 @@ def build_world(
     table = prepare(dataset)
     task = TASKS[table.task](classes=table.classes, names=table.class_names)
     shown = presence(table.examples, table.task, table.classes)
-    held, parts = _client_rows(table, shown, partition, clients, client_test, seed)
+    held, parts = client_rows(table, shown, partition, clients, client_test, seed)
     held = [h._replace(train=annotation.held(h.train, k, len(held), seed)) for k, h in enumerate(held)]
-    test = np.flatnonzero(_split(table) == TEST)
-    examples = table.examples[torch.from_numpy(np.concatenate([*(rows for h in held for rows in h), test]))]
-    _shift(examples.x, _domains(table, held, test, shift), shift, seed)
-    shares, whole, rest = _share_out(examples, held)
-    for client, share in enumerate(shares):  # in place: the labels are a copy of the dataset's, and shares are views
-        for y in (share.train.y, share.val.y, share.test.y):
-            y.copy_(annotation.convention(y, client, len(shares), task))
+    test = np.flatnonzero(split_of(table) == TEST)
+    shares, whole, rest = _share_out(_seen(table, held, test, shift, seed), held)
+    _rename(shares, annotation, task)
     given = annotation.annotate(whole, [h.given for h in held], task, seed)
     shares = [_as_given(share, g) for share, g in zip(shares, given, strict=True)]
-    kinds = [
-        " · ".join(filter(None, (one.distinction(k, len(held)) for one in (annotation, shift))))
-        for k in range(len(held))
-    ]
+    kinds = _kinds(annotation, shift, len(held))
     if own_val:
-        owners = [None if table.patient is None else table.patient[h.val] for h in held]
-        pairs = enumerate(zip(shares, owners, strict=True))
-        shares = [share.halved(owner, rng.seed_of(seed, "own val", client)) for client, (share, owner) in pairs]
+        shares = _halved(shares, [_patients(table, h.val) for h in held], seed)
     return World(
         task=task,
         shares=shares,
         test=rest,
-        test_patient=None if table.patient is None else table.patient[test],
-        test_domains=_test_domains(table, test, shift, len(held)),
+        test_patient=_patients(table, test),
+        test_domains=domains_of_test(table, test, shift, len(held)),
         normalise=normaliser(dataset.normalise, [share.train.x for share in shares]),
         audit=[_audit(*each, table, shown) for each in zip(held, shares, given, kinds, strict=True)],
         parts=parts,
         site_names=table.site_names,
-        fingerprint=_fingerprint(table),
+        fingerprint=fingerprint(table),
     )
 
 
-class _ClientRows(NamedTuple):
-    """One client's rows in the table."""
-
-    train: Indices
-    val: Indices
-    test: Indices
-
-    @property
-    def given(self) -> Indices:
-        return np.concatenate([self.train, self.val])
+def _seen(table: Table, held: Sequence[ClientRows], test: Indices, shift: Shift, seed: int) -> Examples:
+    """All images in order of client, then the server's, as their scanners show them."""
+    examples = table.examples[torch.from_numpy(np.concatenate([*(rows for h in held for rows in h), test]))]
+    shift_domains(examples.x, domains_of(table, held, test, shift), shift, seed)
+    return examples
 
 
-def _split(table: Table) -> NDArray[np.int8]:
-    if table.split is None:
-        raise ValueError("the table has not been prepared")
-    return table.split
-
-
-def _client_rows(
-    table: Table, shown: NDArray[np.bool_], partition: Partition, clients: int | None, client_test: float, seed: int
-) -> tuple[list[_ClientRows], list[Indices]]:
-    """Each client's rows, its own test rows taken out of its training rows; and the partition they come from."""
-    split = _split(table)
-    rows = np.flatnonzero((split == TRAIN) | (split == VAL))
-    labels = {"multiclass": table.examples.y.numpy(), "multilabel": shown, "segmentation": shown[:, 1:]}[table.task]
-    pool = replace(ImageMetadata(labels, split == TRAIN, table.site, table.patient)[rows], split=split)
-    parts = [rows[part] for part in divide(partition, pool, clients, seed)]
-    seeds = [rng.seed_of(seed, "client test", client) for client in range(len(parts))]
-    return [_own_test(table, part, client_test, s) for part, s in zip(parts, seeds, strict=True)], parts
-
-
-def _own_test(table: Table, rows: Indices, client_test: float, seed: int) -> _ClientRows:
-    split = _split(table)[rows]
-    if client_test:
-        patient = None if table.patient is None else table.patient[rows]
-        split = draw_splits(split, val=0, test=client_test, seed=seed, stratum=None, patient=patient)
-    return _ClientRows(rows[split == TRAIN], rows[split == VAL], rows[split == TEST])
-
-
-def _domains(table: Table, held: Sequence[_ClientRows], test: Indices, shift: Shift) -> Indices:
-    """The domain of every row in order of client; the server's test images take turns where clients are the domains."""
-    if isinstance(shift, NoneShift):
-        return np.empty(0, np.int64)
-    if shift.by != "site":
-        if shift.by == "group" and shift.groups > len(held):
-            raise refuse("shift.groups", f"at most {len(held)}, the number of clients", shift.groups)
-        domains = shift.domains(len(held))
-        return np.concatenate([np.repeat(domains, [sum(map(len, h)) for h in held]), domains[_turns(test, len(held))]])
-    if table.site is None:
-        raise refuse("shift.by", "client, as the dataset names no sites", "site")
-    return np.asarray(table.site[np.concatenate([*(rows for h in held for rows in h), test])], np.int64)
-
-
-def _turns(test: Indices, clients: int) -> Indices:
-    return np.arange(len(test)) % clients
-
-
-def _test_domains(table: Table, test: Indices, shift: Shift, clients: int) -> dict[str, Indices]:
-    if shift.by != "site" and not isinstance(shift, NoneShift):
-        found = (domains := shift.domains(clients))[_turns(test, clients)]
-        return {f"{shift.by} {number}": np.flatnonzero(found == number) for number in np.unique(domains)}
-    if table.site is None:
-        return {}
-    sites = table.site[test]
-    return {name_of(int(site), table.site_names): np.flatnonzero(sites == site) for site in np.unique(sites)}
-
-
-def _shift(x: Tensor, domains: Indices, shift: Shift, seed: int) -> None:
-    """Shifts the images of every domain in place."""
-    for domain in np.unique(domains):
-        rows = torch.from_numpy(np.flatnonzero(domains == domain))
-        x[rows] = shift.apply(x[rows], int(domain), seed)
-
-
-def _share_out(examples: Examples, held: Sequence[_ClientRows]) -> tuple[list[Share], list[Examples], Examples]:
+def _share_out(examples: Examples, held: Sequence[ClientRows]) -> tuple[list[Share], list[Examples], Examples]:
     """Every client's slices, its training and validation slice as one, and what is left for the server: no copies."""
     shares, whole, start = [], [], 0
     for h in held:
@@ -247,6 +161,13 @@ def _share_out(examples: Examples, held: Sequence[_ClientRows]) -> tuple[list[Sh
         whole.append(examples[start:val])
         start = test
     return shares, whole, examples[start:]
+
+
+def _rename(shares: Sequence[Share], annotation: Annotation, task: Task) -> None:
+    """Puts true labels into each client's own convention, in place: shares are views of a copy."""
+    for client, share in enumerate(shares):
+        for y in (share.train.y, share.val.y, share.test.y):
+            y.copy_(annotation.convention(y, client, len(shares), task))
 
 
 def _as_given(share: Share, given: GivenLabels) -> Share:
@@ -264,8 +185,24 @@ def _differ(given: Examples, true: Examples) -> bool:
     return (given.seen is None) != (true.seen is None) or not torch.equal(given.y, true.y)
 
 
+def _halved(shares: Sequence[Share], patients: Sequence[Indices | None], seed: int) -> list[Share]:
+    """The shares with half of their validation images in `own_val`. patients: whose these are, by client."""
+    pairs = enumerate(zip(shares, patients, strict=True))
+    return [share.halved(patient, rng.seed_of(seed, "own val", client)) for client, (share, patient) in pairs]
+
+
+def _patients(table: Table, rows: Indices) -> Indices | None:
+    return None if table.patient is None else table.patient[rows]
+
+
+def _kinds(annotation: Annotation, shift: Shift, clients: int) -> list[str]:
+    """How each client differs from others by design, in words; empty where it does not."""
+    made = [[one.distinction(client, clients) for one in (annotation, shift)] for client in range(clients)]
+    return [" · ".join(filter(None, words)) for words in made]
+
+
 def _audit(
-    held: _ClientRows, share: Share, given: GivenLabels, kind: str, table: Table, shown: NDArray[np.bool_]
+    held: ClientRows, share: Share, given: GivenLabels, kind: str, table: Table, shown: NDArray[np.bool_]
 ) -> Audit:
     seen = share.train.seen
     if seen is None:
@@ -278,20 +215,3 @@ def _audit(
     return Audit(
         shown[held.train].sum(0), given.completeness, annotated, sites.pop() if len(sites) == 1 else None, kind
     )
-
-
-def _fingerprint(table: Table) -> Fingerprint:
-    """A digest that is equal where two runs saw the same data, in the same order."""
-    split = _split(table)
-    return Fingerprint(_digest(table, (split == TRAIN) | (split == VAL)), _digest(table, split == TEST))
-
-
-def _digest(table: Table, chosen: NDArray[np.bool_]) -> str:
-    """A digest of every chosen image and label, and of which labels are known where some are not."""
-    digest, rows = blake2b(digest_size=16), torch.from_numpy(np.flatnonzero(chosen))
-    known = [] if table.examples.seen is None else [table.examples.seen]
-    for tensor in (table.examples.x, table.examples.y, *known):
-        digest.update(repr((tensor.dtype, len(rows), tuple(tensor.shape[1:]))).encode())
-        for part in rows.split(CHUNK):
-            digest.update(np.ascontiguousarray(tensor[part].numpy()).data)
-    return digest.hexdigest()

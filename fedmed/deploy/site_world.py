@@ -13,10 +13,11 @@ import torch
 from fedmed.config.build import target_of
 from fedmed.data.annotation import CompleteAnnotation
 from fedmed.data.examples import TEST, TRAIN, VAL, Dataset, Examples, Table
+from fedmed.data.fingerprint import Fingerprint
 from fedmed.data.normalise import normaliser
 from fedmed.data.prepare import prepare
 from fedmed.data.shift import NoneShift
-from fedmed.data.world import Audit, Fingerprint, Share, World
+from fedmed.data.world import Audit, Share, World
 from fedmed.engine.base import SiteImages
 from fedmed.errors import Fault, UserError, refuse
 from fedmed.experiment import Experiment

@@ -77,7 +77,7 @@ class RoundContext:
     train: training images with the labels in force. step: optimizer steps done so far.
     frozen_copy: gives a frozen copy of the net, in eval mode, with some weights replaced. sweep: see `Client.sweep`.
     augment: another augmented view (B, C, H, W) of the training images in the given rows (B,).
-    own_val: gives `Client.own_val`. steps: see `Client.steps`.
+    own_val: gives `Client.own_val`. steps, annotated: see `Client`; the latter from when it is first asked for.
     """
 
     anchor: Payload
@@ -94,6 +94,7 @@ class RoundContext:
     _received: Net | None = None
     _own_anchor: Payload | None = None
     _shared: list[Shared] | None = None
+    annotated: Tensor | None = None
 
     @property
     def own_anchor(self) -> Payload:
@@ -227,7 +228,9 @@ class Client(_ClientRound):
     @property
     def annotated(self) -> Tensor:
         """Which classes the client labels at all (C,) bool: those of which some entry is annotated."""
-        return annotated_classes(self.given, self.task)
+        if self.context.annotated is None:
+            self.context.annotated = annotated_classes(self.given, self.task)
+        return self.context.annotated.clone()
 
     @property
     def own_val(self) -> Examples:

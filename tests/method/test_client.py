@@ -8,6 +8,7 @@ from torch import Tensor
 from fedmed.client import Trainer
 from fedmed.errors import UserError
 from fedmed.method import Batch, Chain, Client, Method, Payload, RoundContext, Server, chain
+from fedmed.method.client import annotated_classes
 from fedmed.models.net import Net
 from fedmed.strategies.fedper import FedPer
 from fedmed.strategies.moon import Moon, _Previous
@@ -245,3 +246,18 @@ def test_fedper_and_moon_in_one_chain_restore_the_own_head() -> None:
     assert same({name: received.state_dict()[name] for name in own}, own)
     previous = peek.shown[-1].member("moon").kept(_Previous).net
     assert same(dict(previous.state_dict()), dict(first.state["moon"]["previous"]))
+
+
+def test_what_is_annotated_is_found_once_a_round_and_nobody_can_change_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Tensor] = []
+
+    def once(*given: Any) -> Tensor:
+        found.append(annotated_classes(*given))
+        return found[-1]
+
+    monkeypatch.setattr("fedmed.method.client.annotated_classes", once)
+    trainer = trainer_of(TOYS["multilabel"], Chain({"moon": Moon(), "fedper": FedPer()}))
+    client = trainer.receive(job_of(trainer))
+    client.member("moon").annotated.zero_()
+    assert client.member("fedper").annotated.all()
+    assert len(found) == 1
