@@ -28,8 +28,6 @@ from fedmed.server import (
     SplitAggregation,
 )
 from fedmed.strategies.fedavg import FedAvg
-from fedmed.strategies.feddyn import FedDyn
-from fedmed.strategies.scaffold import Scaffold
 from tests.conformance.cases import Case
 from tests.toys import (
     TOYS,
@@ -92,38 +90,6 @@ def test_a_fixed_partition_is_each_part_run_alone(case: Case, method: Method) ->
         assert same(dict(group.inbox), single.progress.inbox)
         assert same(group.state, single.progress.state)
         assert all(same(split.memory(client), single.memory(client)) for client in part)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Later(Parts):
-    """One model for all, or one for each, in the first two rounds; then the parts."""
-
-    alone: bool = False
-
-    def split(self, server: Server, reports: Sequence[Report]) -> Tensor:
-        if server.round > 2:
-            return super().split(server, reports)
-        first = torch.eye(len(server.clients), dtype=torch.float64) if self.alone else torch.ones(3, len(reports))
-        return first.double()
-
-
-@pytest.mark.parametrize("alone", [False, True], ids=["from one model", "from one each"])
-@pytest.mark.parametrize(
-    ("method", "server", "client"), [(Scaffold(), "scaffold", "variate"), (FedDyn(), "feddyn", "h")]
-)
-def test_variates_of_server_and_clients_begin_anew_together(
-    method: Method, server: str, client: str, alone: bool
-) -> None:
-    """What the server has is the mean of what its clients have, in coalitions that formed in the middle too."""
-    ended = federate(TOYS["multiclass"], chain(Later(alone=alone), method), rounds=5)
-    for group in ended.progress.groups:
-        own = [ended.memory(k)[server][client] for k in group.clients]
-        held = group.state[server]
-        names = [name for name in own[0] if name in held]
-        assert names
-        for name in names:
-            mean = torch.stack([each[name] for each in own]).mean(0)
-            assert torch.allclose(held[name], mean, atol=1e-6), f"{name} of {group.label}"
 
 
 def test_one_part_that_holds_all_is_the_method_itself(case: Case, method: Method) -> None:
