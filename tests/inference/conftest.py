@@ -1,5 +1,5 @@
 """The small runs of the tests of runs."""
 
-from tests.run.conftest import fedmed, run
+from tests.run.conftest import run
 
-__all__ = ["fedmed", "run"]
+__all__ = ["run"]
