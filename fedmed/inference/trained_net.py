@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -66,7 +66,8 @@ def trained_net(
     """
     kept, config = RunDirectory.open(directory), read_stored(directory)
     card, task, normalise = read_card(directory)
-    weights = trained_weights(kept, card, best=best, client=client)
+    saved = _Saved(kept)
+    weights = _weights(saved, card, best=best, client=client)
     # what methods have built is made by their code; of any other run only the model's is needed
     groups = None if card.get("built") else ("model",)
     for code in check_code(config, directory, trusted, groups=groups):
@@ -74,7 +75,7 @@ def trained_net(
     check_values(config, directory, () if card.get("built") else ("model", "seed"))
     experiment = build(config) if card.get("built") else None
     net = _untrained(config, card, task, experiment)
-    known = weights.keys() | fixed(net) | (_untouched(card, kept, client) if client is not None else set())
+    known = weights.keys() | fixed(net) | (_untouched(card, saved, client) if client is not None else set())
     if missing := [name for name in net.state_dict() if name not in known]:
         fix = f"{missing[0]} and others stayed on the clients: choose one of them, --client 0 to {card['clients'] - 1}."
         raise refuse(str(kept.path), "a run with one global model", "a personalised one", fix)
@@ -82,7 +83,7 @@ def trained_net(
     if experiment is None:
         check_arguments(arguments or {}, (), "+".join(config.methods))
         return TrainedNet(net.eval(), task, normalise, card, net)
-    methods, asking = experiment.methods, None if client is None else _asking(kept, experiment, task, net, client)
+    methods, asking = experiment.methods, None if client is None else _asking(saved, experiment, task, net, client)
     net = methods.adjust(net.eval(), asking, arguments or {}).eval()
     scope: Scope = "test" if client is None else "client"
     return TrainedNet(net, task, normalise, card, partial(methods.predict, net, scope=scope, client=asking))
@@ -92,12 +93,16 @@ def trained_weights(
     kept: RunDirectory, card: Mapping[str, Any], *, best: bool = False, client: int | None = None
 ) -> dict[str, Tensor]:
     """The weights of a run that clients share, with a client's own where one is named; `UserError` for none."""
-    weights = _shared(kept, best=best) if client is None else _of_client(kept, card, client, best=best)
+    return _weights(_Saved(kept), card, best=best, client=client)
+
+
+def _weights(saved: _Saved, card: Mapping[str, Any], *, best: bool, client: int | None) -> dict[str, Tensor]:
+    weights = _shared(saved, best=best) if client is None else _of_client(saved, card, client, best=best)
     try:
         check_finite(weights, "weights of a model")
     except MismatchError as error:
         fix = "The run diverged: train it anew with a lower optimizer.lr."
-        raise refuse(str(kept.path), error.expected, error.got, fix) from error
+        raise refuse(str(saved.path), error.expected, error.got, fix) from error
     return weights
 
 
@@ -116,24 +121,24 @@ def _untrained(config: Config, card: Mapping[str, Any], task: Task, experiment: 
     return create(model, **size, outputs=task.outputs, seed=int(config["seed"]))
 
 
-def _of_client(kept: RunDirectory, card: Mapping[str, Any], client: int, *, best: bool) -> dict[str, Tensor]:
+def _of_client(saved: _Saved, card: Mapping[str, Any], client: int, *, best: bool) -> dict[str, Tensor]:
     """The shared weights that the client got last, and those that it keeps."""
     clients = int(card.get("clients", client + 1))
     if not 0 <= client < clients:
-        raise refuse("client", f"0 to {clients - 1}, the clients of {kept.path}", client)
+        raise refuse("client", f"0 to {clients - 1}, the clients of {saved.path}", client)
     if best:
         fix = "Leave out --best: what clients keep is that of the last round."
-        raise refuse(str(kept.path), "the best round's model of one client", "the last round's alone", fix)
-    saved = _last(kept)
-    shared = next((group["shared"] for ids, group in _groups(saved).items() if client in ids), saved.shared)
-    return {**shared, **checkpoint.load_client(kept.checkpoints, client).get(LOCAL, {})}
+        raise refuse(str(saved.path), "the best round's model of one client", "the last round's alone", fix)
+    last = saved.last
+    shared = next((group["shared"] for ids, group in _groups(last).items() if client in ids), last.shared)
+    return {**shared, **saved.memory(client).get(LOCAL, {})}
 
 
-def _asking(kept: RunDirectory, experiment: Experiment, task: Task, net: Net, client: int) -> Client:
+def _asking(saved: _Saved, experiment: Experiment, task: Task, net: Net, client: int) -> Client:
     """A client as methods see it when it predicts: with its memory and inbox, and no images."""
-    saved, copies = _last(kept), FrozenCopies(net)
-    group = next((group for ids, group in _groups(saved).items() if client in ids), saved.server)
-    state = {n: m for n, m in checkpoint.load_client(kept.checkpoints, client).items() if not n.startswith("@")}
+    last, copies = saved.last, FrozenCopies(net)
+    group = next((group for ids, group in _groups(last).items() if client in ids), last.server)
+    state = {n: m for n, m in saved.memory(client).items() if not n.startswith("@")}
     nothing = Examples(torch.zeros(0), torch.zeros(0))
     context = RoundContext(
         anchor=dict(net.state_dict()),
@@ -147,7 +152,7 @@ def _asking(kept: RunDirectory, experiment: Experiment, task: Task, net: Net, cl
     )
     return Client(
         id=client,
-        round=saved.round,
+        round=last.round,
         rounds=experiment.rounds,
         seed=experiment.seed,
         lr=0.0,
@@ -158,34 +163,51 @@ def _asking(kept: RunDirectory, experiment: Experiment, task: Task, net: Net, cl
     )
 
 
-def _untouched(card: Mapping[str, Any], kept: RunDirectory, client: int) -> set[str]:
+def _untouched(card: Mapping[str, Any], saved: _Saved, client: int) -> set[str]:
     """What a client that never trained still has as the run began: the part that stays at clients."""
-    return set() if LOCAL in checkpoint.load_client(kept.checkpoints, client) else set(card.get("local", ()))
+    return set() if LOCAL in saved.memory(client) else set(card.get("local", ()))
 
 
-def _shared(kept: RunDirectory, *, best: bool) -> dict[str, Tensor]:
-    saved = _last(kept)
-    if len(groups := _groups(saved)) > 1:
+def _shared(saved: _Saved, *, best: bool) -> dict[str, Tensor]:
+    last = saved.last
+    if len(groups := _groups(last)) > 1:
         fix = f"Choose a client, --client: {' | '.join('+'.join(map(str, ids)) for ids in groups)} share one each."
-        raise refuse(str(kept.path), "a run with one global model", f"one with {len(groups)} models", fix)
+        raise refuse(str(saved.path), "a run with one global model", f"one with {len(groups)} models", fix)
     if groups and not best:
         return dict(next(iter(groups.values()))["shared"])
     if best:
-        if (found := checkpoint.load_best(kept.checkpoints)) is not None:
+        if (found := checkpoint.load_best(saved.checkpoints)) is not None:
             return found[1]
         fix = "Leave out --best for the last round; a best round needs dataset.val above 0 and client among the scopes."
-        raise refuse(str(kept.path), "a run with a best round by validation", "one without validation", fix)
-    if not saved.shared:
-        raise refuse(str(kept.path), "a run whose clients share weights", "one that shares none", "See strategy.local.")
-    return dict(saved.shared)
+        raise refuse(str(saved.path), "a run with a best round by validation", "one without validation", fix)
+    if not last.shared:
+        raise refuse(
+            str(saved.path), "a run whose clients share weights", "one that shares none", "See strategy.local."
+        )
+    return dict(last.shared)
 
 
-def _last(kept: RunDirectory) -> Checkpoint:
-    saved = checkpoint.load(kept.checkpoints)
-    if saved is None:
-        fix = f"Run it: fedmed run {quote(f'resume={kept.path}')}"
-        raise refuse(str(kept.path), "a run with a checkpoint", "none", fix)
-    return saved
+class _Saved:
+    """What a run has saved of its training, each file read once."""
+
+    def __init__(self, kept: RunDirectory) -> None:
+        self.path, self.checkpoints = kept.path, kept.checkpoints
+        self._memories: dict[int, dict[str, Any]] = {}
+
+    @cached_property
+    def last(self) -> Checkpoint:
+        """The last checkpoint; `UserError` where there is none."""
+        saved = checkpoint.load(self.checkpoints)
+        if saved is None:
+            fix = f"Run it: fedmed run {quote(f'resume={self.path}')}"
+            raise refuse(str(self.path), "a run with a checkpoint", "none", fix)
+        return saved
+
+    def memory(self, client: int) -> dict[str, Any]:
+        """What the client keeps."""
+        if client not in self._memories:
+            self._memories[client] = checkpoint.load_client(self.checkpoints, client)
+        return self._memories[client]
 
 
 def _groups(saved: Checkpoint) -> dict[tuple[int, ...], dict[str, Any]]:

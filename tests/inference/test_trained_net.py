@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from fedmed.config.build import experiment_from
+from fedmed.inference.trained_net import trained_net
 from fedmed.run.parts import build_parts
 from fedmed.rundir import checkpoint
 
@@ -171,3 +172,17 @@ def build_rows(folder: Path) -> list[dict[str, Any]]:
     from fedmed.rundir.directory import RunDirectory
 
     return RunDirectory.open(folder).rows("clients")
+
+
+def test_files_of_a_run_are_read_once(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("run", "strategy=ditto", "rounds=1")
+    read: list[str] = []
+    for name in ("load", "load_client"):
+        monkeypatch.setattr(checkpoint, name, _counted(name, read))
+    trained_net(tmp_path / "run", client=1)
+    assert sorted(read) == ["load", "load_client"]
+
+
+def _counted(name: str, read: list[str]) -> Any:
+    plain = vars(checkpoint)[name]
+    return lambda *given: (read.append(name), plain(*given))[1]
