@@ -28,11 +28,14 @@ SIGNS = frozenset({"run.json", "final.json", "rounds.jsonl"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """A finished run. created: when, as ISO text. marks: digests of its data, test set and methods; None: not known."""
+    """A finished run.
+
+    created: when, as ISO text. fingerprints: digests of its data, test set and methods; None where they are not known.
+    """
 
     run: ComparedRun
     created: str
-    marks: Mapping[str, str] | None
+    fingerprints: Mapping[str, str] | None
 
 
 def find(paths: Sequence[Path]) -> tuple[list[FinishedRun], list[str]]:
@@ -77,7 +80,7 @@ def _read(folder: Path) -> FinishedRun:
         raise refuse(str(folder), f"format {FORMAT}", f"it is of format {about.get('format')} and not {FORMAT}")
     if about.get("status") != "finished":
         raise refuse(str(folder), "a finished run", "it has not ended")
-    config, marks = config_at(folder), about.get("marks")
+    config, known = config_at(folder), about.get("marks")
     return FinishedRun(
         run=ComparedRun(
             path=folder,
@@ -87,7 +90,9 @@ def _read(folder: Path) -> FinishedRun:
             directions={**HIGHER_IS_BETTER, **_declared(about.get("better"))},
         ),
         created=str(about.get("created", "")),
-        marks={str(name): str(mark) for name, mark in marks.items()} if isinstance(marks, dict) and marks else None,
+        fingerprints={str(name): str(mark) for name, mark in known.items()}
+        if isinstance(known, dict) and known
+        else None,
     )
 
 

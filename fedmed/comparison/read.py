@@ -17,7 +17,7 @@ TOLD = ("test", "client.mean", "domain.mean", "val")
 """Scopes of final.json by which the metrics of a run are known."""
 
 SHARED = {"data": "the same training data", "test": "the same test set", "fedmed": "the same version of fedmed"}
-"""Marks that runs of one world and seed share, and what they stand for."""
+"""Fingerprints that runs of one world and seed share, and what they stand for."""
 
 APART = "Compare them apart; with --force they are compared all the same, and the report says so."
 
@@ -143,7 +143,7 @@ def _check_comparable(
     if faults and not force:
         raise UserError(*faults)
     notes = [f"Compared by force: {fault.where}: expected {fault.expected}, got {fault.got}." for fault in faults]
-    if unknown := sum(each.marks is None for each in found):
+    if unknown := sum(each.fingerprints is None for each in found):
         runs = "The runs do" if unknown == len(found) else f"{unknown} of {len(found)} runs do"
         notes.append(f"{runs} not tell on which data and code they rest; whether they are the same was not checked.")
     return notes
@@ -152,21 +152,21 @@ def _check_comparable(
 def _differing(found: Sequence[FinishedRun], worlds: Sequence[str], flat: Sequence[Settings]) -> Iterator[Fault]:
     places = [(world, each.run.seed) for each, world in zip(found, worlds, strict=True)]
     methods = ["+".join(each.run.config.methods) for each in found]
-    for mark, meaning in SHARED.items():
-        yield from _odd(found, places, mark, f"{meaning} in one world with one seed")
+    for name, meaning in SHARED.items():
+        yield from _odd(found, places, name, f"{meaning} in one world with one seed")
     yield from _odd(found, methods, "strategy", "one version of a method's code")
     yield from _odd(
         found, [repr(sorted(each.items())) for each in flat], "files", "one content of the files that it reads"
     )
 
 
-def _odd(found: Sequence[FinishedRun], groups: Sequence[Hashable], mark: str, meaning: str) -> Iterator[Fault]:
-    """One fault that names the runs whose mark differs from what most of their group have; nothing where none does."""
+def _odd(found: Sequence[FinishedRun], groups: Sequence[Hashable], name: str, meaning: str) -> Iterator[Fault]:
+    """One fault that names the runs whose name differs from what most of their group have; nothing where none does."""
     usual: dict[Hashable, Counter[str]] = defaultdict(Counter)
     known = [
-        (each, group, each.marks[mark])
+        (each, group, each.fingerprints[name])
         for each, group in zip(found, groups, strict=True)
-        if each.marks is not None and each.marks.get(mark) is not None
+        if each.fingerprints is not None and each.fingerprints.get(name) is not None
     ]
     for _, group, value in known:
         usual[group][value] += 1

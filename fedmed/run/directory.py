@@ -29,7 +29,7 @@ def create(parts: Parts, path: Path, config_yaml: str) -> RunDirectory:
         config_yaml=config_yaml,
         identity=parts.identity,
         environment=environment(),
-        marks=parts.marks,
+        fingerprints=parts.fingerprints,
         directions=parts.directions,
         rounds=parts.experiment.rounds,
         fill=lambda: _fill(parts, path, config_yaml, module),
@@ -39,8 +39,8 @@ def create(parts: Parts, path: Path, config_yaml: str) -> RunDirectory:
 def reopen(parts: Parts, path: Path) -> RunDirectory:
     """The directory of a run that goes on; raises `UserError` unless the parts are those of the run."""
     kept = RunDirectory.open(path)
-    files = parts.marks.get("files", "") if "files" in kept.marks else ""
-    found = identity(parts.asked, parts.world, parts.net, kept=read_stored(path), files=files)
+    files = parts.fingerprints.get("files", "") if "files" in kept.fingerprints else ""
+    found = identity(parts.requested, parts.world, parts.net, kept=read_stored(path), files=files)
     if found != kept.identity:
         fix = "The images, the options or the files behind it have changed; start a new run."
         raise refuse("resume", f"the run {kept.identity[:8]}", found[:8], fix)

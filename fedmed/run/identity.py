@@ -1,4 +1,4 @@
-"""What makes a run the run that it is: one digest, for resuming it, and marks, for comparing it with others."""
+"""What makes a run the run that it is: one digest, for resuming it, and fingerprints, for comparing it with others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def identity(experiment: Experiment, world: World, net: Net, *, kept: Config | N
 
     How many rounds there are is left out: `fedmed.run.resumption` decides whether a run may have more.
     kept: the config of a run that goes on, which may be of a version that lacked some settings; None for a new run.
-    files: as in the run's marks; empty for a run of a version that did not look at them, which so keeps its identity.
+    files: as in the run's fingerprints; empty for a run of a version that did not look at them, which so keeps its
+        identity.
     """
     config = config_of(experiment) if kept is None else as_kept(config_of(experiment), kept)
     digest = blake2b(identified(config, without=("rounds",)).encode(), digest_size=16)
@@ -35,7 +36,7 @@ def identity(experiment: Experiment, world: World, net: Net, *, kept: Config | N
     return digest.hexdigest()
 
 
-def marks(experiment: Experiment, world: World) -> dict[str, str]:
+def fingerprints(experiment: Experiment, world: World) -> dict[str, str]:
     """Digests by which two runs are known to be comparable.
 
     data: digest of the images and labels that clients train and validate on, before anyone divides or annotates them.

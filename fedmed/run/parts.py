@@ -27,7 +27,7 @@ from fedmed.models.net import Net
 from fedmed.models.start import check, shape_faults
 from fedmed.options.code import resolve
 from fedmed.run.conditions import conditions_of, undisturbed
-from fedmed.run.identity import identity, marks
+from fedmed.run.identity import fingerprints, identity
 from fedmed.run.own_code import own_loss, try_augment
 from fedmed.server import Conditions
 from fedmed.tasks import Task
@@ -46,9 +46,9 @@ class Parts:
     conditions: Conditions
     metric: str
     directions: Directions
-    asked: Experiment
+    requested: Experiment
     identity: str
-    marks: Mapping[str, str]
+    fingerprints: Mapping[str, str]
 
     def workload(self, *, done: int = 0) -> Workload:
         """How much training is left after `done` rounds: clients of a round, and images of all rounds."""
@@ -81,10 +81,10 @@ def build_parts(experiment: Experiment, world: World | None = None) -> Parts:
     net = initial_net(chosen, task, **size, clients=len(world.shares))
     shape = {**size, "outputs": task.outputs}
     try_augment(chosen.augment, _some(world), lambda side: shape_faults(net, task.kind, **{**shape, "side": side}))
-    marked = marks(experiment, world)
+    known = fingerprints(experiment, world)
     return Parts(
         experiment=chosen,
-        asked=experiment,
+        requested=experiment,
         world=world,
         task=task,
         chain=chain,
@@ -93,8 +93,8 @@ def build_parts(experiment: Experiment, world: World | None = None) -> Parts:
         conditions=conditions,
         metric=chosen.metric or DEFAULT_METRIC[task.kind],
         directions={**HIGHER_IS_BETTER, **declared(map(resolve, chosen.metrics))},
-        identity=identity(experiment, world, net, files=marked.get("files", "")),
-        marks=marked,
+        identity=identity(experiment, world, net, files=known.get("files", "")),
+        fingerprints=known,
     )
 
 

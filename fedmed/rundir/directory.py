@@ -43,7 +43,7 @@ class RunDirectory:
         identity: str,
         environment: Mapping[str, object],
         rounds: int | None = None,
-        marks: Mapping[str, str] | None = None,
+        fingerprints: Mapping[str, str] | None = None,
         directions: Directions = HIGHER_IS_BETTER,
         fill: Callable[[], None] = lambda: None,
     ) -> RunDirectory:
@@ -51,7 +51,7 @@ class RunDirectory:
 
         identity: hash of what makes this run this run; resuming compares it.
         rounds: how many are planned; None where nobody asks.
-        marks: what it must share with a run that it is compared with; None where nothing is known.
+        fingerprints: what it must share with a run that it is compared with; None where nothing is known.
         directions: of its metrics, which those who read results need and cannot ask the user's code for.
         fill: writes what else a run has from its start. It is called before run.json is written, which comes last,
             so that what has a run.json is whole.
@@ -74,7 +74,7 @@ class RunDirectory:
         created = datetime.now(UTC).isoformat(timespec="seconds")
         record = {"format": FORMAT, "identity": identity, "created": created, "rounds": rounds, "status": "running"}
         better = {name: direction_name(higher) for name, higher in directions.items() if name not in HIGHER_IS_BETTER}
-        run._write("run.json", record | {"marks": dict(marks or {})} | ({"better": better} if better else {}))
+        run._write("run.json", record | {"marks": dict(fingerprints or {})} | ({"better": better} if better else {}))
         return run
 
     @classmethod
@@ -107,7 +107,7 @@ class RunDirectory:
         return str(self._about()["identity"])
 
     @property
-    def marks(self) -> dict[str, str]:
+    def fingerprints(self) -> dict[str, str]:
         """What `create` was given; empty where nothing is known, as of runs of earlier versions."""
         return {name: str(mark) for name, mark in self._about().get("marks", {}).items()}
 

@@ -23,7 +23,7 @@ FEW = ("dataset.images=160", "dataset.test_images=40", "clients=3")
 
 
 def marks(*overrides: str) -> dict[str, str]:
-    return dict(build_parts(experiment_from([*FEW, *overrides])).marks)
+    return dict(build_parts(experiment_from([*FEW, *overrides])).fingerprints)
 
 
 def changed(*overrides: str) -> set[str]:
@@ -72,13 +72,13 @@ def test_a_class_of_a_module_of_ones_own_is_marked_by_what_it_says(
     (tmp_path / "own_failures.py").write_text(f"{source}    # of nobody\n", encoding="utf-8")
     after = build_parts(mine)
     assert "files" not in marks()
-    assert before.marks["files"] != after.marks["files"]
+    assert before.fingerprints["files"] != after.fingerprints["files"]
     assert before.identity != after.identity
 
 
 def test_a_run_keeps_its_marks(run: Run, tmp_path: Path) -> None:
     run("one", "rounds=1")
-    assert RunDirectory.open(tmp_path / "one").marks.keys() == {"data", "test", "strategy", "fedmed"}
+    assert RunDirectory.open(tmp_path / "one").fingerprints.keys() == {"data", "test", "strategy", "fedmed"}
 
 
 def test_a_run_of_a_version_that_lacked_settings_goes_on(run: Run, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_run_of_a_version_that_lacked_settings_goes_on(run: Run, tmp_path: Pat
     (tmp_path / "stopped/config.yaml").write_text(text, encoding="utf-8")
     parts, about = build_parts(build(from_yaml(text))), tmp_path / "stopped/run.json"
     kept = json.loads(about.read_text(encoding="utf-8"))
-    then = identity(parts.asked, parts.world, parts.net, kept=from_yaml(text))
+    then = identity(parts.requested, parts.world, parts.net, kept=from_yaml(text))
     assert then != kept["identity"]
     about.write_text(json.dumps({**kept, "identity": then}), encoding="utf-8")
     resume(tmp_path / "stopped", overrides=[], show=make_run_display(quiet=True))

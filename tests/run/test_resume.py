@@ -143,7 +143,7 @@ def test_a_run_of_a_version_that_did_not_look_at_files_goes_on(run: Any, tmp_pat
     about, config = tmp_path / "run/run.json", from_yaml((tmp_path / "run/config.yaml").read_text(encoding="utf-8"))
     kept, parts = json.loads(about.read_text(encoding="utf-8")), build_parts(build(config))
     del kept["marks"]["files"]
-    then = identity(parts.asked, parts.world, parts.net)
+    then = identity(parts.requested, parts.world, parts.net)
     assert then != kept["identity"]
     about.write_text(json.dumps({**kept, "identity": then}), encoding="utf-8")
     assert resume(tmp_path / "run")["rounds"] == 3

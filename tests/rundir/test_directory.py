@@ -24,12 +24,12 @@ def test_a_new_run_holds_its_configuration_and_environment(tmp_path: Path) -> No
 
 def test_a_run_keeps_its_marks_and_older_runs_have_none(tmp_path: Path) -> None:
     marks = {"data": "a", "test": "b"}
-    RunDirectory.create(tmp_path, config_yaml="", identity="abc", environment={}, marks=marks)
-    assert RunDirectory.open(tmp_path).marks == marks
+    RunDirectory.create(tmp_path, config_yaml="", identity="abc", environment={}, fingerprints=marks)
+    assert RunDirectory.open(tmp_path).fingerprints == marks
     record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
     del record["marks"]
     (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
-    assert RunDirectory.open(tmp_path).marks == {}
+    assert RunDirectory.open(tmp_path).fingerprints == {}
 
 
 def test_a_folder_that_hydra_made_is_fine_but_one_with_a_run_is_not(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_a_sound_run_is_read(tmp_path: Path) -> None:
         [ROW],
         FINAL,
     )
-    assert run_of(tmp_path, {**ABOUT, "marks": {"data": "x"}, "better": {}}).marks == {"data": "x"}
+    assert run_of(tmp_path, {**ABOUT, "marks": {"data": "x"}, "better": {}}).fingerprints == {"data": "x"}
 
 
 @pytest.mark.parametrize(
