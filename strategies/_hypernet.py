@@ -64,7 +64,8 @@ class GeneratedHead(nn.Module):
     def weights(self, rays: Tensor) -> tuple[Tensor, Tensor]:
         """Weights (n, K, D) and biases (n, K) of the head at every ray (n, J)."""
         first = self.generator.get_parameter("0.weight")
-        found: Tensor = self.generator(rays.to(first))
+        # J r - 1: 0 at the uniform ray, and J - 1 at the corners however many there are
+        found: Tensor = self.generator(rays.to(first) * self.objectives - 1)
         found = found.view(len(rays), self.outputs, self.inputs + 1)
         return found[..., :-1], found[..., -1]
 

@@ -196,7 +196,7 @@ def test_all_rays_begin_near_the_plain_head() -> None:
     head: Any = net.head
     with torch.no_grad():
         expected, corners = plain.eval()(x), head.logits(net.eval().features(x), torch.eye(3))
-    assert (corners - expected).abs().max() < 0.25 * expected.std()
+    assert (corners - expected).abs().max() < 0.5 * expected.std()
     assert torch.allclose(net(x), head.merged()(net.features(x)), atol=1e-6)
 
 

@@ -21,7 +21,7 @@ def by_hypernet(**fields: Any) -> FedEgoists:
 
 
 def test_two_opposite_groups_give_exactly_two_cliques() -> None:
-    method = by_hypernet(warmup=12, groups=("0+1+2", "3+4+5"))
+    method = by_hypernet(warmup=12, threshold=0.05, groups=("0+1+2", "3+4+5"))
     ended = federate(exchanged(6), method, rounds=13)
     found = ended.progress.state["fedegoists"]
     one, none = torch.ones(3, 3, dtype=torch.bool), torch.zeros(3, 3, dtype=torch.bool)
