@@ -40,7 +40,8 @@ class PHNHVVS(Method):
     """A shared body, and a head h(r; phi) for every ray r over the clients' losses (Section 4; ours for federations).
 
     Every client trains the generator phi on its own loss at the rays of a round; each searches its best ray on half of
-    its validation images, or its training images where it has none, and predicts with it. Adam is advised.
+    its validation images, or its training images where it has none, and predicts with it. Adam is advised; plain SGD
+    for goal=linear.
     goal: hypervolume (rays cover the front, whatever its form), or linear (weighted sums: r_j is objective j's weight).
     rays: n, of a round (2 or more; fewer than objectives do not reach the corners).
     width: of the generator's two hidden layers (1 or more).
