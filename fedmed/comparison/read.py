@@ -161,7 +161,7 @@ def _differing(found: Sequence[FinishedRun], worlds: Sequence[str], flat: Sequen
 
 
 def _odd(found: Sequence[FinishedRun], groups: Sequence[Hashable], name: str, meaning: str) -> Iterator[Fault]:
-    """One fault that names the runs whose name differs from what most of their group have; nothing where none does."""
+    """One fault that names the runs whose fingerprint differs from what most of their group have; or none."""
     usual: dict[Hashable, Counter[str]] = defaultdict(Counter)
     known = [
         (each, group, each.fingerprints[name])
