@@ -4,8 +4,8 @@
 
 DATA is an npz file as of MedMNIST with 28 x 28 pixels (train_images, ..., test_labels). A small CNN is trained on its
 training images; clients then hold 30 images each of the others, inverted and dimmed, with skewed labels (Dirichlet .3),
-and train four rounds from there. Every arm runs at every learning rate; the tuned one is chosen by validation. Rows are
-kept as they come, and a stopped run goes on.
+and train four rounds from there, or twenty where bytes are counted until an accuracy is reached. Every arm runs at
+every learning rate; the tuned one is chosen by validation. Rows are kept as they come, and a stopped run goes on.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ from fedmed.strategies.fedper import FedPer
 from fedmed.strategies.lora import LoRA
 from fedmed.tasks import MultiClass
 
-ROUNDS, IMAGES, VAL, TEST = 4, 30, 20, 40
+ROUNDS, LONG, IMAGES, VAL, TEST = 4, 20, 30, 20, 40
 RATES, FINER = (0.02, 0.08), 0.005  # the finer one for `sfed` with many clients, whose best is below .02
 RANKS, CLIENTS = (4, 128), (4, 16)
+TARGETS = (0.6, 0.7, 0.8)
 PERSONAL = ("*.lora_B", "@head")
 FAMILY: dict[str, dict[str, Any]] = {
     "shared lora": {"scaling": "lora"},
@@ -58,6 +59,8 @@ BASELINES: dict[str, Method] = {
     "lora": LoRA(rank=4),
     "ffa_lora": LoRA(rank=4, train_a=False),
 }
+COUNTED = (*BASELINES, "shared rslora", "own sfed")
+Cell = tuple[str, int, int, float, int, int]
 
 
 def main() -> None:
@@ -72,25 +75,27 @@ def main() -> None:
     rows = (
         [json.loads(line) for line in given.out.read_text(encoding="utf-8").splitlines()] if given.out.exists() else []
     )
-    done = {(row["arm"], row["rank"], row["clients"], row["lr"], row["seed"]) for row in rows}
+    done = {tuple(row[name] for name in ("arm", "rank", "clients", "lr", "seed", "rounds")) for row in rows}
     with np.load(given.data) as data, given.out.open("a", encoding="utf-8") as file:
         images = {name: torch.from_numpy(data[name]) for name in data.files}
         net = trained(images)
         for key in [key for key in cells(given.seeds) if key not in done]:
-            rows.append(run(net, images, *key))
+            rows.append(run(net, images, key))
             print(json.dumps(rows[-1]), file=file, flush=True)
     tables(rows)
 
 
-def cells(seeds: int) -> Iterator[tuple[str, int, int, float, int]]:
-    """Arm, rank, clients, learning rate and seed of every run: few clients first, then seed by seed."""
+def cells(seeds: int) -> Iterator[Cell]:
+    """Arm, rank, clients, learning rate, seed and rounds of every run: few clients first, then seed by seed."""
     for n in CLIENTS:
         for seed, lr in product(range(seeds), RATES):
-            yield from ((name, rank, n, lr, seed) for name, rank in product(FAMILY, RANKS))
+            yield from ((name, rank, n, lr, seed, ROUNDS) for name, rank in product(FAMILY, RANKS))
             if n == max(CLIENTS):
-                yield from ((name, 4, n, lr, seed) for name in BASELINES)
+                yield from ((name, 4, n, lr, seed, ROUNDS) for name in BASELINES)
+                yield from ((name, 4, n, lr, seed, LONG) for name in COUNTED)
         for seed in range(seeds if n == max(CLIENTS) else 0):
-            yield from ((name, rank, n, FINER, seed) for name, rank in product(FAMILY, RANKS) if "sfed" in name)
+            sfed = [name for name in FAMILY if "sfed" in name]
+            yield from ((name, rank, n, FINER, seed, ROUNDS) for name, rank in product(sfed, RANKS))
 
 
 def trained(images: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -116,15 +121,14 @@ def plain() -> Net:
         return SmallCnn().build(1, 6, 28)
 
 
-def run(
-    weights: dict[str, Tensor], images: dict[str, Tensor], arm: str, rank: int, clients: int, lr: float, seed: int
-) -> dict[str, Any]:
+def run(weights: dict[str, Tensor], images: dict[str, Tensor], cell: Cell) -> dict[str, Any]:
     """One federation; its last training loss, personal accuracies and bytes up a round and client."""
+    arm, rank, clients, lr, seed, rounds = cell
     method = BASELINES.get(arm) or LoRA(rank=rank, local=PERSONAL, **FAMILY[arm])
     task, shares = MultiClass(classes=6), held(images, clients, seed)
     net, training = plain(), Training(optimizer=Optimizer(lr=lr))
     net.load_state_dict(weights)
-    setup = Setup(task=task, net=net, optimizer=training.optimizer, rounds=ROUNDS, clients=clients)
+    setup = Setup(task=task, net=net, optimizer=training.optimizer, rounds=rounds, clients=clients)
     net = chain(method).build(net, setup, seed=seed)
     apart = scope(net, method.local) | fixed(net)
     shared = {name: tensor.clone() for name, tensor in net.state_dict().items() if name not in apart}
@@ -135,19 +139,20 @@ def run(
     plan = strategy(
         method,
         ServerSettings(seed=seed),
-        evaluation=EvaluationPlan(by_clients=True, due=lambda round: round == ROUNDS),
+        evaluation=EvaluationPlan(by_clients=True, due=lambda round: rounds == LONG or round == rounds),
         callbacks=RoundCallbacks(after_round=lambda result: bool(results.append(result))),
     )
     sent = sum(tensor.nbytes for tensor in shared.values())
-    found = {"arm": arm, "rank": rank, "clients": clients, "lr": lr, "seed": seed, "up": sent}
+    found = {"arm": arm, "rank": rank, "clients": clients, "lr": lr, "seed": seed, "rounds": rounds, "up": sent}
     try:
-        plan.start(InProcessGrid(app, clients), pack(shared), ROUNDS)
+        plan.start(InProcessGrid(app, clients), pack(shared), rounds)
     except UserError:  # it diverged
-        return found | {"loss": float("inf"), "val": 0.0, "test": 0.0}
+        return found | {"loss": float("inf"), "val": 0.0, "test": 0.0, "curve": [0.0] * rounds}
     last = results[-1]
     found["loss"] = mean(row["loss"] for row in last.clients)
     for part in ("val", "test"):
         found[part] = mean(row[f"{part}.accuracy"] for row in last.evaluated)
+    found["curve"] = [mean(row["test.accuracy"] for row in result.evaluated) for result in results if result.evaluated]
     return found
 
 
@@ -177,20 +182,43 @@ def _scaled(x: Tensor) -> Tensor:
 
 
 def tables(rows: Sequence[dict[str, Any]]) -> None:
-    """At one learning rate and at the best by validation: loss and personal accuracy; and bytes."""
-    cells = sorted({(r["arm"], r["clients"], r["rank"]) for r in rows})
+    """At one learning rate and at the best by validation: loss and personal accuracy; bytes until an accuracy."""
+    short, long = ([row for row in rows if row["rounds"] == rounds] for rounds in (ROUNDS, LONG))
     print("arm, clients, rank | loss at .02, accuracy at .02 | best lr, its accuracy (sd over seeds) | bytes up")
-    for arm, clients, rank in cells:
-        of = [r for r in rows if (r["arm"], r["clients"], r["rank"]) == (arm, clients, rank)]
-        by = {lr: [r for r in of if r["lr"] == lr] for lr in sorted({r["lr"] for r in of})}
-        best = max(by, key=lambda lr: mean(r["val"] for r in by[lr]))
-        one = by.get(0.02) or by[best]
-        tuned = [r["test"] for r in by[best]]
-        spread = stdev(tuned) if len(tuned) > 1 else 0.0
+    for arm, clients, rank in sorted({(r["arm"], r["clients"], r["rank"]) for r in short}):
+        of = [r for r in short if (r["arm"], r["clients"], r["rank"]) == (arm, clients, rank)]
+        tuned = best(of)
+        one = [row for row in of if row["lr"] == 0.02] or tuned
         print(
             f"{arm:14} {clients:3} {rank:4} | {mean(r['loss'] for r in one):.3f} {mean(r['test'] for r in one):.3f}"
-            f" | {best:<5} {mean(tuned):.3f} ({spread:.3f}) | {of[0]['up']} ({len(tuned)} seeds)"
+            f" | {accuracy(tuned)} | {of[0]['up']}"
         )
+    print(
+        f"arm | best lr, its accuracy in round {LONG} (sd over seeds) | a client's bytes up until an accuracy (round)"
+    )
+    for arm in [name for name in COUNTED if any(row["arm"] == name for row in long)]:
+        tuned = best([row for row in long if row["arm"] == arm])
+        curve = [mean(values) for values in zip(*(row["curve"] for row in tuned), strict=True)]
+        print(f"{arm:14} | {accuracy(tuned)} | " + "; ".join(until(x, curve, tuned[0]["up"]) for x in TARGETS))
+
+
+def best(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the learning rate whose last models are best on validation images, in the mean over seeds."""
+    by = {lr: [row for row in rows if row["lr"] == lr] for lr in {row["lr"] for row in rows}}
+    return max(by.values(), key=lambda of: mean(row["val"] for row in of))
+
+
+def accuracy(rows: Sequence[dict[str, Any]]) -> str:
+    """Learning rate and last accuracy on test images, with its deviation over seeds."""
+    values = [row["test"] for row in rows]
+    spread = stdev(values) if len(values) > 1 else 0.0
+    return f"{rows[0]['lr']:<5} {mean(values):.3f} ({spread:.3f}, {len(values)} seeds)"
+
+
+def until(target: float, curve: Sequence[float], up: int) -> str:
+    """Bytes that a client has sent when an accuracy is first reached, from that of every round."""
+    round = next((t for t, value in enumerate(curve, start=1) if value >= target), None)
+    return f"{target}: never" if round is None else f"{target}: {round * up} ({round})"
 
 
 if __name__ == "__main__":
