@@ -158,7 +158,7 @@ class FedMLP(Method):
         return dict(server.state)
 
     def audit(self, client: Client, truth: Tensor) -> Mapping[str, float]:
-        """Per class: given positives, or precision, recall and coverage of tags; missing-class AUC around training."""
+        """Per class: given positives, or precision (by side too), recall and coverage of tags; missing-class AUC."""
         seen, present = _seen(client.given), truth > 0
         tag = client.state.get("tag", torch.full_like(truth, -1, dtype=torch.int8))
         out: dict[str, float] = {}
@@ -261,12 +261,15 @@ def _mean(weight: Tensor, values: Tensor) -> Tensor:
 
 
 def _worth(tag: Tensor, present: Tensor, seen: Tensor) -> dict[str, float]:
-    """Share of right tags, of found positives and of tagged entries among one class's missing ones; all (N,)."""
+    """Share of right tags, by side too, of found positives and of tagged entries among a class's missing ones; (N,)."""
     tagged, right = tag >= 0, (tag == 1) == present
     hidden = present & ~seen
     out = {"tag_coverage": tagged.sum().item() / (~seen).sum().item()}
     if tagged.any():
         out["tag_precision"] = right[tagged].float().mean().item()
+    for side, chosen in (("absent", tag == 0), ("present", tag == 1)):
+        if chosen.any():
+            out[f"tag_precision_{side}"] = right[chosen].float().mean().item()
     if hidden.any():
         out["tag_recall"] = (tag == 1)[hidden].float().mean().item()
     return out

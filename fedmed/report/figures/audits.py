@@ -61,7 +61,13 @@ PLOTS = (
         title="Tags",
         note="Labels that the method gave itself: how many are right, how many findings it found, how many it gave.",
         y="share",
-        lines={"precision": "tag_precision.*", "recall": "tag_recall.*", "coverage": "tag_coverage.*"},
+        lines={
+            "precision": "tag_precision.*",
+            "of tags present": "tag_precision_present.*",
+            "of tags absent": "tag_precision_absent.*",
+            "recall": "tag_recall.*",
+            "coverage": "tag_coverage.*",
+        },
     ),
     AuditPlot(
         title="Similarity of features",
