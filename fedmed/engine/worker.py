@@ -24,7 +24,7 @@ from fedmed.engine.contexts import fresh_context
 from fedmed.engine.shared_memory import RecordLayout, SharedMemoryBlock
 from fedmed.flower import app_of, identify
 from fedmed.heap import keep_freed_memory
-from fedmed.options.code import import_files, imported_files
+from fedmed.options.code import files_of, import_files
 from fedmed.workers.child import received, send, send_pickled
 
 
@@ -110,7 +110,8 @@ class SharedTrainer:
     def of(cls, trainer: Trainer) -> SharedTrainer:
         """Copies the trainer's tensors into shared memory."""
         block = SharedMemoryBlock()
-        return cls(imported_files(), block, block.dump(trainer))
+        pickled = block.dump(trainer)
+        return cls(files_of(pickled), block, pickled)
 
     def open(self) -> Trainer:
         import_files(self.files)

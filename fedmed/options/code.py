@@ -46,10 +46,13 @@ def resolve(target: str) -> Any:
     return found[name]
 
 
-def imported_files() -> list[Path]:
-    """The users' files that `resolve` has imported; another process imports them before it unpickles what is theirs."""
-    found = [vars(module)["__file__"] for name, module in sys.modules.items() if name.startswith(f"{USER}.")]
-    return [Path(file) for file in found]
+def files_of(pickled: bytes) -> list[Path]:
+    """The users' files that a pickle needs, of those that `resolve` has imported; another process imports them first.
+
+    A pickle spells the modules of its classes and functions. Files that others imported may be gone by now.
+    """
+    own = {name: module for name, module in sys.modules.items() if name.startswith(f"{USER}.")}
+    return [Path(vars(module)["__file__"]) for name, module in own.items() if name.encode() in pickled]
 
 
 def import_files(files: Iterable[Path]) -> None:

@@ -26,7 +26,7 @@ from fedmed.flower.records import load_memory, pack, unpack
 from fedmed.method import Client, Method, Payload
 from fedmed.options.code import resolve
 from fedmed.strategies.fedavg import FedAvg
-from tests.toys import TOYS, federate, grid_of, initial, same, trainer_of
+from tests.toys import TOYS, federate, finite, grid_of, initial, same, trainer_of
 
 TOY = TOYS["multiclass"]
 
@@ -256,6 +256,16 @@ def test_a_method_of_the_users_own_file_reaches_spawned_workers(tmp_path: Path, 
     method = resolve(f"{file}:Mine")()
     with pool(method, workers=1, start="spawn") as place:
         assert same(federate(TOY, method, grid=place).shared, federate(TOY, method).shared)  # type: ignore[arg-type]
+
+
+def test_a_file_of_the_user_that_a_run_does_not_need_may_be_gone(tmp_path: Path, none_left: None) -> None:
+    file = tmp_path / "before.py"
+    file.write_text("value = 1\n", encoding="utf-8")
+    assert resolve(f"{file}:value") == 1
+    for text in ("import _lost\n", None):
+        file.unlink() if text is None else file.write_text(text, encoding="utf-8")
+        with pool(FedAvg(), workers=1, start="spawn") as place:
+            assert finite(federate(TOY, FedAvg(), rounds=1, grid=place).shared)  # type: ignore[arg-type]
 
 
 def test_the_engine_takes_as_many_workers_as_there_are_cores_but_no_more_than_clients(none_left: None) -> None:

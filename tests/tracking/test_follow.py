@@ -46,7 +46,7 @@ class Heard(Tracker, TrackerGroup):
 class Ear(Tracking):
     """Says: there."""
 
-    heard: Heard = field(default_factory=Heard)
+    recorded: Heard = field(default_factory=Heard)
 
     def open(self, subject: Subject) -> Tracker:
         self.recorded._reach()
@@ -97,7 +97,7 @@ def test_a_message_a_second_at_most(tmp_path: Path, warnings: list[str], clock: 
 
 
 def test_what_is_known_there_is_not_told_again(tmp_path: Path, warnings: list[str]) -> None:
-    ear = Ear(heard=Heard(last=2))
+    ear = Ear(recorded=Heard(last=2))
     subject = Subject(folder=tmp_path, label="a", done=1)
     with TrackedRun(ear, subject, kept=rows(1), warn=warnings.append) as followed:
         for row in rows(2, 3):
@@ -133,7 +133,7 @@ def test_who_is_away_stops_no_run_and_is_told_when_back(
 def test_who_is_away_from_first_to_last_gets_two_warnings(
     tmp_path: Path, warnings: list[str], clock: list[float]
 ) -> None:
-    ear = Ear(heard=Heard(down=True))
+    ear = Ear(recorded=Heard(down=True))
     with TrackedRun(ear, Subject(folder=tmp_path, label="a"), warn=warnings.append) as followed:
         for row in rows(1, 2, 3):
             clock[0] += follow.AGAIN
@@ -183,6 +183,6 @@ def test_a_comparison_says_how_it_broke_off(warnings: list[str]) -> None:
 
 
 def test_a_comparison_goes_on_where_nobody_answers(warnings: list[str]) -> None:
-    with gathered(Ear(heard=Heard(down=True)), warn=warnings.append):
+    with gathered(Ear(recorded=Heard(down=True)), warn=warnings.append):
         pass
     assert warnings == ["Ear cannot be told of this run (refused); the run goes on"]
