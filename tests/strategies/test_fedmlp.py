@@ -13,7 +13,7 @@ from fedmed.errors import UserError
 from fedmed.method import Server, Setup, chain
 from fedmed.models.net import Net
 from fedmed.optimizers import Optimizer
-from fedmed.strategies.fedmlp import FedMLP, _Round, _worth, cosine_difference, prototypes
+from fedmed.strategies.fedmlp import FedMLP, _Round, cosine_difference, prototypes
 from tests.strategies.fedmlp_toys import (
     AXES,
     F6,
@@ -287,20 +287,3 @@ def test_warm_up_to_the_end_is_a_warning() -> None:
 @pytest.mark.parametrize(("rounds", "warmup"), [(1, 1), (2, 1), (3, 2), (20, 2), (500, 50)])
 def test_the_usual_warm_up(rounds: int, warmup: int) -> None:
     assert FedMLP()._warmup(rounds) == warmup
-
-
-def test_what_tags_are_worth_is_told_by_side() -> None:
-    """Four of six missing entries are tagged: three as present, of which two are, and one rightly as absent."""
-    tag = torch.tensor([1, 1, 1, 0, -1, -1], dtype=torch.int8)
-    present = torch.tensor([True, True, False, False, True, False])
-    found = _worth(tag, present, torch.zeros(6, dtype=torch.bool))
-    assert found == pytest.approx(
-        {
-            "tag_coverage": 4 / 6,
-            "tag_precision": 3 / 4,
-            "tag_precision_absent": 1.0,
-            "tag_precision_present": 2 / 3,
-            "tag_recall": 2 / 3,
-        }
-    )
-    assert _worth(torch.full_like(tag, -1), present, present) == {"tag_coverage": 0.0}

@@ -8,7 +8,7 @@ import torch
 from fedmed.config.build import experiment_from
 from fedmed.data.examples import Examples
 from fedmed.strategies.fedavg import FedAvg
-from fedmed.strategies.fedmlp import FedMLP
+from fedmed.strategies.fedmlp import FedMLP, _worth
 from tests.strategies.fedmlp_toys import PLAIN, TARGET, P, batch_of, client_of
 from tests.toys import TOYS, Ended, Toy, federate
 
@@ -87,3 +87,20 @@ def test_the_released_preset() -> None:
     changed = {"logit_adjustment": False, "consistency": False, "adaptive": False, "min_tag": 0, "min_count": 1}
     kept = {"views": 2, "distillation": True, "norm": "active", "step": 1.0, "warmup_rounds": None}
     assert {name: getattr(node, name) for name in changed | kept} == changed | kept
+
+
+def test_what_tags_are_worth_is_audited_by_side() -> None:
+    """Four of six missing entries are tagged: three as present, of which two are, and one rightly as absent."""
+    tag = torch.tensor([1, 1, 1, 0, -1, -1], dtype=torch.int8)
+    present = torch.tensor([True, True, False, False, True, False])
+    found = _worth(tag, present, torch.zeros(6, dtype=torch.bool))
+    assert found == pytest.approx(
+        {
+            "tag_coverage": 4 / 6,
+            "tag_precision": 3 / 4,
+            "tag_precision_absent": 1.0,
+            "tag_precision_present": 2 / 3,
+            "tag_recall": 2 / 3,
+        }
+    )
+    assert _worth(torch.full_like(tag, -1), present, present) == {"tag_coverage": 0.0}
