@@ -52,7 +52,8 @@ def mean_dice_loss(
     all. skip_empty: whether classes count only in the images in which they are.
     """
     if seen is not None:
-        p, y = p * seen.expand(len(y), *y.shape[2:])[:, None], y * seen.expand(len(y), *y.shape[2:])[:, None]
+        annotated = seen.expand(len(y), *y.shape[2:])[:, None]  # (B, 1, H, W)
+        p, y = p * annotated, y * annotated
     p, y = p.flatten(0, 1), y.flatten(0, 1)
     losses = 1 - image_dice(p, y, smooth)
     if not skip_empty:

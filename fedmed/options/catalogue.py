@@ -5,7 +5,7 @@ from __future__ import annotations
 import filecmp
 import importlib.util
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
@@ -65,8 +65,9 @@ def options_of(groups: Collection[Group]) -> Catalogue:
     catalogue = Catalogue({group.name: {} for group in groups}, {group.name: {} for group in groups})
     installed = entry_points()
     for group in groups:
-        source = source_of(group)
-        for found in _own(group):
+        own = list(_own(group))
+        source = _with_parents(group, own)
+        for found in own:
             catalogue.add(found)
         for file in _user_files(group):
             for found in _read_file(file, source, by_file=True):
@@ -78,13 +79,18 @@ def options_of(groups: Collection[Group]) -> Catalogue:
 
 def source_of(group: Group) -> Source:
     """What an option of the group looks like in a user's file, where it may derive from one of fedmed's."""
-    return replace(_plain(group), parents=tuple(found for found in _own(group) if isinstance(found, Option)))
+    return _with_parents(group, _own(group))
 
 
 def _own(group: Group) -> Iterator[Option | Broken]:
     """Fedmed's own options of the group."""
+    plain = _plain(group)
     for file in _files(group.module):
-        yield from _read_file(file, _plain(group), by_file=group.by_file, module=f"fedmed.{_module(file)}")
+        yield from _read_file(file, plain, by_file=group.by_file, module=f"fedmed.{_module(file)}")
+
+
+def _with_parents(group: Group, own: Iterable[Option | Broken]) -> Source:
+    return replace(_plain(group), parents=tuple(found for found in own if isinstance(found, Option)))
 
 
 def _plain(group: Group) -> Source:

@@ -13,9 +13,8 @@ from fedmed.report.figures import style
 from fedmed.report.figures.coalitions import coalition_figures
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.svg import RenderedFigure
-from fedmed.rundir import checkpoint
-from fedmed.rundir.checkpoint import Checkpoint
 from tests import fabricated
+from tests.report.figures.memory_figures import drawn_from
 
 MEMORY: dict[str, Any] = {
     "benefit": torch.tensor([[0, 0, 0.4], [0.1, 0, 0], [0.3, 0, 0]], dtype=torch.float64),
@@ -31,12 +30,7 @@ def drawn(folder: Path, memory: dict[str, Any], *, models: bool = True) -> tuple
     if models:
         rows = [{"round": 1, "client": client, "model": 0} for client in range(3)]
         (path / "clients.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    server = {"state": {"my_method": memory}, "inbox": {}}
-    checkpoint.save(path / "checkpoints", Checkpoint(round=2, shared={"w": torch.zeros(1)}, server=server))
-    summary, notes = summarise(read([path])), list[str]()
-    with style.figure_style():
-        found = coalition_figures(FigureContext(summary=summary), summary.comparison.worlds[0], notes)
-    return found, notes
+    return drawn_from(path, memory, coalition_figures)
 
 
 def test_coalitions_are_drawn_and_told(tmp_path: Path) -> None:

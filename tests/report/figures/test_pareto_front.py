@@ -7,15 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from fedmed.comparison.read import read
-from fedmed.comparison.summary import summarise
-from fedmed.report.figures import style
-from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.pareto_front import front_figures
 from fedmed.report.figures.svg import RenderedFigure
-from fedmed.rundir import checkpoint
-from fedmed.rundir.checkpoint import Checkpoint
 from tests import fabricated
+from tests.report.figures.memory_figures import drawn_from
 
 
 def rows(*values: tuple[float, ...]) -> torch.Tensor:
@@ -38,11 +33,7 @@ def drawn(folder: Path, memory: dict[str, Any], audited: str = "my_method.loss.r
     path = fabricated.run(folder / "run", curve=[0.1, 0.2])
     audit = [{"round": 2, "client": 0, audited: 0.4}]
     (path / "audit.jsonl").write_text("".join(json.dumps(row) + "\n" for row in audit), encoding="utf-8")
-    server = {"state": {"my_method": memory}, "inbox": {}}
-    checkpoint.save(path / "checkpoints", Checkpoint(round=2, shared={"w": torch.zeros(1)}, server=server))
-    summary, notes = summarise(read([path])), list[str]()
-    with style.figure_style():
-        found = front_figures(FigureContext(summary=summary), summary.comparison.worlds[0], notes)
+    found, notes = drawn_from(path, memory, front_figures)
     assert notes == []
     return found
 
