@@ -1,4 +1,4 @@
-"""What the runs of a study gave: the candidate that validation chose for each arm, and values by seed."""
+"""What the runs of a study on this machine gave: the candidate that validation chose for each arm, values by seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.studies.running import Run, audit, finished
+from benchmarks.studies.running import Run, audit, finished, rounds
 from benchmarks.studies.study import Overrides, Study
 from fedmed.metric_direction import HIGHER_IS_BETTER
 
@@ -58,6 +58,20 @@ class Outcome:
         runs = {seed: finished(self._run(world, arm, seed), self.root) for seed in self.study.seeds}
         return {seed: final[metric] for seed, final in runs.items() if final and _defined(final.get(metric))}
 
+    def curve(self, world: str, arm: str, metric: str) -> dict[int, Values]:
+        """The metric by round, where rounds were evaluated, and seed."""
+        found: dict[int, Values] = defaultdict(dict)
+        for seed in self.study.seeds:
+            for row in rounds(self._run(world, arm, seed), self.root):
+                if _defined(row.get(metric)):
+                    found[int(row["round"])][seed] = row[metric]
+        return dict(found)
+
+    def seconds(self) -> float:
+        """What all its runs took, one after the other."""
+        runs = dict.fromkeys([*self.tuning(), *self.reported()])
+        return sum(final["seconds"] for run in runs if (final := finished(run, self.root)))
+
     def audited(self, world: str, arm: str, columns: Sequence[str]) -> Values:
         """Means over clients of a column, or the rank correlation of two, each client by its last defined values.
 
@@ -70,13 +84,6 @@ class Outcome:
             if isfinite(value):
                 found[seed] = value
         return found
-
-    def command(self, world: str, arm: str) -> str:
-        """The `fedmed` command of the arm's reported runs."""
-        seeds = ",".join(map(str, self.study.seeds))
-        overrides = self.study.overrides(world, arm, self.chosen(world, arm))
-        quoted = (f"'{o}'" if any(c in o for c in "[]{}* ") else o for o in overrides)
-        return f"fedmed run {' '.join(quoted)} --multirun seed={seeds}"
 
     def _run(self, world: str, arm: str, seed: int) -> Run:
         return Run(self.study.overrides(world, arm, self.chosen(world, arm)), seed)

@@ -36,7 +36,15 @@ def finished(run: Run, root: Path) -> dict[str, Any] | None:
 
 def audit(run: Run, root: Path) -> list[Mapping[str, float]]:
     """The audit rows of a run that was done: round, client, and what the methods' inner values are worth."""
-    path = run.directory(root) / "audit.jsonl"
+    return _rows(run.directory(root) / "audit.jsonl")
+
+
+def rounds(run: Run, root: Path) -> list[Mapping[str, float]]:
+    """The rows of rounds of a run that was done."""
+    return _rows(run.directory(root) / "rounds.jsonl")
+
+
+def _rows(path: Path) -> list[Mapping[str, float]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
