@@ -13,13 +13,16 @@ from fedmed.models.start import create, laid_out, shape_faults
 from fedmed.tasks import Task
 
 
-def initial_net(experiment: Experiment, task: Task, *, channels: int, side: int, clients: int) -> Net:
+def initial_net(
+    experiment: Experiment, task: Task, *, channels: int, side: int, clients: int, dimensions: int = 2
+) -> Net:
     """The net for images (B, channels, side, side), with what the methods of the experiment add to it or freeze.
 
-    clients: of the federation, absent ones too.
+    clients: of the federation, absent ones too. dimensions: 2, or 3 for volumes.
     Raises `UserError` with all that speaks against the model, the methods or what they have built.
     """
-    chain, shape = experiment.methods, {"channels": channels, "outputs": task.outputs, "side": side}
+    chain = experiment.methods
+    shape = {"channels": channels, "outputs": task.outputs, "side": side, "dimensions": dimensions}
     net = create(experiment.model, **shape, seed=experiment.seed)
     if faults := shape_faults(net, task.kind, **shape):
         raise UserError(*faults)
@@ -31,12 +34,13 @@ def initial_net(experiment: Experiment, task: Task, *, channels: int, side: int,
         clients=clients,
         clients_per_round=experiment.clients_per_round,
         moves=moves_images(experiment.augment),
+        dimensions=dimensions,
     )
     faults = chain.check(setup)
     if chain.has("build"):
         if faults:  # nothing is built on what a method has refused
             raise UserError(*faults)
-        net = laid_out(chain.build(net, setup, seed=experiment.seed), experiment.model)
+        net = laid_out(chain.build(net, setup, seed=experiment.seed), experiment.model, dimensions)
         faults = shape_faults(net, task.kind, **shape)
     if faults := [*faults, *_local_faults(chain, net), *_untrained(net), *_uncovered(experiment, net)]:
         raise UserError(*faults)

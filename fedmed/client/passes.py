@@ -14,7 +14,7 @@ from fedmed.data.batches import evaluation_slices
 from fedmed.data.examples import Examples
 from fedmed.data.views import Strength, view
 from fedmed.method import SweepPart
-from fedmed.models.net import Net
+from fedmed.models.net import Net, by_pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +57,4 @@ class Passes:
 
     def laid_out(self, x: Tensor) -> Tensor:
         """A batch (B, C, H, W) in memory as the net's weights are."""
-        return x.contiguous(memory_format=torch.channels_last) if self.channels_last else x
+        return x.contiguous(memory_format=by_pixel(x.dim() - 2)) if self.channels_last else x

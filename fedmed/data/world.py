@@ -96,6 +96,11 @@ class World:
         return int(self.test.x.shape[1])
 
     @property
+    def dimensions(self) -> int:
+        """Of the images: 2, or 3 for volumes."""
+        return self.test.x.dim() - 2
+
+    @property
     def side(self) -> int:
         """Side of the images in pixels."""
         return int(self.test.x.shape[-1])

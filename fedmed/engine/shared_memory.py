@@ -24,6 +24,9 @@ from fedmed.workers.by_value import pickled
 SPAN = 1 << 36
 """Bytes that a block may grow to. Only what is written takes memory: the file behind it is sparse."""
 
+BY_PIXEL = {4: torch.channels_last, 5: torch.channels_last_3d}
+"""Layouts, by number of dimensions, in which weights of a net for images or volumes lie."""
+
 ALIGNED, KEPT = 64, 64
 """Bytes to which tensors are aligned (a cache line); how many sets of views a block remembers."""
 
@@ -128,7 +131,8 @@ def _lay_out(tensors: Iterable[Tensor], start: int) -> tuple[TensorLayouts, int]
 
 def _dense(tensor: Tensor) -> bool:
     """Whether the elements fill one piece of memory without gaps or overlaps, in any order."""
-    return tensor.is_contiguous() or (tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last))
+    by_pixel = BY_PIXEL.get(tensor.dim())
+    return tensor.is_contiguous() or (by_pixel is not None and tensor.is_contiguous(memory_format=by_pixel))
 
 
 def _new_file() -> int:

@@ -45,6 +45,7 @@ def write_card(
         "names": list(task.names),
         "channels": world.channels,
         "side": world.side,
+        "dimensions": world.dimensions,
         "clients": len(world.shares),
         "local": sorted(local),
         "built": list(built),

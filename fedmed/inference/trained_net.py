@@ -114,7 +114,7 @@ def merged(net: nn.Module) -> nn.Module:
 
 
 def _untrained(config: Config, card: Mapping[str, Any], task: Task, experiment: Experiment | None) -> Net:
-    size = {"channels": card["channels"], "side": card["side"]}
+    size = {"channels": card["channels"], "side": card["side"], "dimensions": card.get("dimensions", 2)}
     if experiment is not None:
         return initial_net(experiment, task, **size, clients=card["clients"])
     (model,) = map(build_option, config.nodes(["model"]))

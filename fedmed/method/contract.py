@@ -27,6 +27,7 @@ class Setup:
     net: as it came in `check`; in `build` as the members before have left it.
     clients: how many the federation has. clients_per_round: how many of them are selected for a round, None for all.
     moves: whether the run's augmentation moves what an image shows, and masks with it.
+    dimensions: of the images, 2, or 3 for volumes.
     """
 
     task: Task
@@ -36,6 +37,7 @@ class Setup:
     clients: int
     clients_per_round: int | None = None
     moves: bool = False
+    dimensions: int = 2
 
 
 @dataclass(frozen=True, kw_only=True)

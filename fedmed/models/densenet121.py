@@ -21,7 +21,7 @@ class DenseNet121(Model):
     def min_side(self) -> int:
         return 61
 
-    def build(self, channels: int, outputs: int, side: int) -> Net:
+    def build(self, channels: int, outputs: int, side: int, dimensions: int = 2) -> Net:
         from monai.networks.nets import densenet
 
         whole = densenet.DenseNet121(spatial_dims=2, in_channels=channels, out_channels=outputs)

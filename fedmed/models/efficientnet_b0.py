@@ -42,7 +42,7 @@ class EfficientNetB0(Model):
     def min_side(self) -> int:
         return 33
 
-    def build(self, channels: int, outputs: int, side: int) -> Net:
+    def build(self, channels: int, outputs: int, side: int, dimensions: int = 2) -> Net:
         from monai.networks.nets.efficientnet import EfficientNet
 
         # MONAI's EfficientNetBN pads for 224 pixels whatever the images; here it pads for their own side.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from fedmed.options.base import Options
@@ -17,7 +18,9 @@ from fedmed.options.base import Options
 class Net(nn.Module):
     """forward(x) = head(features(x)).
 
-    features: (B, C, H, W) -> (B, D), or (B, D, H, W) for segmentation.
+    Of volumes images are (B, C, D, H, W), and so on.
+
+    features: (B, C, H, W) -> (B, F), or (B, F, H, W) for segmentation.
     head: what `features` gives -> logits (B, K), or (B, K, H, W) for segmentation.
     lowered: whether its passes compute in half precision.
     """
@@ -37,6 +40,8 @@ class Net(nn.Module):
 class Model(Options, ABC):
     """A network to be built; each file in fedmed/models holds one subclass, whose fields are its options.
 
+    A subclass says which `tasks` it is for, and one that takes volumes says so: `dimensions = frozenset({2, 3})`.
+
     weights: file of weights to start from: safetensors, or a torch file of tensors, or a run directory whose model was
        exported there (null: seeded random weights).
     freeze: what stays as it begins and is never sent: globs over weight names (features.*), or @head, or @norm; running
@@ -45,6 +50,7 @@ class Model(Options, ABC):
     """
 
     tasks: ClassVar[frozenset[str]]
+    dimensions: ClassVar[frozenset[int]] = frozenset({2})
 
     weights: str | None = None
     freeze: tuple[str, ...] = ()
@@ -61,8 +67,16 @@ class Model(Options, ABC):
         return 1
 
     @abstractmethod
-    def build(self, channels: int, outputs: int, side: int) -> Net:
-        """A network for images (B, channels, side, side) with `outputs` logits; weights by torch's global generator."""
+    def build(self, channels: int, outputs: int, side: int, dimensions: int = 2) -> Net:
+        """A network for images (B, channels, side, side) with `outputs` logits; weights by torch's global generator.
+
+        dimensions: 2, or 3 for volumes (B, channels, side, side, side); one of the model's `dimensions`.
+        """
+
+
+def by_pixel(dimensions: int) -> torch.memory_format:
+    """The memory layout of images (2 dimensions) or volumes (3) in which a pixel's channels lie side by side."""
+    return torch.channels_last if dimensions == 2 else torch.channels_last_3d
 
 
 def classifier(width: int, outputs: int, dropout: float = 0.0) -> nn.Module:

@@ -23,6 +23,7 @@ class ResNet18(Model):
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"multiclass", "multilabel"})
+    dimensions: ClassVar[frozenset[int]] = frozenset({2, 3})
 
     stem_stride: Annotated[int, Interval(ge=1, le=2)] = 1
 
@@ -30,7 +31,7 @@ class ResNet18(Model):
     def min_side(self) -> int:
         return 16 * self.stem_stride + 1
 
-    def build(self, channels: int, outputs: int, side: int) -> Net:
+    def build(self, channels: int, outputs: int, side: int, dimensions: int = 2) -> Net:
         from monai.networks.nets.resnet import ResNet
 
         # MONAI's own `resnet18` has shortcut type A, which cuts the gradient (`out.data`); B is the usual projection.
@@ -38,7 +39,7 @@ class ResNet18(Model):
             block="basic",
             layers=[2, 2, 2, 2],
             block_inplanes=[64, 128, 256, 512],
-            spatial_dims=2,
+            spatial_dims=dimensions,
             n_input_channels=channels,
             conv1_t_stride=self.stem_stride,
             shortcut_type="B",

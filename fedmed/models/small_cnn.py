@@ -29,6 +29,7 @@ class SmallCnn(Model):
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"multiclass", "multilabel"})
+    dimensions: ClassVar[frozenset[int]] = frozenset({2, 3})
 
     width: Annotated[int, Ge(1)] = 16
     norm: Literal["none", "batch", "group"] = "none"
@@ -38,26 +39,26 @@ class SmallCnn(Model):
     def min_side(self) -> int:
         return 4
 
-    def build(self, channels: int, outputs: int, side: int) -> Net:
+    def build(self, channels: int, outputs: int, side: int, dimensions: int = 2) -> Net:
         last = 2 * self.width
         features = nn.Sequential(
             OrderedDict(
-                block1=self._block(channels, self.width),
-                block2=self._block(self.width, last),
+                block1=self._block(channels, self.width, dimensions),
+                block2=self._block(self.width, last, dimensions),
                 flatten=nn.Flatten(),
-                linear=nn.Linear(last * (side // 4) ** 2, FEATURES),
+                linear=nn.Linear(last * (side // 4) ** dimensions, FEATURES),
                 relu=nn.ReLU(),
             )
         )
         return Net(features, classifier(FEATURES, outputs, self.dropout))
 
-    def _block(self, channels: int, width: int) -> nn.Sequential:
-        layers = OrderedDict[str, nn.Module](
-            conv=nn.Conv2d(channels, width, 5, padding=2, bias=self.norm == "none"),
-        )
+    def _block(self, channels: int, width: int, dimensions: int) -> nn.Sequential:
+        flat = dimensions == 2
+        conv, norm = (nn.Conv2d, nn.BatchNorm2d) if flat else (nn.Conv3d, nn.BatchNorm3d)
+        layers = OrderedDict[str, nn.Module](conv=conv(channels, width, 5, padding=2, bias=self.norm == "none"))
         if self.norm != "none":
-            layers["norm"] = nn.BatchNorm2d(width) if self.norm == "batch" else nn.GroupNorm(gcd(8, width), width)
-        layers["pool"] = _Pool()
+            layers["norm"] = norm(width) if self.norm == "batch" else nn.GroupNorm(gcd(8, width), width)
+        layers["pool"] = _Pool() if flat else nn.MaxPool3d(2)
         layers["relu"] = nn.ReLU()  # after pooling: the same values from a quarter of the work
         return nn.Sequential(layers)
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from fedmed.errors import Fault, UserError, near, refuse
-from fedmed.models.net import Model, Net, scope
+from fedmed.models.net import Model, Net, by_pixel, scope
 from fedmed.rng import seeded
 
 EXPORTED = "weights.safetensors"
@@ -22,16 +22,18 @@ LISTED = 6
 """How many entries of a file of weights an error names."""
 
 
-def create(model: Model, *, channels: int, outputs: int, side: int, seed: int) -> Net:
+def create(model: Model, *, channels: int, outputs: int, side: int, seed: int, dimensions: int = 2) -> Net:
     """The network for images (B, channels, side, side) with `outputs` logits; equal for equal seeds.
 
-    Raises UserError where the images are too small for it or `model.weights` does not fit.
+    dimensions: 2, or 3 for volumes. Raises UserError where the model does not take them, where they are too small for
+    it, or where `model.weights` does not fit.
     """
-    if faults := _side_faults(model, side):
+    if faults := [*_dimension_faults(model, dimensions), *_side_faults(model, side)]:
         raise UserError(*faults)
+    also = (dimensions,) if model.dimensions > {2} else ()  # a model for images alone need not know the parameter
     with seeded(seed, "weights"):
-        net = model.build(channels, outputs, side)
-    net = laid_out(net, model)
+        net = model.build(channels, outputs, side, *also)
+    net = laid_out(net, model, dimensions)
     if model.weights is not None:
         _load(net, Path(model.weights))
     _freeze(net, model.freeze)
@@ -52,17 +54,20 @@ def _freeze(net: Net, patterns: Sequence[str]) -> None:
             parameter.requires_grad_(False)
 
 
-def laid_out(net: Net, model: Model) -> Net:
+def laid_out(net: Net, model: Model, dimensions: int = 2) -> Net:
     """The net, its weights in memory as the model's options say."""
     if model.channels_last:
         # torch's annotations of Module.to leave this overload out for subclasses
-        net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = net.to(memory_format=by_pixel(dimensions))  # type: ignore[call-overload]
     return net
 
 
-def check(model: Model, task_kind: str, channels: int, side: int) -> list[Fault]:
-    """What speaks against this model for images (channels, side, side) and this kind of task, without building it."""
-    faults = _side_faults(model, side)
+def check(model: Model, task_kind: str, channels: int, side: int, dimensions: int = 2) -> list[Fault]:
+    """What speaks against this model for images (channels, side, side) and this kind of task, without building it.
+
+    dimensions: 2, or 3 for volumes.
+    """
+    faults = [*_dimension_faults(model, dimensions), *_side_faults(model, side)]
     if task_kind not in model.tasks:
         kinds = " or ".join(sorted(model.tasks))
         faults.append(
@@ -75,22 +80,25 @@ def check(model: Model, task_kind: str, channels: int, side: int) -> list[Fault]
     return faults
 
 
-def shape_faults(net: Net, task_kind: str, *, channels: int, outputs: int, side: int) -> list[Fault]:
+def shape_faults(
+    net: Net, task_kind: str, *, channels: int, outputs: int, side: int, dimensions: int = 2
+) -> list[Fault]:
     """Where the network does not keep `Net`'s word about shapes, found with one empty image."""
-    pixels = (side, side) if task_kind == "segmentation" else ()
+    sides = (side,) * dimensions
+    pixels = sides if task_kind == "segmentation" else ()
     training = net.training
     try:
         with torch.no_grad():
-            features = net.eval().features(torch.zeros(1, channels, side, side))
+            features = net.eval().features(torch.zeros(1, channels, *sides))
             logits = net.head(features)
     except RuntimeError as error:
-        return [Fault("model", f"a network for images of shape {[channels, side, side]}", str(error))]
+        return [Fault("model", f"a network for images of shape {[channels, *sides]}", str(error))]
     finally:
         net.train(training)
     faults = []
     if features.shape[2:] != pixels or features.dim() < 2:
         expected, fix = (
-            "features (B, D, H, W)" if pixels else "one feature vector per image, (B, D)",
+            f"features (B, F, {', '.join(map(str, pixels))})" if pixels else "one feature vector per image, (B, F)",
             "Pool in features.",
         )
         faults.append(Fault("model.features", expected, _shape(features), "" if pixels else fix))
@@ -102,6 +110,14 @@ def shape_faults(net: Net, task_kind: str, *, channels: int, outputs: int, side:
 
 def _shape(tensor: Tensor) -> str:
     return f"(B, {', '.join(map(str, tensor.shape[1:]))})"
+
+
+def _dimension_faults(model: Model, dimensions: int) -> list[Fault]:
+    if dimensions in model.dimensions:
+        return []
+    got = f"{'volumes' if dimensions == 3 else 'images'}, in {dimensions}"
+    expected = f"images of {' or '.join(map(str, sorted(model.dimensions)))} dimensions for {_name(model)}"
+    return [Fault("model", expected, got, "See fedmed list models: some take volumes, as resnet18 and unet do.")]
 
 
 def _side_faults(model: Model, side: int) -> list[Fault]:

@@ -32,6 +32,7 @@ ARGUMENTS: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("channels", "in_channels"), "channels"),
         **dict.fromkeys(("outputs", "out_channels", "num_classes", "classes"), "outputs"),
         **dict.fromkeys(("side", "image_size", "img_size"), "side"),
+        **dict.fromkeys(("dimensions", "spatial_dims"), "dimensions"),
     }
 )
 """Parameters of a class or a function that are known by their names, and what they are given."""
@@ -43,9 +44,10 @@ FORM = "a torch.nn.Module, its class, or a function of (channels, outputs) that 
 class TorchModel(Model):
     """A network of your own, any torch.nn.Module: its layer that gives the logits is the head, all else the features.
 
-    A class or a function is called with channels, outputs and side, by whichever names of theirs it has, and draws its
-    weights under the seed of the run; an instance is where training starts. What forward returns are the logits, the
-    output of the head itself: no softmax after it. Raises `UserError` where the module is none of these.
+    A class or a function is called with channels, outputs, side and dimensions (2, or 3 for volumes), by whichever
+    names of theirs it has, and draws its weights under the seed of the run; an instance is where training starts. What
+    forward returns are the logits, the output of the head itself: no softmax after it. Raises `UserError` where the
+    module is none of these.
 
     module: the module, its class, or a function of (channels, outputs) or (channels, outputs, side) that makes one.
     code: class, function or module as path/to/file.py:name, in place of module.
@@ -56,6 +58,7 @@ class TorchModel(Model):
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"multiclass", "multilabel", "segmentation"})
+    dimensions: ClassVar[frozenset[int]] = frozenset({2, 3})
 
     module: Any = field(default=None, repr=False, compare=False, metadata=IN_MEMORY)
     code: str = ""
@@ -81,12 +84,12 @@ class TorchModel(Model):
         else:
             raise refuse("model.code", "path/to/file.py:name of your module", "nothing", "From Python, module=...")
 
-    def build(self, channels: int, outputs: int, side: int) -> Net:
-        given = {"channels": channels, "outputs": outputs, "side": side}
+    def build(self, channels: int, outputs: int, side: int, dimensions: int = 2) -> Net:
+        given = {"channels": channels, "outputs": outputs, "side": side, "dimensions": dimensions}
         made = copy.deepcopy(self.module) if isinstance(self.module, nn.Module) else _called(self.module, given)
         if not isinstance(made, nn.Module):
             raise refuse("model", FORM, f"one that gives a {type(made).__name__}", "Return the module.")
-        images = torch.randn((2, channels, side, side), generator=rng.generator(0, "module on trial"))
+        images = torch.randn((2, channels, *(side,) * dimensions), generator=rng.generator(0, "module on trial"))
         return split(made.cpu().float(), images, head=self.head).train()
 
     def pickled(self) -> bytes:

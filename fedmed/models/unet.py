@@ -19,7 +19,7 @@ from fedmed.models.net import Model, Net
 
 @dataclass(frozen=True, kw_only=True)
 class UNet(Model):
-    """A residual U-Net, 0.21 million parameters, the default for segmentation; features (B, D, H, W), D channels[0].
+    """A residual U-Net, 0.21 million parameters, the default for segmentation; features (B, F, H, W), F channels[0].
 
     channels: channels per level, finest first; each level after the first halves the side (at least two levels).
     norm: normalisation after each convolution: batch, group (8 groups, fewer where 8 does not divide all of channels)
@@ -28,6 +28,7 @@ class UNet(Model):
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"segmentation"})
+    dimensions: ClassVar[frozenset[int]] = frozenset({2, 3})
 
     channels: tuple[int, ...] = (16, 32, 64, 128)
     norm: Literal["batch", "group", "instance"] = "batch"
@@ -50,13 +51,13 @@ class UNet(Model):
     def multiple(self) -> int:
         return int(2 ** (len(self.channels) - 1))
 
-    def build(self, channels: int, outputs: int, side: int) -> Net:
+    def build(self, channels: int, outputs: int, side: int, dimensions: int = 2) -> Net:
         from monai.networks.blocks.acti_norm import ADN
         from monai.networks.nets import unet
 
         width, norm = self.channels[0], self._norm()
         body = unet.UNet(
-            spatial_dims=2,
+            spatial_dims=dimensions,
             in_channels=channels,
             out_channels=width,
             channels=self.channels,
@@ -65,8 +66,9 @@ class UNet(Model):
             norm=norm,
             bias=False,  # every convolution is followed by a normalisation with a shift of its own
         )
-        last = ADN(ordering="NA", in_channels=width, act="prelu", norm=norm, norm_dim=2)
-        return Net(nn.Sequential(OrderedDict(body=body, last=last)), nn.Conv2d(width, outputs, 1))
+        last = ADN(ordering="NA", in_channels=width, act="prelu", norm=norm, norm_dim=dimensions)
+        head = nn.Conv2d if dimensions == 2 else nn.Conv3d
+        return Net(nn.Sequential(OrderedDict(body=body, last=last)), head(width, outputs, 1))
 
     def _norm(self) -> tuple[str, dict[str, Any]]:
         options: dict[str, dict[str, Any]] = {

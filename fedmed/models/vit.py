@@ -49,7 +49,7 @@ class ViT(Model):
     def multiple(self) -> int:
         return self.patch
 
-    def build(self, channels: int, outputs: int, side: int) -> Net:
+    def build(self, channels: int, outputs: int, side: int, dimensions: int = 2) -> Net:
         from monai.networks.nets import vit
 
         whole = vit.ViT(

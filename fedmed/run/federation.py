@@ -56,9 +56,9 @@ def model_line(experiment: Experiment, net: Net) -> str:
 
 def _planned_model(experiment: Experiment, world: World) -> str:
     """The line of the net that the run would have, or why it would be refused."""
-    size = {"channels": world.channels, "side": world.side, "clients": len(world.shares)}
+    size = {"channels": world.channels, "side": world.side, "dimensions": world.dimensions}
     try:
-        return model_line(experiment, initial_net(experiment, world.task, **size))
+        return model_line(experiment, initial_net(experiment, world.task, **size, clients=len(world.shares)))
     except UserError as error:
         return f"model: {error.faults[0]}"
 

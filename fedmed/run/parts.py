@@ -74,10 +74,10 @@ def build_parts(experiment: Experiment, world: World | None = None) -> Parts:
     task = world.task
     if chosen.loss:
         task = replace(task, entrywise=own_loss(chosen.loss, task, _some(world)))
-    model_faults = check(model, task.kind, world.channels, world.side)
+    model_faults = check(model, task.kind, world.channels, world.side, world.dimensions)
     if faults := [*model_faults, *_client_faults(chosen, world, conditions), *_metric_faults(chosen, task)]:
         raise UserError(*faults)
-    size = {"channels": world.channels, "side": world.side}
+    size = {"channels": world.channels, "side": world.side, "dimensions": world.dimensions}
     net = initial_net(chosen, task, **size, clients=len(world.shares))
     shape = {**size, "outputs": task.outputs}
     try_augment(chosen.augment, _some(world), lambda side: shape_faults(net, task.kind, **{**shape, "side": side}))

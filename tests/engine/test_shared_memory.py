@@ -12,6 +12,7 @@ from fedmed.flower.records import pack, unpack
 TENSORS = {
     "weights": torch.randn(3, 5),
     "channels last": torch.randn(2, 3, 4, 4).contiguous(memory_format=torch.channels_last),
+    "channels last of a volume": torch.randn(2, 3, 4, 4, 4).contiguous(memory_format=torch.channels_last_3d),
     "count": torch.tensor(7),
     "flags": torch.tensor([True, False]),
     "half": torch.randn(3).bfloat16(),
@@ -37,6 +38,7 @@ def test_a_tensor_of_any_kind_is_read_as_it_was_written(name: str) -> None:
 def test_dense_tensors_keep_their_memory_layout() -> None:
     record = roundtrip(SharedMemoryBlock(), RecordDict({"a": pack(TENSORS)})).array_records["a"]
     assert unpack(record)["channels last"].is_contiguous(memory_format=torch.channels_last)
+    assert unpack(record)["channels last of a volume"].is_contiguous(memory_format=torch.channels_last_3d)
 
 
 def test_numbers_texts_and_several_records_are_read_as_they_were_written() -> None:

@@ -72,6 +72,24 @@ def test_a_net_is_features_and_head(name: str, channels: int) -> None:
         assert {entry.partition(".")[0] for entry in net.state_dict()} == {"features", "head"}
 
 
+VOLUMES = {"small_cnn": 4, "small_cnn_batch": 4, "resnet18": 17, "unet": 16, "unet_group": 4, "unet_instance": 16}
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_a_net_for_volumes_takes_a_step_and_lies_in_memory_as_its_volumes(name: str) -> None:
+    (model, width), side = MODELS[name], VOLUMES[name]
+    net = create(model, channels=2, outputs=4, side=side, seed=0, dimensions=3)
+    x = torch.rand(2, 2, *(side,) * 3).contiguous(memory_format=torch.channels_last_3d)
+    spatial = (side,) * 3 if "segmentation" in model.tasks else ()
+    features = net.features(x)
+    assert (features.shape, net(x).shape) == ((2, width, *spatial), (2, 4, *spatial))
+    F.cross_entropy(net(x), torch.zeros(2, *spatial, dtype=torch.int64)).backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in net.parameters())
+    kernels = [p for p in net.parameters() if p.dim() == 5]
+    assert kernels
+    assert all(p.is_contiguous(memory_format=torch.channels_last_3d) for p in kernels)
+
+
 @rows
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_step_reaches_every_parameter_even_on_one_image_of_the_smallest_side(name: str, count: int) -> None:

@@ -122,6 +122,23 @@ def test_sides_that_do_not_halve_are_refused() -> None:
         create(UNet(), channels=3, outputs=2, side=28, seed=0)
 
 
+def test_a_model_for_images_alone_refuses_volumes() -> None:
+    faults = [str(fault) for fault in check(EfficientNetB0(), "multiclass", 1, 20, dimensions=3)]
+    assert len(faults) == 2
+    assert faults[0].startswith("model: expected images of 2 dimensions for efficientnet_b0, got volumes, in 3.")
+    with pytest.raises(UserError, match="got volumes, in 3"):
+        create(EfficientNetB0(), channels=1, outputs=2, side=33, seed=0, dimensions=3)
+    assert check(SMALL, "multiclass", 1, 20, dimensions=3) == []
+
+
+def test_shapes_of_a_network_for_volumes_are_tried_on_a_volume() -> None:
+    net = create(UNet(channels=(2, 4)), channels=1, outputs=4, side=8, seed=0, dimensions=3)
+    assert shape_faults(net, "segmentation", channels=1, outputs=4, side=8, dimensions=3) == []
+    flat = Net(nn.Flatten(), nn.Linear(512, 4))
+    printed = str(shape_faults(flat, "segmentation", channels=1, outputs=4, side=8, dimensions=3)[0])
+    assert "features (B, F, 8, 8, 8), got (B, 512)" in printed
+
+
 def test_check_lists_every_fault_without_building() -> None:
     assert check(SMALL, "multiclass", 1, 28) == []
     faults = [str(fault) for fault in check(UNet(weights="absent.pt"), "multilabel", 0, 8)]
@@ -158,7 +175,7 @@ def test_a_network_that_keeps_its_word_has_no_fault_and_stays_as_it_was() -> Non
         ),
         (nn.Flatten(), nn.Linear(64, 5), "multiclass", "logits (B, 4), got (B, 5)"),
         (nn.Flatten(), nn.Linear(60, 4), "multiclass", "a network for images of shape [1, 8, 8]"),
-        (nn.Flatten(), nn.Linear(64, 4), "segmentation", "features (B, D, H, W), got (B, 64)"),
+        (nn.Flatten(), nn.Linear(64, 4), "segmentation", "features (B, F, 8, 8), got (B, 64)"),
     ],
 )
 def test_a_network_of_other_shapes_is_refused(features: nn.Module, head: nn.Module, task: str, printed: str) -> None:
