@@ -79,11 +79,12 @@ def sent(examples: int, rows: Tensor, counts: list[int], missing: list[int], deg
     return Report(client=0, examples=examples, loss=0.0, payload=payload, weights={})
 
 
-def received(rows: Tensor, tau: list[float], valid: bool = True) -> dict[str, Tensor]:
+def received(rows: Tensor, tau: list[float], valid: bool = True, prevalence: float = 0.5) -> dict[str, Tensor]:
     return {
         "prototypes": rows,
         "valid": torch.full((len(rows),), valid),
         "tau": torch.tensor(tau, dtype=torch.float64),
+        "prevalence": torch.full((len(tau),), prevalence, dtype=torch.float64),
     }
 
 

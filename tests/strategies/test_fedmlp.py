@@ -13,7 +13,9 @@ from fedmed.errors import UserError
 from fedmed.method import Server, Setup, chain
 from fedmed.models.net import Net
 from fedmed.optimizers import Optimizer
-from fedmed.strategies.fedmlp import FedMLP, _Round, cosine_difference, prototypes
+from fedmed.strategies._class_prototypes import prototypes
+from fedmed.strategies._tags import cosine_difference
+from fedmed.strategies.fedmlp import FedMLP, _Round
 from tests.strategies.fedmlp_toys import (
     AXES,
     F6,
@@ -237,11 +239,11 @@ def test_a_zero_feature_leans_to_absent() -> None:
 
 def test_few_labels_give_no_prototype() -> None:
     y, seen = torch.tensor([[1.0, 0], [0, 0], [0, 0]]), torch.tensor([[True, False]] * 3)
-    for least, counts in ((1, [2, 1, 0, 0]), (2, [2, 0, 0, 0])):
+    for least, whole in ((1, [True, True, False, False]), (2, [True, False, False, False])):
         client = client_of(y, seen, round=2, features=torch.ones(3, 2))
         payload = FedMLP(min_count=least, **PLAIN).report(client)
-        assert payload["counts"].tolist() == counts
-        assert payload["prototypes"].any(1).tolist() == [n > 0 for n in counts]
+        assert payload["counts"].tolist() == [2, 1, 0, 0]
+        assert payload["prototypes"].any(1).tolist() == whole
         assert payload["missing"].tolist() == [False, True]
 
 

@@ -8,9 +8,9 @@ import torch
 from fedmed.config.build import experiment_from
 from fedmed.data.examples import Examples
 from fedmed.strategies.fedavg import FedAvg
-from fedmed.strategies.fedmlp import FedMLP, _worth
+from fedmed.strategies.fedmlp import FedMLP
 from tests.strategies.fedmlp_toys import PLAIN, TARGET, P, batch_of, client_of
-from tests.toys import TOYS, Ended, Toy, federate
+from tests.toys import TOYS, Ended, Toy, federate, same
 
 TOY, CLIENTS, FINDINGS = TOYS["multilabel"], 3, 3
 
@@ -69,7 +69,7 @@ def test_m10_statistics_travel_from_the_last_warm_up_round_on() -> None:
         "missing": (FINDINGS,),
         "learning_degree": (FINDINGS,),
     }
-    assert set(down[0]) == {"prototypes", "valid", "tau"}
+    assert set(down[0]) == {"prototypes", "valid", "tau", "prevalence"}
 
 
 def test_m10_tags_stay_with_the_client_and_only_grow() -> None:
@@ -82,25 +82,51 @@ def test_m10_tags_stay_with_the_client_and_only_grow() -> None:
         assert (after[:, [c for c in range(FINDINGS) if c != client]] == -1).all()
 
 
-def test_the_released_preset() -> None:
-    node = experiment_from(["strategy=fedmlp_released"]).methods.members["fedmlp"]
-    changed = {"logit_adjustment": False, "consistency": False, "adaptive": False, "min_tag": 0, "min_count": 1}
-    kept = {"views": 2, "distillation": True, "norm": "active", "step": 1.0, "warmup_rounds": None}
-    assert {name: getattr(node, name) for name in changed | kept} == changed | kept
+PRESETS = {
+    "fedmlp_released": {
+        "logit_adjustment": False,
+        "consistency": False,
+        "adaptive": False,
+        "min_tag": 0,
+        "min_count": 1,
+    },
+    "fedmlp_untagged": {"negative_share": 0.0, "positive_share": 0.0, "min_tag": 0},
+    "logit_adjustment": {"trigger": "never", "views": 1, "distillation": False},
+}
 
 
-def test_what_tags_are_worth_is_audited_by_side() -> None:
-    """Four of six missing entries are tagged: three as present, of which two are, and one rightly as absent."""
-    tag = torch.tensor([1, 1, 1, 0, -1, -1], dtype=torch.int8)
-    present = torch.tensor([True, True, False, False, True, False])
-    found = _worth(tag, present, torch.zeros(6, dtype=torch.bool))
-    assert found == pytest.approx(
-        {
-            "tag_coverage": 4 / 6,
-            "tag_precision": 3 / 4,
-            "tag_precision_absent": 1.0,
-            "tag_precision_present": 2 / 3,
-            "tag_recall": 2 / 3,
-        }
-    )
-    assert _worth(torch.full_like(tag, -1), present, present) == {"tag_coverage": 0.0}
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_change_what_they_say_and_no_more(preset: str) -> None:
+    node = experiment_from([f"strategy={preset}"]).methods.members["fedmlp"]
+    assert node == FedMLP(**PRESETS[preset])
+
+
+def test_untagged_trains_stage_2_and_tags_nothing() -> None:
+    ended = federate(hiding(), FedMLP(warmup_rounds=1, **PRESETS["fedmlp_untagged"]), rounds=3)
+    assert all((ended.memory(client)["fedmlp"]["tag"] == -1).all() for client in range(CLIENTS))
+
+
+def test_logit_adjustment_alone_is_fedavg_on_shifted_logits() -> None:
+    """With nothing missing and even priors it has the bits of FedAvg; nothing but weights ever crosses."""
+
+    def even(held: Examples) -> Examples:
+        return Examples(held.x, (torch.arange(len(held))[:, None] % 2).expand_as(held.y).float())
+
+    toy = TOY
+    for client in range(CLIENTS):
+        toy = toy.with_train(client, even)
+    adjusted = federate(toy, FedMLP(**PRESETS["logit_adjustment"]), rounds=3)
+    assert same(adjusted.shared, federate(toy, FedAvg(), rounds=3).shared)
+    hidden = federate(hiding(), FedMLP(**PRESETS["logit_adjustment"]), rounds=3)
+    assert {name for _, name, _ in hidden.grid.recorded} == {"arrays"}
+    assert not same(hidden.shared, federate(hiding(), FedAvg(), rounds=3).shared)
+
+
+@pytest.mark.parametrize("clients_per_round", [None, 2])
+def test_a_wanted_coverage_is_reached_as_the_run_ends(clients_per_round: int | None) -> None:
+    method = FedMLP(warmup_rounds=1, coverage=0.75, min_tag=0, negative_share=0, positive_share=0, adaptive=False)
+    ended = federate(hiding(), method, rounds=6, clients_per_round=clients_per_round)
+    for client in range(CLIENTS):
+        tag = ended.memory(client)["fedmlp"]["tag"][:, client]
+        assert (tag >= 0).sum() <= 9
+        assert clients_per_round or (tag >= 0).sum() == 9
