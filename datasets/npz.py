@@ -17,7 +17,7 @@ from fedmed.data.npz.columns import NpzColumns
 from fedmed.data.npz.layouts import ArrayGroup, array_groups
 from fedmed.data.npz.opening import open_npz
 from fedmed.data.npz.pixels import read_pixels, stack
-from fedmed.data.npz.provenance import patients_of, sites_of, splits_of
+from fedmed.data.npz.provenance import attributes_of, patients_of, sites_of, splits_of
 from fedmed.data.npz.values import classes_of, findings_of, is_one_hot
 from fedmed.errors import refuse
 
@@ -68,6 +68,7 @@ class Npz(Dataset):
                 site=site,
                 patient=patients_of(columns, site, self.patients),
                 site_names=site_names,
+                attributes=attributes_of(columns),
             )
 
     def _column(self, archive: NpzArchive, parts: Sequence[ArrayGroup]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -13,6 +13,8 @@ from annotated_types import Ge, Interval
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fedmed.data.attributes import Attribute, group_faults
+from fedmed.errors import Fault
 from fedmed.options.base import Options
 
 TRAIN, VAL, TEST, UNUSED = 0, 1, 2, -1
@@ -56,6 +58,7 @@ class Table:
     split: (N,) TRAIN, VAL or TEST per row; None when the file has none (fedmed then draws a seeded one).
     site, patient: (N,) int64 per row, or None when unknown.
     class_names, site_names: in order of their number; empty when unknown.
+    attributes: what else is known of every row, such as sex, by its name.
     """
 
     examples: Examples
@@ -66,6 +69,7 @@ class Table:
     patient: Indices | None = None
     class_names: tuple[str, ...] = ()
     site_names: tuple[str, ...] = ()
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -92,8 +96,10 @@ class Dataset(Options, ABC):
     normalise: none (uint8 scaled to 0..1), dataset (mean and deviation of the training images), or image (of each
        image).
     imbalance_factor: long tail: largest over smallest class count among training images (1: as they are).
-    held_out_site: site whose images no client trains on, as the file names or numbers it; they form the test set
-       (null: none).
+    held_out_site: site whose images no client trains on, or a list of some, as the file names or numbers them; they
+       form the test set (null: none).
+    groups: how attributes that are numbers are grouped, as [age:40:60:80] for groups <40, 40-59, 60-79 and >=80; [age]
+       leaves age out ([]: by their values).
     val: fraction of images for validation where the file names none.
     test: fraction of images for the server's test set where the file names none.
     split_seed: seed of that division, apart from the run's seed, so that the test set stays while seeds vary.
@@ -105,10 +111,18 @@ class Dataset(Options, ABC):
     resize: Annotated[int, Ge(4)] | None = None
     normalise: Literal["none", "dataset", "image"] = "dataset"
     imbalance_factor: Annotated[float, Ge(1)] = 1.0
-    held_out_site: str | int | None = None
+    held_out_site: str | int | tuple[str | int, ...] | None = None
+    groups: tuple[str, ...] = ()
     val: Annotated[float, Interval(ge=0, lt=1)] = 0.1
     test: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     split_seed: int = 0
+
+    def _conflicts(self, wrong: frozenset[str]) -> Iterable[Fault]:
+        """What is no grouping of an attribute, and a list of no sites."""
+        if "groups" not in wrong:
+            yield from group_faults(self.groups, "dataset.groups")
+        if self.held_out_site == ():
+            yield Fault("dataset.held_out_site", "a site, several, or null", "[]", "Name one, or leave it out.")
 
     @abstractmethod
     def load(self) -> Table:

@@ -18,12 +18,15 @@ def mosaic(table: Table, cells: int, seed: int) -> Table:
 
     Every image is a tile of exactly one mosaic, among others of its split and site, so nothing leaks between these.
     x: (N, C, H, W) becomes (M, C, cells H, cells W) with M about 2 N / cells^2. seed: of who is placed where.
-    Raises UserError for tables that are not multi-class, and for those that name patients.
+    Raises UserError for tables that are not multi-class, and for those that name patients or attributes.
     """
     if table.task != "multiclass":
         raise refuse("dataset.mosaic", "null, as mosaics are made of images of one class each", cells)
     if table.patient is not None:
         raise refuse("dataset.mosaic", "null, as a mosaic would mix the patients that the file names", cells)
+    if table.attributes:
+        names = ", ".join(table.attributes)
+        raise refuse("dataset.mosaic", f"null, as a mosaic would mix images of another {names}", cells)
     split = np.zeros(len(table), np.int8) if table.split is None else table.split
     site = np.zeros(len(table), np.int64) if table.site is None else table.site
     groups = sorted(set(zip(split.tolist(), site.tolist(), strict=True)))

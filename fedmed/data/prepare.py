@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fedmed.data.attributes import grouped
 from fedmed.data.examples import TEST, TRAIN, UNUSED, Dataset, Examples, Table, name_of
 from fedmed.data.splits import draw_splits
-from fedmed.errors import near, refuse
+from fedmed.errors import Fault, UserError, near, refuse
 from fedmed.rng import numpy_generator
 
 
@@ -29,10 +31,10 @@ def prepare(dataset: Dataset) -> Table:
         rows=len(table),
     )
     if dataset.held_out_site is not None:
-        split = _held_out(table, split, str(dataset.held_out_site))
+        split = _held_out(table, split, dataset.held_out_site)
     if dataset.imbalance_factor != 1:
         split = _long_tail(table, split, dataset.imbalance_factor, dataset.split_seed)
-    return replace(table, split=split)
+    return replace(table, split=split, attributes=grouped(table.attributes, dataset.groups))
 
 
 def presence(examples: Examples, task: str, classes: int) -> NDArray[np.bool_]:
@@ -72,16 +74,22 @@ def _scaled(x: Tensor, side: int, mode: str) -> Tensor:
     return torch.cat([part.round().clamp(0, 255).to(x.dtype) for part in parts])
 
 
-def _held_out(table: Table, split: NDArray[np.int8], name: str) -> NDArray[np.int8]:
-    """The site's images become the test set; other sites' test images are left out."""
-    site = table.site_named(name)
+def _held_out(table: Table, split: NDArray[np.int8], given: str | int | Sequence[str | int]) -> NDArray[np.int8]:
+    """The images of the given sites become the test set; other sites' test images are left out."""
+    names = list(map(str, [given] if isinstance(given, str | int) else given))
     if table.site is None:
-        raise refuse("dataset.held_out_site", "null, as the dataset names no sites", name)
-    if site is None:
-        known = [name_of(int(number), table.site_names) for number in np.unique(table.site)]
-        raise refuse("dataset.held_out_site", "a site of the dataset", name, near(name, known))
+        raise refuse("dataset.held_out_site", "null, as the dataset names no sites", ", ".join(names))
+    known = [name_of(int(number), table.site_names) for number in np.unique(table.site)]
+    numbers, faults = [], []
+    for name in names:
+        if (number := table.site_named(name)) is None:
+            faults.append(Fault("dataset.held_out_site", "a site of the dataset", name, near(name, known)))
+        else:
+            numbers.append(number)
+    if faults:
+        raise UserError(*faults)
     out = np.where(split == TEST, UNUSED, split).astype(np.int8)
-    out[table.site == site] = TEST
+    out[np.isin(table.site, numbers)] = TEST
     if not (out == TRAIN).any():
         raise refuse("dataset.held_out_site", "training images at other sites", "none", "Hold out another site.")
     return out

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fedmed import rng
 from fedmed.data.annotation import Annotation
+from fedmed.data.attributes import Attribute
 from fedmed.data.client_rows import ClientRows, client_rows
 from fedmed.data.domains import domains_of, domains_of_test, shift_domains
 from fedmed.data.examples import TEST, TRAIN, Dataset, Examples, Indices, Table
@@ -75,6 +76,7 @@ class World:
     shares: by client. test: the server's test images; test_patient: whose they are (N,), or None.
     test_domains: which rows of `test` are of which domain, by its name: the clients, or groups of them, where `shift`
         tells them apart, else the sites; empty where neither is known.
+    test_attributes: what else is known of the rows of `test`, by its name.
     parts: each client's rows of the dataset, as a partition file keeps them.
     fingerprint: of the images and labels, as they were before anyone divided or annotated them.
     """
@@ -84,6 +86,7 @@ class World:
     test: Examples
     test_patient: Indices | None
     test_domains: Mapping[str, Indices]
+    test_attributes: Mapping[str, Attribute]
     normalise: Normalise
     audit: Sequence[Audit]
     parts: Sequence[Indices]
@@ -142,6 +145,7 @@ def build_world(
         test=rest,
         test_patient=_patients(table, test),
         test_domains=domains_of_test(table, test, shift, len(held)),
+        test_attributes={name: found[test] for name, found in table.attributes.items()},
         normalise=normaliser(dataset.normalise, [share.train.x for share in shares]),
         audit=[_audit(*each, table, shown) for each in zip(held, shares, given, kinds, strict=True)],
         parts=parts,

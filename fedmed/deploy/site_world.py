@@ -137,6 +137,7 @@ def _world(experiment: Experiment, images: SiteImages, share: Share, test: Examp
         test=test,
         test_patient=None,
         test_domains={},
+        test_attributes={},
         normalise=normaliser(experiment.dataset.normalise, [test.x]),
         audit=[audit] * clients,
         parts=[],

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from fedmed.data.attributes import Attribute
 from fedmed.data.examples import TEST, TRAIN, Examples, Table
 from fedmed.data.mosaic import mosaic
 from fedmed.errors import UserError
 
 CLASSES, HEIGHT, WIDTH = 5, 3, 2
+SEX = {"sex": Attribute(np.arange(60) % 2, ("F", "M"))}
 
 
 def table(rows: int = 60, *, split: bool = True, site: bool = False) -> Table:
@@ -79,7 +81,11 @@ def test_a_drawn_split_stays_open() -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"task": "multilabel"}, "one class each"), ({"patient": np.arange(60)}, "patients")],
+    [
+        ({"task": "multilabel"}, "one class each"),
+        ({"patient": np.arange(60)}, "patients"),
+        ({"attributes": SEX}, "another sex"),
+    ],
 )
 def test_what_cannot_be_tiles_is_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=f"dataset.mosaic.*{message}"):

@@ -52,6 +52,25 @@ def test_a_held_out_site_is_the_whole_test_set() -> None:
     assert np.array_equal(split[others & (usual != TEST)], usual[others & (usual != TEST)])
 
 
+@pytest.mark.parametrize("given", [[10, "site 12"], ["10", 12], (12, 10)])
+def test_several_held_out_sites_are_the_test_set_together(given: list[str | int]) -> None:
+    site = SITE + 10
+    split = prepare(Given(table=table(site=site), held_out_site=given)).split
+    assert ((split == TEST) == (site != 11)).all()
+    assert (split[site == 11] == TRAIN).any()
+
+
+def test_every_site_of_a_list_that_is_not_there_is_named_with_its_near_misses() -> None:
+    made = table(site=SITE, site_names=("Bern", "Paris", "Rome"))
+    with pytest.raises(UserError) as caught:
+        prepare(Given(table=made, held_out_site=["Berm", "Rome", "Pariss"]))
+    assert [fault.fix for fault in caught.value.faults] == ["Did you mean Bern?", "Did you mean Paris?"]
+    with pytest.raises(UserError, match="expected training images at other sites, got none"):
+        prepare(Given(table=made, held_out_site=["Bern", "Paris", "Rome"]))
+    with pytest.raises(UserError, match=r"dataset\.held_out_site: expected a site, several, or null"):
+        Given(table=made, held_out_site=[])
+
+
 @pytest.mark.parametrize("site", [SITE, None], ids=["sites", "no sites"])
 def test_a_site_that_is_not_there_cannot_be_held_out(site: np.ndarray | None) -> None:
     with pytest.raises(UserError, match=r"dataset\.held_out_site: expected .*, got 7"):

@@ -156,3 +156,27 @@ def test_splits_may_be_words_and_only_zero_and_one_is_asked_about(load, refused)
     assert load(**base, splits=words).split.tolist() == [0, 0, 1, 2, 0, 2]
     refused("only 0 and 1", **base, splits=np.array([0, 0, 0, 0, 1, 1]))
     refused("got False", **base, splits=np.array([False, True] * 3))
+
+
+def test_attributes_are_read_beside_the_images_in_every_layout(load):
+    table = load(images=grey(), labels=np.arange(6) % 2, attribute_sex=np.array(["F", "", "M", "M", "F", "F"]))
+    assert table.attributes["sex"].names == ("F", "M")
+    assert table.attributes["sex"].codes.tolist() == [0, -1, 1, 1, 0, 0]
+    parts = {f"{split}_{what}": values for split in ("train", "test") for what, values in PART.items()}
+    assert load(**parts).attributes["age_at_scan"].codes.tolist() == [1, 0, -1, 1, 0, -1]
+    sites = {f"{site}_{what}": values for site in ("Bern", "Rome") for what, values in PART.items()}
+    assert load(**sites).attributes["age_at_scan"].names == ("30", "41")
+
+
+PART = {"images": grey(3), "labels": np.array([0, 1, 1]), "attribute_age_at_scan": np.array([41.0, 30.0, np.nan])}
+
+
+def test_attributes_that_belong_to_no_images_or_only_to_some_are_refused(refused):
+    both = {f"{split}_{what}": values for split in ("train", "test") for what, values in PART.items()}
+    one = {key: values for key, values in both.items() if key != "test_attribute_age_at_scan"}
+    assert "train_attribute_age_at_scan" in refused("attribute_age_at_scan for test_images too, got none", **one)
+    plain = {"images": grey(), "labels": np.arange(6) % 2}
+    refused("expected images beside other_attribute_sex", **plain, other_attribute_sex=np.arange(6))
+    assert "Did you mean attribute_sex?" in refused("a known name", **plain, attributes_sex=np.arange(6))
+    refused("one row per image, got 5 for 6 in images", **plain, attribute_sex=np.arange(5))
+    refused("one value per image, got shape", **plain, attribute_sex=np.zeros((6, 2)))

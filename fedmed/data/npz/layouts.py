@@ -15,9 +15,12 @@ SPELLINGS = ("train", "training", "val", "valid", "validation", "dev", "test", "
 """Names that are no sites but other spellings of splits, in any case."""
 
 COLUMNS = ("images", "labels", "masks", "has_mask", "sites", "patients", "splits")
+ATTRIBUTE = "attribute_"
+"""What the name of a column begins with that says what else is known of an image: `attribute_sex`."""
+
 LAYOUTS = (
-    "MedMNIST's train_images, train_labels, val_images, ... (or _masks, _patients, _sites); "
-    "or images with labels or masks (and sites, patients, splits, has_mask); "
+    "MedMNIST's train_images, train_labels, val_images, ... (or _masks, _patients, _sites, _attribute_<name>); "
+    "or images with labels or masks (and sites, patients, splits, has_mask, attribute_<name>); "
     "or one pair <site>_images, <site>_labels (or _masks) per site"
 )
 
@@ -26,7 +29,7 @@ LAYOUTS = (
 class ArrayGroup:
     """Arrays of one file that belong together row by row: the images of a split or site, and what is known of them.
 
-    keys: the name of each column's array, among `COLUMNS`.
+    keys: the name of each column's array, of `COLUMNS` and attributes.
     split: TRAIN, VAL or TEST for all rows; None where the names do not say.
     site: site of all rows; None where the names do not say.
     """
@@ -57,7 +60,9 @@ def _part(archive: NpzArchive, prefix: str) -> ArrayGroup:
     split = SPLITS.get(name)
     site = name if name and split is None else None
     known = {"splits": split is not None, "sites": site is not None}  # by the name of the part already
+    attributes = [key.removeprefix(prefix) for key in archive.keys if key.startswith(prefix + ATTRIBUTE)]
     columns = [column for column in COLUMNS if prefix + column in archive.keys and not known.get(column)]
+    columns += [name for name in attributes if name != ATTRIBUTE]
     return ArrayGroup({column: prefix + column for column in columns}, split, site)
 
 
@@ -67,9 +72,11 @@ def _refuse_strays(archive: NpzArchive, parts: Iterable[ArrayGroup]) -> None:
     for key in archive.keys:
         if key in known:
             continue
-        if key in COLUMNS or key.endswith(tuple(f"_{column}" for column in COLUMNS)):
+        meant = key in COLUMNS or key.endswith(tuple(f"_{column}" for column in COLUMNS))
+        if meant or f"_{ATTRIBUTE}" in f"_{key}":
             raise _wrong_keys(archive, f"images beside {key}, in one of these layouts: {LAYOUTS}")
-        if close := get_close_matches(key, [*known, *COLUMNS], n=1, cutoff=0.75):
+        attribute = ATTRIBUTE + key.rpartition("_")[2]
+        if close := get_close_matches(key, [*known, *COLUMNS, attribute], n=1, cutoff=0.75):
             raise archive.fault(key, "a known name", "one that is not", f"Did you mean {close[0]}?")
 
 

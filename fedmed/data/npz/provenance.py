@@ -1,4 +1,4 @@
-"""Where each row of a file comes from: its split, its site, and its patient."""
+"""Where each row of a file comes from: its split, its site, its patient, and what else is known of it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmed.data.attributes import Attribute, attribute
 from fedmed.data.examples import TRAIN, Indices
 from fedmed.data.npz.columns import NpzColumns
-from fedmed.data.npz.layouts import SPLITS
+from fedmed.data.npz.layouts import ATTRIBUTE, SPLITS
 from fedmed.data.npz.values import as_text
 from fedmed.errors import near
 
@@ -73,6 +74,12 @@ def patients_of(
             columns.parts[0].keys["patients"], "values of one array and site", _twice(own, patient), fix
         )
     return patient
+
+
+def attributes_of(columns: NpzColumns) -> dict[str, Attribute]:
+    """What else the file says of every row, by the name of the attribute."""
+    found = dict.fromkeys(key for part in columns.parts for key in part.keys if key.startswith(ATTRIBUTE))
+    return {key.removeprefix(ATTRIBUTE): attribute(columns.joined(key)) for key in found if columns.has(key)}
 
 
 def _twice(own: Indices, patient: Indices) -> str:
