@@ -38,6 +38,8 @@ class FedMLP(Method):
     fall: how much less than the largest rise the last one is, for knee (0 to 1).
     views: augmented views of a batch in stage 1 (1 or 2; 2 differ only where the run's augment varies images).
     logit_adjustment: whether training logits are shifted by the log-odds of the client's prior (true or false).
+    prior: of a class that the client does not annotate: images (labels tagged present per image), or prevalence (the
+       share of positives where the class is annotated).
     distillation: whether stage 1 holds missing entries to the received model (true or false).
     consistency: whether stage 2 holds untagged entries to the received model (true or false).
     norm: supervised mean over annotated entries or over all entries (active or all; stage 2: without consistency).
@@ -65,6 +67,7 @@ class FedMLP(Method):
     fall: Annotated[float, Interval(ge=0, le=1)] = 0.9
     views: Literal[1, 2] = 2
     logit_adjustment: bool = True
+    prior: Literal["images", "prevalence"] = "prevalence"
     distillation: bool = True
     consistency: bool = True
     norm: Literal["active", "all"] = "active"
@@ -110,7 +113,10 @@ class FedMLP(Method):
         # pi = positives / n, clamped to [1/(n+1), n/(n+1)]; p' = sigmoid(z + log(pi / (1 - pi)))
         # of a class that the client annotates in part, n is what it knows of it: unknown entries are no negatives
         known = annotated(client.train).sum(0).where(annotated(given).any(0), rows)
-        prior = (client.train.y.sum(0) / known).clamp(1 / (rows + 1), rows / (rows + 1))
+        prior = client.train.y.sum(0) / known
+        if self.prior == "prevalence" and "prevalence" in client.inbox:
+            prior = torch.where(annotated(given).any(0), prior, client.inbox["prevalence"].to(prior))
+        prior = prior.clamp(1 / (rows + 1), rows / (rows + 1))
         shift = prior.logit() if self.logit_adjustment else torch.zeros_like(prior)
         client.keep(_Round(shift, before, self._ranked(client)))
 

@@ -82,6 +82,14 @@ def test_m2_the_prior_is_the_share_of_positives_clamped() -> None:
     assert even.kept(_Round).shift.tolist() == [0]
 
 
+@pytest.mark.parametrize(("prior", "expected"), [("images", [0.5, 1 / 7]), ("prevalence", [0.5, 0.4])])
+def test_the_prior_of_a_class_that_the_client_does_not_annotate(prior: Any, expected: list[float]) -> None:
+    y, seen = torch.tensor([[1.0, 0], [0, 0]]).repeat(3, 1), torch.tensor([[True, False]] * 6)
+    client = client_of(y, seen, features=F6, inbox=received(AXES.repeat(2, 1), [1.0, 0.0], prevalence=0.4))
+    FedMLP(prior=prior, **PLAIN | {"logit_adjustment": True}).prepare(client)
+    assert client.kept(_Round).shift.sigmoid().tolist() == pytest.approx(expected)
+
+
 def test_m3_prototypes(server: Server) -> None:
     one = prototypes(
         torch.tensor([[1.0, 0], [3, 0], [0, 2], [0, 4]]), torch.tensor([[0.0], [0], [1], [1]]), torch.ones(4, 1).bool()

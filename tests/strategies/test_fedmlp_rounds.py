@@ -83,6 +83,8 @@ def test_m10_tags_stay_with_the_client_and_only_grow() -> None:
 
 
 PRESETS = {
+    "fedmlp_paper": {"prior": "images"},
+    "missing_labels": {"negative_share": 0.0, "positive_share": 0.0, "min_tag": 0, "views": 1},
     "fedmlp_released": {
         "logit_adjustment": False,
         "consistency": False,
