@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -11,21 +10,11 @@ from annotated_types import Ge, Interval
 from torch import Generator, Tensor
 
 from fedmed.data.examples import Dataset, Table, Task
-from fedmed.data.painting import grating, paint_table, smooth_field, soft, spread_points, star, uniform
+from fedmed.data.lesions import LOOKS, paint_lesions
+from fedmed.data.painting import paint_table, spread_points
 from fedmed.rng import generator
 
 KEY = "synthetic_multiclass"
-LOOKS = torch.tensor(
-    [
-        [2.0, 5.0],  # lobes of the outline
-        [0.05, 0.4],  # depth of the lobes, share of the radius
-        [1.0, 3.0],  # stripes per half-image
-        [0.0, math.pi],  # angle of the stripes
-        [-0.28, 0.5],  # brightness above the tissue
-        [0.25, 0.75],  # radius, half-images
-    ]
-)
-"""Each look's value at 0 and at 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +62,4 @@ class SyntheticMulticlass(Dataset):
         """Images (n, side, side) and classes (n,)."""
         y = torch.randint(self.classes, (n,), generator=rng)
         looks = points[y] + self.jitter * torch.randn(n, len(LOOKS), generator=rng)
-        lobes, amplitude, frequency, angle, contrast, radius = (LOOKS[:, 0] + looks * (LOOKS[:, 1] - LOOKS[:, 0])).T
-        turn = uniform(rng, 0, 2 * math.pi, n)
-        number = torch.arange(2, 6)  # an outline between 2 and 3 lobes is a mixture of both
-        share = amplitude[:, None] * torch.exp(-((lobes[:, None] - number) ** 2))  # (n, 4)
-        waves = torch.polar(share.clamp(min=0), number * turn[:, None])
-        depth = star(self.side, 0.08 * torch.randn(n, 2, generator=rng), radius, waves)
-        stripes = grating(self.side, frequency, angle, uniform(rng, 0, 2 * math.pi, n))
-        tissue = 0.38 + 0.05 * smooth_field(n, self.side, 5, rng)
-        lesion = soft(depth, 0.05) * (contrast[:, None, None] + 0.12 * stripes)
-        return tissue + lesion + self.noise * torch.randn(n, self.side, self.side, generator=rng), y
+        return paint_lesions(looks, self.side, self.noise, rng), y

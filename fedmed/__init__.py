@@ -53,9 +53,11 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.data.shift import NoneShift as NoneShift
     from fedmed.data.shift import ScannerShift as ScannerShift
     from fedmed.data.shift import Shift as Shift
+    from fedmed.data.shift import StyleShift as StyleShift
     from fedmed.data.world import Share as Share
     from fedmed.datasets.medmnist import Medmnist as Medmnist
     from fedmed.datasets.npz import Npz as Npz
+    from fedmed.datasets.synthetic_domains import SyntheticDomains as SyntheticDomains
     from fedmed.datasets.synthetic_multiclass import SyntheticMulticlass as SyntheticMulticlass
     from fedmed.datasets.synthetic_multilabel import SyntheticMultilabel as SyntheticMultilabel
     from fedmed.datasets.synthetic_segmentation import SyntheticSegmentation as SyntheticSegmentation
@@ -87,6 +89,7 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.models.efficientnet_b0 import EfficientNetB0 as EfficientNetB0
     from fedmed.models.net import Model as Model
     from fedmed.models.net import Net as Net
+    from fedmed.models.resnet10 import ResNet10 as ResNet10
     from fedmed.models.resnet18 import ResNet18 as ResNet18
     from fedmed.models.small_cnn import SmallCnn as SmallCnn
     from fedmed.models.torch import TorchModel as TorchModel

@@ -100,6 +100,7 @@ class Dataset(Options, ABC):
        form the test set (null: none).
     groups: how attributes that are numbers are grouped, as [age:40:60:80] for groups <40, 40-59, 60-79 and >=80; [age]
        leaves age out ([]: by their values).
+    per_site: most training images of a site, drawn by split_seed, a patient's together (null: all).
     val: fraction of images for validation where the file names none.
     test: fraction of images for the server's test set where the file names none.
     split_seed: seed of that division, apart from the run's seed, so that the test set stays while seeds vary.
@@ -113,6 +114,7 @@ class Dataset(Options, ABC):
     imbalance_factor: Annotated[float, Ge(1)] = 1.0
     held_out_site: str | int | tuple[str | int, ...] | None = None
     groups: tuple[str, ...] = ()
+    per_site: Annotated[int, Ge(1)] | None = None
     val: Annotated[float, Interval(ge=0, lt=1)] = 0.1
     test: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     split_seed: int = 0

@@ -118,6 +118,18 @@ def grating(side: int, frequency: Tensor, angle: Tensor, phase: Tensor) -> Tenso
     return torch.sin(2 * math.pi * frequency[:, None, None] * across + phase[:, None, None])
 
 
+def blurred(x: Tensor, sigma: float) -> Tensor:
+    """Images (N, C, H, W) under a Gaussian blur of deviation `sigma` (pixels), edges repeated."""
+    reach = min(math.ceil(3 * sigma), *(side - 1 for side in x.shape[2:]))
+    if reach < 1:
+        return x
+    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).expand(x.shape[1], 1, 1, -1)
+    padded = F.pad(x, (reach,) * 4, mode="replicate")
+    rows = F.conv2d(padded, kernel, groups=x.shape[1])
+    return F.conv2d(rows, kernel.transpose(2, 3), groups=x.shape[1])
+
+
 def uniform(rng: Generator, low: float, high: float, *shape: int) -> Tensor:
     """Uniform draws between low and high."""
     return low + (high - low) * torch.rand(*shape, generator=rng)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmed.data.attributes import grouped
-from fedmed.data.examples import TEST, TRAIN, UNUSED, Dataset, Examples, Table, name_of
+from fedmed.data.examples import TEST, TRAIN, UNUSED, Dataset, Examples, Indices, Table, name_of
 from fedmed.data.splits import draw_splits
+from fedmed.data.strata import sampling_units
 from fedmed.errors import Fault, UserError, near, refuse
 from fedmed.rng import numpy_generator
 
@@ -32,6 +33,8 @@ def prepare(dataset: Dataset) -> Table:
     )
     if dataset.held_out_site is not None:
         split = _held_out(table, split, dataset.held_out_site)
+    if dataset.per_site is not None:
+        split = _capped(table, split, dataset.per_site, dataset.split_seed)
     if dataset.imbalance_factor != 1:
         split = _long_tail(table, split, dataset.imbalance_factor, dataset.split_seed)
     return replace(table, split=split, attributes=grouped(table.attributes, dataset.groups))
@@ -93,6 +96,37 @@ def _held_out(table: Table, split: NDArray[np.int8], given: str | int | Sequence
     if not (out == TRAIN).any():
         raise refuse("dataset.held_out_site", "training images at other sites", "none", "Hold out another site.")
     return out
+
+
+def _capped(table: Table, split: NDArray[np.int8], most: int, seed: int) -> NDArray[np.int8]:
+    """Leaves out training images so that no site has more than `most`, classes in proportion, whole patients only."""
+    if table.site is None:
+        raise refuse("dataset.per_site", "null, as the dataset names no sites", most)
+    out = split.copy()
+    for site in np.unique(table.site):
+        rows = np.flatnonzero((table.site == site) & (split == TRAIN))
+        kept = _at_most(table, rows, most, numpy_generator(seed, "per site", int(site)))
+        if len(rows) and not kept.any():
+            expected = f"at least the images of a patient at {name_of(int(site), table.site_names)}"
+            raise refuse("dataset.per_site", expected, most, "Raise it: a patient's images stay together.")
+        out[rows[~kept]] = UNUSED
+    return out
+
+
+def _at_most(table: Table, rows: Indices, most: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Which of the rows (N,) are kept: patients in random order, those of rarer classes as early as others'."""
+    stratum = table.examples.y.numpy()[rows] if table.task == "multiclass" else np.zeros(len(rows), np.int64)
+    patient = None if table.patient is None else table.patient[rows]
+    units = sampling_units(patient, stratum, np.ones(len(rows), np.bool_))
+    place = np.empty(len(units.sizes))
+    for kind in np.unique(units.stratum):
+        members = np.flatnonzero(units.stratum == kind)
+        place[rng.permutation(members)] = (np.arange(len(members)) + rng.random()) / len(members)
+    kept, left = np.zeros(len(place), np.bool_), most
+    for unit in np.argsort(place, kind="stable"):
+        kept[unit] = units.sizes[unit] <= left
+        left -= int(units.sizes[unit]) if kept[unit] else 0
+    return kept[units.of_row]
 
 
 def _long_tail(table: Table, split: NDArray[np.int8], factor: float, seed: int) -> NDArray[np.int8]:

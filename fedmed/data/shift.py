@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,6 +14,8 @@ from annotated_types import Ge, Interval
 from torch import Tensor
 
 from fedmed.data.examples import Indices
+from fedmed.data.painting import blurred
+from fedmed.data.styles import STYLES, restyled
 from fedmed.errors import refuse
 from fedmed.options.base import Options
 from fedmed.rng import generator
@@ -75,12 +77,36 @@ class ScannerShift(Shift):
     def apply(self, x: Tensor, domain: int, seed: int) -> Tensor:
         if self.strength == 0:
             return x
-        if x.is_floating_point() and len(x) and not 0 <= x.min() <= x.max() <= 1:
-            values = f"{x.min():.3g} to {x.max():.3g}"
-            raise refuse("shift", "images of uint8, or of float from 0 to 1", values, "Rescale the images.")
         rng = generator(seed if self.seed is None else self.seed, "shift", domain)
         scanner = Scanner.draw(self.strength, x.shape[1], rng)
-        return torch.cat([_as(scanner.take(_unit(part), rng), x.dtype) for part in torch.split(x, CHUNK)])
+        return _in_chunks(x, lambda part: scanner.take(part, rng))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleShift(Shift):
+    """The domains take turns at five styles: plain, textured, coloured, inverted with neighbours and blur, coarse.
+
+    strength: how far the styles are from plain (at least 0, 0: not at all, 1: as far as sets of digits are apart).
+    """
+
+    strength: Annotated[float, Ge(0)] = 1.0
+
+    def distinction(self, client: int, clients: int) -> str:
+        if self.by == "site" or self.strength == 0:
+            return ""
+        return f"{self._style(int(self.domains(clients)[client]))} images"
+
+    def apply(self, x: Tensor, domain: int, seed: int) -> Tensor:
+        if self.strength == 0:
+            return x
+        if x.ndim != 4:
+            raise refuse("shift", "images (N, C, H, W) for shift=style", f"{x.ndim} dimensions", "Use another shift.")
+        rng = generator(seed if self.seed is None else self.seed, "shift", domain)
+        return _in_chunks(x, lambda part: restyled(part, self._style(domain), self.strength, rng))
+
+    @staticmethod
+    def _style(domain: int) -> str:
+        return STYLES[domain % len(STYLES)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +149,7 @@ class Scanner:
         field = F.interpolate(self.bias, x.shape[2:], mode="bicubic", align_corners=True).clamp(-1, 1)
         x = torch.einsum("dc,nchw->ndhw", self.colour, x).clamp(0, 1) ** self.gamma
         x = x * (1 - self.bias_depth * (1 - field) / 2) * self.gain + self.offset
-        x = _blurred(x, self.blur * max(x.shape[2:])).clamp(0, 1)  # below 0 the Rician step would fold values over
+        x = blurred(x, self.blur * max(x.shape[2:])).clamp(0, 1)  # below 0 the Rician step would fold values over
         real, imaginary = torch.randn(2, *x.shape, generator=rng) * self.noise
         return torch.hypot(x + real, imaginary).clamp(0, 1)
 
@@ -137,16 +163,12 @@ def _colour(strength: float, channels: int, rng: torch.Generator) -> Tensor:
     return balance * (torch.eye(3) + 0.8 * strength * (mixing - mixing.mean(1, keepdim=True)))
 
 
-def _blurred(x: Tensor, sigma: float) -> Tensor:
-    """A Gaussian blur of deviation `sigma` (pixels), edges repeated."""
-    reach = min(ceil(3 * sigma), *(side - 1 for side in x.shape[2:]))
-    if reach < 1:
-        return x
-    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).expand(x.shape[1], 1, 1, -1)
-    padded = F.pad(x, (reach,) * 4, mode="replicate")
-    rows = F.conv2d(padded, kernel, groups=x.shape[1])
-    return F.conv2d(rows, kernel.transpose(2, 3), groups=x.shape[1])
+def _in_chunks(x: Tensor, take: Callable[[Tensor], Tensor]) -> Tensor:
+    """What `take` makes of images in 0..1, in the type that they have; raises UserError for other values."""
+    if x.is_floating_point() and len(x) and not 0 <= x.min() <= x.max() <= 1:
+        values = f"{x.min():.3g} to {x.max():.3g}"
+        raise refuse("shift", "images of uint8, or of float from 0 to 1", values, "Rescale the images.")
+    return torch.cat([_as(take(_unit(part)), x.dtype) for part in torch.split(x, CHUNK)])
 
 
 def _unit(x: Tensor) -> Tensor:

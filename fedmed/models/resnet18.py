@@ -11,7 +11,8 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Interval
 
-from fedmed.models.net import Model, Net, classifier
+from fedmed.models.net import Model, Net
+from fedmed.models.residual import residual_net
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,18 +33,4 @@ class ResNet18(Model):
         return 16 * self.stem_stride + 1
 
     def build(self, channels: int, outputs: int, side: int, dimensions: int = 2) -> Net:
-        from monai.networks.nets.resnet import ResNet
-
-        # MONAI's own `resnet18` has shortcut type A, which cuts the gradient (`out.data`); B is the usual projection.
-        features = ResNet(
-            block="basic",
-            layers=[2, 2, 2, 2],
-            block_inplanes=[64, 128, 256, 512],
-            spatial_dims=dimensions,
-            n_input_channels=channels,
-            conv1_t_stride=self.stem_stride,
-            shortcut_type="B",
-            bias_downsample=False,
-            feed_forward=False,
-        )
-        return Net(features, classifier(512, outputs))
+        return residual_net((2, 2, 2, 2), channels, outputs, self.stem_stride, dimensions)

@@ -16,14 +16,13 @@ from torch import Tensor, nn
 
 from fedmed.models.net import Model, Net, classifier
 
-FEATURES = 96
-
 
 @dataclass(frozen=True, kw_only=True)
 class SmallCnn(Model):
     """Two convolutions and two linear layers, 0.16 million parameters on 28x28 pixels, the default; features (B, 96).
 
     width: channels of the first convolution; the second has twice as many (at least 1).
+    features: width of the feature vector that the head sees (at least 1).
     norm: normalisation after each convolution: none, batch, or group (8 groups, fewer where 8 does not divide width).
     dropout: probability of dropping a feature before the head (0 to below 1; 0: none).
     """
@@ -32,6 +31,7 @@ class SmallCnn(Model):
     dimensions: ClassVar[frozenset[int]] = frozenset({2, 3})
 
     width: Annotated[int, Ge(1)] = 16
+    features: Annotated[int, Ge(1)] = 96
     norm: Literal["none", "batch", "group"] = "none"
     dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
 
@@ -46,11 +46,11 @@ class SmallCnn(Model):
                 block1=self._block(channels, self.width, dimensions),
                 block2=self._block(self.width, last, dimensions),
                 flatten=nn.Flatten(),
-                linear=nn.Linear(last * (side // 4) ** dimensions, FEATURES),
+                linear=nn.Linear(last * (side // 4) ** dimensions, self.features),
                 relu=nn.ReLU(),
             )
         )
-        return Net(features, classifier(FEATURES, outputs, self.dropout))
+        return Net(features, classifier(self.features, outputs, self.dropout))
 
     def _block(self, channels: int, width: int, dimensions: int) -> nn.Sequential:
         flat = dimensions == 2

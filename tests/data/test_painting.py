@@ -4,7 +4,17 @@ import pytest
 import torch
 
 from fedmed.data.examples import TEST, TRAIN, VAL
-from fedmed.data.painting import canvas, grating, paint_table, random_waves, smooth_field, soft, spread_points, star
+from fedmed.data.painting import (
+    blurred,
+    canvas,
+    grating,
+    paint_table,
+    random_waves,
+    smooth_field,
+    soft,
+    spread_points,
+    star,
+)
 from fedmed.rng import generator
 
 SIDE = 64
@@ -115,3 +125,12 @@ def test_brightness_beyond_the_range_is_clipped_not_wrapped():
         glare, task="multiclass", class_names=("a", "b"), images=1, test_images=1, sites=1, seed=0, key="glare"
     )
     assert table.examples.x[0].flatten().tolist() == [0, 0, 255, 255]
+
+
+def test_blur_keeps_the_mean_and_has_its_width() -> None:
+    point = torch.zeros(1, 2, 31, 31)
+    point[..., 15, 15] = 1
+    wide = blurred(point, 2.0)
+    offsets = torch.arange(-15, 16).float()
+    assert torch.allclose(wide.sum((2, 3)), torch.ones(1, 2))
+    assert (wide[0, 1].sum(0) * offsets**2).sum().sqrt() == pytest.approx(2.0, rel=0.05)

@@ -139,3 +139,45 @@ def test_presence_says_which_classes_an_image_shows() -> None:
         for row in range(20):
             values = np.flatnonzero(y[row]) if task == "multilabel" else np.unique(y[row])
             assert np.flatnonzero(shown[row]).tolist() == values.tolist()
+
+
+@pytest.mark.parametrize("most", [7, 20, 1000])
+def test_no_site_has_more_training_images_than_asked_for(most: int) -> None:
+    site = np.repeat([3, 5, 9], [150, 60, 30])
+    plain, capped = (prepare(Given(table=table(site=site), per_site=n)).split for n in (None, most))
+    for number in (3, 5, 9):
+        whole = ((plain == TRAIN) & (site == number)).sum()
+        assert ((capped == TRAIN) & (site == number)).sum() == min(most, whole)
+    assert set(np.flatnonzero(capped == TRAIN)) <= set(np.flatnonzero(plain == TRAIN))
+    assert all(np.array_equal(plain == split, capped == split) for split in (VAL, TEST))
+
+
+def test_a_site_with_fewer_images_keeps_its_classes_in_proportion_and_split_seed_draws_them() -> None:
+    made = table(site=np.zeros(240, np.int64))
+    splits = [prepare(Given(table=made, per_site=40, split_seed=seed)).split for seed in (0, 0, 1)]
+    assert np.array_equal(splits[0], splits[1])
+    assert not np.array_equal(splits[0] == TRAIN, splits[2] == TRAIN)
+    assert np.ptp(np.bincount(made.examples.y.numpy()[splits[0] == TRAIN], minlength=4)) <= 1
+
+
+def test_patients_stay_together_where_a_site_has_fewer_images() -> None:
+    patient = np.arange(240) // 5
+    made = table(patient=patient, site=(patient % 2).astype(np.int64))
+    split = prepare(Given(table=made, per_site=23)).split
+    assert all(len(set(split[patient == p].tolist())) == 1 for p in range(48))
+    assert [((split == TRAIN) & (made.site == s)).sum() for s in (0, 1)] == [20, 20]
+    with pytest.raises(
+        UserError, match=r"dataset\.per_site: expected at least the images of a patient at site 0, got 4"
+    ):
+        prepare(Given(table=made, per_site=4))
+
+
+def test_fewer_images_a_site_need_sites() -> None:
+    with pytest.raises(UserError, match=r"dataset\.per_site: expected null, as the dataset names no sites, got 10"):
+        prepare(Given(table=table(), per_site=10))
+
+
+@pytest.mark.parametrize("task", ["multilabel", "segmentation"])
+def test_any_task_can_have_fewer_images_a_site(task: str) -> None:
+    split = prepare(Given(table=table(task=task, site=SITE), per_site=5)).split
+    assert np.bincount(SITE[split == TRAIN]).tolist() == [5, 5, 5]

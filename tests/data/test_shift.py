@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedmed.data.shift import CHUNK, NoneShift, Scanner, ScannerShift, _blurred
+from fedmed.data.shift import CHUNK, NoneShift, Scanner, ScannerShift, Shift, StyleShift
 from fedmed.errors import UserError
 
 NEUTRAL = Scanner(1.0, 1.0, 0.0, torch.eye(1), torch.ones(1, 1, 4, 4), 0.0, 0.0, 0.0)
@@ -121,22 +121,40 @@ def test_rician_noise_lifts_black_by_its_mean() -> None:
     assert black.mean() == pytest.approx(0.05 * np.sqrt(np.pi / 2), rel=0.02)  # the mean of a Rayleigh distribution
 
 
-def test_blur_keeps_the_mean_and_has_its_width() -> None:
-    point = torch.zeros(1, 2, 31, 31)
-    point[..., 15, 15] = 1
-    blurred = _blurred(point, 2.0)
-    offsets = torch.arange(-15, 16).float()
-    assert torch.allclose(blurred.sum((2, 3)), torch.ones(1, 2))
-    assert (blurred[0, 1].sum(0) * offsets**2).sum().sqrt() == pytest.approx(2.0, rel=0.05)
-
-
-def test_a_single_pixel_or_no_image_at_all() -> None:
-    shift = ScannerShift(strength=1.0)
-    assert shift.apply(torch.full((2, 1, 1, 1), 0.5), 0, 0).shape == (2, 1, 1, 1)
-    assert shift.apply(torch.zeros(0, 3, 8, 8, dtype=torch.uint8), 0, 0).shape == (0, 3, 8, 8)
+@pytest.mark.parametrize("shift", [ScannerShift(strength=1.0), StyleShift(strength=2.0)])
+@pytest.mark.parametrize("domain", range(5))
+def test_a_single_pixel_or_no_image_at_all(shift: Shift, domain: int) -> None:
+    assert shift.apply(torch.full((2, 1, 1, 1), 0.5), domain, 0).shape == (2, 1, 1, 1)
+    assert shift.apply(torch.zeros(0, 3, 8, 8, dtype=torch.uint8), domain, 0).shape == (0, 3, 8, 8)
 
 
 @pytest.mark.parametrize("value", [-0.5, 1.5, float("nan")])
 def test_values_outside_the_range_are_refused(value: float) -> None:
-    with pytest.raises(UserError, match="float from 0 to 1"):
-        ScannerShift().apply(torch.full((2, 1, 4, 4), value), 0, 0)
+    for shift in (ScannerShift(), StyleShift()):
+        with pytest.raises(UserError, match="float from 0 to 1"):
+            shift.apply(torch.full((2, 1, 4, 4), value), 0, 0)
+
+
+def test_domains_take_turns_at_the_styles() -> None:
+    x, shift = eight_bit(smooth(3)), StyleShift()
+    shown = [shift.apply(x, domain, 0) for domain in range(7)]
+    assert torch.equal(shown[0], x)
+    assert torch.equal(shown[5], x)
+    assert not torch.equal(shown[6], shown[1])  # the same style, textures of its own
+    assert len({each.numpy().tobytes() for each in shown}) == 6
+    assert all((each.dtype, each.shape) == (x.dtype, x.shape) for each in shown)
+    assert torch.equal(shift.apply(x, 1, 0), shown[1])
+    assert not torch.equal(shift.apply(x, 1, 1), shown[1])
+    assert torch.equal(StyleShift(seed=0).apply(x, 1, 9), shown[1])
+    assert StyleShift(strength=0.0).apply(x, 1, 0) is x
+
+
+def test_a_client_is_told_by_its_style() -> None:
+    assert StyleShift().distinction(6, 7) == "textured images"
+    assert StyleShift(by="group", groups=2).distinction(6, 7) == "textured images"
+    assert StyleShift(by="site").distinction(1, 5) == StyleShift(strength=0.0).distinction(1, 5) == ""
+
+
+def test_styles_are_of_images_not_of_volumes() -> None:
+    with pytest.raises(UserError, match=r"shift: expected images \(N, C, H, W\) for shift=style, got 5 dimensions"):
+        StyleShift().apply(torch.zeros(2, 1, 4, 4, 4), 0, 0)

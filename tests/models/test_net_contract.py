@@ -16,6 +16,7 @@ import fedmed.models
 from fedmed.models.densenet121 import DenseNet121
 from fedmed.models.efficientnet_b0 import EfficientNetB0
 from fedmed.models.net import Model
+from fedmed.models.resnet10 import ResNet10
 from fedmed.models.resnet18 import ResNet18
 from fedmed.models.small_cnn import SmallCnn
 from fedmed.models.start import create
@@ -26,8 +27,10 @@ from fedmed.models.vit import ViT
 MODELS = {
     "small_cnn": (SmallCnn(), 96),
     "small_cnn_batch": (SmallCnn(norm="batch", dropout=0.1), 96),
+    "small_cnn_features": (SmallCnn(features=5), 5),
     "small_cnn_group": (SmallCnn(norm="group", width=6), 96),
     "resnet18": (ResNet18(), 512),
+    "resnet10": (ResNet10(stem_stride=2), 512),
     "resnet18_stride2": (ResNet18(stem_stride=2), 512),
     "densenet121": (DenseNet121(), 1024),
     "efficientnet_b0": (EfficientNetB0(drop_path=0.0), 1280),
@@ -52,7 +55,7 @@ def sides(model: Model) -> list[int]:
 
 def test_every_model_has_a_row() -> None:
     folder = Path(fedmed.models.__file__).parent
-    others = {"__init__", "content", "convert", "net", "split", "start", "torch"}
+    others = {"__init__", "content", "convert", "net", "residual", "split", "start", "torch"}
     files = {path.stem for path in folder.glob("*.py")} - others
     assert files <= set(MODELS)
 
@@ -182,6 +185,7 @@ def test_the_split_computes_what_monai_does(name: str) -> None:
 def test_the_gradient_passes_the_shortcuts_of_the_resnet() -> None:
     net = ResNet18().build(1, 2, 17)
     assert sum(p.numel() for p in ResNet18().build(3, 1000, 32).parameters()) == 11_689_512  # as published
+    assert sum(p.numel() for p in ResNet10().build(3, 10, 32).parameters()) == 4_910_922
     projections = [p for entry, p in net.named_parameters() if "downsample" in entry]
     net(images(2, 1, 17)).sum().backward()
     assert len(projections) == 9
