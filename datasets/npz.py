@@ -13,6 +13,7 @@ from annotated_types import Ge
 from fedmed.data.examples import Dataset, Examples, Table
 from fedmed.data.mosaic import mosaic
 from fedmed.data.npz.archive import NpzArchive
+from fedmed.data.npz.beside import labels_beside
 from fedmed.data.npz.columns import NpzColumns
 from fedmed.data.npz.layouts import ArrayGroup, array_groups
 from fedmed.data.npz.opening import open_npz
@@ -50,6 +51,14 @@ class Npz(Dataset):
         """The file as a table; raises UserError, which names file and array, where it is not usable."""
         table = self._read()
         return table if self.mosaic is None else mosaic(table, self.mosaic, self.split_seed)
+
+    def labels_beside(self, name: str, unseen: int | None, table: Table) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The labels in arrays of another name, of all splits or sites; raises UserError as `load` does."""
+        if self.mosaic is not None:
+            raise refuse("annotation", "dataset.mosaic=null, as mosaics have the labels of their cells", self.mosaic)
+        with open_npz(Path(self.path).expanduser(), "dataset.path") as archive:
+            y, seen = labels_beside(archive, name, unseen, table)
+        return torch.from_numpy(y), None if seen is None else torch.from_numpy(seen)
 
     def _read(self) -> Table:
         if not self.path:

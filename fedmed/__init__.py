@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.compression import TopkCompression as TopkCompression
     from fedmed.config.build import experiment_from as experiment_from
     from fedmed.data.annotation import Annotation as Annotation
+    from fedmed.data.annotation import ArrayAnnotation as ArrayAnnotation
     from fedmed.data.annotation import CompleteAnnotation as CompleteAnnotation
     from fedmed.data.annotation import FreeRiderAnnotation as FreeRiderAnnotation
     from fedmed.data.annotation import IncompleteMasksAnnotation as IncompleteMasksAnnotation

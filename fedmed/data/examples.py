@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedmed.data.attributes import Attribute, group_faults
-from fedmed.errors import Fault
+from fedmed.errors import Fault, refuse
 from fedmed.options.base import Options
 
 TRAIN, VAL, TEST, UNUSED = 0, 1, 2, -1
@@ -129,6 +129,16 @@ class Dataset(Options, ABC):
     @abstractmethod
     def load(self) -> Table:
         """Reads or makes the images; raises `fedmed.errors.UserError` where the data is not usable."""
+
+    def labels_beside(self, name: str, unseen: int | None, table: Table) -> tuple[Tensor, Tensor | None]:
+        """Labels of that name beside the true ones, row by row of what `load` gives, and which of them are known.
+
+        They are in the classes of the table, as large as in the file, and 0 where not known.
+        unseen: the value that says so. Raises UserError where there are none.
+        """
+        raise refuse(
+            "annotation", "a dataset that holds other labels beside the true ones", type(self).__name__.lower()
+        )
 
     def files(self) -> tuple[Path, ...]:
         """The files that `load` reads, as far as they are there: those at its options, and all in folders there."""

@@ -127,6 +127,7 @@ def build_world(
     methods to look at.
     """
     table = prepare(dataset)
+    annotation = annotation.read(dataset, table)
     task = TASKS[table.task](classes=table.classes, names=table.class_names)
     shown = presence(table.examples, table.task, table.classes)
     held, parts = client_rows(table, shown, partition, clients, client_test, seed)

@@ -62,6 +62,14 @@ class NpzArchive:
         except Exception as error:  # zip, zlib, lzma, bz2 and numpy each raise what they like on damaged bytes
             raise self._damaged(key, str(error) or type(error).__name__) from error
 
+    def shape(self, key: str) -> tuple[int, ...]:
+        """Of the array of that name, of which only the head is read; raises UserError where that is damaged."""
+        try:
+            with self.file.open(self._member(key)) as stream:
+                return tuple(_header(stream).shape)
+        except Exception as error:
+            raise self._damaged(key, str(error) or type(error).__name__) from error
+
     def fault(self, key: str, expected: str, got: object, fix: str = "") -> UserError:
         """The UserError about one array of this file."""
         return refuse(f"{self.option}: {self.path}: {key}", expected, got, fix)

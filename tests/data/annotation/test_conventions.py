@@ -6,7 +6,7 @@ import torch
 
 from fedmed.data.annotation import FreeRiderAnnotation, RelabelledAnnotation
 from fedmed.errors import UserError
-from tests.data.test_annotation import CLASSES, a_world
+from tests.data.annotation.test_contract import CLASSES, a_world
 
 
 def test_a_free_rider_guesses_its_labels_and_others_do_not() -> None:
