@@ -137,8 +137,10 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.strategies.fednpr import FedNPR as FedNPR
     from fedmed.strategies.fedper import FedPer as FedPer
     from fedmed.strategies.fedplvm import FedPLVM as FedPLVM
+    from fedmed.strategies.fedproto import FedProto as FedProto
     from fedmed.strategies.fedprox import FedProx as FedProx
     from fedmed.strategies.fedrod import FedRoD as FedRoD
+    from fedmed.strategies.fpl import FPL as FPL
     from fedmed.strategies.lora import LoRA as LoRA
     from fedmed.strategies.moon import Moon as Moon
     from fedmed.strategies.phn_hvvs import PHNHVVS as PHNHVVS

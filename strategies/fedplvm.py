@@ -15,10 +15,18 @@ import torch.nn.functional as F
 from annotated_types import Ge, Interval
 from torch import Tensor
 
-from fedmed.errors import Fault, refuse
+from fedmed.errors import Fault
 from fedmed.method import Batch, Client, Method, Payload, Report, Server, Setup
 from fedmed.strategies._directions import unit
-from fedmed.strategies._finch import centroids, finch
+from fedmed.strategies._finch import centroids
+from fedmed.strategies._prototypes import (
+    Prototypes,
+    Received,
+    classes_needed,
+    combined,
+    prototypes,
+    trained_features,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,24 +68,18 @@ class FedPLVM(Method):
 
     def check(self, setup: Setup) -> Sequence[Fault]:
         """Refuses tasks without one class and one feature vector per image: prototypes are defined for these only."""
-        if setup.task.kind == "multiclass":
-            return ()
-        expected = "a task with one class, and a model with one feature vector, per image for fedplvm"
-        return [Fault("strategy", expected, setup.task.kind, "Use a multi-class dataset, or another strategy.")]
+        return classes_needed("fedplvm", setup)
 
     def prepare(self, client: Client) -> None:
-        client.keep(_Received(_Known.of(client.inbox, client.task.classes) if client.inbox else None))
+        client.keep(Received.by(client))
 
     def penalty(self, client: Client, batch: Batch) -> Tensor | float:
-        known = client.kept(_Received).known
+        known = client.kept(Received).known
         if known is None:
             return 0.0
-        z, y = batch.features, batch.y
-        if not known.complete:
-            chosen = known.number[y] > 0
-            if not chosen.any():
-                return 0.0
-            z, y = z[chosen], y[chosen]
+        z, y = known.with_prototype(batch)
+        if not len(y):
+            return 0.0
         z, own = unit(z), known.own[y]
         # s_a(z, g) = cos(z, g)^alpha; hardtanh is clamp, with one kernel for the gradient
         similar = F.hardtanh(z @ known.rows.T, self.similarity_floor, 1).pow(self.alpha)  # (B, P)
@@ -85,24 +87,23 @@ class FedPLVM(Method):
         contrast = -((similar / self.temperature).softmax(1) * own).sum(1).log()
         return self.weight * (contrast + self._correction(z, y, similar, own, known)).mean()
 
-    def _correction(self, z: Tensor, y: Tensor, similar: Tensor, own: Tensor, known: _Known) -> Tensor | float:
+    def _correction(self, z: Tensor, y: Tensor, similar: Tensor, own: Tensor, known: Prototypes) -> Tensor | float:
         """L_corr of every image (B,)."""
         if self.correction == "none":
             return 0.0
         if self.correction == "mean":
             # 2 (cos(z, gbar^y) - 1)^2
-            cosine: Tensor = torch.linalg.vecdot(z, known.mean[y])
+            cosine: Tensor = torch.linalg.vecdot(z, known.direction[y])
             return 2 * (cosine - 1).square()
         # | sum_{g in G^y} s_a(z, g) - C_y |
         return ((similar * own).sum(1) - known.number[y]).abs()
 
     def report(self, client: Client) -> Payload:
-        features, y = client.collect(client.model)[0], client.train.y
-        _refuse_broken(client, features, y)
+        features, y = trained_features(client, "strategy.fedplvm.weight")
         by_class = y.argsort(stable=True).split(y.bincount().tolist())
         drawn = [self._draw(client, rows) for rows in by_class if len(rows) >= self.min_examples]
         chosen = torch.cat(drawn) if drawn else None
-        sent = {} if chosen is None else _prototypes(features[chosen], y[chosen], self.local_clusters)
+        sent = {} if chosen is None else prototypes(features[chosen], y[chosen], self.local_clusters)
         client.keep(_Sent(features, sent))
         return sent
 
@@ -118,6 +119,10 @@ class FedPLVM(Method):
         sent.<m>, received.<m>: prototypes of class m, before and after global clustering (of the round before).
         sent.bytes, received.bytes: of all these. clustered: share of the images whose features were clustered.
         variance.<m>: of the features of class m, scaled to length 1. cosine.own, cosine.other: means over pairs.
+        effective: prototypes of its own class that an image attends to, the exponential of the entropy of its softmax
+        over them, in the mean over images; effective.share: of those that there are.
+        reached: share of the received prototypes of the client's classes that are nearest to one that it sends: small
+        where every prototype is of one domain, 1 where all domains have part in each.
         """
         after = client.kept(_Sent)
         z, given = unit(after.features), client.train.y.bincount()
@@ -126,53 +131,32 @@ class FedPLVM(Method):
         present, label = truth.unique(return_inverse=True)
         variance = 1 - centroids(z, label).square().sum(1)  # mean |z - mean z|^2 = 1 - |mean z|^2
         found |= {f"variance.{m}": v for m, v in zip(present.tolist(), variance.tolist(), strict=True)}
-        known = client.kept(_Received).known
+        known = client.kept(Received).known
         if known is None:
             return found
         cosine = z @ known.rows.T  # (N, P)
         own = known.classes == truth[:, None]
         pairs = {"cosine.own": cosine[own], "cosine.other": cosine[~own]}
         means = {name: values.mean().item() for name, values in pairs.items() if len(values)}
-        return found | _counts("received", client.inbox, client) | means
+        found |= _counts("received", client.inbox, client) | means
+        return found | self._attended(cosine, own) | _reached(after.payload, known)
+
+    def _attended(self, cosine: Tensor, own: Tensor) -> dict[str, float]:
+        """How many prototypes of its own class an image attends to. cosine, own: (N, P)."""
+        has = own.any(1)
+        similar, own = cosine[has].clamp(self.similarity_floor, 1).pow(self.alpha) / self.temperature, own[has]
+        if not len(own):
+            return {}
+        share = similar.masked_fill(~own, -torch.inf).softmax(1)  # (n, P)
+        effective = torch.special.entr(share).sum(1).exp()
+        of_all = effective / own.sum(1)
+        return {"effective": effective.mean().item(), "effective.share": of_all.mean().item()}
 
     def weights(self, server: Server, reports: Sequence[Report]) -> Tensor:
         return torch.ones(len(reports), dtype=torch.float64)
 
     def combine(self, server: Server, reports: Sequence[Report]) -> Payload:
-        sent = [r.payload for r in reports if r.payload]
-        if not sent:
-            return {}
-        rows, classes = (torch.cat([p[name] for p in sent]) for name in ("prototypes", "classes"))
-        return _prototypes(rows, classes, self.global_clusters)
-
-
-class _Known(NamedTuple):
-    """The global prototypes as a client uses them.
-
-    rows: of unit length (P, D). classes: of the rows (P,). number: of rows per class (K,).
-    mean: of the rows as they came, then of unit length (K, D); zero for a class without. complete: no class is without.
-    own: 1 at the rows of a class, 0 at the others (K, P).
-    """
-
-    rows: Tensor
-    classes: Tensor
-    number: Tensor
-    mean: Tensor
-    complete: bool
-    own: Tensor
-
-    @classmethod
-    def of(cls, inbox: Payload, classes: int) -> _Known:
-        rows, given = inbox["prototypes"], inbox["classes"]
-        own = F.one_hot(given, classes).T.to(rows.dtype)
-        number = given.bincount(minlength=classes)
-        return cls(unit(rows), given, number, unit(own @ rows), bool(number.all()), own)
-
-
-class _Received(NamedTuple):
-    """What came from the server; None before there are prototypes."""
-
-    known: _Known | None
+        return combined(reports, self.global_clusters)
 
 
 class _Sent(NamedTuple):
@@ -180,17 +164,6 @@ class _Sent(NamedTuple):
 
     features: Tensor
     payload: Payload
-
-
-def _prototypes(rows: Tensor, classes: Tensor, how: str) -> dict[str, Tensor]:
-    """The means of the clusters of each class, every row counting alike. rows: (N, D). classes: of the rows (N,)."""
-    if how == "none":
-        return {"prototypes": rows, "classes": classes}
-    classes, order = classes.sort(stable=True)
-    rows, (_, own, sizes) = rows[order], classes.unique_consecutive(return_inverse=True, return_counts=True)
-    cluster = finch(rows, sizes.tolist())[-1] if how == "finch" else own
-    means = centroids(rows, cluster)
-    return {"prototypes": means, "classes": classes.new_empty(len(means)).scatter_(0, cluster, classes)}
 
 
 def _counts(name: str, payload: Payload, client: Client) -> dict[str, float]:
@@ -202,9 +175,11 @@ def _counts(name: str, payload: Payload, client: Client) -> dict[str, float]:
     return size | {f"{name}.{m}": float(n) for m, n in enumerate(count)}
 
 
-def _refuse_broken(client: Client, features: Tensor, y: Tensor) -> None:
-    finite = features.isfinite()
-    if not finite.all():
-        where = f"client {client.id}, round {client.round}, class {int(y[~finite.all(1)][0])}"
-        fix = "Training diverged: lower optimizer.lr or strategy.fedplvm.weight, or set clip_norm."
-        raise refuse(where, "finite features", "values that are not", fix)
+def _reached(sent: Payload, known: Prototypes) -> dict[str, float]:
+    """The share of the received prototypes of the classes sent that are the nearest to one sent; nothing if none is."""
+    if not sent or not (known.number[sent["classes"]] > 0).any():
+        return {}
+    same = sent["classes"][:, None] == known.classes  # (S, P)
+    rows = same.any(1)
+    cosine = (unit(sent["prototypes"][rows]) @ known.rows.T).masked_fill(~same[rows], -torch.inf)
+    return {"reached": len(cosine.argmax(1).unique()) / int(same.any(0).sum())}

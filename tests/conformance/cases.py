@@ -21,7 +21,9 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "fednpr": {"weight": 0.0, "supervised": "base"},
     "fedper": {"local": ()},
     "fedplvm": {"weight": 0.0},
+    "fedproto": {"weight": 0.0},
     "fedprox": {"mu": 0.0},
+    "fpl": {"weight": 0.0},
     "moon": {"mu": 0.0},
 }
 """The fields with which a strategy is FedAvg, for those that can be: a generated head (phn_hvvs) never is."""

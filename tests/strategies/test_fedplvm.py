@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from fedmed import rng
-from fedmed.data.examples import Examples
 from fedmed.errors import UserError
-from fedmed.method import Batch, Client, Payload, Report, Server, Setup, SweepPart, chain
+from fedmed.method import Batch, Client, Payload, Report, Setup, chain
 from fedmed.optimizers import Optimizer
 from fedmed.server import Aggregation, AverageServerOptimizer
+from fedmed.strategies._prototypes import Received
 from fedmed.strategies.fedavg import FedAvg
-from fedmed.strategies.fedplvm import FedPLVM, _Received
-from fedmed.tasks import MultiClass
-from tests.toys import TOYS, federate, job_of, same, trainer_of
+from fedmed.strategies.fedplvm import FedPLVM
+from tests.strategies.prototype_toys import at, payload, prepared, server
+from tests.toys import TOYS, federate, same
 
 TOY = TOYS["multiclass"]
 G = {"prototypes": [[1.0, 0], [0.8, 0.6], [0, 1]], "classes": [0, 0, 1]}
@@ -24,23 +24,11 @@ G = {"prototypes": [[1.0, 0], [0.8, 0.6], [0, 1]], "classes": [0, 0, 1]}
 Z, Y = [[0.6, 0.8], [0.28, 0.96]], [0, 1]
 
 
-def payload(prototypes: Any, classes: Sequence[int], dtype: torch.dtype = torch.float32) -> Payload:
-    return {"prototypes": torch.as_tensor(prototypes, dtype=dtype), "classes": torch.tensor(classes)}
-
-
 def client_of(
     method: FedPLVM, inbox: Payload, features: Any = ((1.0, 0.0),), y: Sequence[int] = (0,), classes: int = 2
 ) -> Client:
     """A prepared client whose training images have these features."""
-    trainer = trainer_of(TOY, method)
-    received = replace(trainer.receive(job_of(trainer, round=2)), task=MultiClass(classes=classes))
-    z = torch.as_tensor(features, dtype=torch.float32)
-    received.context.sweep = lambda net, images: iter([SweepPart(slice(0, len(z)), z, z)])
-    received.context.train = Examples(torch.zeros(len(z), 1, 8, 8), torch.tensor(y))
-    received.context.inbox = {"fedplvm": inbox}
-    client = received.member("fedplvm")
-    method.prepare(client)
-    return client
+    return prepared(method, "fedplvm", inbox, features, y, classes)
 
 
 def penalty(z: Tensor, y: Sequence[int], inbox: Payload | None = None, classes: int = 2, **fields: Any) -> Tensor:
@@ -57,15 +45,6 @@ def sent(features: Any, y: Sequence[int], method: FedPLVM | None = None, classes
 def combined(*payloads: Payload, **fields: Any) -> Payload:
     reports = [Report(client=i, examples=1, loss=0.0, payload=p, weights={}) for i, p in enumerate(payloads)]
     return FedPLVM(**fields).combine(server(), reports)
-
-
-def server() -> Server:
-    return Server(round=1, rounds=2, seed=0, clients=(0, 1), shared={}, state={})
-
-
-def at(*degrees: float) -> Tensor:
-    angle = torch.tensor(degrees).deg2rad()
-    return torch.stack([angle.cos(), angle.sin()], 1)
 
 
 def angles(rows: Tensor) -> list[float]:
@@ -182,9 +161,9 @@ def test_p7_means_of_prototypes_count_clusters_alike() -> None:
     rows = [[4, 0], [4, 0.1], [4, 0.2], [0, 1], [0.1, 1]]
     found = sent(rows, [0] * 5)["prototypes"]
     assert found.tolist() == [pytest.approx([4, 0.1]), pytest.approx([0.05, 1])]
-    known = client_of(FedPLVM(), payload(found, [0, 0])).kept(_Received).known
+    known = client_of(FedPLVM(), payload(found, [0, 0])).kept(Received).known
     gbar = torch.tensor([2.025, 0.55])
-    assert known.mean[0].tolist() == pytest.approx((gbar / gbar.norm()).tolist(), abs=1e-5)
+    assert known.direction[0].tolist() == pytest.approx((gbar / gbar.norm()).tolist(), abs=1e-5)
 
 
 A = [[3, 0, 1], [3, 0.2, 1], [0, 2, 1], [0, 2.2, 1], [0.1, 2, 1.1], [0, 0, 1], [0, 0.1, 1]]
