@@ -56,12 +56,14 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.data.shift import Shift as Shift
     from fedmed.data.shift import StyleShift as StyleShift
     from fedmed.data.world import Share as Share
+    from fedmed.datasets.folder import Folder as Folder
     from fedmed.datasets.medmnist import Medmnist as Medmnist
     from fedmed.datasets.npz import Npz as Npz
     from fedmed.datasets.synthetic_domains import SyntheticDomains as SyntheticDomains
     from fedmed.datasets.synthetic_multiclass import SyntheticMulticlass as SyntheticMulticlass
     from fedmed.datasets.synthetic_multilabel import SyntheticMultilabel as SyntheticMultilabel
     from fedmed.datasets.synthetic_segmentation import SyntheticSegmentation as SyntheticSegmentation
+    from fedmed.datasets.table import ImageTable as ImageTable
     from fedmed.engine.auto import AutoEngine as AutoEngine
     from fedmed.engine.base import Engine as Engine
     from fedmed.engine.cohort import CohortEngine as CohortEngine

@@ -15,6 +15,9 @@ from fedmed.errors import Fault, UserError
 from fedmed.options.catalogue import Catalogue, read_given
 from fedmed.options.groups import GROUPS, Group
 
+TEMPLATES = ("dataset.pattern", "dataset.image", "dataset.mask", "dataset.site", "dataset.patient", "dataset.split")
+"""Options whose texts may hold braces and parentheses, which Hydra would take for something else."""
+
 _LITERAL = re.compile(r"[\d_.]+(e\d+)?|nan|inf|true|false|null", re.IGNORECASE)
 """Names that Hydra takes for a number or for nothing."""
 
@@ -59,7 +62,7 @@ def quoted(value: str) -> str:
 
 
 def quote_paths(overrides: Sequence[str]) -> list[str]:
-    """Quotes the values that name a file or folder there is, whose name Hydra would take for something else."""
+    """Quotes the values that name a file or folder there is, or are templates, which Hydra would take otherwise."""
     return [f"{o.partition('=')[0]}={quoted(value_of(o))}" if _needs_quotes(o) else o for o in overrides]
 
 
@@ -139,6 +142,8 @@ def _needs_quotes(override: str) -> bool:
     key, value = key_of(override), value_of(override)
     if key in GROUPS or not re.search(r"[,'\"=()\[\]{}]", value) or value[:1] + value[-1:] in ("''", '""'):
         return False
+    if key in TEMPLATES:
+        return True
     path, colon, _ = value.rpartition(":")
     return _exists(value) or (colon != "" and _exists(path))
 

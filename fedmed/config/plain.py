@@ -13,7 +13,7 @@ from fedmed.options.catalogue import Catalogue
 from fedmed.options.fields import Field, read_value
 from fedmed.options.groups import GROUPS, PARTS, SETTINGS
 
-PATHS = ("dataset.path", "dataset.root", "partition.path", "model.weights", "sampling.path")
+PATHS = ("dataset.path", "dataset.root", "dataset.join", "partition.path", "model.weights", "sampling.path")
 """Options that name files: made absolute, so that a run can be resumed from any directory."""
 
 

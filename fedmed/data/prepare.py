@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fedmed.data.attributes import grouped
 from fedmed.data.examples import TEST, TRAIN, UNUSED, Dataset, Examples, Indices, Table, name_of
+from fedmed.data.resizing import scaled
 from fedmed.data.splits import draw_splits
 from fedmed.data.strata import sampling_units
 from fedmed.errors import Fault, UserError, near, refuse
@@ -65,16 +64,8 @@ def _resized(table: Table, side: int | None) -> Table:
     if side is None or (height, width) == (side, side):
         return table
     masks = table.task == "segmentation"
-    y = _scaled(examples.y[:, None], side, "nearest-exact")[:, 0] if masks else examples.y
-    return replace(table, examples=Examples(_scaled(examples.x, side, "bilinear"), y, examples.seen))
-
-
-def _scaled(x: Tensor, side: int, mode: str) -> Tensor:
-    smooth = {"antialias": True, "align_corners": False} if mode == "bilinear" else {}
-    parts = [F.interpolate(part.float(), (side, side), mode=mode, **smooth) for part in x.split(512)]
-    if x.is_floating_point():
-        return torch.cat(parts)
-    return torch.cat([part.round().clamp(0, 255).to(x.dtype) for part in parts])
+    y = scaled(examples.y[:, None], (side, side), "nearest-exact")[:, 0] if masks else examples.y
+    return replace(table, examples=Examples(scaled(examples.x, (side, side), "bilinear"), y, examples.seen))
 
 
 def _held_out(table: Table, split: NDArray[np.int8], given: str | int | Sequence[str | int]) -> NDArray[np.int8]:

@@ -84,9 +84,19 @@ def source_of(group: Group) -> Source:
 
 def _own(group: Group) -> Iterator[Option | Broken]:
     """Fedmed's own options of the group."""
-    plain = _plain(group)
+    source = replace(_plain(group), parents=tuple(_shared_bases(group)))
     for file in _files(group.module):
-        yield from _read_file(file, plain, by_file=group.by_file, module=f"fedmed.{_module(file)}")
+        yield from _read_file(file, source, by_file=group.by_file, module=f"fedmed.{_module(file)}")
+
+
+def _shared_bases(group: Group) -> Iterator[Option]:
+    """Classes in private modules beside the options, from which several of these derive and which nobody chooses."""
+    for file in sorted(PACKAGE.parent.joinpath(group.module).glob("_[!_]*.py")):
+        if f"({group.base}".encode() not in file.read_bytes():
+            continue  # without parsing it
+        for found in _read_file(file, _plain(group), by_file=False, module=f"fedmed.{_module(file)}"):
+            if isinstance(found, Option):
+                yield found
 
 
 def _with_parents(group: Group, own: Iterable[Option | Broken]) -> Source:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
+from fedmed.options.mask_words import has_masks
+
 MODELS: Mapping[str, str] = {"segmentation": "unet"}
 MODEL = "small_cnn"
 """The usual model for each task, and for all others."""
@@ -24,14 +26,18 @@ def _task_of(dataset: Mapping[str, object]) -> str:
     task, target = str(dataset.get("task", "auto")), dataset.get("target", "auto")
     if task != "auto":
         return task
-    masks = target == "masks" or (target == "auto" and _has_masks(Path(str(dataset.get("path", "")))))
+    if (mask := str(dataset.get("mask", "auto"))) != "auto":
+        return "" if mask == "none" else "segmentation"
+    if not (path := str(dataset.get("path", ""))) or target not in ("auto", "masks"):
+        return ""
+    masks = target == "masks" or _has_arrays_of_masks(Path(path).expanduser()) or has_masks(Path(path).expanduser())
     return "segmentation" if masks else ""
 
 
-def _has_masks(path: Path) -> bool:
+def _has_arrays_of_masks(path: Path) -> bool:
     """Whether a file has arrays of masks and none of labels; only its list of contents is read."""
     try:
-        with ZipFile(path.expanduser()) as archive:
+        with ZipFile(path) as archive:
             columns = {name.removesuffix(".npy").rpartition("_")[2] for name in archive.namelist()}
     except (OSError, RuntimeError, ValueError, BadZipFile):  # reported when it is read
         return False

@@ -19,6 +19,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez("masks.npz", images=images, masks=images)
     np.savez("sites.npz", a_images=images, a_masks=images)
     np.savez("both.npz", images=images, masks=images, labels=np.arange(4))
+    for file in ("pairs/images/a.png", "pairs/masks/a.png", "classes/benign/a.png", "table.csv", "masks.csv"):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).write_text("image,Mask path\n" if file == "masks.csv" else "image,label\n", encoding="utf-8")
     Path("broken.npz").write_bytes(b"PK")
     body = "    def load(self):\n        ...\n"
     head = "from typing import ClassVar\nfrom fedmed.data.examples import Dataset\nclass Mine(Dataset):\n    'Mine.'\n"
@@ -40,6 +43,13 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["dataset=npz", "dataset.path=both.npz", "dataset.task=segmentation"], UNET),
         (["dataset=npz", "dataset.path=broken.npz"], CNN),
         (["dataset=npz", "dataset.path=not_there.npz"], CNN),
+        (["dataset=folder", "dataset.path=pairs"], UNET),
+        (["dataset=folder", "dataset.path=pairs", "dataset.mask=none"], CNN),
+        (["dataset=folder", "dataset.path=classes"], CNN),
+        (["dataset=folder", "dataset.path=classes", "dataset.mask=_roi"], UNET),
+        (["dataset=folder"], CNN),
+        (["dataset=table", "dataset.path=table.csv"], CNN),
+        (["dataset=table", "dataset.path=masks.csv"], UNET),
         (["dataset=mine.py"], UNET),
         (["dataset=silent.py:Mine"], CNN),
         (["experiment=fedia"], UNET),
