@@ -82,6 +82,9 @@ SCOPES = {
 }
 """How a metric is named by its scope."""
 
+OVER_GROUPS = {"mean": "mean {} by {}", "worst": "worst {} by {}", "gap": "gap in {} by {}"}
+"""How a metric is named that is over all groups of an attribute."""
+
 NAMES = {"auc": "AUC", "auprc": "AUPRC", "map": "mAP", "dice": "Dice", "iou": "IoU", "f1": "F1", "ece": "ECE"}
 NAMES |= {"hd95": "HD95", "assd": "ASSD", "hd95_penalised": "HD95 penalised"}
 
@@ -90,7 +93,13 @@ def metric_name(name: str) -> str:
     """`test.balanced_accuracy` as `test balanced accuracy`."""
     scope, _, metric = name.rpartition(".")
     words = NAMES.get(metric, metric.replace("_", " "))
-    return SCOPES[scope].format(words) if scope in SCOPES else f"{scope.replace('.', ' ')} {words}".strip()
+    if scope in SCOPES:
+        return SCOPES[scope].format(words)
+    kind, _, part = scope.partition(".")
+    attribute, _, group = part.partition(".")
+    if kind == "group" and group:
+        return OVER_GROUPS.get(group, "{} of {} {}").format(words, attribute, group)
+    return f"{scope.replace('.', ' ')} {words}".strip()
 
 
 def value(number: float | None, digits: int = 3) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
@@ -40,7 +41,13 @@ Better = Literal["higher", "lower"]
 
 
 SCOPES = ("test", "client.mean", "client.worst", "adapted.mean", "adapted.worst", "domain.mean", "domain.worst", "val")
-"""What a metric's name may begin with where a whole run is meant."""
+"""What a metric's name may begin with where a whole run is meant, beside parts of the test images."""
+
+PART = re.compile(r"domain\..+|group\.[\w-]+\..+")
+"""Of a part of the test images: `domain.Bern`, `group.sex.F`; or over all of these: `group.sex.worst`."""
+
+DIFFERENCE = re.compile(r"domain\.spread|group\.[\w-]+\.gap")
+"""Of how far parts lie apart, which is better the smaller it is."""
 
 
 class ScopedMetric(NamedTuple):
@@ -54,6 +61,15 @@ class ScopedMetric(NamedTuple):
         """Of `client.worst.accuracy` or `accuracy`."""
         scope, _, metric = name.rpartition(".")
         return cls(scope, metric)
+
+    @property
+    def known(self) -> bool:
+        """Whether runs may have the scope."""
+        return self.scope in SCOPES or PART.fullmatch(self.scope) is not None
+
+    def greater(self, higher: bool) -> bool:
+        """Whether more of it is better. higher: whether a higher value of the metric is."""
+        return higher and DIFFERENCE.fullmatch(self.scope) is None
 
 
 def worst(values: Iterable[float], *, higher: bool) -> float:

@@ -43,10 +43,11 @@ def check_metric(where: str, metric: str | None, configs: Iterable[Config]) -> N
     """
     if metric is None:
         return
-    scope, base = ScopedMetric.of(metric)
-    if scope and scope not in SCOPES:
-        raise refuse(where, "a metric, or one of a scope", metric, near(metric, [f"{each}.{base}" for each in SCOPES]))
-    higher_is_better(where, base, configs)
+    asked = ScopedMetric.of(metric)
+    if asked.scope and not asked.known:
+        scopes = [f"{each}.{asked.metric}" for each in (*SCOPES, "domain.<name>", "group.<attribute>.worst")]
+        raise refuse(where, "a metric, or one of a scope", metric, near(metric, scopes))
+    higher_is_better(where, asked.metric, configs)
 
 
 def judged_over_clients(

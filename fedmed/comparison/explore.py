@@ -5,6 +5,7 @@ A metric that is chosen after its values were seen cannot be tested by them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from math import isfinite
@@ -44,6 +45,7 @@ def _offered(summary: Summary) -> Iterator[str]:
     runs = summary.comparison.runs.values()
     rows = [row for run in runs for row in (*run.rounds[-1:], run.final)]
     names = dict.fromkeys(name for row in rows for name, value in row.items() if _number(value))
+    yield from (name for name in names if _over_groups(name) and name.endswith(f".{summary.comparison.metric}"))
     for scope in SCOPES:
         yield from (name for name in names if name.rpartition(".")[0] == scope and _is_metric(name, summary))
         if scope == "test" and LOSS in names:
@@ -52,6 +54,11 @@ def _offered(summary: Summary) -> Iterator[str]:
 
 def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _over_groups(name: str) -> bool:
+    """Whether it is of the worst group of an attribute, or of the gap between groups."""
+    return re.fullmatch(r"group\.[\w-]+\.(worst|gap)\.\w+", name) is not None
 
 
 def _is_metric(name: str, summary: Summary) -> bool:

@@ -1,4 +1,4 @@
-"""What figures rest on: means over clients, domains, classes or masks of which some have no value."""
+"""What figures rest on: means over clients, domains, groups, classes or masks of which some have no value."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from fedmed.comparison.rows import Row
 from fedmed.comparison.runs import ComparedRun, Comparison
 from fedmed.formatting import defined_share, first_few
 from fedmed.metric_direction import FOUND_ONLY
+
+OVER = ("mean", "worst", "spread", "gap")
+"""What there is over all clients, domains or groups."""
 
 
 class DefinedCounts(TypedDict):
@@ -41,7 +44,7 @@ def rankable(comparison: Comparison, world: str, metric: str) -> bool:
 
 
 def missing_value_notes(comparison: Comparison, rows: Sequence[Row], metric: str) -> Iterator[str]:
-    """Sentences about means that leave something out, and about those over other clients or domains in other arms."""
+    """Sentences about means that leave something out, and about those over others (clients, groups) in other arms."""
     mine = [row for row in rows if row.metric == metric]
     for world in comparison.worlds:
         here = [row for row in mine if row.world == world]
@@ -59,23 +62,24 @@ def missing_value_notes(comparison: Comparison, rows: Sequence[Row], metric: str
 
 
 def _other(comparison: Comparison, world: str, arms: Sequence[str], metric: str) -> Iterator[str]:
-    """Arms whose means are not over the same clients or domains as the first arm's, seed by seed."""
+    """Arms whose means are not over the same clients, domains or groups as the first arm's, seed by seed."""
     scope, _, name = metric.rpartition(".")
-    if scope not in ("client.mean", "client.worst", "domain.mean", "domain.worst"):
+    over, _, what = scope.rpartition(".")
+    kind = over.partition(".")[0]
+    if kind not in ("client", "domain", "group") or what not in OVER:
         return
-    over = scope.partition(".")[0]
     odd = set()
     for seed in comparison.seeds:
         runs = {arm: comparison.runs[world, arm, seed] for arm in arms if (world, arm, seed) in comparison.runs}
         sets = {arm: _defined(run, over, name) for arm, run in runs.items()}
         odd |= {arm for arm, found in sets.items() if found != next(iter(sets.values()))}
     if odd:
-        yield f"{metric} in {world} is not over the same {over}s as that of {arms[0]}: {first_few(sorted(odd))}."
+        yield f"{metric} in {world} is not over the same {kind}s as that of {arms[0]}: {first_few(sorted(odd))}."
 
 
 def _defined(run: ComparedRun, over: str, metric: str) -> frozenset[str]:
-    """The clients or domains for which the metric is defined."""
+    """The clients, domains or groups for which the metric is defined. over: `client`, `domain` or `group.sex`."""
     if over == "client":
         return frozenset(str(client) for client, value in last_by_client(run, metric).items() if value is not None)
-    names = (name for name, value in run.final.items() if name.startswith("domain.") and value is not None)
+    names = (name for name, value in run.final.items() if name.startswith(f"{over}.") and value is not None)
     return frozenset(name for name in names if name.endswith(f".{metric}"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fedmed.comparison.find import FinishedRun, find
@@ -11,7 +11,7 @@ from fedmed.comparison.names import arm_names, beyond, unnamed_values, world_nam
 from fedmed.comparison.runs import LOCAL, POOLED, ComparedRun, Comparison, Key
 from fedmed.comparison.settings import Settings, base_name, drop_seeds, settings
 from fedmed.errors import Fault, UserError, near, refuse
-from fedmed.metric_direction import DEFAULT_METRIC, SCOPES, Better, ScopedMetric, direction_name
+from fedmed.metric_direction import DEFAULT_METRIC, PART, Better, ScopedMetric, direction_name
 
 TOLD = ("test", "client.mean", "domain.mean", "val")
 """Scopes of final.json by which the metrics of a run are known."""
@@ -51,18 +51,18 @@ def read(
     notes += beyond(flat, worlds, bases, arms)
     runs = _placed(found, worlds, arms, notes)
     ordered = _ordered(arms, bases)
-    scope, headline = _headline(list(runs.values()), metric)
+    asked = _headline(list(runs.values()), metric)
     chosen = _reference(ordered, reference, dict(zip(arms, bases, strict=True)))
     return Comparison(
         worlds=tuple(dict.fromkeys(worlds)),
         arms=(chosen, *(arm for arm in ordered if arm != chosen)),
         seeds=tuple(sorted({seed for _, _, seed in runs})),
         runs=runs,
-        metric=headline,
+        metric=asked.metric,
         reference=chosen,
-        greater=_greater(headline, list(runs.values()), better),
+        greater=_greater(asked.metric, list(runs.values()), better),
         notes=tuple(notes),
-        scope=scope,
+        scope=asked.scope,
     )
 
 
@@ -93,14 +93,20 @@ def _headline(runs: Sequence[ComparedRun], given: str | None) -> ScopedMetric:
     known = Counter(name for run in runs for name in {*_metrics(run.final)})
     if given is not None:
         asked = ScopedMetric.of(given)
-        found = asked.scope in SCOPES and any(run.final.get(given) is not None for run in runs)
+        found = asked.known and any(run.final.get(given) is not None for run in runs)
         if asked.metric not in known or (asked.scope and not found):
-            raise refuse("metric", "a metric of these runs", given, near(given, known))
+            raise refuse("metric", "a metric of these runs", given, near(given, {*known, *_in_parts(runs, known)}))
         return asked
     requested = {run.config.get("metric") for run in runs}
     own = [str(name) for name in requested if name and len(requested) == 1]
     first = next((name for name in (*own, *DEFAULT_METRIC.values()) if known[name] == len(runs)), None)
     return ScopedMetric("", first or max([*DEFAULT_METRIC.values(), *sorted(known)], key=known.__getitem__))
+
+
+def _in_parts(runs: Sequence[ComparedRun], known: Container[str]) -> set[str]:
+    """Names of metrics over domains or groups, and of each: `group.sex.worst.auc`."""
+    names = {name: ScopedMetric.of(name) for run in runs for name in run.final}
+    return {name for name, each in names.items() if PART.fullmatch(each.scope) and each.metric in known}
 
 
 def _greater(metric: str, runs: Sequence[ComparedRun], given: Better | None) -> bool:

@@ -27,8 +27,8 @@ class Row:
     p, p_holm: of the difference, alone and with Holm's correction over the world's arms; test: by which test.
     effect: Hedges' g of the paired differences (their mean by their sd, corrected for few seeds).
     mark: whether the arm is the best of its world, or not significantly worse.
-    defined, of: what the metric rests on (clients, domains, classes or masks), of how many, mean over seeds; None where
-    it rests on all, or where the runs do not tell.
+    defined, of: what the metric rests on (clients, domains, groups, classes or masks), of how many, mean over seeds;
+    None where it rests on all, or where the runs do not tell.
     """
 
     world: str

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fedmed.config.values import Config
-from fedmed.metric_direction import HIGHER_IS_BETTER, Directions
+from fedmed.metric_direction import HIGHER_IS_BETTER, Directions, ScopedMetric
 from fedmed.rundir.directory import RunDirectory
 
 Key = tuple[str, str, int]
@@ -69,6 +69,10 @@ class Comparison:
     greater: bool = True
     scope: str = ""
     notes: tuple[str, ...] = ()
+
+    def improves(self, name: str) -> bool:
+        """Whether more of the metric is better as final.json names it: of a gap between groups less is."""
+        return ScopedMetric.of(name).greater(self.greater)
 
     def values(self, world: str, arm: str, name: str) -> dict[int, float]:
         """A quantity of final.json (`test.auc`) by seed; runs in which it is missing or undefined are left out."""

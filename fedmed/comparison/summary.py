@@ -70,7 +70,7 @@ def metric_rows(comparison: Comparison, world: str, metric: str, *, tested: bool
     rivals = [arm for arm, federated in arms.items() if federated and arm in values and tested]
     p, test = p_values(values, [arm for arm in rivals if arm != comparison.reference], comparison.reference)
     corrected = holm(p)
-    marked = marks(values, rivals, comparison.greater) if rankable(comparison, world, metric) else {}
+    marked = marks(values, rivals, comparison.improves(metric)) if rankable(comparison, world, metric) else {}
     for arm, found in values.items():
         mean = mean_estimate(list(found.values()))
         one = mean.number == 1
@@ -115,7 +115,7 @@ def _ranking(comparison: Comparison, rows: Sequence[Row], metric: str) -> Rankin
         if row.metric == metric and row.federated and row.mean is not None and rankable(comparison, row.world, metric):
             means[row.world][row.arm] = row.mean
     arms = [arm for arm in comparison.arms if all(arm in found for found in means.values() if found)]
-    return ranking(means, arms, metric=metric, greater=comparison.greater)
+    return ranking(means, arms, metric=metric, greater=comparison.improves(metric))
 
 
 def _clients(comparison: Comparison, arms: Mapping[str, bool]) -> Iterator[ClientRow]:
@@ -138,7 +138,7 @@ def _targets(comparison: Comparison, rows: Sequence[Row], metric: str, given: fl
     for world in comparison.worlds:
         mine = [row for row in rows if row.metric == metric and row.world == world]
         end = next((row.mean for row in mine if row.arm == comparison.reference), None)
-        target = default_target(end, comparison.greater) if given is None and end is not None else given
+        target = default_target(end, comparison.improves(metric)) if given is None and end is not None else given
         runs = {row.arm: _runs(comparison, world, row.arm) for row in mine if row.federated}
         every = [run for found in runs.values() for run in found]
         if target is None or any(evaluations(run, metric) < 2 for run in every):
@@ -151,7 +151,7 @@ def _targets(comparison: Comparison, rows: Sequence[Row], metric: str, given: fl
                 arm=arm,
                 metric=metric,
                 target=target,
-                greater=comparison.greater,
+                greater=comparison.improves(metric),
                 simulated=simulated,
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -109,6 +110,8 @@ def _names(edges: Sequence[float], *, whole: bool) -> tuple[str, ...]:
 
 
 def _check_values(name: str, found: Attribute) -> None:
+    if not re.fullmatch(r"[\w-]+", name):
+        raise refuse("attributes", "names of letters, digits, _ and -", name, "Rename the attribute.")
     if taken := [value for value in found.names if value in RESERVED]:
         fix = "That name is kept for metrics over all groups; rename the value."
         raise refuse(f"attribute {name}", "names of values", taken[0], fix)

@@ -62,7 +62,7 @@ def _best(summary: Summary, world: str) -> Row | None:
     found = next((row for row in rows if row.mark == "best"), None)
     if found is not None or not rows:
         return found
-    return (max if summary.comparison.greater else min)(rows, key=lambda row: row.mean or 0.0)
+    return (max if summary.comparison.improves(summary.headline) else min)(rows, key=lambda row: row.mean or 0.0)
 
 
 def _none(summary: Summary, metric: str) -> str:
@@ -92,7 +92,7 @@ def _in_world(summary: Summary, world: str) -> tuple[str, str]:
     best, metric = _best(summary, world), metric_name(summary.headline)
     if best is None:
         return _none(summary, metric), ""
-    most = "highest" if summary.comparison.greater else "lowest"
+    most = "highest" if summary.comparison.improves(summary.headline) else "lowest"
     start = f"{best.arm} reaches the {most} {metric}, {value(best.mean)}"
     if best.arm == summary.comparison.reference:
         return f"{start}{_ahead(summary, world)}", ""
@@ -149,7 +149,7 @@ def _over_worlds(summary: Summary) -> tuple[str, str]:
     if not wins:
         return _none(summary, metric), ""
     (arm, number), *others = wins.most_common()
-    most = "highest" if summary.comparison.greater else "lowest"
+    most = "highest" if summary.comparison.improves(summary.headline) else "lowest"
     if not others:
         return f"{arm} reaches the {most} {metric} in all {len(worlds)} worlds.", _ranked(summary.ranking)
     rest = f", {joined([f'{name} in {times}' for name, times in others[:3]])}"
