@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fedmed.comparison.rows import Summary
@@ -10,7 +10,6 @@ from fedmed.errors import UserError
 from fedmed.report import series
 from fedmed.report.choices import Choice
 from fedmed.report.class_values import class_figure, class_metrics, class_table, options
-from fedmed.report.domains import domain_figure, domain_table, domain_values
 from fedmed.report.evaluations import WorldEvaluations, world_evaluations
 from fedmed.report.figures.audits import audit_figures
 from fedmed.report.figures.class_curves import class_curves
@@ -24,6 +23,7 @@ from fedmed.report.figures.pareto_front import front_figures
 from fedmed.report.figures.svg import RenderedFigure
 from fedmed.report.images.collection import ImageGrid, SharedImages, arm_images
 from fedmed.report.images.grids import image_grids
+from fedmed.report.subgroups import part_figure, part_sections, part_table
 from fedmed.report.tables import details, results
 from fedmed.report.tables.cells import HtmlTable
 from fedmed.report.tables.confusion_matrix import ConfusionMatrix, confusion_matrix
@@ -39,8 +39,8 @@ class MetricSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DomainSection:
-    """Values by domain. shown: numbers of the metrics with which they are."""
+class PartSection:
+    """Values of one metric by part of the test images. shown: numbers of the metrics with which they are."""
 
     shown: Sequence[int]
     table: HtmlTable
@@ -69,7 +69,7 @@ class ClassSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldSection:
-    """Everything. metric_sections: by metric, the headline first."""
+    """Everything. metric_sections: by metric, the headline first. parts: by their kind (`domain`, `group.sex`)."""
 
     id: str
     name: str
@@ -77,7 +77,7 @@ class WorldSection:
     metric_sections: Sequence[MetricSection]
     figures: Sequence[RenderedFigure]
     classes: ClassSection | None
-    domains: Sequence[DomainSection]
+    parts: Mapping[str, Sequence[PartSection]]
     image_grids: Sequence[ImageGrid]
     audits: Sequence[RenderedFigure]
     spread: HtmlTable | None
@@ -104,7 +104,7 @@ def world_section(
         metric_sections=[_metric_section(each, name, alone=alone) for each in contexts],
         figures=_drawn(client_strips(context, name)),
         classes=_classes(context, name, id, found) if found else None,
-        domains=_domains(contexts, name),
+        parts=_parts(contexts, name),
         image_grids=list(image_grids(shown, shared_images)) if shown else [],
         audits=[
             *front_figures(context, name, notes),
@@ -154,17 +154,18 @@ def _classes(context: FigureContext, world: str, id: str, found: WorldEvaluation
     )
 
 
-def _domains(contexts: Sequence[FigureContext], world: str) -> list[DomainSection]:
-    """Those of every metric that some run has by domain; scopes of one metric share theirs."""
+def _parts(contexts: Sequence[FigureContext], world: str) -> dict[str, list[PartSection]]:
+    """Those of every metric that some run has by domain or group; scopes of one metric share theirs."""
     numbers: dict[str, list[int]] = {}
     for number, context in enumerate(contexts):
         numbers.setdefault(base_metric(context.summary), []).append(number)
-    sections = []
+    sections: dict[str, list[PartSection]] = {}
     for metric, shown in numbers.items():
-        names, found = domain_values(contexts[0].comparison, world, metric)
-        if found:
-            figure = domain_figure(contexts[shown[0]], world, names, found)
-            sections.append(DomainSection(shown=shown, table=domain_table(names, found, metric), figure=figure))
+        for found in part_sections(contexts[0].comparison, world, metric):
+            section = PartSection(
+                shown=shown, table=part_table(found), figure=part_figure(contexts[shown[0]], world, found)
+            )
+            sections.setdefault(found.kind, []).append(section)
     return sections
 
 
