@@ -9,12 +9,13 @@ from hashlib import blake2b
 from html import escape
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fedmed.api.report import write_report
 from fedmed.api.run import Run, data_frame, html_table
 from fedmed.campaign.comparing import carried_out
 from fedmed.campaign.grid import SEEDS, PlannedRun, jobs
+from fedmed.campaign.holdout import check_holdout, sites_of
 from fedmed.campaign.judge import check_metric
 from fedmed.campaign.key import key
 from fedmed.comparison.read import read
@@ -104,6 +105,7 @@ def compare(
     folder: str | Path | None = None,
     quiet: bool = False,
     metric: str | None = None,
+    holdout: Literal["each"] | None = None,
     **alternatives: Iterable[Any],
 ) -> RunSet:
     """Runs every combination of alternatives, each once, and returns the runs.
@@ -115,11 +117,15 @@ def compare(
     seeds are 0 to 4 unless `seed=` says else. references: whether local-only and pooled runs stand beside them.
     workers: runs at a time (None: one per core; on a GPU one). folder: of the comparison (None: one in ./runs or
     $FEDMED_RUNS). metric: the headline, such as `auc` or `client.worst.auc` (None: the runs' own, or the
-    task's). Raises `UserError` with the faults of all experiments before the first one runs.
+    task's). holdout: `each` makes of every run one per site of its dataset, which trains on the others and is tested
+    there. Raises `UserError` with the faults of all experiments before the first one runs.
     """
     experiments = list(
         _combined(experiment, {**alternatives, "seed": alternatives.get("seed", map(int, SEEDS.split(",")))})
     )
+    if holdout is not None:
+        check_holdout(holdout)
+        experiments = list(_each_held_out(experiments))
     planned = _planned(experiments, runs_folder() / "compare", with_references=references)
     check_metric("metric", metric, [run.config for run in planned])
     place = Path(folder) if folder is not None else comparison_folder("python", (run.key for run in planned))
@@ -141,6 +147,15 @@ def _combined(experiment: Experiment, alternatives: dict[str, Iterable[Any]]) ->
             faults += error.faults
     if faults:
         raise UserError(*dict.fromkeys(faults))
+
+
+def _each_held_out(experiments: Sequence[Experiment]) -> Iterator[Experiment]:
+    """Every experiment once for each site of its dataset; datasets that are one object are read once."""
+    sites: dict[int, list[str]] = {}
+    for each in experiments:
+        dataset = each.dataset
+        known = sites[id(dataset)] = sites.get(id(dataset)) or sites_of(dataset)
+        yield from (replace(each, dataset=replace(dataset, held_out_site=site)) for site in known)
 
 
 def _planned(experiments: Sequence[Experiment], root: Path, *, with_references: bool) -> list[PlannedRun]:

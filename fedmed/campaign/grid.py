@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fedmed.campaign.holdout import each_held_out, without_holdout
 from fedmed.campaign.key import key
 from fedmed.comparison.names import arm_names, world_names
 from fedmed.comparison.settings import base_name, drop_seeds, is_federated, settings
@@ -47,14 +48,17 @@ class PlannedRun:
 def grid(overrides: Sequence[str], *, root: Path, with_references: bool = True) -> list[PlannedRun]:
     """Every run that the overrides ask for, values separated by commas being alternatives; each run once.
 
-    root: the folder of all runs. with_references: whether local-only and pooled runs stand beside them.
-    Raises `UserError` with the faults of all runs together.
+    `holdout=each` makes of every run one per site, which is held out. root: the folder of all runs. with_references:
+    whether local-only and pooled runs stand beside them. Raises `UserError` with the faults of all runs together.
     """
+    overrides, holdout = without_holdout(overrides)
     if faults := list(_faults(overrides)):
         raise UserError(*faults)
     seeds = [] if any(key_of(each) == "seed" for each in overrides) else [f"seed={SEEDS}"]
     checked = compose.plan([*overrides, *seeds], sweep=True)
     configs = [run.config for run in checked.runs]
+    if holdout:
+        configs = list(each_held_out(configs))
     if with_references:
         configs = [*configs, *references(configs, checked.catalogue)]
     return jobs({key(config, checked.catalogue): config for config in configs}, root)

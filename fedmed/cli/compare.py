@@ -30,7 +30,11 @@ writes one page about them. Takes the options of fedmed run (see fedmed run --he
   fedmed compare strategy=fedavg,scaffold,fedprox,fedprox+fednpr seed=0,1,2,3,4
   fedmed compare strategy=fedavg,fedprox strategy.fedprox.mu=0.01,0.1 partition.alpha=0.1,1.0
   fedmed compare experiment=smoke strategy=fedavg,moon --no-references --open
+  fedmed compare dataset=npz dataset.path=x.npz partition=site clients=null holdout=each
   fedmed compare --from runs/compare other/machine/runs
+
+holdout=each makes of every run one per site of the dataset: it trains on the other sites
+and is tested there; a table has all sites and the mean over them.
 
 For one seed all strategies have the same images, the same division of them, the same
 first weights and the same order of clients. Seeds are 0,1,2,3,4 unless seed= says else:

@@ -74,10 +74,14 @@ class Table:
     def __len__(self) -> int:
         return len(self.examples)
 
+    @property
+    def sites(self) -> dict[str, int]:
+        """The sites that have images, by name: their numbers, ascending; none where sites are not known."""
+        return {} if self.site is None else {name_of(int(n), self.site_names): int(n) for n in np.unique(self.site)}
+
     def site_named(self, name: str) -> int | None:
         """The number of a site that has images, from its name, or from what follows `site ` in it; None for no site."""
-        numbers = {} if self.site is None else {name_of(int(n), self.site_names): int(n) for n in np.unique(self.site)}
-        return numbers.get(name, numbers.get(f"site {name}"))
+        return self.sites.get(name, self.sites.get(f"site {name}"))
 
 
 def name_of(site: int, names: Sequence[str]) -> str:

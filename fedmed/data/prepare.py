@@ -73,11 +73,10 @@ def _held_out(table: Table, split: NDArray[np.int8], given: str | int | Sequence
     names = list(map(str, [given] if isinstance(given, str | int) else given))
     if table.site is None:
         raise refuse("dataset.held_out_site", "null, as the dataset names no sites", ", ".join(names))
-    known = [name_of(int(number), table.site_names) for number in np.unique(table.site)]
     numbers, faults = [], []
     for name in names:
         if (number := table.site_named(name)) is None:
-            faults.append(Fault("dataset.held_out_site", "a site of the dataset", name, near(name, known)))
+            faults.append(Fault("dataset.held_out_site", "a site of the dataset", name, near(name, table.sites)))
         else:
             numbers.append(number)
     if faults:

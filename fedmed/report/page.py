@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fedmed.comparison.explore import other_metrics
+from fedmed.comparison.holdout import held_out_tables
 from fedmed.comparison.rows import Summary
 from fedmed.comparison.runs import ComparedRun, Comparison
 from fedmed.comparison.summary import summarise
@@ -22,6 +23,7 @@ from fedmed.report.figures.differences import rank_diagram
 from fedmed.report.images.collection import SharedImages
 from fedmed.report.rendering import render_template
 from fedmed.report.tables import details, results
+from fedmed.report.tables.cells import HtmlTable
 from fedmed.report.world import world_section
 
 NAME = "report.html"
@@ -72,6 +74,7 @@ def _content(summary: Summary, context: FigureContext) -> dict[str, Any]:
         "option": comparison.metric,
         "choices": stylesheet([metric, *(choice for each in worlds for choice in each.choices)]),
         "worlds": worlds,
+        "held_out": [_held_out(each) for each in metrics],
         "overviews": [results.overview_table(each) for each in metrics],
         "ranks": rank_diagram(context, summary.ranking) if summary.ranking else None,
         "notes": notes,
@@ -82,6 +85,11 @@ def _content(summary: Summary, context: FigureContext) -> dict[str, Any]:
         "colors": {arm: f"var({style.THEME[each.color]})" for arm, each in context.arm_styles.items()},
         "marks": MARKS,
     }
+
+
+def _held_out(summary: Summary) -> list[tuple[str, HtmlTable]]:
+    """What worlds have in common that differ in the held-out site, and their table."""
+    return [(each.world, results.held_out_table(each)) for each in held_out_tables(summary)]
 
 
 def _environment(run: ComparedRun) -> Mapping[str, Any]:

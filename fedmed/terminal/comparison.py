@@ -7,6 +7,8 @@ from itertools import pairwise
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING
 
+from fedmed.comparison.estimates import Estimate
+from fedmed.comparison.holdout import HeldOutTable, held_out_tables
 from fedmed.comparison.rows import ClientRow, Ranking, Row, Summary, TargetRow
 from fedmed.errors import visible
 from fedmed.formatting import byte_size, defined_share, duration, interval, p_value_text, signed, value
@@ -45,6 +47,7 @@ def _notes(summary: Summary, width: int) -> list[str]:
 
 def text_tables(summary: Summary) -> Iterator[TextTable]:
     """The tables of a comparison; without a table where there is nothing to put into it."""
+    yield from map(_held_out, held_out_tables(summary))
     yield _headline(summary)
     if summary.clients:
         yield _clients(summary.clients)
@@ -52,6 +55,30 @@ def text_tables(summary: Summary) -> Iterator[TextTable]:
         yield _targets(summary.targets)
     if summary.ranking is not None:
         yield _ranks(summary.ranking)
+
+
+def _held_out(table: HeldOutTable) -> TextTable:
+    rows = [
+        [
+            row.arm,
+            *(value(row.values.get(site)) for site in table.sites),
+            value(row.mean.mean) + defined_share(row.mean.number, len(table.sites)),
+            interval(row.mean.low, row.mean.high),
+            *(["", ""] if row.difference is None else [signed(row.difference.mean), _ends(row.difference)]),
+        ]
+        for row in table.rows
+    ]
+    against = f"- {table.reference}"
+    return TextTable(
+        header=["arm", *table.sites, "mean", "95 %", against, "its 95 %"],
+        rows=rows,
+        above=[f"Tested at the site that was held out of {table.world}: {table.metric}"],
+        below=["Intervals are over sites, of which each is the mean of its seeds."],
+    )
+
+
+def _ends(found: Estimate) -> str:
+    return interval(found.low, found.high, sign=True)
 
 
 def _headline(summary: Summary) -> TextTable:

@@ -50,3 +50,17 @@ def test_faults_of_all_experiments_come_together_before_the_first_one_runs(tmp_p
     with pytest.raises(fedmed.UserError, match="Did you mean strategy"):
         fedmed.compare(fedmed.Experiment(**SMALL), strategies=[fedmed.FedAvg()])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_site_at_a_time_is_left_out_and_told_in_a_table() -> None:
+    given = {**SMALL, "clients": None, "dataset": fedmed.SyntheticMulticlass(images=120, test_images=30, sites=3)}
+    experiment = fedmed.Experiment(**given, partition=fedmed.SitePartition())
+    runs = fedmed.compare(experiment, seed=[0], holdout="each", quiet=True)
+    assert [run.config["dataset.held_out_site"] for run in runs] == ["site 0", "site 1", "site 2"]
+    assert runs.table().splitlines()[0].startswith("Tested at the site that was held out of synthetic_multiclass")
+    assert "At a site that was held out" in runs.report().read_text(encoding="utf-8")
+    assert (runs.folder / "held_out.csv").is_file()
+    with pytest.raises(fedmed.UserError, match="holdout: expected each, got all"):
+        fedmed.compare(experiment, holdout="all")  # type: ignore[arg-type]
+    with pytest.raises(fedmed.UserError, match="expected null, as holdout=each"):
+        fedmed.compare(fedmed.Experiment(dataset=fedmed.SyntheticMulticlass(sites=2, held_out_site=1)), holdout="each")

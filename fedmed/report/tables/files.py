@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from io import StringIO
+from math import isfinite
 from pathlib import Path
 
+from fedmed.comparison.estimates import Estimate
 from fedmed.comparison.fairness import DECILES
+from fedmed.comparison.holdout import HeldOutTable, held_out_tables
 from fedmed.comparison.rows import ClientRow, Row, Summary, TargetRow
 from fedmed.comparison.runs import Comparison
 from fedmed.comparison.summary import summarise
@@ -21,7 +24,7 @@ FORMULAS = ("=", "+", "-", "@", "\t")
 
 
 def write(comparison: Comparison, folder: Path) -> list[Path]:
-    """Writes summary.csv, clients.csv, targets.csv, runs.csv and summary.tex; a folder that is not there is made."""
+    """Writes summary, clients, targets, runs (.csv), summary.tex and held_out.csv; a missing folder is made."""
     return write_summary(summarise(comparison), folder)
 
 
@@ -34,6 +37,8 @@ def write_summary(summary: Summary, folder: Path) -> list[Path]:
         "runs.csv": runs_csv(summary.comparison),
         "summary.tex": latex(summary),
     }
+    if tables := list(held_out_tables(summary)):
+        texts["held_out.csv"] = held_out_csv(tables)
     for name, text in texts.items():
         write_atomically(folder / name, text)
     return [folder / name for name in texts]
@@ -45,6 +50,27 @@ def rows_csv(kind: type[Row] | type[ClientRow] | type[TargetRow], rows: Sequence
     deciles = [f"decile.{share}" for share in DECILES] if kind is ClientRow else []
     lines = ({**asdict(row), **dict(zip(deciles, asdict(row).get("deciles", ()), strict=True))} for row in rows)
     return _csv([*names, *deciles], lines)
+
+
+def held_out_csv(tables: Iterable[HeldOutTable]) -> str:
+    """One line per world, arm and site that was held out, and per arm one of the mean over sites."""
+    columns = ["world", "metric", "arm", "site", "mean", "low", "high", "difference", "dlow", "dhigh", "sites"]
+    return _csv(columns, [line for table in tables for line in _held_out(table)])
+
+
+def _held_out(table: HeldOutTable) -> Iterator[dict[str, object]]:
+    for row in table.rows:
+        start: dict[str, object] = {"world": table.world, "metric": table.metric, "arm": row.arm}
+        yield from ({**start, "site": site, "mean": value} for site, value in row.values.items())
+        over = {**start, "sites": row.mean.number, "mean": row.mean.mean} | _ends("", row.mean)
+        difference = row.difference
+        yield over | ({} if difference is None else {"difference": difference.mean} | _ends("d", difference))
+
+
+def _ends(prefix: str, found: Estimate) -> dict[str, object]:
+    """The ends of an interval; none of a single site's."""
+    ends = {"low": found.low, "high": found.high}
+    return {prefix + name: end for name, end in ends.items() if isfinite(end)}
 
 
 def runs_csv(comparison: Comparison) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from fedmed.comparison.estimates import Estimate
+from fedmed.comparison.holdout import HeldOutRow, HeldOutTable
 from fedmed.comparison.rows import Row, Summary
 from fedmed.formatting import defined_share, interval, metric_name, p_value_text, signed, value
 from fedmed.report.tables.cells import HtmlTable, TableCell, Whisker, arm_cell, count_cell, metric_cell
@@ -113,6 +115,36 @@ def _whisker(row: Row, lowest: float, highest: float) -> TableCell:
     low, at, high = (100 * end for end in ends)
     text = interval(row.low, row.high)
     return TableCell(text=text, sort=row.mean, arm=row.arm, whisker=Whisker(at, low, high))
+
+
+def held_out_table(table: HeldOutTable) -> HtmlTable:
+    """A row per arm and a column per site that was held out, then the mean over sites and the difference from it."""
+    header = [("arm", "what was run"), *((site, "held out: mean over seeds") for site in table.sites)]
+    header += [("mean over sites", "with its 95 % interval over sites")]
+    compared = any(row.difference is not None for row in table.rows)
+    header += [(f"minus {table.reference}", "paired by site and seed, with its 95 % interval over sites")] * compared
+    rows = [
+        [
+            arm_cell(row.arm),
+            *(metric_cell(row.values.get(site)) for site in table.sites),
+            _over_sites(row.mean, of=len(table.sites)),
+            *([_against(row, table.reference)] * compared),
+        ]
+        for row in table.rows
+    ]
+    return HtmlTable(caption=f"{metric_name(table.metric)} at the site that was held out", header=header, rows=rows)
+
+
+def _over_sites(found: Estimate, *, of: int) -> TableCell:
+    faint = f"{interval(found.low, found.high)}{defined_share(found.number, of)}"
+    return TableCell(text=value(found.mean), sort=found.mean, faint=faint.strip())
+
+
+def _against(row: HeldOutRow, reference: str) -> TableCell:
+    if row.difference is None:
+        return TableCell(text="reference" if row.arm == reference else "-")
+    found = row.difference
+    return TableCell(text=signed(found.mean), sort=found.mean, faint=interval(found.low, found.high, sign=True))
 
 
 def overview_table(summary: Summary) -> HtmlTable:
