@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from statistics import fmean
 
 import numpy as np
 
 from fedmed.comparison.runs import ComparedRun, Comparison
-from fedmed.formatting import interval, metric_name
+from fedmed.formatting import defined_share, interval, metric_name
 from fedmed.report import series
 from fedmed.report.figures.context import FigureContext
 from fedmed.report.figures.dots import ArmValues, dot_plot
@@ -27,8 +28,8 @@ OVERALL = ("mean", "worst", "spread", "gap")
 UNKNOWN = "unknown"
 """As which images are counted that are in no group."""
 
-SHOWN = {"worst": "worst", "spread": "largest minus smallest", "gap": "gap, best minus worst"}
-"""Rows of a table that are over all parts."""
+SHOWN = ("worst", "spread", "gap")
+"""Rows of a table that are over all parts, as `fedmed.run.subgroups` has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +39,8 @@ class PartValues:
     kind: `domain` or `group.sex`. metric: without its scope. higher: whether a higher value is better, None for no
     direction. images: of each part, in order; None where the runs do not tell. unscored: parts that have no metric at
     all, of too few images or of those that are in no group. arms: (seeds, parts), nan where undefined. over: what is
-    over all parts, by its name in `SHOWN`, then arm (seeds,). intervals: of each part, by arm, where an arm has one
-    seed and the run told of them; empty text else.
+    over all parts, by its name in `SHOWN`, then arm (seeds,). asides: by arm, what stands behind the value of each
+    part: its interval where the arm has one seed, and on how many classes it rests where that is not all.
     """
 
     kind: str
@@ -49,7 +50,7 @@ class PartValues:
     unscored: frozenset[str]
     arms: ArmValues
     over: Mapping[str, ArmValues]
-    intervals: Mapping[str, Sequence[str]]
+    asides: Mapping[str, Sequence[str]]
 
     @property
     def noun(self) -> str:
@@ -81,7 +82,7 @@ def part_values(comparison: Comparison, world: str, kind: str, metric: str) -> P
         unscored=frozenset(images) - _scored(every, kind, images),
         arms=arms,
         over=_over({arm: runs[arm] for arm in arms}, kind, metric),
-        intervals={arm: _intervals(runs[arm], keys) for arm in arms},
+        asides={arm: [_aside(runs[arm], key) for key in keys] for arm in arms},
     )
 
 
@@ -114,12 +115,14 @@ def _over(runs: Mapping[str, Sequence[ComparedRun]], kind: str, metric: str) -> 
     return found
 
 
-def _intervals(runs: Sequence[ComparedRun], keys: Sequence[str]) -> list[str]:
-    """The interval of each value as text, where there is one run; several have a spread of their own."""
-    if len(runs) > 1:
-        return [""] * len(keys)
-    ends = ([_number(runs[0].final.get(f"{key}.{end}")) for end in ("low", "high")] for key in keys)
-    return [interval(low, high) for low, high in ends]
+def _aside(runs: Sequence[ComparedRun], key: str) -> str:
+    """What stands behind a value; several seeds have a spread of their own instead of an interval."""
+    low, high = (_number(runs[0].final.get(f"{key}.{end}")) for end in ("low", "high"))
+    ends = interval(low, high) if len(runs) == 1 else ""
+    counts = [[_number(run.final.get(f"{key}.{count}")) for count in ("defined", "of")] for run in runs]
+    known = [each for each in counts if all(map(isfinite, each))]
+    share = defined_share(*map(fmean, zip(*known, strict=True))) if known else ""
+    return f"{ends}{share}".strip()
 
 
 def _number(found: object) -> float:
@@ -157,7 +160,7 @@ def part_table(found: PartValues) -> HtmlTable:
     ]
     blank = [TableCell()] if counted else []
     rows += [
-        [TableCell(text=SHOWN[what]), *blank, *(mean_cell(values[arm]) for arm in found.arms)]
+        [TableCell(text=what), *blank, *(mean_cell(values[arm]) for arm in found.arms)]
         for what, values in found.over.items()
     ]
     return HtmlTable(caption=f"{label} by {found.noun}", header=header, rows=rows)
@@ -173,7 +176,7 @@ def _cell(found: PartValues, arm: str, at: int, *, worst: bool) -> TableCell:
         why = "in no group" if part == UNKNOWN else "too few images" if part in found.unscored else "not defined"
         return TableCell(text="-", faint=why)
     cell = mean_cell(values)
-    faint = " ".join(filter(None, (cell.faint, found.intervals[arm][at], "worst" * worst)))
+    faint = " ".join(filter(None, (cell.faint, found.asides[arm][at], "worst" * worst)))
     return TableCell(text=cell.text, sort=cell.sort, faint=faint, alert=worst)
 
 

@@ -18,6 +18,7 @@ SEX = {"group.sex.F.images": 40, "group.sex.F.auc": 0.7, "group.sex.F.auc.low": 
 SEX |= {"group.sex.M.images": 60, "group.sex.M.auc": 0.9, "group.sex.unknown.images": 5}
 SEX |= {"group.sex.mean.auc": 0.8, "group.sex.worst.auc": 0.7, "group.sex.gap.auc": 0.2}
 AGE = {"group.age.<40.images": 3, "group.age.40-59.images": 50, "group.age.>=60.images": 50}
+AGE |= {"group.age.40-59.auc.defined": 3, "group.age.40-59.auc.of": 4}
 AGE |= {"group.age.40-59.auc": 0.8, "group.age.40-59.loss": 0.4, "group.age.>=60.loss": 0.3, "group.age.worst.auc": 0.8}
 
 
@@ -31,7 +32,7 @@ def test_domains_are_told_by_their_own_names(tmp_path: Path) -> None:
     fabricated.run(tmp_path / "a", seed=0, final=FINAL)
     fabricated.run(tmp_path / "b", seed=1, final={**FINAL, "domain.Berlin.auc": 0.9, "domain.St. Mary's.auc": None})
     table = part_table(values(read([tmp_path]), "domain"))
-    assert [row[0].text for row in table.rows] == ["Berlin", "St. Mary's", "worst", "largest minus smallest"]
+    assert [row[0].text for row in table.rows] == ["Berlin", "St. Mary's", "worst", "spread"]
     assert [row[1].sort for row in table.rows] == pytest.approx([0.8, 0.8, 1, 1])
     assert [row[1].faint for row in table.rows[:2]] == ["± 0.141", "(1 of 2)"], (
         "a site without a value leaves the mean, which says so"
@@ -57,7 +58,7 @@ def test_groups_have_their_images_intervals_worst_and_gap(tmp_path: Path) -> Non
         ["M", "60", "0.900", ""],
         ["unknown", "5", "-", "in no group"],
         ["worst", "", "0.700", ""],
-        ["gap, best minus worst", "", "0.200", ""],
+        ["gap", "", "0.200", ""],
     ]
     assert [row[-1].alert for row in table.rows] == [True, False, False, False, False]
 
@@ -67,7 +68,7 @@ def test_a_small_group_and_one_without_a_value_are_told_apart_and_are_never_zero
     table = part_table(values(read([tmp_path]), "group.age"))
     assert [(row[0].text, row[-1].text, row[-1].faint) for row in table.rows] == [
         ("<40", "-", "too few images"),
-        ("40-59", "0.800", ""),
+        ("40-59", "0.800", "(3 of 4)"),
         (">=60", "-", "not defined"),
         ("worst", "0.800", ""),
     ]
