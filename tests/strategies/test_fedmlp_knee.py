@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import pytest
 import torch
 
+from fedmed.engine.pool import PoolEngine
 from fedmed.flower import ServerState
 from fedmed.flower.records import save_memory
 from fedmed.method import Payload, Report, Server, chain
 from fedmed.strategies.fedmlp import FedMLP
 from tests.strategies.test_fedmlp_rounds import CLIENTS, hiding
-from tests.toys import Ended, federate, grid_of, same
+from tests.toys import Ended, federate, grid_of, same, trainer_of
 
 KNEE = FedMLP(trigger="knee", window=1, fall=0.5, min_tag=2, adaptive=False)
 CURVE = [0.5, 0.6, 0.75, 0.83, 0.88, 0.89, 0.89, 0.89]
@@ -73,6 +74,15 @@ def test_it_tags_after_the_knee_and_goes_on_to_the_same_bits() -> None:
         assert same(resumed.shared, straight.shared)
         assert same(resumed.progress.kept(), straight.progress.kept())
         assert all(same(resumed.memory(client), straight.memory(client)) for client in range(CLIENTS))
+
+
+@pytest.mark.filterwarnings("ignore:fedmlp tags nothing")
+def test_worker_processes_find_the_same_knee() -> None:
+    with PoolEngine(workers=2).grid(trainer_of(hiding(), KNEE), CLIENTS) as pool:
+        two = knees(8, grid=pool)
+    one = knees(8)
+    assert same(two.shared, one.shared)
+    assert same(two.progress.kept(), one.progress.kept())
 
 
 def test_only_the_knee_costs_validation_images() -> None:

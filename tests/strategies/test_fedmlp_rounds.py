@@ -9,7 +9,7 @@ from fedmed.config.build import experiment_from
 from fedmed.data.examples import Examples
 from fedmed.strategies.fedavg import FedAvg
 from fedmed.strategies.fedmlp import FedMLP
-from tests.strategies.fedmlp_toys import PLAIN, TARGET, P, batch_of, client_of
+from tests.strategies.fedmlp_toys import F6, PLAIN, TARGET, P, batch_of, client_of, exact, tagged
 from tests.toys import TOYS, Ended, Toy, federate, same
 
 TOY, CLIENTS, FINDINGS = TOYS["multilabel"], 3, 3
@@ -132,3 +132,10 @@ def test_a_wanted_coverage_is_reached_as_the_run_ends(clients_per_round: int | N
         tag = ended.memory(client)["fedmlp"]["tag"][:, client]
         assert (tag >= 0).sum() <= 9
         assert clients_per_round or (tag >= 0).sum() == 9
+
+
+@pytest.mark.parametrize(("round", "tags"), [(3, 6), (4, 12), (9, 42)])
+def test_a_wanted_coverage_is_spread_over_the_rounds_of_stage_2(round: int, tags: int) -> None:
+    """Of 60 missing entries seven in ten, in rounds 3 to 9."""
+    found = tagged(exact(0, 0, coverage=0.7), F6.repeat(10, 1), round=round)
+    assert sum(tag >= 0 for tag in found) == tags
