@@ -85,7 +85,9 @@ class FedMLP(Method):
 
     @property
     def idle(self) -> frozenset[str]:
-        return frozenset() if self.trigger == "knee" else frozenset({"needs_val"})
+        if self.trigger == "knee":
+            return frozenset()
+        return frozenset({"needs_val"} if self._wants_tags else {"needs_val", "report", "combine"})
 
     def check(self, setup: Setup) -> Sequence[Fault]:
         """Refuses other tasks than multi-label, and more warm-up rounds than there are; warns when no round is left."""
@@ -105,7 +107,7 @@ class FedMLP(Method):
 
     def prepare(self, client: Client) -> None:
         given, rows, before = client.given, len(client.given), None
-        if self._tags(client) and given.seen is not None:
+        if self._wants_tags and self._tags(client) and given.seen is not None:
             seen = annotated(given)
             features, before = client.collect(client.received)
             tag = client.state["tag"] = self._tag(client, features, seen)
@@ -150,7 +152,7 @@ class FedMLP(Method):
     def report(self, client: Client) -> Payload:
         if (ranked := client.kept(_Round).ranked) is not None:
             return {"ranked": ranked}
-        if client.round < self._last(client):
+        if not self._wants_tags or client.round < self._last(client):
             return {}
         features, logits = client.collect(client.model)
         client.kept(_Round).after = logits
@@ -250,6 +252,12 @@ class FedMLP(Method):
         )
         absent, present = foremost(difference, nearer[0], count[0]), foremost(-difference, nearer[1], count[1])
         return tag.masked_fill(absent, 0).masked_fill(present, 1)
+
+    @property
+    def _wants_tags(self) -> bool:
+        """Whether options let anything be tagged; if not, nobody needs prototypes."""
+        amount = self.coverage if self.coverage is not None else max(*self._quota.shares, *self._quota.least)
+        return self.trigger != "never" and amount > 0
 
     @property
     def _quota(self) -> Quota:

@@ -103,9 +103,13 @@ def test_presets_change_what_they_say_and_no_more(preset: str) -> None:
     assert node == FedMLP(**PRESETS[preset])
 
 
-def test_untagged_trains_stage_2_and_tags_nothing() -> None:
-    ended = federate(hiding(), FedMLP(warmup_rounds=1, **PRESETS["fedmlp_untagged"]), rounds=3)
-    assert all((ended.memory(client)["fedmlp"]["tag"] == -1).all() for client in range(CLIENTS))
+def test_without_tags_only_weights_cross_and_stage_2_is_trained_as_if_none_was_found() -> None:
+    untagged = federate(hiding(), FedMLP(warmup_rounds=1, **PRESETS["missing_labels"]), rounds=3)
+    assert {name for _, name, _ in untagged.grid.recorded} == {"arrays"}
+    assert not any(untagged.memory(client) for client in range(CLIENTS))
+    nobody = federate(hiding(), FedMLP(warmup_rounds=1, views=1, coverage=1e-6), rounds=3)
+    assert same(untagged.shared, nobody.shared)
+    assert not same(untagged.shared, federate(hiding(), FedMLP(warmup_rounds=3, views=1), rounds=3).shared)
 
 
 def test_logit_adjustment_alone_is_fedavg_on_shifted_logits() -> None:
