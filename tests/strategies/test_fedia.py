@@ -237,6 +237,10 @@ def test_as_many_warm_up_rounds_as_rounds_are_a_warning() -> None:
         assert FedIA(warmup_rounds=10).check(setup("lesions")) == []
 
 
+def test_incomplete_masks_is_fedia_as_it_is() -> None:
+    assert experiment_from(["strategy=incomplete_masks"]).methods.members["fedia"] == FedIA()
+
+
 def test_the_released_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     chosen = experiment_from(["strategy=fedia_released"]).methods.members["fedia"]

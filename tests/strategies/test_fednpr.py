@@ -160,9 +160,12 @@ def test_centroids_never_travel_and_a_base_loss_leaves_the_slot_free() -> None:
 
 @pytest.mark.parametrize(
     ("preset", "fields"),
-    [("fednpr_per", {"local": ("@head",)}), ("fednpr_released", {"assign": "random", "mix": "add", "mask": False})],
+    [
+        ("fednpr_per", {"local": ("@head",), "weight": 0.05}),
+        ("fednpr_released", {"assign": "random", "mix": "add", "mask": False, "weight": 0.05}),
+        ("imbalance", {"weight": 0.0, "supervised": "balanced"}),
+    ],
 )
 def test_presets(preset: str, fields: dict[str, Any]) -> None:
     node = experiment_from([f"strategy={preset}"]).methods.members["fednpr"]
     assert {name: getattr(node, name) for name in fields} == fields
-    assert vars(node)["weight"] == 0.05
