@@ -50,6 +50,12 @@ def test_a_pattern_names_site_class_and_patient(tmp_path: Path) -> None:
     assert table.patient[1] == table.patient[2] != table.patient[0]  # p1 of another site is another patient
 
 
+def test_a_pattern_without_classes_is_refused(tmp_path: Path) -> None:
+    pictures(tmp_path, ["ulm/a/1.png", "ulm/b/1.png"])
+    with pytest.raises(UserError, match=r"a class, findings or a mask of every image, got none.*Write \{class\}"):
+        load(tmp_path, pattern="{site}/{clas}/*")
+
+
 def test_a_pattern_that_fits_nothing_shows_a_path(tmp_path: Path) -> None:
     pictures(tmp_path, ["Ulm/1.png"])
     with pytest.raises(UserError, match=r"A path here is Ulm/1\.png"):

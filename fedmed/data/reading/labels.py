@@ -54,6 +54,9 @@ def read_labels(columns: Mapping[str, Sequence[str]], reading: LabelReading, whe
 
     where: the table or the folder, for errors.
     """
+    if not columns:
+        fix = "Write {class} in dataset.pattern, name columns in dataset.label, or say where masks are: dataset.mask."
+        raise refuse(str(where), "a class, findings or a mask of every image", "none", fix)
     texts = next(iter(columns.values()))
     if len(columns) > 1:
         return _of_columns(columns, reading, where)
