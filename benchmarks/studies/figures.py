@@ -72,7 +72,7 @@ def overview(panels: Sequence[tuple[str, Sequence[Line]]], path: Path) -> None:
     figure, axes = _row(len(panels), 3.1 * len(panels), 0.5 * rows + 1.2, sharey=False)
     for each, (title, lines) in zip(axes, panels, strict=True):
         _panel(each, lines)
-        each.set_title(title, fontsize="medium")
+        each.set_title(title, fontsize="small")
     _save(figure, path)
 
 
