@@ -1,5 +1,6 @@
 import torch
 
+from fedmed.config.build import experiment_from
 from fedmed.strategies.fedbn import FedBN
 from tests.toys import TOYS, federate
 
@@ -26,3 +27,8 @@ def test_a_client_goes_on_from_its_own_normalisation() -> None:
     assert not torch.equal(after, statistics)
     # three steps of momentum 0.1 keep 0.9^3 of where they started from
     torch.testing.assert_close(after - from_zero["features.norm.running_mean"], 0.9**3 * statistics, atol=0.02, rtol=0)
+
+
+def test_what_we_recommend_under_domain_shift_is_fedbn() -> None:
+    members = experiment_from(["strategy=domain_shift", "model.norm=batch"]).methods.members
+    assert members == {"fedbn": FedBN()}
