@@ -42,6 +42,8 @@ class ImageFiles(Dataset):
     slice_step: every how-manieth slice becomes an image (>= 1).
     slice_neighbours: how many slices on either side become channels of the image (>= 0).
     drop_empty: whether slices without any class but background are left out.
+    cache: whether decoded images are kept on disk, under $FEDMED_CACHE or ~/.cache/fedmed, and read from there while
+        they train, so that they need not fit into memory: on, off, or auto (where the files have more than 64 MB).
     on_error: whether files that cannot be read are refused (fail) or left out (skip).
     """
 
@@ -64,6 +66,7 @@ class ImageFiles(Dataset):
     slice_step: Annotated[int, Ge(1)] = 1
     slice_neighbours: Annotated[int, Ge(0)] = 0
     drop_empty: bool = False
+    cache: Literal["auto", "on", "off"] = "auto"
     on_error: Literal["fail", "skip"] = "fail"
 
     def load(self) -> Table:
@@ -81,7 +84,7 @@ class ImageFiles(Dataset):
             uncertain=self.uncertain,
             blank=self.blank,
         )
-        return table_of(listing, labels, self._reading(), segmentation=segmentation)
+        return table_of(listing, labels, self._reading(), self.cache, segmentation=segmentation)
 
     @abstractmethod
     def listing(self) -> Listing:

@@ -27,6 +27,7 @@ class ImageTable(ImageFiles):
     label: columns of labels: a class, findings in one text, one-hot, or 0 and 1 for each finding (empty: guessed).
     site, patient, split: a column, a regular expression with a group on the image's path, such as (patient\d+),
         a level of folders, such as folder:1 or folder:-1, or none (empty: a column of a usual name).
+    frames: columns of frames, counted from 0, of volumes that move: each of a row's is an image (empty: no frames).
     attributes: columns that say more about images, such as age and sex.
     """
 
@@ -38,6 +39,7 @@ class ImageTable(ImageFiles):
     site: str = ""
     patient: str = ""
     split: str = ""
+    frames: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
 
     def listing(self) -> Listing:
@@ -55,5 +57,6 @@ class ImageTable(ImageFiles):
             patient=self.patient,
             split=self.split,
             attributes=self.attributes,
+            frames=self.frames,
         )
         return table_listing(table, root, columns, self.on_error, segmentation=self.task == "segmentation")

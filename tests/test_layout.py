@@ -35,6 +35,7 @@ WHOLE = {
     "test_public.py": "the names that fedmed lists",
     "test_readme.py": "README.md",
     "test_repository.py": "what the repository says of itself",
+    "test_your_data.py": "docs/your-data.md",
 }
 """Test files that are of no single module, and what they are of."""
 

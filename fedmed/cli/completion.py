@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from fedmed.config.about import complete_options, shell_completion
 
-TAKING_OPTIONS = ("run", "compare", "tune", "deploy", "describe")
+TAKING_OPTIONS = ("run", "compare", "tune", "deploy", "describe", "data")
 """Commands that take options of runs."""
 
 

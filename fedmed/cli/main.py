@@ -24,6 +24,7 @@ COMMANDS = {
     "watch": "follow runs that are under way",
     "deploy": "run on a SuperLink of Flower's, with a process per client",
     "describe": "show who holds how many of what, before anyone trains",
+    "data": "look through a dataset: what is damaged, twice there, or in two splits",
     "list": "strategies, datasets, models and every other option",
     "new": "write a new method that runs at once",
     "report": "write one page about a run, or about many side by side",

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from fedmed.data.examples import TEST, TRAIN, VAL, Table
 from fedmed.data.prepare import split_of
 
-CHUNK = 1024
-"""Images of which one copy at a time is made for their digest."""
+CHUNK = 1 << 26
+"""Bytes of images of which one copy at a time is made for their digest."""
 
 
 class Fingerprint(NamedTuple):
@@ -35,6 +35,7 @@ def _digest(table: Table, chosen: NDArray[np.bool_]) -> str:
     known = [] if table.examples.seen is None else [table.examples.seen]
     for tensor in (table.examples.x, table.examples.y, *known):
         digest.update(repr((tensor.dtype, len(rows), tuple(tensor.shape[1:]))).encode())
-        for part in rows.split(CHUNK):
+        size = tensor.element_size() * tensor.shape[1:].numel()
+        for part in rows.split(max(1, CHUNK // max(1, size))):
             digest.update(np.ascontiguousarray(tensor[part].numpy()).data)
     return digest.hexdigest()

@@ -12,6 +12,9 @@ from torch import Tensor
 _FLAT = 1e-6
 """Deviations below this count as 1: a constant channel or image is only centred."""
 
+VALUES = 1 << 26
+"""Values of which a copy in float64 is made at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Normalise:
@@ -50,8 +53,9 @@ def normaliser(by: Literal["none", "dataset", "image"], train: Sequence[Tensor])
     return Normalise(by, (1 / deviation).float(), (-mean / deviation).float())
 
 
-def _moments(train: Sequence[Tensor], rows: int = 4096) -> tuple[Tensor, Tensor]:
+def _moments(train: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Mean and deviation per channel (C, 1, 1) float64, in chunks so that no float copy of the dataset is made."""
+    rows = max(1, min(4096, VALUES // train[0].shape[1:].numel()))
     total, squares, count = torch.zeros(()).double(), torch.zeros(()).double(), 0
     for values in (chunk.double() for part in train for chunk in part.split(rows)):
         total = total + values.sum((0, 2, 3))

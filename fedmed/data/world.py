@@ -18,6 +18,7 @@ from fedmed.data.domains import domains_of, domains_of_test, shift_domains
 from fedmed.data.examples import TEST, TRAIN, Dataset, Examples, Indices, Table
 from fedmed.data.fingerprint import Fingerprint, fingerprint
 from fedmed.data.given_labels import GivenLabels
+from fedmed.data.mapped_images import MappedImages
 from fedmed.data.normalise import Normalise, normaliser
 from fedmed.data.partition import Partition
 from fedmed.data.prepare import prepare, presence, split_of
@@ -156,9 +157,14 @@ def build_world(
 
 
 def _seen(table: Table, held: Sequence[ClientRows], test: Indices, shift: Shift, seed: int) -> Examples:
-    """All images in order of client, then the server's, as their scanners show them."""
-    examples = table.examples[torch.from_numpy(np.concatenate([*(rows for h in held for rows in h), test]))]
-    shift_domains(examples.x, domains_of(table, held, test, shift), shift, seed)
+    """All images in order of client, then the server's, as their scanners show them; on the disk if they are there."""
+    rows = torch.from_numpy(np.concatenate([*(rows for h in held for rows in h), test]))
+    domains = domains_of(table, held, test, shift)
+    if isinstance(table.examples.x, MappedImages) and not len(domains):
+        seen = None if table.examples.seen is None else table.examples.seen[rows]
+        return Examples(table.examples.x.chosen(rows), table.examples.y[rows], seen)
+    examples = table.examples[rows]
+    shift_domains(examples.x, domains, shift, seed)
     return examples
 
 

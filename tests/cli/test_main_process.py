@@ -23,6 +23,7 @@ WRONG = {
     "doctor": ["word"],
     "deploy": ["--local", "0"],
     "describe": ["rounds=0"],
+    "data": ["check", "rounds=0"],
     "tune": ["strategy=nobody", "optimizer.lr=0.1,0.2"],
     "compare": ["--from", "nowhere"],
     "run": ["word"],

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fedmed.data.reading.decoding import images_of, mask_of, slices_of
 from fedmed.data.reading.formats import UnreadableError
@@ -19,8 +21,11 @@ from fedmed.data.reading.problems import Problem, usable
 from fedmed.data.reading.survey import Surveyed, in_threads
 from fedmed.errors import refuse
 
-EVERY = 1.0
+WAIT = 1.0
 """Seconds between two words on the progress."""
+
+SAVED = 10
+"""Words on the progress between two savings of what was decoded."""
 
 
 class Store(Protocol):
@@ -49,11 +54,13 @@ class Built(NamedTuple):
     """The images of a set.
 
     x: (N, C, H, W). y: masks (N, H, W), or None. case: of each image (N,), a row of `listing`; classes: of the masks.
+    kept: which cases of the whole listing `listing` has.
     """
 
     listing: Listing
-    x: NDArray[Any]
-    y: NDArray[np.uint8] | None
+    kept: Sequence[int]
+    x: Tensor
+    y: Tensor | None
     case: NDArray[np.int64]
     classes: int
 
@@ -74,13 +81,15 @@ def build(surveyed: Surveyed, reading: PixelReading, store: Store) -> Built:
     problems += _decode(surveyed, rows, ends, reading, (x, y), store)
     good = usable(len(listing), problems, reading.on_error)
     case = np.repeat(np.arange(len(listing)), [len(each) for each in rows])
+    kept = [surveyed.kept[each] for each in good]
+    store.save(np.zeros(len(listing), np.bool_))  # what follows changes rows in place, and cannot be gone on with
     if len(good) < len(listing):
         x, y, case = _without(x, y, case, good)
         listing = listing[good]
     classes = (
         0 if y is None else _finish(y, [listing.masks[each] is not None for each in case.tolist()], reading, listing)
     )
-    return Built(listing, x, y, case, classes)
+    return Built(listing, kept, torch.from_numpy(x), None if y is None else torch.from_numpy(y), case, classes)
 
 
 def _tried(surveyed: Surveyed, case: int, reading: PixelReading) -> NDArray[np.int64] | Problem:
@@ -120,7 +129,7 @@ def _decode(
     for case, problem in zip(left, in_threads(decode, left), strict=True):
         finished[case] = problem is None
         problems += [problem] if problem else []
-        if clock.due(int(finished.sum())):
+        if clock.due(int(finished.sum())) and clock.spoken % SAVED == 0:
             store.save(finished)
     store.save(finished)
     clock.end()
@@ -131,19 +140,19 @@ class _Progress:
     """Says every second how many of all cases are read, once it has taken longer than that."""
 
     def __init__(self, cases: int) -> None:
-        self._cases, self._said, self._spoke = cases, time.monotonic(), False
+        self._cases, self._said, self.spoken = cases, time.monotonic(), 0
 
     def due(self, done: int) -> bool:
         """Whether a second has gone by, after saying so."""
-        if time.monotonic() - self._said < EVERY:
+        if time.monotonic() - self._said < WAIT:
             return False
         print(f"\rdataset: {done} of {self._cases} images read", end="", file=sys.stderr, flush=True)
-        self._said, self._spoke = time.monotonic(), True
+        self._said, self.spoken = time.monotonic(), self.spoken + 1
         return True
 
     def end(self) -> None:
         """Ends the line."""
-        if self._spoke:
+        if self.spoken:
             print(f"\rdataset: all {self._cases} images read    ", file=sys.stderr)
 
 

@@ -24,11 +24,13 @@ WORKERS = min(8, (os.cpu_count() or 1) + 1)
 class Surveyed(NamedTuple):
     """What all files together are.
 
+    kept: which cases of the whole listing `listing` has.
     headers: of the first file of each case. whole: whether all pixels are uint8. channels: of one file.
     size: height and width of the images.
     """
 
     listing: Listing
+    kept: Sequence[int]
     headers: Sequence[Header]
     whole: bool
     channels: Literal[1, 3]
@@ -55,7 +57,7 @@ def survey(listing: Listing, reading: PixelReading) -> Surveyed:
     coloured = any(header.channels == 3 for header in every)
     channels: Literal[1, 3] = 3 if reading.colour == "rgb" or (reading.colour == "auto" and coloured) else 1
     size = (reading.side, reading.side) if reading.side else (headers[0].height, headers[0].width)
-    return Surveyed(listing, headers, _whole(every, reading), channels, size)
+    return Surveyed(listing, good, headers, _whole(every, reading), channels, size)
 
 
 def _whole(headers: Iterable[Header], reading: PixelReading) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from fedmed.data.reading.levels import SPLIT_WORDS
@@ -29,8 +29,9 @@ class TableColumns:
     """What the columns of a table are; empty texts are guessed.
 
     image: a column, or a template of columns; mask: the same, or none. channels: columns of several files per case, or
-    what stands for `{}` in the template of images. label: columns. site, patient, split: a column, a regular expression
-    on the image's path (with a group in parentheses), `folder:1` for a level of folders, or none.
+    what stands for `{}` in the template of images. label: columns. frames: columns of numbers of frames, from 0.
+    site, patient, split: a column, a regular expression on the image's path (with a group in parentheses), `folder:1`
+    for a level of folders, or none.
     """
 
     image: str = ""
@@ -41,6 +42,7 @@ class TableColumns:
     patient: str = ""
     split: str = ""
     attributes: tuple[str, ...] = ()
+    frames: tuple[str, ...] = ()
 
 
 def table_listing(
@@ -60,6 +62,7 @@ def table_listing(
     split = _known(table, columns.split, SPLITS, paths, root, "split")
     attributes = {name: table.column(name, "dataset.attributes") for name in columns.attributes}
     good = usable(table.rows, _missing(table, files), "skip" if on_error == "skip" else "fail")
+    rows, frames = _frames(table, columns.frames, good)
     listing = Listing(
         where=table.path,
         files=[tuple(path for path in row if path) for row in files],
@@ -70,7 +73,19 @@ def table_listing(
         split=split,
         attributes=attributes,
     )
-    return _once(listing[good])
+    return _once(replace(listing[rows], frames=frames))
+
+
+def _frames(table: TextColumns, names: Sequence[str], good: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The row, and the frame, of each case: one for each row and each column of frames."""
+    if not names:
+        return list(good), []
+    texts = {name: table.column(name, "dataset.frames") for name in names}
+    for name, column in texts.items():
+        if odd := [row for row in good if not column[row].isdecimal()]:
+            got = f"{column[odd[0]] or 'nothing'} in row {odd[0] + 2}"
+            raise refuse(f"dataset.frames: {name}", "numbers of frames, from 0", got)
+    return [row for row in good for _ in names], [int(texts[name][row]) for row in good for name in names]
 
 
 def _files(table: TextColumns, columns: TableColumns, finder: FileFinder) -> list[tuple[Path | None, ...]]:
@@ -199,10 +214,10 @@ def _names(table: TextColumns) -> str:
 
 def _once(listing: Listing) -> Listing:
     """The listing without rows that repeat an image, as tables of boxes do; refused where its labels differ."""
-    first: dict[tuple[Path, ...], int] = {}
+    first: dict[tuple[object, ...], int] = {}
     problems = []
     for case, files in enumerate(listing.files):
-        earlier = first.setdefault(files, case)
+        earlier = first.setdefault((files, *listing.frames[case : case + 1]), case)
         if any(texts[case] != texts[earlier] for texts in listing.labels.values()):
             expected = "one label in all rows of an image"
             problems.append(Problem(case, str(files[0]), expected, "several", "Correct the table."))

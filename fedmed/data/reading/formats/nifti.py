@@ -43,7 +43,7 @@ def _slices(path: Path, axis: Axis, frame: int | None, dtype: Any) -> NDArray[An
     while len(data.shape) > 3 and frame is None and data.shape[-1] == 1:
         data = np.asanyarray(data)[..., 0]
     if len(data.shape) != 3 and (len(data.shape) != 4 or frame is None):
-        fix = "Say which frame: dataset.frame=<column of frame numbers>, or store one volume a file."
+        fix = "Say which frame: dataset.frames=[<columns of numbers>] of dataset=table, or store one volume a file."
         raise UnreadableError(f"{len(data.shape)} dimensions {tuple(data.shape)}", fix)
     if frame is not None and len(data.shape) == 4:
         if not 0 <= frame < data.shape[3]:
