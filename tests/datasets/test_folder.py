@@ -173,6 +173,15 @@ def test_damaged_files_are_refused_by_path_or_left_out(tmp_path: Path) -> None:
     assert table.examples.x[3].any()
 
 
+def test_an_empty_site_is_refused_by_path(tmp_path: Path) -> None:
+    pictures(tmp_path, [f"{site}/{kind}/1.png" for site in ("Ulm", "Bonn") for kind in "ab"])
+    (tmp_path / "Kiel/a").mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(UserError, match=r"Kiel: expected images of a site, got none"):
+        load(tmp_path)
+    assert load(tmp_path, pattern="{}/{class}/{}.png").site is None
+
+
 def test_what_is_no_folder_of_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such folder"):
         load(tmp_path / "nowhere")

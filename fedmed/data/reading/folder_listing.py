@@ -104,6 +104,7 @@ def _filled_mask(root: Path, template: str, values: Mapping[str, str]) -> NamedF
 
 def _listing(root: Path, pairs: Pairs, known: Mapping[str, Sequence[str]]) -> Listing:
     _refuse_incomplete(root, pairs.cases)
+    _refuse_empty_sites(root, pairs.cases, known.get("site", ()))
     return Listing(
         where=root,
         files=[tuple(root / file.path for file in case.files if file) for case in pairs.cases],
@@ -124,5 +125,17 @@ def _refuse_incomplete(root: Path, cases: Iterable[Case]) -> None:
         for n, case in enumerate(cases)
         if None in case.files
     ]  # fmt: skip
+    if problems:
+        raise UserError(*faults_of(problems))
+
+
+def _refuse_empty_sites(root: Path, cases: Sequence[Case], site: Sequence[str]) -> None:
+    """Refuses folders without images beside those of the sites, where sites are the first level of folders."""
+    first = [case.image.folders[0] if case.image.folders else "" for case in cases]
+    if first != list(site):
+        return
+    empty = [folder for folder in sorted(root.iterdir()) if folder.is_dir() and folder.name not in {*first, "__MACOSX"}]
+    fix = "Fill it, or take it away."
+    problems = [Problem(0, str(folder), "images of a site", "none", fix) for folder in empty if folder.name[:1] != "."]
     if problems:
         raise UserError(*faults_of(problems))
