@@ -8,7 +8,7 @@ from fedmed.config import compose
 
 def main(arguments: list[str]) -> int:
     """Reads a dataset as a run would, and says what is in it."""
-    parser = Parser("data check", "Reads a dataset as a run would, and says what is in it. Takes the options of a run.")
+    parser = Parser("data", "Reads a dataset as a run would, and says what is in it. Takes the options of a run.")
     parser.add_argument("what", choices=("check",), metavar="check", help="what to do")
     parser.add_argument("overrides", nargs="*", metavar="OPTION=VALUE")
     parser.add_argument("--png", type=out_file, metavar="FILE", default="contact_sheet.png", help="images of each site")

@@ -165,8 +165,13 @@ def test_damaged_files_are_refused_by_path_or_left_out(tmp_path: Path) -> None:
     (tmp_path / "a/0.png").write_bytes(b"nothing")
     whole = (tmp_path / "b/1.png").read_bytes()
     (tmp_path / "b/1.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match=r"a/0\.png: expected a file that can be read"):
+    (tmp_path / "a/1.png").write_bytes(b"")
+    with pytest.raises(UserError) as error:
         load(tmp_path)
+    words = str(error.value)
+    assert "a/0.png: expected a file that can be read, got cannot identify image file. Copy it again, or" in words
+    assert "a/1.png: expected a file that can be read, got an empty file. Copy it again, or" in words
+    pictures(tmp_path, ["a/1.png"])
     table = load(tmp_path, on_error="skip")
     assert table.examples.y.tolist() == [0, 0, 1, 1]
     assert torch.equal(table.examples.x[3], load(tmp_path, on_error="skip").examples.x[3])

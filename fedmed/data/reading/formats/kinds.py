@@ -20,7 +20,7 @@ class Reader(NamedTuple):
 
 def read_header(path: Path, axis: Axis = "axial") -> Header:
     """What a file says of itself; raises UnreadableError where it cannot be read."""
-    with _Translated():
+    with _Translated(path):
         return _reader(path).header(path, axis)
 
 
@@ -29,12 +29,18 @@ def read_pixels(path: Path, axis: Axis = "axial", frame: int | None = None) -> P
 
     frame: which of several volumes in one file (4-D).
     """
-    with _Translated():
+    with _Translated(path):
         return _reader(path).pixels(path, axis, frame)
 
 
+AGAIN = "Copy it again, or leave such files out: dataset.on_error=skip."
+
+
 class _Translated:
-    """Turns what libraries raise on damaged files, which is anything, into UnreadableError."""
+    """Turns what libraries raise on a damaged file, which is anything, into UnreadableError."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
     def __enter__(self) -> None:
         pass
@@ -42,7 +48,15 @@ class _Translated:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, UnreadableError):
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-            raise UnreadableError(reason.splitlines()[0]) from error
+            got = "an empty file" if _is_empty(self._path) else reason.splitlines()[0].replace(f" '{self._path}'", "")
+            raise UnreadableError(got, AGAIN) from error
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return False
 
 
 def _reader(path: Path) -> Reader:
