@@ -30,8 +30,8 @@ class Medmnist(Dataset):
     size: side in pixels of the published images (28, 64, 128 or 224; volumes 28 or 64).
     download: whether a missing file is downloaded.
     verify: whether the file must have the published MD5; false for a file that was rebuilt.
-    slices: volumes only: middle (the middle slice along the first axis) or all (each slice is an image of its own,
-        and the volume's number is its patient).
+    slices: volumes only: middle (the middle slice along the first axis), all (each slice is an image of its own, and
+        the volume's number is its patient), or whole (volumes as they are, in 3-D).
     """
 
     name: str = "breastmnist"
@@ -39,7 +39,7 @@ class Medmnist(Dataset):
     size: Literal[28, 64, 128, 224] = 28
     download: bool = True
     verify: bool = True
-    slices: Literal["middle", "all"] = "middle"
+    slices: Literal["middle", "all", "whole"] = "middle"
 
     def load(self) -> Table:
         """The published images and splits; raises UserError where the file is not at hand or not right."""
@@ -95,12 +95,12 @@ class Medmnist(Dataset):
             raise refuse(f"dataset.root: {archive.path}", expected, ", ".join(archive.keys), "Use dataset=npz for it.")
         stacks = [(key, archive.read(key)) for key in (part.keys["images"] for part in parts)]
         rows = [len(array) for _, array in stacks]
-        copies = 1
+        copies, whole = 1, facts.volumes and self.slices == "whole"
         if facts.volumes:
             depth = _depth(archive, stacks)
             copies = depth if self.slices == "all" else 1
             stacks = [(key, _cut(array, self.slices)) for key, array in stacks]
-        images = [(key, pixels(archive, key, array)) for key, array in stacks]
+        images = [(key, pixels(archive, key, array, volumes=whole)) for key, array in stacks]
         y = _labels(NpzColumns(archive, parts, rows), facts).repeat_interleave(copies, 0)
         split = np.repeat(np.array([part.split for part in parts], np.int8), rows)
         return Table(
@@ -122,8 +122,10 @@ def _depth(archive: NpzArchive, stacks: list[tuple[str, Array]]) -> int:
     return depth
 
 
-def _cut(volumes: Array, slices: Literal["middle", "all"]) -> Array:
-    """Volumes (N, D, H, W) as images (N, H, W), or (N * D, H, W)."""
+def _cut(volumes: Array, slices: Literal["middle", "all", "whole"]) -> Array:
+    """Volumes (N, D, H, W) as images (N, H, W), or (N * D, H, W), or as they are."""
+    if slices == "whole":
+        return volumes
     return volumes[:, volumes.shape[1] // 2] if slices == "middle" else volumes.reshape(-1, *volumes.shape[2:])
 
 

@@ -36,6 +36,7 @@ class Npz(Dataset):
         where values may be codes; text is codes).
     patients: whether a patient's value that recurs in another array or at another site is the same patient (shared) or
         another one (separate); auto: refused where values recur.
+    volumes: whether images are volumes (N, D, H, W), or (N, D, H, W, C) with channels last; their shapes do not tell.
     mosaic: cells per side of multi-label mosaics made of single-label images (>= 2, null: images as they are);
         an image then is cells times as wide and high.
     """
@@ -45,6 +46,7 @@ class Npz(Dataset):
     task: Literal["auto", "multiclass", "multilabel", "segmentation"] = "auto"
     values: Literal["auto", "numbers", "codes"] = "auto"
     patients: Literal["auto", "shared", "separate"] = "auto"
+    volumes: bool = False
     mosaic: Annotated[int, Ge(2)] | None = None
 
     def load(self) -> Table:
@@ -66,7 +68,8 @@ class Npz(Dataset):
         with open_npz(Path(self.path).expanduser(), "dataset.path") as archive:
             parts = array_groups(archive)
             column = self._column(archive, parts)
-            images = [(part.keys["images"], read_pixels(archive, part.keys["images"])) for part in parts]
+            keys = [part.keys["images"] for part in parts]
+            images = [(key, read_pixels(archive, key, volumes=self.volumes)) for key in keys]
             columns = NpzColumns(archive, parts, [len(array) for _, array in images])
             x = torch.from_numpy(stack(archive, images))
             split = splits_of(columns)
@@ -76,6 +79,7 @@ class Npz(Dataset):
                 split=split,
                 site=site,
                 patient=patients_of(columns, site, self.patients),
+                spacing=columns.spacing(x.dim() - 2),
                 site_names=site_names,
                 attributes=attributes_of(columns),
             )
@@ -124,7 +128,8 @@ class Npz(Dataset):
 
     def _masked(self, columns: NpzColumns, x: torch.Tensor) -> dict[str, Any]:
         """Of a table: examples with a mask per image, their task, and its mask values."""
-        masks = columns.masks((x.shape[2], x.shape[3]), self.values)
-        seen = None if masks.given is None else torch.from_numpy(masks.given.reshape(-1, 1, 1))
+        size = tuple(x.shape[2:])
+        masks = columns.masks(size, self.values)
+        seen = None if masks.given is None else torch.from_numpy(masks.given.reshape(-1, *[1] * len(size)))
         examples = Examples(x, torch.from_numpy(masks.y), seen)
         return {"examples": examples, "task": "segmentation", "classes": masks.number, "class_names": masks.names}

@@ -63,6 +63,7 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.datasets.synthetic_multiclass import SyntheticMulticlass as SyntheticMulticlass
     from fedmed.datasets.synthetic_multilabel import SyntheticMultilabel as SyntheticMultilabel
     from fedmed.datasets.synthetic_segmentation import SyntheticSegmentation as SyntheticSegmentation
+    from fedmed.datasets.synthetic_volumes import SyntheticVolumes as SyntheticVolumes
     from fedmed.datasets.table import ImageTable as ImageTable
     from fedmed.engine.auto import AutoEngine as AutoEngine
     from fedmed.engine.base import Engine as Engine

@@ -79,7 +79,7 @@ class Experiment(Options):
     loss: a loss of your own as path/to/file.py:name of a function (logits, y) -> the loss of every entry, or of a
        torch module or its class (null: the task's).
     metrics: metrics of your own, each as path/to/file.py:function.
-    thorough: whether the last evaluation includes slow metrics (surface distances).
+    thorough: whether the last evaluation includes slow metrics (surface distances, surface Dice, lesion-wise F1).
     checkpoint_every: rounds between checkpoints.
     on_client_error: what becomes of a run in which a client raises, hangs, or answers with what is not finite or not
        asked for: stop (with an error; the last checkpoint stays), or skip (the round goes on without that client).

@@ -86,7 +86,8 @@ OVER_GROUPS = {"mean": "mean {} by {}", "worst": "worst {} by {}", "gap": "gap i
 """How a metric is named that is over all groups of an attribute."""
 
 NAMES = {"auc": "AUC", "auprc": "AUPRC", "map": "mAP", "dice": "Dice", "iou": "IoU", "f1": "F1", "ece": "ECE"}
-NAMES |= {"hd95": "HD95", "assd": "ASSD", "hd95_penalised": "HD95 penalised"}
+NAMES |= {"hd95": "HD95", "assd": "ASSD", "hd95_penalised": "HD95 penalised", "surface_dice": "surface Dice"}
+NAMES |= {"lesion_f1": "lesion F1"}
 
 
 def metric_name(name: str) -> str:

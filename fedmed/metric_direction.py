@@ -31,6 +31,8 @@ HIGHER_IS_BETTER: Directions = {
     "surface_distance": False,
     "hd95_penalised": False,
     "surface_distance_penalised": False,
+    "surface_dice": True,
+    "lesion_f1": True,
 }
 """Directions of fedmed's own metrics, all of them; those of a user's are declared beside the function."""
 

@@ -21,12 +21,14 @@ class Task(ABC):
 
     classes: number of classes, findings, or mask values (background included).
     names: one name per class, in order; empty when unknown.
+    tolerance: how far surfaces of masks may be apart and yet agree (mm, or pixels where the spacing is not known).
     entrywise: the user's own loss per entry; None for the task's usual one.
     """
 
     kind: ClassVar[str]
     classes: int
     names: tuple[str, ...] = ()
+    tolerance: float = 1.0
     entrywise: Loss | None = field(default=None, compare=False)
 
     @property
@@ -37,7 +39,7 @@ class Task(ABC):
     def loss(self, logits: Tensor, y: Tensor, seen: Tensor | None) -> Tensor:
         """Mean loss over the annotated entries, scalar; exactly 0 (with a gradient of 0) when there is none.
 
-        logits: (B, C) or (B, C, H, W). y, seen: see `fedmed.data.examples.Examples`.
+        logits: (B, C), (B, C, H, W) or (B, C, D, H, W). y, seen: see `fedmed.data.examples.Examples`.
         """
         if seen is None and self.entrywise is None:
             return self.mean_loss(logits, y)
@@ -94,7 +96,7 @@ class MultiLabel(Task):
 
 @dataclass(frozen=True, kw_only=True)
 class Segmentation(Task):
-    """One class per pixel; y (B, H, W) uint8 or int64; pixel cross-entropy plus soft Dice (mean over classes in view).
+    """One class per pixel; y (B, H, W) or (B, D, H, W) integers; cross-entropy plus soft Dice (mean over its classes).
 
     The Dice term follows Milletari et al., V-Net, 3DV 2016, arXiv 1606.04797, on softmax probabilities.
     """
@@ -119,16 +121,18 @@ class Segmentation(Task):
 def soft_dice_loss(logits: Tensor, y: Tensor, seen: Tensor | None) -> Tensor:
     """1 - mean soft Dice over the foreground classes present in the annotated part of the batch, scalar.
 
-    logits: (B, C, H, W). y: (B, H, W). seen: broadcastable to y, or None. 0 when no foreground is annotated.
+    logits: (B, C, H, W) or (B, C, D, H, W). y: without C. seen: broadcastable to y, or None. 0 when no foreground is
+    annotated.
     """
+    pixels = [0, *range(2, logits.dim())]
     p = logits.softmax(1)[:, 1:]  # (B, C-1, H, W)
     truth = F.one_hot(y.long(), logits.shape[1]).movedim(-1, 1)[:, 1:].to(p.dtype)  # (B, C-1, H, W)
     if seen is not None:
         mask = seen.expand_as(y).unsqueeze(1)
         p, truth = p * mask, truth * mask
-    overlap = (p * truth).sum((0, 2, 3))  # (C-1,)
-    present = truth.sum((0, 2, 3))
-    dice = 2 * overlap / (p.sum((0, 2, 3)) + present + 1e-6)
+    overlap = (p * truth).sum(pixels)  # (C-1,)
+    present = truth.sum(pixels)
+    dice = 2 * overlap / (p.sum(pixels) + present + 1e-6)
     chosen = present > 0
     return torch.where(chosen, 1 - dice, torch.zeros_like(dice)).sum() / chosen.sum().clamp(min=1)
 

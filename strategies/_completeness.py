@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ def likeliest(p: Tensor) -> tuple[Tensor, Tensor]:
 
 def by_class(y: Tensor, classes: int) -> Tensor:
     """Masks of the foreground classes, (B, K, H, W) bool, from class numbers (B, H, W)."""
-    return y[:, None] == torch.arange(1, classes + 1, device=y.device)[:, None, None]
+    return y[:, None] == torch.arange(1, classes + 1, device=y.device).view(-1, *[1] * (y.dim() - 1))
 
 
 def image_dice(p: Tensor, y: Tensor, smooth: float = 0.0) -> Tensor:
@@ -65,14 +66,16 @@ def mean_dice_loss(
 def numbered(masks: NDArray[np.bool_], connectivity: int, *, volume: bool = False) -> NDArray[np.int64]:
     """The number of every pixel's connected component, (N, H, W), counted from 1, 0 outside.
 
-    masks: (N, H, W) bool. connectivity: 4 or 8 neighbours. volume: whether the same pixel of neighbouring images is a
-    neighbour too.
+    masks: (N, H, W) or (N, D, H, W) bool. connectivity: 4 or 8 neighbours, which in a volume are 6 or 26. volume:
+    whether the same pixel of neighbouring images is a neighbour too.
     """
     from scipy.ndimage import generate_binary_structure, label
 
-    structure = np.zeros((3, 3, 3), bool)
-    structure[1] = generate_binary_structure(2, 1 if connectivity == 4 else 2)
-    structure[:, 1, 1] |= volume
+    axes = masks.ndim - 1
+    structure = np.zeros((3,) * masks.ndim, bool)
+    structure[1] = generate_binary_structure(axes, 1 if connectivity == 4 else axes)
+    centre: Any = (slice(None), *[1] * axes)
+    structure[centre] |= volume
     found = np.zeros(masks.shape, np.int64)
     label(masks, structure, output=found)
     return found
@@ -81,8 +84,7 @@ def numbered(masks: NDArray[np.bool_], connectivity: int, *, volume: bool = Fals
 def components(masks: Tensor, connectivity: int = 4, min_size: int = 1, *, volume: bool = False) -> Tensor:
     """Connected components that begin in each image, (N,) int64.
 
-    masks: (N, H, W) bool. connectivity: 4 or 8 neighbours. min_size: pixels without which a component does not count.
-    volume: whether the same pixel of neighbouring images is a neighbour too.
+    masks, connectivity, volume: as for `numbered`. min_size: pixels without which a component does not count.
     """
     found = numbered(masks.cpu().numpy(), connectivity, volume=volume)
     sizes = np.bincount(found.ravel())

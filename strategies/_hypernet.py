@@ -15,7 +15,7 @@ from fedmed.errors import Fault, UserError
 from fedmed.method import Client
 from fedmed.tasks import Task
 
-Plain = nn.Linear | nn.Conv2d
+Plain = nn.Linear | nn.Conv2d | nn.Conv3d
 
 LARGEST = 100_000
 """The most weights of a head that is generated."""
@@ -36,7 +36,7 @@ class GeneratedHead(nn.Module):
     def __init__(self, base: Plain, objectives: int, width: int) -> None:
         super().__init__()
         self.objectives, self.outputs, self.inputs = objectives, base.weight.shape[0], base.weight.shape[1]
-        self.spatial = isinstance(base, nn.Conv2d)
+        self.axes = base.weight.dim() - 2
         last = nn.Linear(width, self.outputs * (self.inputs + 1))
         self.generator = nn.Sequential(
             nn.Linear(objectives, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), last
@@ -72,8 +72,8 @@ class GeneratedHead(nn.Module):
     def plain(self, ray: Tensor) -> Plain:
         """The layer that this head is at a ray (J,)."""
         layer: Plain = nn.Linear(self.inputs, self.outputs)
-        if self.spatial:
-            layer = nn.Conv2d(self.inputs, self.outputs, 1)
+        if self.axes:
+            layer = (nn.Conv2d if self.axes == 2 else nn.Conv3d)(self.inputs, self.outputs, 1)
         with torch.no_grad():
             weight, bias = self.weights(ray[None])
             layer.weight.copy_(weight[0].view(layer.weight.shape))
@@ -165,7 +165,8 @@ def _layer(head: nn.Module) -> Plain | None:
     *before, layer = head if isinstance(head, nn.Sequential) and len(head) else [head]
     if any(next(part.parameters(), None) is not None for part in before):
         return None
-    if type(layer) is nn.Conv2d:
-        whole = layer.kernel_size == layer.stride == (1, 1) and layer.groups == 1 and layer.padding in (0, (0, 0))
+    if type(layer) in (nn.Conv2d, nn.Conv3d):
+        assert isinstance(layer, nn.Conv2d | nn.Conv3d)
+        whole = {*layer.kernel_size, *layer.stride} == {1} and layer.groups == 1 and set(layer.padding) == {0}
         return layer if whole else None
     return layer if type(layer) is nn.Linear else None

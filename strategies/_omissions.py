@@ -23,7 +23,8 @@ def hidden(p: Tensor, y: Tensor, threshold: float) -> Tensor:
 def hidden_objects(p: Tensor, kind: Tensor, y: Tensor, threshold: float, connectivity: int) -> Tensor:
     """Predicted objects, whole, that touch no annotated one and somewhere reach `threshold`, bool.
 
-    p, kind: probability and number of the likeliest class, y: masks, all (B, H, W). connectivity: 4 or 8 neighbours.
+    p, kind: probability and number of the likeliest class, y: masks, all (B, H, W) or (B, D, H, W). connectivity: 4 or
+    8 neighbours, which in a volume are 6 or 26.
     """
     drawn = (y > 0).cpu().numpy()
     of = numbered((kind > 0).cpu().numpy() | drawn, connectivity)
@@ -56,7 +57,7 @@ class OmissionSearch:
         """
         p, kind = likeliest(p)
         found = hidden(p, y, threshold) if self.objects is None else hidden_objects(p, kind, y, threshold, self.objects)
-        found = found & self.open[index, None, None].to(p.device)
+        found = found & self.open[index].view(-1, *[1] * (y.dim() - 1)).to(p.device)
         found = found if seen is None else found & seen
         image, pixel = found.flatten(1).nonzero().cpu().unbind(1)
         self.found.append((index.cpu()[image] * found[0].numel() + pixel) * self.classes + kind[found].cpu() - 1)

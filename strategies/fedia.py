@@ -40,7 +40,7 @@ class FedIA(Method):
     smooth: added above and below the fraction of Dice, so that kept images without foreground teach (>= 0; 0: off).
     estimator: image (all lesions of all images), mean_of_ratios (mean over images), or batch (mean over the batches
        trained on, a batch labelled as if it were a volume, with the model in training).
-    connectivity: neighbours that make pixels one lesion (4 or 8; as in the annotation).
+    connectivity: neighbours that make pixels one lesion (4 or 8; as in the annotation, in volumes 6 or 26).
     min_size: pixels below which a lesion does not count, in masks and predictions (>= 1; 1: all count).
     merge: whether, where masks have several classes, their lesions count as of one kind (false: class by class).
     clip: whether completeness is kept between lowest and 1 (true or false).

@@ -57,8 +57,8 @@ class LoRA(Method):
         return frozenset({"prepare"} if self.init == "shared" else ())
 
     def check(self, setup: Setup) -> Sequence[Fault]:
-        """Refuses patterns that choose nothing, and an A that each client draws though nobody trains or sends it."""
-        return [*self._unmatched(setup.net), *self._untrained()]
+        """Refuses volumes, patterns that choose nothing, and an A that each client draws though nobody trains it."""
+        return [*_deep(setup.dimensions), *self._unmatched(setup.net), *self._untrained()]
 
     def _unmatched(self, net: Net) -> Iterator[Fault]:
         layers = list(adaptable(net))
@@ -117,6 +117,12 @@ class LoRA(Method):
             "gradient.A": _length(layer.lora_A.grad for layer in layers),
             "gradient.B": _length(layer.lora_B.grad for layer in layers),
         }
+
+
+def _deep(dimensions: int) -> Iterator[Fault]:
+    if dimensions == 3:
+        fix = "Convolutions of volumes have no update: choose another strategy, or slices."
+        yield Fault("strategy.lora", "images of 2 dimensions", "volumes", fix)
 
 
 def scale(scaling: str, *, alpha: float, rank: int, clients: int) -> float:

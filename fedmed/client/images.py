@@ -33,7 +33,7 @@ def augmented(augment: Augment, x: Tensor, y: Tensor, views: torch.Generator) ->
         raise refuse(f"augment={name}, apply", expected, f"{type(error).__name__}: {error}", APPLY) from error
     masks = y.dim() > 2
     shape = (len(y), *new_x.shape[2:]) if masks else tuple(y.shape)
-    if new_x.shape[:2] != x.shape[:2] or new_x.dtype != x.dtype or new_x.dim() != 4 or len(new_y) != len(y):
+    if new_x.shape[:2] != x.shape[:2] or new_x.dtype != x.dtype or new_x.dim() != x.dim() or len(new_y) != len(y):
         raise refuse(f"augment={name}, apply", expected, got, APPLY)
     if tuple(new_y.shape) != shape or new_y.dtype != y.dtype:
         raise refuse(f"augment={name}, apply", f"images, and labels {shape} {y.dtype}", got, APPLY)
@@ -74,7 +74,8 @@ def labelled(examples: Examples, device: torch.device) -> Examples:
     """The examples with their labels on the device, and their pixels where they are."""
     if examples.y.device.type == device.type:
         return examples
-    return Examples(examples.x, devices.moved(examples.y, device), devices.moved(examples.seen, device))
+    seen = devices.moved(examples.seen, device)
+    return Examples(examples.x, devices.moved(examples.y, device), seen, examples.spacing)
 
 
 def chosen(examples: Examples, index: Tensor) -> Examples:
@@ -113,7 +114,7 @@ class _DevicePlacement:
         if size > self._room:
             return there
         self._room -= size
-        return Examples(devices.moved(examples.x, self._device), there.y, there.seen)
+        return Examples(devices.moved(examples.x, self._device), there.y, there.seen, there.spacing)
 
 
 def _sent(x: Tensor, device: torch.device) -> Tensor:

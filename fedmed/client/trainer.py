@@ -255,7 +255,7 @@ class Trainer:
                 part = labelled(examples[rows], self.device)
                 x = self.passes.inputs(part)[0]
                 logits = self.chain.predict(self.net, x, scope, client)
-                result.add(logits, part.y, part.seen)
+                result.add(logits, part.y, part.seen, part.spacing)
         return result
 
     def _batch(self, client: Client, index: Tensor, views: torch.Generator) -> Batch:

@@ -95,7 +95,8 @@ def _usual(dataset: str, catalogue: Catalogue, overrides: Sequence[str]) -> str:
     given = {key_of(each): value_of(each).strip("'\"") for each in overrides}
     values = {key.removeprefix("dataset."): value for key, value in given.items() if key.startswith("dataset.")}
     task = option.task if option else ""
-    return usual_model(task, values if task else _of_experiment(overrides) | values)
+    default = {field.name: field.default for field in option.fields if field.name == "task"} if option else {}
+    return usual_model(task, values if task else default | _of_experiment(overrides) | values)
 
 
 def _of_experiment(overrides: Sequence[str]) -> dict[str, Any]:

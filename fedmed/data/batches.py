@@ -50,11 +50,19 @@ def _one_pass(rows: int, size: int, generator: torch.Generator) -> tuple[Tensor,
     return parts
 
 
+def in_parts(tensor: Tensor, pixels: int = 2**26) -> tuple[Tensor, ...]:
+    """The tensor in parts of about so many pixels, one image at least, so that a copy of each takes little memory."""
+    parts: tuple[Tensor, ...] = tensor.split(max(1, pixels // max(1, tensor[:1].numel())))
+    return parts
+
+
 def evaluation_slices(examples: Examples, pixels: int = 2**18) -> Iterator[slice]:
     """Slices that cover the examples in equal evaluation batches of at most 16 to 96 images, fewer for larger images.
 
-    More would be slower with a small net on a processor: what its first layers give would outgrow the caches.
+    More would be slower with a small net on a processor: what its first layers give would outgrow the caches. Of
+    volumes a batch may hold one alone.
     """
-    most = max(16, min(96, pixels // examples.x.shape[2:].numel()))
+    least = 16 if examples.x.dim() < 5 else 1
+    most = max(least, min(96, pixels // examples.x.shape[2:].numel()))
     rows, parts = len(examples), ceil(len(examples) / most)
     return (slice(rows * part // parts, rows * (part + 1) // parts) for part in range(parts))

@@ -27,22 +27,26 @@ Indices = NDArray[np.int64]
 class Examples:
     """Images with labels, as one client (or the server) holds them.
 
-    x: images (N, C, H, W), uint8 in 0..255 or float32.
+    x: images (N, C, H, W), or volumes (N, C, D, H, W); uint8 in 0..255 or float32.
     y: labels, zero where not annotated: multi-class (N,) int64; multi-label (N, L) float32 in {0, 1};
-       segmentation (N, H, W) uint8.
+       segmentation (N, H, W) or (N, D, H, W) uint8.
     seen: bool, broadcastable to y: which entries are annotated; None when all of them are (the fast path).
+    spacing: (N, 2) or (N, 3) float64, mm from pixel to pixel along (D,) H and W; None where it is not known. Only the
+       measuring of distances asks for it: examples that are trained on may have lost it.
     """
 
     x: Tensor
     y: Tensor
     seen: Tensor | None = None
+    spacing: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def __getitem__(self, index: slice | Tensor) -> Examples:
         """The chosen rows; a slice shares memory, an index tensor copies."""
-        return Examples(self.x[index], self.y[index], None if self.seen is None else self.seen[index])
+        seen, spacing = (None if each is None else each[index] for each in (self.seen, self.spacing))
+        return Examples(self.x[index], self.y[index], seen, spacing)
 
 
 Task = Literal["multiclass", "multilabel", "segmentation"]
@@ -57,6 +61,8 @@ class Table:
     classes: number of classes, findings, or mask values (background included).
     split: (N,) TRAIN, VAL or TEST per row; None when the file has none (fedmed then draws a seeded one).
     site, patient: (N,) int64 per row, or None when unknown.
+    spacing: (N, 2), of volumes (N, 3), mm from pixel to pixel along (D,) H and W of the images as loaded, or None when
+       unknown; `fedmed.data.prepare` hands it on to the examples.
     class_names, site_names: in order of their number; empty when unknown.
     attributes: what else is known of every row, such as sex, by its name.
     """
@@ -67,6 +73,7 @@ class Table:
     split: NDArray[np.int8] | None = None
     site: Indices | None = None
     patient: Indices | None = None
+    spacing: NDArray[np.float64] | None = None
     class_names: tuple[str, ...] = ()
     site_names: tuple[str, ...] = ()
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
@@ -100,6 +107,8 @@ class Dataset(Options, ABC):
     normalise: none (uint8 scaled to 0..1), dataset (mean and deviation of the training images), or image (of each
        image).
     imbalance_factor: long tail: largest over smallest class count among training images (1: as they are).
+    tolerance: how far outlines of masks may be apart and yet agree, for surface_dice (mm, or pixels where the spacing
+       is not known).
     held_out_site: site whose images no client trains on, or a list of some, as the file names or numbers them; they
        form the test set (null: none).
     groups: how attributes that are numbers are grouped, as [age:40:60:80] for groups <40, 40-59, 60-79 and >=80; [age]
@@ -116,6 +125,7 @@ class Dataset(Options, ABC):
     resize: Annotated[int, Ge(4)] | None = None
     normalise: Literal["none", "dataset", "image"] = "dataset"
     imbalance_factor: Annotated[float, Ge(1)] = 1.0
+    tolerance: Annotated[float, Ge(0)] = 1.0
     held_out_site: str | int | tuple[str | int, ...] | None = None
     groups: tuple[str, ...] = ()
     per_site: Annotated[int, Ge(1)] | None = None

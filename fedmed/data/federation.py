@@ -16,15 +16,16 @@ from fedmed.errors import Fault, UserError, refuse
 from fedmed.options.base import IN_MEMORY
 
 Labelled = tuple[Any, Any]
-"""Images (N, H, W), (N, C, H, W), uint8 in 0..255 or floating point, and their labels; tensors or arrays."""
+"""Images (N, H, W), (N, C, H, W) or (N, C, D, H, W), uint8 in 0..255 or floats, and labels; tensors or arrays."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Federation(Dataset):
     """Images that are in memory, a pair (images, labels) for every client.
 
-    Images are (N, H, W) or (N, C, H, W), uint8 in 0..255 or floating point. Labels are (N,) class numbers for
-    multiclass, (N, L) of 0 and 1 for multilabel, (N, H, W) class numbers for segmentation; tensors or arrays.
+    Images are (N, H, W) or (N, C, H, W), and volumes (N, C, D, H, W), uint8 in 0..255 or floating point. Labels are
+    (N,) class numbers for multiclass, (N, L) of 0 and 1 for multilabel, and for segmentation class numbers (N, H, W),
+    of volumes (N, D, H, W); tensors or arrays.
     Raises `UserError` with all that is wrong with them.
 
     train: a pair for each client, in order.
@@ -130,10 +131,10 @@ def _pair_faults(where: str, task: str, images: Tensor, labels: Tensor) -> Itera
 
 
 def _pixels(images: Any) -> Tensor:
-    """Images as (N, C, H, W), uint8 or float32."""
+    """Images as (N, C, H, W), or volumes as (N, C, D, H, W), uint8 or float32."""
     found = _tensor(images)
-    if found.dim() not in (3, 4):
-        fix = "Images are (N, H, W) or (N, C, H, W)."
+    if found.dim() not in (3, 4, 5):
+        fix = "Images are (N, H, W) or (N, C, H, W), volumes (N, C, D, H, W)."
         raise refuse("Federation", "images", f"a tensor of shape {tuple(found.shape)}", fix)
     found = found[:, None] if found.dim() == 3 else found
     return found if found.dtype == torch.uint8 else found.float()

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from fedmed.data.examples import Indices
 
 Mask = NDArray[Any]
-"""(H, W) class per pixel, 0 the background."""
+"""(H, W), or (D, H, W) of a volume: class per pixel, 0 the background."""
 
 
 class IncompleteMask(NamedTuple):
-    """A mask (H, W) as it was drawn, how many objects or pixels of the truth it holds, and how many the truth has."""
+    """A mask as it was drawn, how many objects or pixels of the truth it holds, and how many the truth has."""
 
     mask: Mask
     given: int
@@ -44,7 +44,7 @@ def drop_objects(mask: Mask, share: float, exact: bool, connectivity: int, rng: 
 def overlook(mask: Mask, share: float, connectivity: int, image: NDArray[Any] | None) -> IncompleteMask:
     """Keeps a share of the connected objects, at least one, those that are easiest to see.
 
-    image: (C, H, W), by whose contrast they are; None: by their size (pixels).
+    image: (C, ...), by whose contrast they are; None: by their size (pixels).
     """
     label, count = objects(mask, connectivity)
     ease = np.bincount(label.ravel(), minlength=count + 1)[1:] if image is None else _contrast(label, count, image)
@@ -93,8 +93,8 @@ def move(mask: Mask, share: float, rng: np.random.Generator) -> IncompleteMask:
 
     true = int(np.count_nonzero(mask))
     side = max(mask.shape)
-    rough = rng.standard_normal((2, *mask.shape))
-    field = gaussian_filter(rough, (0, side / 16, side / 16))
+    rough = rng.standard_normal((mask.ndim, *mask.shape))
+    field = gaussian_filter(rough, (0, *[side / 16] * mask.ndim))
     field /= np.sqrt((field**2).mean()) + 1e-12
     near, far = 0.0, side / 4  # lengths of the displacement in pixels
     for _ in range(12):
@@ -106,13 +106,13 @@ def move(mask: Mask, share: float, rng: np.random.Generator) -> IncompleteMask:
 
 
 def objects(mask: Mask, connectivity: int) -> tuple[Indices, int]:
-    """The number of the connected object of every pixel, (H, W), 0 outside, and how many objects there are.
+    """The number of the connected object of every pixel, shaped as the mask, 0 outside, and how many objects there are.
 
-    connectivity: 4 or 8 neighbours; pixels of different classes are never one object.
+    connectivity: 4 or 8 neighbours, which in a volume are 6 or 26; pixels of different classes are never one object.
     """
     from scipy.ndimage import generate_binary_structure, label
 
-    structure = generate_binary_structure(2, 1 if connectivity == 4 else 2)
+    structure = generate_binary_structure(mask.ndim, 1 if connectivity == 4 else mask.ndim)
     numbers, count = np.zeros(mask.shape, np.int64), 0
     for value in _classes(mask):
         found = np.zeros(mask.shape, np.int64)
@@ -123,7 +123,7 @@ def objects(mask: Mask, connectivity: int) -> tuple[Indices, int]:
 
 
 def _depth(mask: Mask) -> NDArray[np.float64]:
-    """Distance of every pixel to the nearest pixel of another class (pixels), (H, W)."""
+    """Distance of every pixel to the nearest pixel of another class (pixels), shaped as the mask."""
     from scipy.ndimage import distance_transform_edt
 
     depth = np.zeros(mask.shape)
@@ -140,8 +140,7 @@ def _classes(mask: Mask) -> list[int]:
 def _displaced(mask: Mask, field: NDArray[np.float64]) -> Mask:
     """The mask read at every pixel plus its displacement, nearest pixel, edges repeated."""
     where = np.indices(mask.shape) + np.rint(field).astype(np.int64)
-    rows, columns = (np.clip(axis, 0, size - 1) for axis, size in zip(where, mask.shape, strict=True))
-    drawn: Mask = mask[rows, columns]
+    drawn: Mask = mask[tuple(np.clip(axis, 0, size - 1) for axis, size in zip(where, mask.shape, strict=True))]
     return drawn
 
 

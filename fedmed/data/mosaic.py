@@ -18,10 +18,12 @@ def mosaic(table: Table, cells: int, seed: int) -> Table:
 
     Every image is a tile of exactly one mosaic, among others of its split and site, so nothing leaks between these.
     x: (N, C, H, W) becomes (M, C, cells H, cells W) with M about 2 N / cells^2. seed: of who is placed where.
-    Raises UserError for tables that are not multi-class, and for those that name patients or attributes.
+    Raises UserError for tables that are not multi-class, for volumes, and for those that name patients or attributes.
     """
     if table.task != "multiclass":
         raise refuse("dataset.mosaic", "null, as mosaics are made of images of one class each", cells)
+    if table.examples.x.dim() != 4:
+        raise refuse("dataset.mosaic", "null, as mosaics are made of images and these are volumes", cells)
     if table.patient is not None:
         raise refuse("dataset.mosaic", "null, as a mosaic would mix the patients that the file names", cells)
     if table.attributes:

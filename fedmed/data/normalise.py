@@ -18,9 +18,9 @@ VALUES = 1 << 26
 
 @dataclass(frozen=True, slots=True)
 class Normalise:
-    """Callable on a batch (B, C, H, W), uint8 or float32, that returns a new or the same float32 batch.
+    """Callable on a batch (B, C, H, W) or (B, C, D, H, W), uint8 or float32, that gives a new or the same float32 one.
 
-    by: none, dataset, or image. scale, offset: per channel (C, 1, 1), for none and dataset.
+    by: none, dataset, or image. scale, offset: per channel (C, 1, 1) or (C, 1, 1, 1), for none and dataset.
     """
 
     by: Literal["none", "dataset", "image"] = "none"
@@ -42,7 +42,7 @@ class Normalise:
 
 
 def normaliser(by: Literal["none", "dataset", "image"], train: Sequence[Tensor]) -> Normalise:
-    """A `Normalise` with statistics of the training images, each (N, C, H, W), only; uint8 is scaled to 0..1 first."""
+    """A `Normalise` with statistics of the training images, (N, C, H, W) or volumes; uint8 is scaled to 0..1 first."""
     unit = 1 / 255 if train[0].dtype == torch.uint8 else 1.0
     if by == "image":
         return Normalise(by)
@@ -54,19 +54,22 @@ def normaliser(by: Literal["none", "dataset", "image"], train: Sequence[Tensor])
 
 
 def _moments(train: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and deviation per channel (C, 1, 1) float64, in chunks so that no float copy of the dataset is made."""
+    """Mean and deviation per channel (C, 1, 1), of volumes (C, 1, 1, 1), float64, without a float copy of all images."""
     rows = max(1, min(4096, VALUES // train[0].shape[1:].numel()))
     total, squares, count = torch.zeros(()).double(), torch.zeros(()).double(), 0
+    pixels = [0, *range(2, train[0].dim())]
     for values in (chunk.double() for part in train for chunk in part.split(rows)):
-        total = total + values.sum((0, 2, 3))
-        squares = squares + values.square().sum((0, 2, 3))
+        total = total + values.sum(pixels)
+        squares = squares + values.square().sum(pixels)
         count += values.numel() // values.shape[1]
     mean = total / count
     deviation = (squares / count - mean.square()).clamp(min=0).sqrt()
-    return mean[:, None, None], deviation[:, None, None]
+    shape = (-1, *[1] * (len(pixels) - 1))
+    return mean.view(shape), deviation.view(shape)
 
 
 def _standardise(x: Tensor) -> Tensor:
-    mean = x.mean((1, 2, 3), keepdim=True)
-    deviation = x.std((1, 2, 3), keepdim=True, correction=0)
+    values = list(range(1, x.dim()))
+    mean = x.mean(values, keepdim=True)
+    deviation = x.std(values, keepdim=True, correction=0)
     return (x - mean) / torch.where(deviation < _FLAT, torch.ones_like(deviation), deviation)

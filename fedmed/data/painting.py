@@ -119,15 +119,18 @@ def grating(side: int, frequency: Tensor, angle: Tensor, phase: Tensor) -> Tenso
 
 
 def blurred(x: Tensor, sigma: float) -> Tensor:
-    """Images (N, C, H, W) under a Gaussian blur of deviation `sigma` (pixels), edges repeated."""
+    """Images (N, C, H, W) or volumes under a Gaussian blur of deviation `sigma` (pixels), edges repeated."""
     reach = min(math.ceil(3 * sigma), *(side - 1 for side in x.shape[2:]))
     if reach < 1:
         return x
     kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).expand(x.shape[1], 1, 1, -1)
-    padded = F.pad(x, (reach,) * 4, mode="replicate")
-    rows = F.conv2d(padded, kernel, groups=x.shape[1])
-    return F.conv2d(rows, kernel.transpose(2, 3), groups=x.shape[1])
+    channels, axes = x.shape[1], x.dim() - 2
+    kernel = (kernel / kernel.sum()).expand(channels, 1, *[1] * (axes - 1), -1)
+    found = F.pad(x, (reach,) * 2 * axes, mode="replicate")
+    convolve = F.conv2d if axes == 2 else F.conv3d
+    for axis in reversed(range(2, x.dim())):
+        found = convolve(found, kernel.transpose(axis, -1), groups=channels)
+    return found
 
 
 def uniform(rng: Generator, low: float, high: float, *shape: int) -> Tensor:

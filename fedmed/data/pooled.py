@@ -37,7 +37,9 @@ def _joined(parts: Sequence[Examples]) -> Examples:
     seen = None
     if any(part.seen is not None for part in parts):
         seen = torch.cat([_seen(part) for part in parts])
-    return Examples(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]), seen)
+    known = [part.spacing for part in parts if part.spacing is not None]
+    spacing = torch.cat(known) if len(known) == len(parts) else None
+    return Examples(torch.cat([part.x for part in parts]), torch.cat([part.y for part in parts]), seen, spacing)
 
 
 def _seen(part: Examples) -> Tensor:

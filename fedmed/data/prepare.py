@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from fedmed.data.attributes import grouped
+from fedmed.data.batches import in_parts
 from fedmed.data.examples import TEST, TRAIN, UNUSED, Dataset, Examples, Indices, Table, name_of
 from fedmed.data.resizing import scaled
 from fedmed.data.splits import draw_splits
@@ -36,7 +37,19 @@ def prepare(dataset: Dataset) -> Table:
         split = _capped(table, split, dataset.per_site, dataset.split_seed)
     if dataset.imbalance_factor != 1:
         split = _long_tail(table, split, dataset.imbalance_factor, dataset.split_seed)
-    return replace(table, split=split, attributes=grouped(table.attributes, dataset.groups))
+    attributes = grouped(table.attributes, dataset.groups)
+    return replace(table, split=split, examples=_measured(table), attributes=attributes)
+
+
+def _measured(table: Table) -> Examples:
+    """The examples with the distances between their pixels, where these are known."""
+    if table.spacing is None:
+        return table.examples
+    axes = table.examples.x.dim() - 2
+    if table.spacing.shape != (len(table), axes) or not (np.isfinite(table.spacing) & (table.spacing > 0)).all():
+        expected, got = f"spacing of shape {(len(table), axes)}, all above 0", f"shape {table.spacing.shape}"
+        raise refuse("dataset", expected, got, "Give mm from pixel to pixel along each axis of every image.")
+    return replace(table.examples, spacing=torch.from_numpy(table.spacing.astype(np.float64)))
 
 
 def presence(examples: Examples, task: str, classes: int) -> NDArray[np.bool_]:
@@ -47,7 +60,7 @@ def presence(examples: Examples, task: str, classes: int) -> NDArray[np.bool_]:
         return classes_of_rows
     if task == "multilabel":
         return y.numpy().astype(np.bool_)
-    shown = [torch.stack([(part == c).flatten(1).any(1) for c in range(classes)], 1) for part in y.split(512)]
+    shown = [torch.stack([(part == c).flatten(1).any(1) for c in range(classes)], 1) for part in in_parts(y)]
     return np.asarray(torch.cat(shown).numpy(), np.bool_)
 
 
@@ -58,14 +71,16 @@ def _stratum(table: Table) -> NDArray[np.int64] | None:
 
 def _resized(table: Table, side: int | None) -> Table:
     examples = table.examples
-    height, width = examples.x.shape[-2:]
-    if side is None and height != width:
-        raise refuse("dataset.resize", "square images", f"{height} x {width} pixels", "Set dataset.resize to a side.")
-    if side is None or (height, width) == (side, side):
+    sides = examples.x.shape[2:]
+    if side is None and len(set(sides)) > 1:
+        expected, got = "cubes" if len(sides) == 3 else "square images", " x ".join(map(str, sides))
+        raise refuse("dataset.resize", expected, f"{got} pixels", "Set dataset.resize to a side.")
+    if side is None or set(sides) == {side}:
         return table
-    masks = table.task == "segmentation"
-    y = scaled(examples.y[:, None], (side, side), "nearest-exact")[:, 0] if masks else examples.y
-    return replace(table, examples=Examples(scaled(examples.x, (side, side), "bilinear"), y, examples.seen))
+    masks, size = table.task == "segmentation", (side,) * len(sides)
+    y = scaled(examples.y[:, None], size, "nearest-exact")[:, 0] if masks else examples.y
+    spacing = None if table.spacing is None else table.spacing * np.array(sides) / side
+    return replace(table, examples=Examples(scaled(examples.x, size, "bilinear"), y, examples.seen), spacing=spacing)
 
 
 def _held_out(table: Table, split: NDArray[np.int8], given: str | int | Sequence[str | int]) -> NDArray[np.int8]:

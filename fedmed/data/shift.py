@@ -20,8 +20,8 @@ from fedmed.errors import refuse
 from fedmed.options.base import Options
 from fedmed.rng import generator
 
-CHUNK = 256
-"""Images in work at a time, which bounds the memory for their float copies."""
+CHUNK, VOLUMES = 256, 8
+"""Images, or volumes, in work at a time, which bounds the memory for their float copies."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +49,9 @@ class Shift(Options, ABC):
     def apply(self, x: Tensor, domain: int, seed: int) -> Tensor:
         """The images as the domain would have taken them; its input stays as it is.
 
-        x: (N, C, H, W), uint8, or float in 0..1; the result has the same type and range. domain: number of the client,
-        group or site, whose properties depend on no other domain. seed: the run's seed. UserError for other values.
+        x: (N, C, H, W) or (N, C, D, H, W), uint8, or float in 0..1; the result has the same type and range. domain:
+        number of the client, group or site, whose properties depend on no other domain. seed: the run's seed. UserError
+        for other values.
         """
 
 
@@ -78,7 +79,7 @@ class ScannerShift(Shift):
         if self.strength == 0:
             return x
         rng = generator(seed if self.seed is None else self.seed, "shift", domain)
-        scanner = Scanner.draw(self.strength, x.shape[1], rng)
+        scanner = Scanner.draw(self.strength, x.shape[1], rng, x.dim() - 2)
         return _in_chunks(x, lambda part: scanner.take(part, rng))
 
 
@@ -115,7 +116,8 @@ class Scanner:
 
     gamma: exponent of the grey values. gain, offset: of the intensity, the range being 0..1.
     colour: (C, C) mixing of the channels, rows summing to the white balance.
-    bias: (1, 1, 4, 4) coarse sensitivity over the image, -1..1. bias_depth: its largest loss of intensity.
+    bias: (1, 1, 4, 4), of volumes (1, 1, 4, 4, 4), coarse sensitivity over the image, -1..1. bias_depth: its largest
+        loss of intensity.
     blur: deviation (share of the side). noise: deviation of the Rician noise.
     """
 
@@ -129,10 +131,13 @@ class Scanner:
     noise: float
 
     @classmethod
-    def draw(cls, strength: float, channels: int, rng: torch.Generator) -> Scanner:
-        """Properties between none (strength 0) and as far as images of different scanners are apart (strength 1)."""
+    def draw(cls, strength: float, channels: int, rng: torch.Generator, dimensions: int = 2) -> Scanner:
+        """Properties between none (strength 0) and as far as images of different scanners are apart (strength 1).
+
+        dimensions: 2, or 3 for volumes.
+        """
         gamma, gain, offset, blur, noise, depth = torch.rand(6, generator=rng).tolist()
-        bias = torch.rand(1, 1, 4, 4, generator=rng) * 2 - 1
+        bias = torch.rand(1, 1, *[4] * dimensions, generator=rng) * 2 - 1
         return cls(
             gamma=2.0 ** (strength * (2 * gamma - 1)),
             gain=1 + strength * (0.4 * gain - 0.3),
@@ -145,9 +150,10 @@ class Scanner:
         )
 
     def take(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        """The images (N, C, H, W) in 0..1 as this scanner takes them, in 0..1."""
-        field = F.interpolate(self.bias, x.shape[2:], mode="bicubic", align_corners=True).clamp(-1, 1)
-        x = torch.einsum("dc,nchw->ndhw", self.colour, x).clamp(0, 1) ** self.gamma
+        """The images (N, C, H, W) or (N, C, D, H, W) in 0..1 as this scanner takes them, in 0..1."""
+        smooth = "bicubic" if x.dim() == 4 else "trilinear"
+        field = F.interpolate(self.bias, x.shape[2:], mode=smooth, align_corners=True).clamp(-1, 1)
+        x = torch.einsum("dc,nc...->nd...", self.colour, x).clamp(0, 1) ** self.gamma
         x = x * (1 - self.bias_depth * (1 - field) / 2) * self.gain + self.offset
         x = blurred(x, self.blur * max(x.shape[2:])).clamp(0, 1)  # below 0 the Rician step would fold values over
         real, imaginary = torch.randn(2, *x.shape, generator=rng) * self.noise
@@ -168,7 +174,7 @@ def _in_chunks(x: Tensor, take: Callable[[Tensor], Tensor]) -> Tensor:
     if x.is_floating_point() and len(x) and not 0 <= x.min() <= x.max() <= 1:
         values = f"{x.min():.3g} to {x.max():.3g}"
         raise refuse("shift", "images of uint8, or of float from 0 to 1", values, "Rescale the images.")
-    return torch.cat([_as(take(_unit(part)), x.dtype) for part in torch.split(x, CHUNK)])
+    return torch.cat([_as(take(_unit(part)), x.dtype) for part in torch.split(x, CHUNK if x.dim() == 4 else VOLUMES)])
 
 
 def _unit(x: Tensor) -> Tensor:

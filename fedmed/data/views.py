@@ -24,7 +24,7 @@ STRONG_IN_PLACE = StandardAugment(flip=False, rotate=0.0, translate=0.0, scale=0
 
 
 def view(x: Tensor, strength: Strength, generator: torch.Generator, *, moves: bool) -> Tensor:
-    """Images (B, C, H, W) as they look in a view of the strength; those given stay as they are.
+    """Images (B, C, H, W) or volumes as they look in a view of the strength; those given stay as they are.
 
     generator: on the processor (CPU); the only source of randomness. moves: whether what they show may move.
     """
@@ -36,10 +36,15 @@ def view(x: Tensor, strength: Strength, generator: torch.Generator, *, moves: bo
 
 
 def _cut_out(x: Tensor, generator: torch.Generator) -> Tensor:
-    """The images with a square of half the shorter side set to each one's mean, around a point drawn anywhere in it."""
-    height, width = x.shape[2:]
-    half = min(height, width) // 4
-    centre = torch.rand(len(x), 2, generator=generator) * torch.tensor([height, width])
-    rows, columns = torch.arange(height), torch.arange(width)
-    inside = (rows - centre[:, :1]).abs().le(half)[:, :, None] & (columns - centre[:, 1:]).abs().le(half)[:, None]
-    return torch.where(inside[:, None].to(x.device), x.mean((2, 3), keepdim=True), x)
+    """The images with a square of half the shortest side set to each one's mean, around a point drawn anywhere in it.
+
+    Of volumes a cube.
+    """
+    sides = x.shape[2:]
+    half = min(sides) // 4
+    centre = torch.rand(len(x), len(sides), generator=generator) * torch.tensor(sides)
+    inside = torch.ones(len(x), 1, *[1] * len(sides), dtype=torch.bool)
+    for axis, side in enumerate(sides):
+        near = (torch.arange(side) - centre[:, axis, None]).abs().le(half)  # (B, side)
+        inside = inside & near.view(len(x), 1, *(side if other == axis else 1 for other in range(len(sides))))
+    return torch.where(inside.to(x.device), x.mean(list(range(2, x.dim())), keepdim=True), x)

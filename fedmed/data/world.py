@@ -129,7 +129,7 @@ def build_world(
     """
     table = prepare(dataset)
     annotation = annotation.read(dataset, table)
-    task = TASKS[table.task](classes=table.classes, names=table.class_names)
+    task = TASKS[table.task](classes=table.classes, names=table.class_names, tolerance=dataset.tolerance)
     shown = presence(table.examples, table.task, table.classes)
     held, parts = client_rows(table, shown, partition, clients, client_test, seed)
     held = [h._replace(train=annotation.held(h.train, k, len(held), seed)) for k, h in enumerate(held)]
@@ -191,7 +191,7 @@ def _as_given(share: Share, given: GivenLabels) -> Share:
     n = len(share.train)
     seen = given.seen
     train = Examples(share.train.x, given.y[:n], None if seen is None else seen[:n])
-    val = Examples(share.val.x, given.y[n:], None if seen is None else seen[n:])
+    val = Examples(share.val.x, given.y[n:], None if seen is None else seen[n:], share.val.spacing)
     audit = share.val if _differ(val, share.val) else None
     truth = share.train.y if share.train.seen is None else None
     return Share(train, val, share.test, audit, truth)

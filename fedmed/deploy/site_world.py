@@ -101,9 +101,9 @@ def _part(table: Table, part: int) -> Examples:
 
 
 def _check_table(table: Table, images: SiteImages, where: str) -> None:
-    channels, height = table.examples.x.shape[1:3]
-    got = {"task": table.task, "channels": channels, "side": height}
-    expected = {"task": images.task, "channels": images.channels, "side": images.side}
+    channels, *sides = table.examples.x.shape[1:]
+    got = {"task": table.task, "channels": channels, "side": sides[0], "dimensions": len(sides)}
+    expected = {name: value for name, value in images._asdict().items() if name != "classes"}
     if got != expected:
         raise refuse(where, f"images with {_listed(expected)}", _listed(got), "See engine.* and dataset.resize.")
     exact = table.task == "multilabel"
@@ -118,13 +118,13 @@ def _listed(values: dict[str, Any]) -> str:
 
 def _nothing(images: SiteImages, pixels: torch.dtype) -> Examples:
     """No images, of the right shape."""
-    channels, side = images.channels or 1, images.side or 1
+    channels, sides = images.channels or 1, (images.side or 1,) * images.dimensions
     y = {
         "multiclass": torch.zeros(0, dtype=torch.int64),
         "multilabel": torch.zeros(0, images.classes or 1),
-        "segmentation": torch.zeros(0, side, side, dtype=torch.uint8),
+        "segmentation": torch.zeros(0, *sides, dtype=torch.uint8),
     }
-    return Examples(torch.zeros(0, channels, side, side, dtype=pixels), y[images.task])
+    return Examples(torch.zeros(0, channels, *sides, dtype=pixels), y[images.task])
 
 
 def _world(experiment: Experiment, images: SiteImages, share: Share, test: Examples) -> World:
@@ -132,7 +132,7 @@ def _world(experiment: Experiment, images: SiteImages, share: Share, test: Examp
     clients = experiment.clients or CLIENTS
     audit = Audit(np.zeros(images.classes or 1, np.int64), 1.0, np.ones(1), None)
     return World(
-        task=TASKS[images.task](classes=images.classes or 1),
+        task=TASKS[images.task](classes=images.classes or 1, tolerance=experiment.dataset.tolerance),
         shares=[share] * clients,
         test=test,
         test_patient=None,

@@ -28,13 +28,15 @@ class Workload(NamedTuple):
 class SiteImages(NamedTuple):
     """What the images of all sites have in common, where each site reads its own; None where it is not set yet.
 
-    task: multiclass, multilabel or segmentation. classes: how many all sites have together. channels, side: of images.
+    task: multiclass, multilabel or segmentation. classes: how many all sites have together. channels, side, dimensions:
+    of images, dimensions being 3 for volumes.
     """
 
     task: str
     classes: int | None
     channels: int | None
     side: int | None
+    dimensions: int = 2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ class SuperlinkEngine(LaunchingEngine):
     classes: how many the sites have together, background included (>= 2; null where sites=false).
     channels: of the sites' images (>= 1; null where sites=false).
     side: of the sites' images in pixels, once resized (>= 1; null where sites=false).
+    dimensions: of the sites' images, 2, or 3 for volumes.
     """
 
     connection: str = ""
@@ -38,6 +39,7 @@ class SuperlinkEngine(LaunchingEngine):
     classes: Annotated[int, Ge(2)] | None = None
     channels: Annotated[int, Ge(1)] | None = None
     side: Annotated[int, Ge(1)] | None = None
+    dimensions: Literal[2, 3] = 2
 
     def check(self) -> None:
         if not self.connection:
@@ -49,7 +51,9 @@ class SuperlinkEngine(LaunchingEngine):
 
     @property
     def site_images(self) -> SiteImages | None:
-        return SiteImages(self.task, self.classes, self.channels, self.side) if self.sites else None
+        if not self.sites:
+            return None
+        return SiteImages(self.task, self.classes, self.channels, self.side, self.dimensions)
 
     def launch(self, write_app: Callable[[Path], None], directory: Path) -> FlowerRun:
         home = loopback_home()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,11 @@ def read_card(folder: Path) -> tuple[dict[str, Any], Task, Normalise]:
 
     task, normalise = schema.checked(parts, str(path), "what a model must know")
     return card, task, normalise
+
+
+def dimensions_of(card: Mapping[str, Any]) -> int:
+    """Of the images that a model takes: 2, or 3 for volumes; cards of before volumes do not say."""
+    return int(card.get("dimensions", 2))
 
 
 def _listed(statistic: torch.Tensor | None) -> Any:

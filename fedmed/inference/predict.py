@@ -18,7 +18,7 @@ from fedmed.data.npz.opening import open_npz
 from fedmed.data.npz.pixels import read_pixels
 from fedmed.errors import refuse
 from fedmed.files import replacing, write_atomically
-from fedmed.inference.model_card import read_card
+from fedmed.inference.model_card import dimensions_of, read_card
 from fedmed.inference.trained_net import merged, trained_net, trained_weights
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.tensors import pack_weights
@@ -71,7 +71,8 @@ def predict(
 ) -> Path:
     """Writes a model's probabilities and predictions, and its classes' names, for images as npz; its path.
 
-    images: npz with `images` (N, H, W) or (N, H, W, C) of the size that the model was trained on.
+    images: npz with `images` (N, H, W) or (N, H, W, C) of the size that the model was trained on, or for a model of
+    volumes (N, D, H, W) or (N, D, H, W, C).
     out: None for predictions.npz in the run directory. best: of the best round by validation, not the last.
     client, arguments, trusted, say: see `fedmed.inference.trained_net.trained_net`.
     Raises `UserError` where model or images do not fit.
@@ -92,7 +93,8 @@ class Prediction:
     """What a model says of images.
 
     probabilities: (N, K), or (N, K, H, W) for segmentation, float32. prediction: the class of the greatest (N,) or
-    (N, H, W), or for multi-label whether each is above one half (N, L). class_names: in order; empty where unknown.
+    (N, H, W), or for multi-label whether each is above one half (N, L). Those of volumes have their D before H.
+    class_names: in order; empty where unknown.
     """
 
     probabilities: NDArray[np.float32]
@@ -112,7 +114,8 @@ def predict_images(
 ) -> Prediction:
     """What a run's model says of images: those of a file as for `predict`, an array or a tensor.
 
-    images: arrays are (N, H, W) or (N, H, W, C), tensors (N, C, H, W). See `predict` for the rest.
+    images: arrays are (N, H, W) or (N, H, W, C), tensors (N, C, H, W); of volumes with D before H. See `predict` for
+    the rest.
     """
     model = trained_net(directory, best=best, client=client, arguments=arguments, trusted=trusted, say=say)
     card, task = dict(model.card), model.task
@@ -129,13 +132,23 @@ def predict_images(
 def _given_images(images: NDArray[Any] | Tensor, card: dict[str, Any]) -> Tensor:
     """Images in memory as (N, C, H, W); raises `UserError` where they are not of the model's form."""
     x = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+    axes = dimensions_of(card)
     if not isinstance(images, Tensor):
-        x = x[:, None] if x.dim() == 3 else x.movedim(-1, 1) if x.dim() == 4 else x
+        x = x[:, None] if x.dim() == axes + 1 else x.movedim(-1, 1) if x.dim() == axes + 2 else x
     x = x.detach().cpu() if x.dtype == torch.uint8 or not x.is_floating_point() else x.detach().cpu().float()
-    expected, got = [card["channels"], card["side"], card["side"], card["pixels"]], [*x.shape[1:], str(x.dtype)[6:]]
+    expected, got = _form(card), [*x.shape[1:], str(x.dtype)[6:]]
     if got != expected:
-        raise refuse("images", f"images (C, H, W) {expected} as in training", got, "Resize or convert them.")
+        raise refuse("images", f"{_kind(card)} {expected} as in training", got, "Resize or convert them.")
     return x
+
+
+def _form(card: dict[str, Any]) -> list[Any]:
+    """Channels, sides and type of the images that a model takes."""
+    return [card["channels"], *[card["side"]] * dimensions_of(card), card["pixels"]]
+
+
+def _kind(card: dict[str, Any]) -> str:
+    return "images (C, H, W)" if dimensions_of(card) == 2 else "volumes (C, D, H, W)"
 
 
 def _smallest(prediction: Tensor, classes: int) -> NDArray[Any]:
@@ -152,8 +165,9 @@ def read_images(path: Path, card: dict[str, Any]) -> Tensor:
         key = next((key for key in KEYS if key in archive.keys), None)
         if key is None:
             raise archive.fault("images", "an array named images", ", ".join(archive.keys), "Rename the array.")
-        x = torch.from_numpy(np.ascontiguousarray(read_pixels(archive, key)))
-        expected, got = [card["channels"], card["side"], card["side"], card["pixels"]], [*x.shape[1:], str(x.dtype)[6:]]
+        volumes = dimensions_of(card) == 3
+        x = torch.from_numpy(np.ascontiguousarray(read_pixels(archive, key, volumes=volumes)))
+        expected, got = _form(card), [*x.shape[1:], str(x.dtype)[6:]]
         if got != expected:
-            raise archive.fault(key, f"images (C, H, W) {expected} as in training", got, "Resize or convert them.")
+            raise archive.fault(key, f"{_kind(card)} {expected} as in training", got, "Resize or convert them.")
     return x

@@ -22,7 +22,7 @@ from fedmed.data.examples import Examples
 from fedmed.data.normalise import Normalise
 from fedmed.errors import refuse
 from fedmed.experiment import Experiment
-from fedmed.inference.model_card import read_card
+from fedmed.inference.model_card import dimensions_of, read_card
 from fedmed.initial_net import initial_net
 from fedmed.method import Client, RoundContext, Scope
 from fedmed.method.chain import check_arguments
@@ -114,7 +114,7 @@ def merged(net: nn.Module) -> nn.Module:
 
 
 def _untrained(config: Config, card: Mapping[str, Any], task: Task, experiment: Experiment | None) -> Net:
-    size = {"channels": card["channels"], "side": card["side"], "dimensions": card.get("dimensions", 2)}
+    size = {"channels": card["channels"], "side": card["side"], "dimensions": dimensions_of(card)}
     if experiment is not None:
         return initial_net(experiment, task, **size, clients=card["clients"])
     (model,) = map(build_option, config.nodes(["model"]))

@@ -154,7 +154,7 @@ class ClassificationTally(Tally):
         self._y = [torch.zeros(0, dtype=torch.int64) if self._single else torch.zeros(0, task.classes)]
         self._seen = [torch.zeros(self._y[0].shape, dtype=torch.bool)]
 
-    def add(self, logits: Tensor, y: Tensor, seen: Tensor | None) -> None:
+    def add(self, logits: Tensor, y: Tensor, seen: Tensor | None, spacing: Tensor | None = None) -> None:
         self._add_loss(logits, y, seen)
         self._logits.append(logits.detach().float().cpu())
         self._y.append(y.cpu())

@@ -60,8 +60,8 @@ class Tally(ABC):
         self._loss, self._entries = 0.0, 0
 
     @abstractmethod
-    def add(self, logits: Tensor, y: Tensor, seen: Tensor | None) -> None:
-        """Takes in one batch; logits (B, C) or (B, C, H, W), y and seen as in `fedmed.data.examples.Examples`."""
+    def add(self, logits: Tensor, y: Tensor, seen: Tensor | None, spacing: Tensor | None = None) -> None:
+        """Takes in one batch; logits (B, C, ...), the rest as in `fedmed.data.examples.Examples`."""
 
     @abstractmethod
     def scores(self) -> Scores:

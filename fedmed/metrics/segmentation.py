@@ -1,11 +1,12 @@
-"""Metrics of segmentation: overlap from joint counts of true and predicted classes, distances between surfaces.
+"""Metrics of segmentation: overlap from joint counts of true and predicted classes, outlines and lesions of masks.
 
-Dice and IoU of a class are averaged over the images where the class is in the truth or in the prediction; an image with
-it in neither is undefined for it. Distances (pixels) need the class in both, so a mask that is missed, or made up, has
-none: `hd95` is of what was found, and says of how many masks; `hd95_penalised` takes the image's diagonal for such a
-mask, as the BraTS challenge does (Bakas et al. 2018, arXiv 1811.02629). `dice` and the others are the mean over the
-foreground classes (all but class 0) that are defined in some image. Pixels that are not annotated do not count;
-for distances they are background. Logits that are not numbers make every metric but the loss undefined.
+Dice, IoU, surface Dice and lesion-wise F1 of a class are averaged over the images where the class is in the truth or in
+the prediction; an image with it in neither is undefined for it. Distances (mm, or pixels where the spacing is not
+known) need the class in both, so a mask that is missed, or made up, has none: `hd95` is of what was found, and says of
+how many masks; `hd95_penalised` takes the image's diagonal for such a mask, as the BraTS challenge does (Bakas et al.
+2018, arXiv 1811.02629). `dice` and the others are the mean over the foreground classes (all but class 0) that are
+defined in some image. Pixels that are not annotated do not count; for outlines and lesions they are background. Logits
+that are not numbers make every metric but the loss undefined.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from fedmed.metric_direction import FOUND_ONLY
 from fedmed.metrics.bootstrap import interval
 from fedmed.metrics.breakdown import spread_over_images, thinned
 from fedmed.metrics.scores import Groups, Metric, Scores, Tally, check_known, mean
+from fedmed.metrics.shapes import ShapeMeasures, shape_measures
 from fedmed.tasks import Task
 
 MAPS = ("predicted", "y", "seen")
@@ -36,19 +38,21 @@ class SegmentationTally(Tally):
         super().__init__(task)
         self._extra, self._thorough = extra, thorough
         self._counts = [torch.zeros(0, task.classes, task.classes, dtype=torch.int64)]
-        self._distances = [torch.zeros(0, 2, task.classes)]
+        self._shapes = [torch.zeros(0, len(ShapeMeasures._fields), task.classes)]
+        self._diagonals = [torch.zeros(0, dtype=torch.float64)]
         self._maps: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._worth, self._diagonal = 1.0, nan
+        self._worth = 1.0
 
-    def add(self, logits: Tensor, y: Tensor, seen: Tensor | None) -> None:
+    def add(self, logits: Tensor, y: Tensor, seen: Tensor | None, spacing: Tensor | None = None) -> None:
         self._add_loss(logits, y, seen)
         self._worth = nan if logits.isnan().any() else self._worth
-        predicted = logits.argmax(1)  # (B, H, W)
+        predicted = logits.argmax(1)  # (B, H, W) or (B, D, H, W)
         mask = torch.ones_like(y, dtype=torch.bool) if seen is None else seen.expand_as(y)
         self._counts.append(joint_counts(predicted, y, mask, self.task.classes).cpu())
-        self._diagonal = hypot(*y.shape[-2:])
         if self._thorough:
-            self._distances.append(surface_distances(predicted * mask, y * mask, self.task.classes))
+            self._diagonals.append(_diagonals(y, spacing))
+            given = (predicted * mask, y * mask, self.task.classes)
+            self._shapes.append(shape_measures(*given, tolerance=self.task.tolerance, spacing=spacing))
         if self._extra:
             self._maps.append((predicted.byte().cpu(), y.cpu(), mask.cpu()))
 
@@ -56,7 +60,7 @@ class SegmentationTally(Tally):
         return super().packed() | {"counts": torch.cat(self._counts), "worth": torch.tensor(self._worth)}
 
     def carried(self) -> dict[str, Tensor]:
-        kept = {"distances": torch.cat(self._distances), "diagonal": torch.tensor(self._diagonal, dtype=torch.float64)}
+        kept = {"shapes": torch.cat(self._shapes), "diagonals": torch.cat(self._diagonals)}
         maps = zip(MAPS, zip(*self._maps, strict=True), strict=False)
         return self.packed() | kept | {name: torch.cat(parts) for name, parts in maps}
 
@@ -64,9 +68,9 @@ class SegmentationTally(Tally):
         super().merge(packed)
         self._counts.append(packed["counts"].clone())
         self._worth *= float(packed["worth"])
-        if "diagonal" in packed:
-            self._distances.append(packed["distances"].clone())
-            self._diagonal = float(packed["diagonal"])
+        if "shapes" in packed:
+            self._shapes.append(packed["shapes"].clone())
+            self._diagonals.append(packed["diagonals"].clone())
         if MAPS[0] in packed:
             predicted, y, seen = (packed[name].clone() for name in MAPS)
             self._maps.append((predicted, y, seen))
@@ -111,11 +115,12 @@ class SegmentationTally(Tally):
         sizes = counts.sum(1) + counts.sum(2)
         parts = {"dice": 2 * overlap / sizes, "iou": overlap / (sizes - overlap)}
         if self._thorough:
-            distances = torch.cat(self._distances)[annotated].double()
-            found = {"hd95": distances[:, 0], "surface_distance": distances[:, 1]}
-            missed = (sizes - counts.diagonal(dim1=1, dim2=2) > 0) & distances[:, 0].isnan()
-            parts |= found
-            parts |= {f"{name}_penalised": part.masked_fill(missed, self._diagonal) for name, part in found.items()}
+            shapes = ShapeMeasures(*torch.cat(self._shapes)[annotated].double().unbind(1))
+            far = torch.cat(self._diagonals)[annotated][:, None]
+            missed = (sizes - counts.diagonal(dim1=1, dim2=2) > 0) & shapes.hd95.isnan()
+            found = {"hd95": shapes.hd95, "surface_distance": shapes.surface_distance}
+            parts |= found | {f"{name}_penalised": torch.where(missed, far, part) for name, part in found.items()}
+            parts |= {"surface_dice": shapes.surface_dice, "lesion_f1": shapes.lesion_f1}
         background = torch.tensor([nan] + [1.0] * (self.task.classes - 1))
         return {name: part * background * self._worth for name, part in parts.items()}, annotated
 
@@ -134,40 +139,15 @@ def _means(values: Tensor) -> NDArray[np.float64]:
     return means[np.isfinite(means)]
 
 
+def _diagonals(y: Tensor, spacing: Tensor | None) -> Tensor:
+    """The longest distance in every image (B,), in mm where the spacing (B, axes) is known, else in pixels."""
+    if spacing is None:
+        return torch.full((len(y),), hypot(*y.shape[1:]), dtype=torch.float64)
+    return (spacing.double().cpu() * torch.tensor(y.shape[1:])).square().sum(1).sqrt()
+
+
 def joint_counts(predicted: Tensor, y: Tensor, mask: Tensor, classes: int) -> Tensor:
-    """Pixels of every image by true (rows) and predicted class, (B, C, C) int64; all arguments (B, H, W)."""
-    image = torch.arange(len(y), device=y.device).view(-1, 1, 1)
+    """Pixels of every image by true (rows) and predicted class, (B, C, C) int64; arguments of one shape (B, ...)."""
+    image = torch.arange(len(y), device=y.device).view(-1, *[1] * (y.dim() - 1))
     cell = (image * classes + y) * classes + predicted
     return cell[mask].bincount(minlength=len(y) * classes**2).view(len(y), classes, classes)
-
-
-def surface_distances(predicted: Tensor, y: Tensor, classes: int) -> Tensor:
-    """95th percentile Hausdorff and average symmetric surface distance as MONAI has them, (B, 2, C) in pixels.
-
-    predicted, y: label maps (B, H, W). nan for the background and for a class that either map lacks.
-    """
-    predicted, y = predicted.cpu(), y.cpu()
-    found = torch.full((len(y), 2, classes), nan)
-    for c in range(1, classes):
-        p, t = predicted == c, y == c
-        for i in (p.flatten(1).any(1) & t.flatten(1).any(1)).nonzero().flatten().tolist():
-            found[i, :, c] = _mask_distances(p[i], t[i])
-    return found
-
-
-def _mask_distances(predicted: Tensor, true: Tensor) -> Tensor:
-    """The two distances (2,) between two masks (H, W), neither of which is empty."""
-    from monai.metrics.utils import get_mask_edges, get_surface_distance
-
-    # From MONAI's parts: its two metrics each find the edges anew, and its own crop takes most of the time of both.
-    box = _bounding_box(predicted | true)
-    p, t = get_mask_edges(predicted[box], true[box], crop=False)
-    there, back = torch.as_tensor(get_surface_distance(p, t)), torch.as_tensor(get_surface_distance(t, p))
-    hd95 = torch.maximum(there.quantile(0.95), back.quantile(0.95))
-    return torch.stack([hd95, torch.cat([there, back]).mean()])
-
-
-def _bounding_box(mask: Tensor) -> tuple[slice, slice]:
-    """The rows and columns of a mask (H, W) from its first to its last pixel."""
-    rows, columns = (mask.any(axis).nonzero().flatten().tolist() for axis in (1, 0))
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

@@ -10,7 +10,8 @@ from fedmed.metrics.scores import Metric, Tally
 from fedmed.metrics.segmentation import SegmentationTally
 from fedmed.tasks import Task
 
-SEGMENTATION, SLOW = ("dice", "iou"), ("hd95", "surface_distance", "hd95_penalised", "surface_distance_penalised")
+SEGMENTATION = ("dice", "iou")
+SLOW = ("hd95", "surface_distance", "hd95_penalised", "surface_distance_penalised", "surface_dice", "lesion_f1")
 
 
 def names(task: Task, extra: Sequence[Metric] = ()) -> list[str]:
@@ -28,7 +29,7 @@ def tally(task: Task, *, extra: Sequence[Metric] = (), thorough: bool = False) -
 
     extra: the user's own metrics, (probabilities, y, seen) -> float, called once by `scores` on all outputs; for
        segmentation predicted label maps (N, H, W) uint8 take the place of probabilities.
-    thorough: segmentation: also the surface distances, which are slow.
+    thorough: segmentation: also what is measured of outlines and lesions, which is slow.
     Raises UserError where two metrics have one name.
     """
     names(task, extra)

@@ -106,7 +106,7 @@ def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 def _predicted(trainer: Trainer, images: Examples, rows: NDArray[np.int64], client: Client | None) -> NDArray[Any]:
-    """Probabilities (n, C) as float16, or classes (n, H, W), by the resident net as it stands."""
+    """Probabilities (n, C) as float16, or classes (n, H, W) or (n, D, H, W), by the resident net as it stands."""
     part, trained = images[torch.from_numpy(rows)], trainer.net.training
     scope: Scope = "test" if client is None else "client"
     trainer.net.eval()
@@ -166,11 +166,14 @@ def _client_panel(parts: Parts, saved: Checkpoint, client: int, rows: NDArray[np
     share, index = parts.world.shares[client], torch.from_numpy(rows)
     assert share.truth is not None
     given = share.train[index]
-    labels = _labels("given", given)
+    truth = share.truth[index]
+    slices = _slices(given.x, truth)
+    labels = _labels("given", given, slices)
     if parts.experiment.engine.simulates and any(method.relabels for method in parts.chain.members.values()):
-        labels |= _labels("corrected", _in_force(parts.trainer, _request(parts, saved, client))[index])
-    truth, owner = _thin(share.truth[index].numpy()), np.full(len(rows), client)
-    return ImagePanel(index=rows, x=_pixels(given.x), truth=truth, client=owner, **labels)
+        labels |= _labels("corrected", _in_force(parts.trainer, _request(parts, saved, client))[index], slices)
+    true, owner = _thin(_flat(truth.numpy(), slices)), np.full(len(rows), client)
+    x = _pixels(given.x.numpy(), slices)
+    return ImagePanel(index=rows, x=x, truth=true, client=owner, slices=slices, **labels)
 
 
 def _in_force(trainer: Trainer, request: ClientRequest) -> Examples:
@@ -181,9 +184,9 @@ def _in_force(trainer: Trainer, request: ClientRequest) -> Examples:
     return Examples(client.given.x.cpu(), client.train.y.cpu(), _processor(client.train.seen))
 
 
-def _labels(name: str, examples: Examples) -> dict[str, NDArray[Any]]:
+def _labels(name: str, examples: Examples, slices: NDArray[np.int64] | None) -> dict[str, NDArray[Any]]:
     seen = {} if examples.seen is None else {f"{name}_seen": examples.seen.expand_as(examples.y).numpy()}
-    return {key: _thin(values) for key, values in ({name: examples.y.numpy()} | seen).items()}
+    return {key: _thin(_flat(values, slices)) for key, values in ({name: examples.y.numpy()} | seen).items()}
 
 
 def _processor(seen: Tensor | None) -> Tensor | None:
@@ -192,12 +195,33 @@ def _processor(seen: Tensor | None) -> Tensor | None:
 
 def _panel(test: Examples, rows: NDArray[np.int64], predicted: NDArray[Any]) -> ImagePanel:
     part = test[torch.from_numpy(rows)]
-    return ImagePanel(index=rows, x=_pixels(part.x), truth=_thin(part.y.numpy()), predicted=_thin(predicted))
+    slices = _slices(part.x, part.y)
+    truth, said = (_thin(_flat(each, slices)) for each in (part.y.numpy(), predicted))
+    return ImagePanel(index=rows, x=_pixels(part.x.numpy(), slices), truth=truth, predicted=said, slices=slices)
+
+
+def _slices(x: Tensor, y: Tensor) -> NDArray[np.int64] | None:
+    """The slice of each volume, along its first axis, that shows most of its mask, or the middle one; None: images."""
+    if x.dim() < 5:
+        return None
+    middle = np.full(len(x), x.shape[2] // 2)
+    if y.dim() < 4:
+        return middle
+    shown = (y > 0).sum((2, 3)).cpu().numpy()  # (n, D)
+    return np.where(shown.any(1), shown.argmax(1), middle)
+
+
+def _flat(values: NDArray[Any], slices: NDArray[np.int64] | None) -> NDArray[Any]:
+    """The slices of volumes (n, ..., D, H, W); images, and labels of whole ones, as they are."""
+    if slices is None or values.ndim < 4:
+        return values
+    return np.stack([volume[..., at, :, :] for volume, at in zip(values, slices, strict=True)])
 
 
 def _room(examples: Examples) -> int:
     """How many images a panel has room for, if all are as large as the first ones: two at least."""
-    first = _pixels(examples.x[:MOST])
+    some = examples[:MOST]
+    first = _pixels(some.x.cpu().numpy(), _slices(some.x, some.y))
     size = len(zlib.compress(first.tobytes(), 6)) / max(1, len(first))
     return int(min(MOST, max(2, ROOM // max(1, size))))
 
@@ -210,9 +234,9 @@ def _thin(values: NDArray[Any]) -> NDArray[Any]:
     return values[..., ::step, ::step]
 
 
-def _pixels(x: Tensor) -> NDArray[np.uint8]:
-    """Images as bytes; of float pixels each image from its darkest to its brightest."""
-    images: NDArray[Any] = _thin(x.cpu().numpy())
+def _pixels(x: NDArray[Any], slices: NDArray[np.int64] | None) -> NDArray[np.uint8]:
+    """Images, or slices of volumes, as bytes; of float pixels each image from its darkest to its brightest."""
+    images: NDArray[Any] = _thin(_flat(x, slices))
     if images.dtype == np.uint8:
         return images
     low, high = (of(images, axis=(1, 2, 3), keepdims=True) for of in (np.min, np.max))

@@ -18,9 +18,10 @@ PANELS = ("test", "mistakes", "training")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePanel:
-    """n images.
+    """n images, or slices of n volumes across their first axis.
 
     index: (n,) rows among the server's test images, or among a client's training images. x: (n, C, H, W) uint8.
+    slices: (n,) which slice of each volume it is, from 0; None for images.
     truth, given, corrected: labels as in `fedmed.data.examples.Examples`; given_seen, corrected_seen: which entries are
     annotated, None where all are. predicted: probabilities (n, C); of segmentation classes (n, H, W) uint8.
     client: (n,) whose images they are.
@@ -35,6 +36,7 @@ class ImagePanel:
     corrected_seen: NDArray[np.bool_] | None = None
     predicted: NDArray[Any] | None = None
     client: NDArray[np.int64] | None = None
+    slices: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.index)

@@ -80,3 +80,10 @@ def test_what_cannot_be_meant_is_refused(given: dict[str, Any], words: str) -> N
     with pytest.raises(fedmed.UserError) as refused:
         fedmed.Federation(**given)
     assert words in str(refused.value)
+
+
+def test_volumes_are_trained_on_as_they_are(tmp_path: Path) -> None:
+    x = torch.randint(256, (8, 2, 6, 6, 6)).to(torch.uint8)
+    given = fedmed.Federation(train=[(x, torch.arange(8) % 2), (x, torch.arange(8) % 2)])
+    run = fedmed.Experiment(dataset=given, rounds=1, model=fedmed.SmallCnn(width=2)).run(tmp_path / "run", quiet=True)
+    assert run.predict(x).prediction.shape == (8,)

@@ -156,3 +156,11 @@ def test_a_rebuilt_file_must_fit_the_set(home):
     np.savez(folder / "breastmnist.npz", images=np.zeros((2, 28, 28)), labels=np.zeros(2))
     with pytest.raises(UserError, match="train, val and test, got images, labels"):
         Medmnist(verify=False).load()
+
+
+def test_whole_volumes(home):
+    _, arrays = write(home / ".medmnist", "organmnist3d", shape=(5, 6, 7))
+    table = Medmnist(name="organmnist3d", verify=False, slices="whole").load()
+    assert table.patient is None
+    assert table.examples.x.shape == (7, 1, 5, 6, 7)
+    assert torch.equal(table.examples.x[:3, 0], torch.from_numpy(arrays["train_images"]))

@@ -114,7 +114,7 @@ def test_a_site_reads_no_other_file_than_its_own(tmp_path: Path) -> None:
     [
         ((), None, "node config: expected dataset-path"),
         (("engine.sites=false",), "own.npz", "engine.sites: expected true"),
-        (("engine.side=28",), "own.npz", "images with task multiclass, channels 1, side 28, got"),
+        (("engine.side=28",), "own.npz", "images with task multiclass, channels 1, side 28, dimensions 2, got"),
         (("engine.task=multilabel",), "own.npz", "images with task multilabel"),
         (("engine.classes=2",), "own.npz", "at most 2 classes, got 3"),
     ],

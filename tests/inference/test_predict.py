@@ -199,3 +199,24 @@ def test_what_cannot_be_asked_of_a_model_is_refused(run: Any, fedmed: Any, tmp_p
         assert (code, out) == (2, "")
         assert words in err
         assert not (tmp_path / name / "predictions.npz").exists()
+
+
+VOLUMES = ("dataset=synthetic_volumes", "dataset.images=12", "dataset.test_images=4", "dataset.side=16", "rounds=1",
+           "model=unet", "model.channels=[4,8]")  # fmt: skip
+
+
+def test_masks_of_volumes_are_predicted_and_images_refused(run: Any, fedmed: Any, tmp_path: Path) -> None:
+    run("run", *VOLUMES)
+    x = build_parts(experiment_from([*VOLUMES, "clients=3"])).world.test.x
+    np.savez(tmp_path / "volumes.npz", images=x[:, 0].numpy())
+    np.savez(tmp_path / "slices.npz", images=x[:, 0, 0].numpy())
+    assert fedmed("predict", "run", "volumes.npz")[0] == 0
+    with np.load(tmp_path / "run/predictions.npz") as found:
+        assert found["probabilities"].shape == (4, 2, 16, 16, 16)
+        assert found["prediction"].shape == (4, 16, 16, 16)
+        again = load("run").predict(x)
+        assert (again.prediction == found["prediction"]).all()
+        assert (load("run").predict(x[:, 0].numpy()).prediction == found["prediction"]).all()
+    code, _, err = fedmed("predict", "run", "slices.npz")
+    assert code == 2
+    assert "expected volumes (N, D, H, W)" in err

@@ -2,20 +2,16 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from statistics import mean
 
 import pytest
 import torch
 import torch.nn.functional as F
-from monai.metrics.hausdorff_distance import compute_hausdorff_distance
-from monai.metrics.surface_distance import compute_average_surface_distance
 from sklearn.metrics import f1_score, jaccard_score
 from torch import Tensor
 
 from fedmed.errors import UserError
 from fedmed.metrics import Tally, tally
-from fedmed.metrics.segmentation import surface_distances
 from fedmed.metrics.tallies import SLOW
 from fedmed.tasks import Segmentation
 
@@ -146,25 +142,6 @@ def test_distances_are_those_of_shifted_squares() -> None:
     assert 0 < shifted["surface_distance"] < 5
 
 
-@pytest.mark.parametrize("classes", [2, 5])
-def test_distances_have_the_bits_of_monai(classes: int) -> None:
-    """Of masks that touch the borders, of a few pixels or of one."""
-    predicted, y = maps(classes, images=8, classes=classes, side=9)
-    predicted[0], y[0] = 0, 0
-    predicted[0, 0, 0], y[0, -1, 3:] = 1, 1
-    found = surface_distances(predicted, y, classes)
-    for c in range(1, classes):
-        masks = [(labels == c)[:, None] for labels in (predicted, y)]
-        both = masks[0].flatten(1).any(1) & masks[1].flatten(1).any(1)
-        assert both.any()
-        pairs = [mask[both] for mask in masks]
-        hd95 = compute_hausdorff_distance(*pairs, include_background=True, percentile=95)
-        mean_distance = compute_average_surface_distance(*pairs, include_background=True, symmetric=True)
-        assert found[both, :, c].equal(torch.cat([hd95, mean_distance], 1))
-        assert found[~both, :, c].isnan().all()
-    assert found[:, :, 0].isnan().all()
-
-
 def test_distances_need_the_class_on_both_sides_and_are_otherwise_skipped(recwarn: pytest.WarningsRecorder) -> None:
     empty = torch.zeros(1, 24, 24, dtype=torch.int64)
     predicted = torch.cat([square(4, 4), empty, square(4, 4)])
@@ -224,9 +201,3 @@ def test_values_are_plain_and_details_are_json() -> None:
     scores = filled(*maps(0), thorough=True).scores()
     assert {type(value) for value in scores.values.values()} == {float}
     json.dumps(dict(scores.detail), allow_nan=False)
-
-
-def test_distances_raise_no_warning() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        surface_distances(torch.eye(4).long()[None], torch.ones(1, 4, 4).long(), 2)

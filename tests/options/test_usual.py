@@ -35,6 +35,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ([], CNN),
         (["dataset=synthetic_multilabel"], CNN),
         (["dataset=synthetic_segmentation"], UNET),
+        (["dataset=synthetic_volumes"], UNET),
+        (["dataset=synthetic_volumes", "dataset.task=multiclass"], CNN),
         (["dataset=synthetic_segmentation", "model=small_cnn"], CNN),
         (["dataset=npz", "dataset.path=masks.npz"], UNET),
         (["dataset=npz", "dataset.path=sites.npz"], UNET),

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fedmed.config.build import experiment_from
+from fedmed.run.parts import build_parts
 from fedmed.rundir.federation import load_federation
 from fedmed.rundir.kept_images import NAME, ImagePanel, KeptImages, load
 
@@ -107,3 +109,30 @@ def test_a_run_keeps_who_holds_what(run: Any, tmp_path: Path) -> None:
     assert picture is not None
     assert (len(picture.client_names), picture.server_test) == (3, 40)
     assert picture.title.startswith("synthetic_multiclass · iid")
+
+
+VOLUMES = ("dataset=synthetic_volumes", "dataset.images=16", "dataset.test_images=6", "dataset.side=16", "rounds=1")
+
+
+def test_of_a_volume_the_slice_that_shows_most_of_its_mask_is_kept(run: Any, tmp_path: Path) -> None:
+    run("a", *VOLUMES, "model=unet", "model.channels=[4,8]", "annotation=incomplete_masks")
+    world = build_parts(experiment_from([*VOLUMES, "clients=3"])).world
+    test, training = (panel(getattr(kept(tmp_path / "a"), name)) for name in ("test", "training"))
+    assert test.slices is not None
+    for n, (row, at) in enumerate(zip(test.index, test.slices, strict=True)):
+        sizes = (world.test.y[row] > 0).sum((1, 2))
+        assert sizes[at] == sizes.max() > 0
+        assert (test.truth[n] == world.test.y[row, at].numpy()).all()
+        assert (test.x[n] == world.test.x[row, :, at].numpy()).all()
+    assert test.predicted is not None
+    assert test.predicted.shape == test.truth.shape == (len(test), 16, 16)
+    assert training.given is not None
+    assert ((training.given > 0) <= (training.truth > 0)).all()
+
+
+def test_of_a_volume_of_a_class_the_middle_slice_is_kept(run: Any, tmp_path: Path) -> None:
+    run("a", *VOLUMES, "dataset.task=multiclass")
+    test = panel(kept(tmp_path / "a").test)
+    assert test.slices is not None
+    assert test.slices.tolist() == [8] * len(test)
+    assert test.x.shape[1:] == (1, 16, 16)

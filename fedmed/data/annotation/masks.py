@@ -33,7 +33,7 @@ class IncompleteMasksAnnotation(Annotation):
        to that share of their area), or shift (boundaries move until that share stays covered; adds false ones).
     draw: exact (that share, rounded, at least one per image) or bernoulli (each kept with that probability); for
        drop_objects and drop_classes.
-    connectivity: neighbours that make pixels one object, 4 or 8.
+    connectivity: neighbours that make pixels one object, 4 or 8 (in volumes 4 is the 6 with a common face, 8 all 26).
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset({"segmentation"})

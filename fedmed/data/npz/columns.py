@@ -27,7 +27,7 @@ from fedmed.data.npz.values import (
 
 
 class LoadedMasks(NamedTuple):
-    """Masks (N, H, W) uint8, which rows have one (N,) (None: all), the number of mask values, and their names."""
+    """Masks (N, H, W) or (N, D, H, W) uint8, which rows have one (N,) (None: all), how many values, and their names."""
 
     y: NDArray[np.uint8]
     given: NDArray[np.bool_] | None
@@ -97,15 +97,32 @@ class NpzColumns:
             found.append((key, flat))
         return self._together(found)
 
-    def masks(self, size: tuple[int, int], reading: Reading) -> LoadedMasks:
-        """The masks of all images; reading: as for `fedmed.data.npz.values.classes_of`, and 0/255 becomes 0/1."""
+    def spacing(self, axes: int) -> NDArray[np.float64] | None:
+        """Distances between pixels in mm (N, axes); None where the file has none."""
+        if not self.has("spacing"):
+            return None
+        found = []
+        for key, array in self.read("spacing"):
+            sound = array.shape[1:] == (axes,) and array.dtype.kind in "iuf"
+            if not sound or not (np.isfinite(array) & (array > 0)).all():
+                got = f"shape {array.shape} of {array.dtype}" if not sound else "values that are not"
+                fix = "One row for each image: mm from pixel to pixel along each of its axes."
+                raise self.archive.fault(key, f"distances (N, {axes}), all above 0", got, fix)
+            found.append(array.astype(np.float64))
+        return np.concatenate(found)
+
+    def masks(self, size: tuple[int, ...], reading: Reading) -> LoadedMasks:
+        """The masks of all images of that size (pixels along each axis); 0/255 becomes 0/1.
+
+        reading: as for `fedmed.data.npz.values.classes_of`.
+        """
         given = self._has_mask()
         arrays, start = [], 0
         for key, array in self.read("masks"):
-            if array.ndim == 4 and array.shape[3] == 1:
+            if array.ndim == len(size) + 2 and array.shape[-1] == 1:
                 array = array[..., 0]
             if array.shape[1:] != size:
-                fix = "Masks have one value per pixel, (N, H, W)."
+                fix = f"Masks have one value per pixel, (N, {'D, ' * (len(size) == 3)}H, W)."
                 raise self.archive.fault(key, f"masks of {size} pixels like the images", array.shape[1:], fix)
             chosen = slice(None) if given is None else given[start : start + len(array)]
             arrays.append((chosen, self._mask_values(key, array[chosen], reading)))

@@ -14,13 +14,13 @@ SPLITS: Mapping[str, int] = {"train": TRAIN, "val": VAL, "test": TEST}
 SPELLINGS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval")
 """Names that are no sites but other spellings of splits, in any case."""
 
-COLUMNS = ("images", "labels", "masks", "has_mask", "sites", "patients", "splits")
+COLUMNS = ("images", "labels", "masks", "has_mask", "sites", "patients", "splits", "spacing")
 ATTRIBUTE = "attribute_"
 """What the name of a column begins with that says what else is known of an image: `attribute_sex`."""
 
 LAYOUTS = (
     "MedMNIST's train_images, train_labels, val_images, ... (or _masks, _patients, _sites, _attribute_<name>); "
-    "or images with labels or masks (and sites, patients, splits, has_mask, attribute_<name>); "
+    "or images with labels or masks (and sites, patients, splits, has_mask, spacing, attribute_<name>); "
     "or one pair <site>_images, <site>_labels (or _masks) per site"
 )
 

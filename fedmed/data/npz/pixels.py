@@ -13,21 +13,24 @@ from fedmed.data.npz.archive import NpzArchive
 Array = NDArray[Any]
 
 
-def read_pixels(archive: NpzArchive, key: str) -> Array:
-    """The images of one array (N, C, H, W), uint8 or float32; raises UserError as `pixels` does."""
-    return pixels(archive, key, archive.read(key))
+def read_pixels(archive: NpzArchive, key: str, *, volumes: bool = False) -> Array:
+    """The images of one array, as `pixels` gives them, which raises UserError."""
+    return pixels(archive, key, archive.read(key), volumes=volumes)
 
 
-def pixels(archive: NpzArchive, key: str, array: Array) -> Array:
+def pixels(archive: NpzArchive, key: str, array: Array, *, volumes: bool = False) -> Array:
     """Images (N, H, W), (N, H, W, 1) or (N, H, W, 3) as (N, C, H, W), uint8 or float32.
 
+    volumes: whether they are volumes, (N, D, H, W) or (N, D, H, W, C), which become (N, C, D, H, W).
     Raises UserError where they are of another shape or type, empty, or not finite.
     """
-    if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)):
+    if volumes:
+        _check_volumes(archive, key, array.shape)
+    elif array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)):
         raise archive.fault(key, "grey or RGB images", f"shape {array.shape}", _as_images(array.shape))
     if not array.size:
         raise archive.fault(key, "at least one image", f"shape {array.shape}", "Leave an empty array out.")
-    stacked = array[:, None] if array.ndim == 3 else np.moveaxis(array, 3, 1)
+    stacked = array[:, None] if array.ndim == (4 if volumes else 3) else np.moveaxis(array, -1, 1)
     if array.dtype == np.uint8:
         return stacked
     if array.dtype.kind == "f":
@@ -43,9 +46,21 @@ def _as_images(shape: tuple[int, ...]) -> str:
     """A sentence on how to make images of an array of that shape."""
     if len(shape) == 4 and shape[1] in (1, 3):
         return "Store channels last, (N, H, W, C): numpy.moveaxis(images, 1, -1)."
+    if len(shape) in (4, 5):
+        return "Volumes, (N, D, H, W) or (N, D, H, W, C), are read with dataset.volumes=true."
     if len(shape) == 2:
         return "Images are (N, H, W); a single one is images[None], and flat ones need reshape(N, H, W)."
     return "Images are (N, H, W), or (N, H, W, C) with 1 or 3 channels last."
+
+
+def _check_volumes(archive: NpzArchive, key: str, shape: tuple[int, ...]) -> None:
+    """Raises UserError where an array of that shape does not hold volumes, as dataset.volumes=true says it does."""
+    expected, got = "volumes (N, D, H, W) or (N, D, H, W, C), as dataset.volumes=true", f"shape {shape}"
+    if len(shape) not in (4, 5) or (len(shape) == 4 and shape[3] in (1, 3)):
+        raise archive.fault(key, expected, got, "These look like images: leave dataset.volumes out.")
+    if len(shape) == 5 and shape[1] < shape[4]:
+        fix = "Store channels last, (N, D, H, W, C): numpy.moveaxis(volumes, 1, -1)."
+        raise archive.fault(key, expected, f"{got}, which has more channels than slices", fix)
 
 
 def _finite(archive: NpzArchive, key: str, array: Array) -> Array:
@@ -60,10 +75,11 @@ def _finite(archive: NpzArchive, key: str, array: Array) -> Array:
 
 
 def stack(archive: NpzArchive, arrays: Sequence[tuple[str, Array]]) -> Array:
-    """Images of all parts (N, C, H, W), contiguous; raises UserError where parts differ in size, channels or type."""
+    """Images of all parts, contiguous; raises UserError where parts differ in size, channels or type."""
     key, first = arrays[0]
     for other, images in arrays[1:]:
         if (images.shape[1:], images.dtype) != (first.shape[1:], first.dtype):
-            expected = f"images (C, H, W) {first.shape[1:]} {first.dtype} as in {key}"
+            axes = "(C, H, W)" if first.ndim == 4 else "(C, D, H, W)"
+            expected = f"images {axes} {first.shape[1:]} {first.dtype} as in {key}"
             raise archive.fault(other, expected, f"{images.shape[1:]} {images.dtype}", "Store all parts alike.")
     return np.ascontiguousarray(first if len(arrays) == 1 else np.concatenate([images for _, images in arrays]))

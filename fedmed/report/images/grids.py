@@ -34,8 +34,8 @@ def _segmented(shown: ArmImages, shared_images: SharedImages) -> Iterator[ImageG
         first = next(iter(tests.values()))
         rows = [_images(shared_images, first), _true_masks(shared_images, first)]
         rows += [_of(shown, arm, [_predicted_mask(shared_images, p, n) for n in _all(p)]) for arm, p in tests.items()]
-        note = "Test images that no client has, small findings to large. Under each prediction, its Dice."
-        yield ImageGrid(title="Test images", note=note, rows=rows, outlined=True)
+        note = f"Test images that no client has, small findings to large. Under each prediction, its Dice.{_cut(first)}"
+        yield ImageGrid(title="Test images", note=note, rows=rows, columns=_heads(first), outlined=True)
     if training := shown.panels("training"):
         first = next(iter(training.values()))
         rows = [_images(shared_images, first), _true_masks(shared_images, first)]
@@ -47,8 +47,9 @@ def _segmented(shown: ArmImages, shared_images: SharedImages) -> Iterator[ImageG
         ]
         note = (
             "Training images of the clients whose masks lack most. Below, the share of true pixels that is annotated."
+            f"{_cut(first)}"
         )
-        yield ImageGrid(title="Annotation", note=note, rows=rows, columns=_owners(first), outlined=True)
+        yield ImageGrid(title="Annotation", note=note, rows=rows, columns=_heads(first), outlined=True)
 
 
 def _all(panel: ImagePanel) -> range:
@@ -63,9 +64,17 @@ def _true_masks(shared_images: SharedImages, panel: ImagePanel) -> ImageRow:
     return ImageRow("truth", [_masked(shared_images, panel, n, truth=panel.truth[n]) for n in _all(panel)])
 
 
-def _owners(panel: ImagePanel) -> list[str]:
-    """`client 3` over each image, where it is known whose it is."""
-    return [] if panel.client is None else [f"client {client}" for client in panel.client]
+def _heads(panel: ImagePanel) -> list[str]:
+    """`client 3` over each image, where it is known whose it is, and `slice 14` of a volume."""
+    owners = [] if panel.client is None else [f"client {client}" for client in panel.client]
+    slices = [] if panel.slices is None else [f"slice {at + 1}" for at in panel.slices]
+    return [", ".join(words) for words in zip(*filter(None, (owners, slices)), strict=True)]
+
+
+def _cut(panel: ImagePanel) -> str:
+    """A sentence on which slices of volumes are shown, after what is said of them; empty for images."""
+    chosen = "the slice that shows most of its mask" if panel.truth.ndim > 2 else "the middle slice"
+    return "" if panel.slices is None else f" Of each volume, {chosen} across its first axis."
 
 
 def _of(shown: ArmImages, arm: str, cells: Sequence[ImageCell]) -> ImageRow:
@@ -100,13 +109,14 @@ def _classified(shown: ArmImages, shared_images: SharedImages) -> Iterator[Image
     names = shown.first.names
     if wrong := {arm: each.mistakes for arm, each in shown.arms.items() if each.mistakes is not None}:
         rows = [_of(shown, arm, [_captioned(p, n, names, shared_images) for n in _all(p)]) for arm, p in wrong.items()]
-        note = "Test images on which each was most sure and wrong, the surest first."
+        note = f"Test images on which each was most sure and wrong, the surest first.{_cut(next(iter(wrong.values())))}"
         yield ImageGrid(title="Most confident mistakes", note=note, rows=rows)
     if tests := shown.panels("test"):
         first = next(iter(tests.values()))
         rows = [_images(shared_images, first), _true_labels(first, names)]
         rows += [_of(shown, arm, [_captioned(p, n, names) for n in _all(p)]) for arm, p in tests.items()]
-        yield ImageGrid(title="Test images", note="Images that no client has, the same for all.", rows=rows)
+        note = f"Images that no client has, the same for all.{_cut(first)}"
+        yield ImageGrid(title="Test images", note=note, rows=rows)
     if training := shown.panels("training"):
         yield _training(training, shared_images, names)
 
@@ -120,8 +130,8 @@ def _training(training: Mapping[str, ImagePanel], shared_images: SharedImages, n
         for arm, panel in training.items()
         if panel.corrected is not None
     ]
-    note = "Training images of the clients whose labels differ most from the truth."
-    return ImageGrid(title="Annotation", note=note, rows=rows, columns=_owners(first))
+    note = f"Training images of the clients whose labels differ most from the truth.{_cut(first)}"
+    return ImageGrid(title="Annotation", note=note, rows=rows, columns=_heads(first))
 
 
 def _true_labels(panel: ImagePanel, names: Sequence[str]) -> ImageRow:

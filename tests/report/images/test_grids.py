@@ -134,3 +134,10 @@ def test_findings_are_right_wrong_or_missed(tmp_path: Path) -> None:
     assert [word.right for word in cell.words] == [True, False, False]
     assert nothing.words == (("none", True),)
     assert first(mistakes) == {"fedavg": ("c, 10 %", "truth: present")}
+
+
+def test_slices_of_volumes_say_which_they_are(tmp_path: Path) -> None:
+    test = ImagePanel(index=np.arange(2), x=X, truth=X[:, 0] > 0, predicted=X[:, 0] > 0, slices=np.array([3, 0]))
+    (same,) = boards(comparison(tmp_path, fedavg=KeptImages(kind="segmentation", names=("a", "b"), test=test)))
+    assert same.columns == ["slice 4", "slice 1"]
+    assert same.note.endswith("Of each volume, the slice that shows most of its mask across its first axis.")
