@@ -33,7 +33,7 @@ def initial_net(
         rounds=experiment.rounds,
         clients=clients,
         clients_per_round=experiment.clients_per_round,
-        moves=moves_images(experiment.augment),
+        moves=moves_images(experiment.augment) or experiment.dataset.patch is not None,
         dimensions=dimensions,
     )
     faults = chain.check(setup)

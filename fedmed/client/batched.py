@@ -129,9 +129,8 @@ class BatchedTrainer:
         return torch.stack(x), torch.stack(y), torch.stack(seen)
 
     def _inputs(self, lane: _Lane, index: Tensor) -> Examples:
-        part = chosen(lane.train, index)
-        x, y = self._trainer.passes.inputs(part, lane.views)
-        return Examples(x, y, _seen(Examples(x, y, part.seen)))
+        part = self._trainer.passes.inputs(chosen(lane.train, index), lane.views)
+        return Examples(part.x, part.y, _seen(part))
 
     def _clip(self, stacked: Payload) -> None:
         """Shortens every client's gradient to the run's norm."""

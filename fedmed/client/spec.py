@@ -73,6 +73,7 @@ class TrainerSpec:
     normalise: stored pixels (B, C, H, W) -> float batch (B, C, H, W).
     seed: of the run; every generator of a client's round comes from it.
     channels_last: whether batches lie in memory by pixel, as the net's weights then do.
+    patch: side of the patches that are cut from images to train on; None for whole images.
     """
 
     net: Net
@@ -83,3 +84,4 @@ class TrainerSpec:
     normalise: Callable[[Tensor], Tensor] = Tensor.float
     seed: int = 0
     channels_last: bool = False
+    patch: int | None = None

@@ -47,7 +47,8 @@ class Trainer:
         lower(spec.net, spec.training.precision)
         self.net = spec.net.to(device)
         self.share = on_device(spec.share, device, sharers)
-        self.passes = Passes(normaliser_on(spec.normalise, device), spec.training.augment, spec.channels_last)
+        normalise = normaliser_on(spec.normalise, device)
+        self.passes = Passes(normalise, spec.training.augment, spec.channels_last, spec.patch)
         self._transforms = spec.chain.has("transform")
         # The net's own tensors. Optimizer, guard and lent replies hold the same ones, so that weights are only ever
         # copied into them: a tensor that is replaced would be trained by nobody, and sent to nobody.
@@ -85,7 +86,7 @@ class Trainer:
         """Whether the net draws random numbers in training (dropout, drop path): from torch's one generator."""
         one = self._spec.share(0).train.x[:1]
         # two images, as BatchNorm refuses to train on one
-        return draws_in_training(self.net, self.passes.laid_out(self._spec.normalise(torch.cat([one, one]))))
+        return draws_in_training(self.net, self.passes.trial(torch.cat([one, one])))
 
     def train(self, request: ClientRequest) -> ClientResult:
         """Local training from the request's weights; errors name the client, the round and the stage.
@@ -123,7 +124,7 @@ class Trainer:
         # depend on who trained here before, nor on how many workers there are.
         rng.seed_dropout(self.seed, client.round, client.id, device=self.device)
         order = rng.generator(self.seed, "batches", client.round, client.id)
-        views = rng.generator(self.seed, "augment", client.round, client.id) if training.augment else order
+        views = rng.generator(self.seed, "augment", client.round, client.id) if self.passes.varied else order
         self._guard.begin(client.given)
         self._stage = "prepare"
         self.chain.prepare(client)
@@ -253,15 +254,18 @@ class Trainer:
         with torch.no_grad():
             for rows in evaluation_slices(examples):
                 part = labelled(examples[rows], self.device)
-                x = self.passes.inputs(part)[0]
-                logits = self.chain.predict(self.net, x, scope, client)
+                logits = self.predicted(part, scope, client)
                 result.add(logits, part.y, part.seen, part.spacing)
         return result
 
+    def predicted(self, part: Examples, scope: Scope, client: Client | None = None) -> Tensor:
+        """Logits of whole images by the net as it stands, as the chain predicts."""
+        return self.passes.whole(lambda x: self.chain.predict(self.net, x, scope, client), self.passes.inputs(part).x)
+
     def _batch(self, client: Client, index: Tensor, views: torch.Generator) -> Batch:
         """The rows `index` (B,) of the training images, with the one forward pass that all methods share."""
-        part = chosen(client.train, index)
-        (x, y), seen = self.passes.inputs(part, views), part.seen
+        part = self.passes.inputs(chosen(client.train, index), views)
+        x, y, seen = part.x, part.y, part.seen
         if self._transforms:
             x, y, seen = self.chain.transform(client, x, y, seen, index)
             x = self.passes.laid_out(x)

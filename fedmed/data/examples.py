@@ -104,6 +104,8 @@ class Dataset(Options, ABC):
     which choose no model get the usual one.
 
     resize: side in pixels to which images and masks are resized (null: as they are).
+    patch: side in pixels of the square, or cube, that every training step cuts from an image of a segmentation anywhere
+       in it, and of the windows in which whole images are predicted, which may be of any shape (null: whole images).
     normalise: none (uint8 scaled to 0..1), dataset (mean and deviation of the training images), or image (of each
        image).
     imbalance_factor: long tail: largest over smallest class count among training images (1: as they are).
@@ -123,6 +125,7 @@ class Dataset(Options, ABC):
     """Whether its sites are the clients, unless a partition says otherwise."""
 
     resize: Annotated[int, Ge(4)] | None = None
+    patch: Annotated[int, Ge(4)] | None = None
     normalise: Literal["none", "dataset", "image"] = "dataset"
     imbalance_factor: Annotated[float, Ge(1)] = 1.0
     tolerance: Annotated[float, Ge(0)] = 1.0

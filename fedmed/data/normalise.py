@@ -54,7 +54,7 @@ def normaliser(by: Literal["none", "dataset", "image"], train: Sequence[Tensor])
 
 
 def _moments(train: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and deviation per channel (C, 1, 1), of volumes (C, 1, 1, 1), float64, without a float copy of all images."""
+    """Mean and deviation per channel (C, 1, 1), of volumes (C, 1, 1, 1), float64, without a copy of all images."""
     rows = max(1, min(4096, VALUES // train[0].shape[1:].numel()))
     total, squares, count = torch.zeros(()).double(), torch.zeros(()).double(), 0
     pixels = [0, *range(2, train[0].dim())]

@@ -21,7 +21,7 @@ from fedmed.rng import numpy_generator
 
 def prepare(dataset: Dataset) -> Table:
     """Loads the dataset and applies its common options; raises UserError where the data does not allow them."""
-    table = _resized(dataset.load(), dataset.resize)
+    table = _resized(dataset.load(), dataset.resize, dataset.patch)
     split = draw_splits(
         table.split,
         val=dataset.val,
@@ -69,10 +69,12 @@ def _stratum(table: Table) -> NDArray[np.int64] | None:
     return table.examples.y.numpy() if table.task == "multiclass" else table.site
 
 
-def _resized(table: Table, side: int | None) -> Table:
+def _resized(table: Table, side: int | None, patch: int | None) -> Table:
     examples = table.examples
     sides = examples.x.shape[2:]
-    if side is None and len(set(sides)) > 1:
+    if patch is not None:
+        _check_patch(table, [side] if side else list(sides), patch)
+    elif side is None and len(set(sides)) > 1:
         expected, got = "cubes" if len(sides) == 3 else "square images", " x ".join(map(str, sides))
         raise refuse("dataset.resize", expected, f"{got} pixels", "Set dataset.resize to a side.")
     if side is None or set(sides) == {side}:
@@ -81,6 +83,18 @@ def _resized(table: Table, side: int | None) -> Table:
     y = scaled(examples.y[:, None], size, "nearest-exact")[:, 0] if masks else examples.y
     spacing = None if table.spacing is None else table.spacing * np.array(sides) / side
     return replace(table, examples=Examples(scaled(examples.x, size, "bilinear"), y, examples.seen), spacing=spacing)
+
+
+def _check_patch(table: Table, sides: Sequence[int], patch: int) -> None:
+    faults = []
+    if table.task != "segmentation":
+        fix = "A patch need not show what an image is labelled for: use dataset.resize."
+        faults.append(Fault("dataset.patch", f"null for {table.task}", str(patch), fix))
+    if patch > min(sides):
+        expected = f"at most {min(sides)}, the shortest side of the images"
+        faults.append(Fault("dataset.patch", expected, str(patch), "Lower it."))
+    if faults:
+        raise UserError(*faults)
 
 
 def _held_out(table: Table, split: NDArray[np.int8], given: str | int | Sequence[str | int]) -> NDArray[np.int8]:

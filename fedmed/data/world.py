@@ -79,6 +79,7 @@ class World:
         tells them apart, else the sites; empty where neither is known.
     test_attributes: what else is known of the rows of `test`, by its name.
     parts: each client's rows of the dataset, as a partition file keeps them.
+    patch: side of what is cut from images to train on, or None.
     fingerprint: of the images and labels, as they were before anyone divided or annotated them.
     """
 
@@ -93,6 +94,7 @@ class World:
     parts: Sequence[Indices]
     site_names: tuple[str, ...]
     fingerprint: Fingerprint
+    patch: int | None = None
 
     @property
     def channels(self) -> int:
@@ -106,8 +108,8 @@ class World:
 
     @property
     def side(self) -> int:
-        """Side of the images in pixels."""
-        return int(self.test.x.shape[-1])
+        """Side in pixels of the images that a net is trained on."""
+        return self.patch or int(self.test.x.shape[-1])
 
 
 def build_world(
@@ -153,6 +155,7 @@ def build_world(
         parts=parts,
         site_names=table.site_names,
         fingerprint=fingerprint(table),
+        patch=dataset.patch,
     )
 
 

@@ -34,7 +34,7 @@ def site_world(experiment: Experiment, images: SiteImages, path: str) -> World:
     path: the site's file. Raises `UserError` where it does not hold what the run is about.
     """
     table = prepare(_dataset(experiment.dataset, path))
-    _check_table(table, images, f"dataset-path={path}")
+    _check_table(table, images, experiment.dataset.patch, f"dataset-path={path}")
     train, val, test = (_part(table, part) for part in (TRAIN, VAL, TEST))
     share = Share(train, val, test)
     if experiment.methods.needs_val:
@@ -56,7 +56,7 @@ def server_world(experiment: Experiment, images: SiteImages) -> World:
     if not path:
         return _world(experiment, images, Share(nobody, nobody, nobody), nobody)
     table = prepare(replace(_dataset(experiment.dataset, path), val=0.0, test=0.0))
-    _check_table(table, images, "dataset.path")
+    _check_table(table, images, experiment.dataset.patch, "dataset.path")
     test_part = _part(table, TEST)
     test = test_part if len(test_part) else table.examples
     return _world(experiment, images, Share(nobody, nobody, nobody), test)
@@ -100,9 +100,9 @@ def _part(table: Table, part: int) -> Examples:
     return table.examples[torch.from_numpy(np.flatnonzero(table.split == part))]
 
 
-def _check_table(table: Table, images: SiteImages, where: str) -> None:
+def _check_table(table: Table, images: SiteImages, patch: int | None, where: str) -> None:
     channels, *sides = table.examples.x.shape[1:]
-    got = {"task": table.task, "channels": channels, "side": sides[0], "dimensions": len(sides)}
+    got = {"task": table.task, "channels": channels, "side": patch or sides[0], "dimensions": len(sides)}
     expected = {name: value for name, value in images._asdict().items() if name != "classes"}
     if got != expected:
         raise refuse(where, f"images with {_listed(expected)}", _listed(got), "See engine.* and dataset.resize.")
@@ -142,5 +142,6 @@ def _world(experiment: Experiment, images: SiteImages, share: Share, test: Examp
         audit=[audit] * clients,
         parts=[],
         site_names=(),
+        patch=experiment.dataset.patch,
         fingerprint=Fingerprint("", blake2b(test.x.numpy().tobytes() + test.y.numpy().tobytes()).hexdigest()),
     )

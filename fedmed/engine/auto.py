@@ -82,6 +82,6 @@ def _estimate(trainer: Trainer, load: Workload) -> float:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         for _ in range(3):
             began = time.perf_counter()
-            net(trainer.passes.inputs(part)[0]).sum().item()
+            net(trainer.passes.trial(part.x)).sum().item()
             seconds.append(time.perf_counter() - began)
     return STEP * min(seconds) / len(part) * load.images

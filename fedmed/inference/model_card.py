@@ -46,6 +46,7 @@ def write_card(
         "channels": world.channels,
         "side": world.side,
         "dimensions": world.dimensions,
+        "patch": world.patch,
         "clients": len(world.shares),
         "local": sorted(local),
         "built": list(built),

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fedmed.client.patches import windows
 from fedmed.data.batches import evaluation_slices
 from fedmed.data.examples import Examples
 from fedmed.data.npz.opening import open_npz
@@ -19,7 +20,7 @@ from fedmed.data.npz.pixels import read_pixels
 from fedmed.errors import refuse
 from fedmed.files import replacing, write_atomically
 from fedmed.inference.model_card import dimensions_of, read_card
-from fedmed.inference.trained_net import merged, trained_net, trained_weights
+from fedmed.inference.trained_net import TrainedNet, merged, trained_net, trained_weights
 from fedmed.rundir.directory import RunDirectory
 from fedmed.rundir.tensors import pack_weights
 
@@ -121,12 +122,16 @@ def predict_images(
     card, task = dict(model.card), model.task
     x = read_images(Path(images), card) if isinstance(images, str | Path) else _given_images(images, card)
     with torch.no_grad():
-        parts = [
-            task.probabilities(model.logits(model.normalise(x[rows]))) for rows in evaluation_slices(Examples(x, x))
-        ]
+        parts = [task.probabilities(_logits(model, x[rows])) for rows in evaluation_slices(Examples(x, x))]
     probabilities = torch.cat(parts)
     prediction = probabilities > 0.5 if task.kind == "multilabel" else probabilities.argmax(1)
     return Prediction(probabilities.numpy(), _smallest(prediction, task.classes), tuple(task.names))
+
+
+def _logits(model: TrainedNet, x: Tensor) -> Tensor:
+    """Of whole images as stored; window by window where the net was trained on patches."""
+    patch, images = model.card.get("patch"), model.normalise(x)
+    return model.logits(images) if patch is None else windows(model.logits, images, patch)
 
 
 def _given_images(images: NDArray[Any] | Tensor, card: dict[str, Any]) -> Tensor:
@@ -136,15 +141,17 @@ def _given_images(images: NDArray[Any] | Tensor, card: dict[str, Any]) -> Tensor
     if not isinstance(images, Tensor):
         x = x[:, None] if x.dim() == axes + 1 else x.movedim(-1, 1) if x.dim() == axes + 2 else x
     x = x.detach().cpu() if x.dtype == torch.uint8 or not x.is_floating_point() else x.detach().cpu().float()
-    expected, got = _form(card), [*x.shape[1:], str(x.dtype)[6:]]
+    expected, got = _form(card, x), [*x.shape[1:], str(x.dtype)[6:]]
     if got != expected:
         raise refuse("images", f"{_kind(card)} {expected} as in training", got, "Resize or convert them.")
     return x
 
 
-def _form(card: dict[str, Any]) -> list[Any]:
-    """Channels, sides and type of the images that a model takes."""
-    return [card["channels"], *[card["side"]] * dimensions_of(card), card["pixels"]]
+def _form(card: dict[str, Any], x: Tensor) -> list[Any]:
+    """Channels, sides and type of the images that a model takes; one that is trained on patches takes any sides."""
+    axes = dimensions_of(card)
+    any_sides = card.get("patch") is not None and x.dim() == axes + 2
+    return [card["channels"], *(x.shape[2:] if any_sides else [card["side"]] * axes), card["pixels"]]
 
 
 def _kind(card: dict[str, Any]) -> str:
@@ -167,7 +174,7 @@ def read_images(path: Path, card: dict[str, Any]) -> Tensor:
             raise archive.fault("images", "an array named images", ", ".join(archive.keys), "Rename the array.")
         volumes = dimensions_of(card) == 3
         x = torch.from_numpy(np.ascontiguousarray(read_pixels(archive, key, volumes=volumes)))
-        expected, got = _form(card), [*x.shape[1:], str(x.dtype)[6:]]
+        expected, got = _form(card, x), [*x.shape[1:], str(x.dtype)[6:]]
         if got != expected:
             raise archive.fault(key, f"{_kind(card)} {expected} as in training", got, "Resize or convert them.")
     return x

@@ -113,8 +113,7 @@ def _predicted(trainer: Trainer, images: Examples, rows: NDArray[np.int64], clie
     found = []
     with torch.no_grad():
         for span in evaluation_slices(part):
-            x = trainer.passes.inputs(part[span])[0]
-            p = trainer.task.probabilities(trainer.chain.predict(trainer.net, x, scope, client)).cpu()
+            p = trainer.task.probabilities(trainer.predicted(part[span], scope, client)).cpu()
             found.append(p.argmax(1).to(torch.uint8) if trainer.task.kind == "segmentation" else p.half())
     trainer.net.train(trained)
     return torch.cat(found).numpy()

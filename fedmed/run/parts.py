@@ -142,6 +142,7 @@ def _trainer(chosen: Experiment, world: World, task: Task, net: Net, device: tor
         normalise=world.normalise,
         seed=chosen.seed,
         channels_last=chosen.model.channels_last,
+        patch=world.patch,
     )
     return Trainer(spec, device=device)
 

@@ -76,7 +76,7 @@ def test_a_sweep_covers_all_images_in_order_in_eval_mode_and_puts_the_mode_back(
     saw = trainer.train(job_of(trainer)).state["watches"]
     net = trainer.net.eval()
     with torch.no_grad():
-        features = net.features(trainer.passes.inputs(TOY.shares[0].train)[0])
+        features = net.features(trainer.passes.inputs(TOY.shares[0].train).x)
         assert torch.allclose(saw["features"], features)
         assert torch.allclose(saw["logits"], net.head(features))
     assert not saw["features"].requires_grad
