@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test quick slow ray tracking notebook lint format types budget check release-check
+.PHONY: run test quick slow ray tracking models notebook lint format types budget check release-check
 
 run: $(VENV)/.run
 	$(BIN)/fedmed run
@@ -29,6 +29,11 @@ ray: $(VENV)/.test
 # trackers, and what MLflow's server takes beside its client: for the tests that tell them of runs
 tracking: $(VENV)/.test
 	$(PIP) -e '.[test,mlflow,wandb]' aiohttp flask flask-cors pandas
+
+# libraries whose networks and weights are used; torchvision, which timm asks for, breaks beside a CPU build of torch
+models: $(VENV)/.test
+	$(PIP) --no-deps timm
+	$(PIP) huggingface_hub
 
 # a kernel, for the test that runs the notebooks of examples/ in one
 notebook: $(VENV)/.test

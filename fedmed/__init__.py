@@ -90,12 +90,16 @@ if TYPE_CHECKING:  # read by type checkers, and by `_public`: a name is imported
     from fedmed.method import Setup as Setup
     from fedmed.method.chain import chain as chain
     from fedmed.models.densenet121 import DenseNet121 as DenseNet121
+    from fedmed.models.dynunet import DynUNet as DynUNet
     from fedmed.models.efficientnet_b0 import EfficientNetB0 as EfficientNetB0
     from fedmed.models.net import Model as Model
     from fedmed.models.net import Net as Net
     from fedmed.models.resnet10 import ResNet10 as ResNet10
     from fedmed.models.resnet18 import ResNet18 as ResNet18
+    from fedmed.models.segresnet import SegResNet as SegResNet
     from fedmed.models.small_cnn import SmallCnn as SmallCnn
+    from fedmed.models.swin_unetr import SwinUNETR as SwinUNETR
+    from fedmed.models.timm import TimmModel as TimmModel
     from fedmed.models.torch import TorchModel as TorchModel
     from fedmed.models.unet import UNet as UNet
     from fedmed.models.vit import ViT as ViT

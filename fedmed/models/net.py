@@ -7,7 +7,8 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import ClassVar
+from math import gcd
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -85,6 +86,19 @@ def classifier(width: int, outputs: int, dropout: float = 0.0) -> nn.Module:
     return nn.Sequential(OrderedDict(dropout=nn.Dropout(dropout), linear=linear)) if dropout else linear
 
 
+def normalisation(name: str, *channels: int) -> tuple[str, dict[str, Any]]:
+    """MONAI's words for batch, group or instance normalisation with scale and shift, of layers with these channels.
+
+    Groups are 8, or fewer where 8 does not divide all of the channels.
+    """
+    options: dict[str, dict[str, Any]] = {
+        "batch": {},
+        "group": {"num_groups": gcd(8, *channels)},
+        "instance": {"affine": True},
+    }
+    return name, options[name]
+
+
 def scope(net: nn.Module, patterns: Iterable[str]) -> frozenset[str]:
     """Names of the state-dict entries that the patterns choose.
 
@@ -117,4 +131,9 @@ _NORMS = (
 
 
 def _norm_prefixes(net: nn.Module) -> list[str]:
-    return [f"{name}." for name, module in net.named_modules() if isinstance(module, _NORMS)]
+    return [f"{name}." for name, module in net.named_modules() if isinstance(module, _NORMS) or _named_norm(module)]
+
+
+def _named_norm(layer: nn.Module) -> bool:
+    """Whether a library's own layer is a normalisation: one with weights, no layers inside, and Norm in its name."""
+    return "Norm" in type(layer).__name__ and "weight" in dict(layer.named_parameters()) and not any(layer.children())

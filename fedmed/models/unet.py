@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from math import gcd
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge
 from torch import nn
 
 from fedmed.errors import refuse
-from fedmed.models.net import Model, Net
+from fedmed.models.net import Model, Net, normalisation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +54,7 @@ class UNet(Model):
         from monai.networks.blocks.acti_norm import ADN
         from monai.networks.nets import unet
 
-        width, norm = self.channels[0], self._norm()
+        width, norm = self.channels[0], normalisation(self.norm, *self.channels)
         body = unet.UNet(
             spatial_dims=dimensions,
             in_channels=channels,
@@ -69,11 +68,3 @@ class UNet(Model):
         last = ADN(ordering="NA", in_channels=width, act="prelu", norm=norm, norm_dim=dimensions)
         head = nn.Conv2d if dimensions == 2 else nn.Conv3d
         return Net(nn.Sequential(OrderedDict(body=body, last=last)), head(width, outputs, 1))
-
-    def _norm(self) -> tuple[str, dict[str, Any]]:
-        options: dict[str, dict[str, Any]] = {
-            "batch": {},
-            "group": {"num_groups": gcd(8, *self.channels)},
-            "instance": {"affine": True},
-        }
-        return self.norm, options[self.norm]

@@ -14,12 +14,15 @@ from torch import nn
 
 import fedmed.models
 from fedmed.models.densenet121 import DenseNet121
+from fedmed.models.dynunet import DynUNet
 from fedmed.models.efficientnet_b0 import EfficientNetB0
 from fedmed.models.net import Model
 from fedmed.models.resnet10 import ResNet10
 from fedmed.models.resnet18 import ResNet18
+from fedmed.models.segresnet import SegResNet
 from fedmed.models.small_cnn import SmallCnn
 from fedmed.models.start import create
+from fedmed.models.swin_unetr import SwinUNETR
 from fedmed.models.unet import UNet
 from fedmed.models.vit import ViT
 
@@ -36,6 +39,11 @@ MODELS = {
     "efficientnet_b0": (EfficientNetB0(drop_path=0.0), 1280),
     "vit": (ViT(), 96),
     "vit_patch8": (ViT(patch=8, width=6, heads=3, depth=1, dropout=0.1), 6),
+    "segresnet": (SegResNet(), 8),
+    "segresnet_batch": (SegResNet(norm="batch", width=4, blocks=(1, 1)), 4),
+    "dynunet": (DynUNet(), 16),
+    "dynunet_residual": (DynUNet(channels=(4, 6, 8), norm="batch", residual=True), 4),
+    "swin_unetr": (SwinUNETR(width=12), 12),
     "unet": (UNet(), 16),
     "unet_group": (UNet(norm="group", channels=(6, 8)), 6),
     "unet_instance": (UNet(norm="instance", residual_units=0), 16),
@@ -56,7 +64,7 @@ def sides(model: Model) -> list[int]:
 def test_every_model_has_a_row() -> None:
     folder = Path(fedmed.models.__file__).parent
     others = {"__init__", "content", "convert", "net", "residual", "split", "start", "torch"}
-    files = {path.stem for path in folder.glob("*.py")} - others
+    files = {path.stem for path in folder.glob("*.py")} - others - {"timm", "without_torchvision"}
     assert files <= set(MODELS)
 
 
@@ -76,11 +84,12 @@ def test_a_net_is_features_and_head(name: str, channels: int) -> None:
 
 
 VOLUMES = {"small_cnn": 4, "small_cnn_batch": 4, "resnet18": 17, "unet": 16, "unet_group": 4, "unet_instance": 16}
+VOLUMES |= {"segresnet": 16, "segresnet_batch": 4, "dynunet": 16, "dynunet_residual": 8}
 
 
-@pytest.mark.parametrize("name", VOLUMES)
+@pytest.mark.parametrize("name", [*VOLUMES, pytest.param("swin_unetr", marks=pytest.mark.slow)])
 def test_a_net_for_volumes_takes_a_step_and_lies_in_memory_as_its_volumes(name: str) -> None:
-    (model, width), side = MODELS[name], VOLUMES[name]
+    (model, width), side = MODELS[name], VOLUMES.get(name, 64)
     net = create(model, channels=2, outputs=4, side=side, seed=0, dimensions=3)
     x = torch.rand(2, 2, *(side,) * 3).contiguous(memory_format=torch.channels_last_3d)
     spatial = (side,) * 3 if "segmentation" in model.tasks else ()
@@ -104,7 +113,7 @@ def test_a_step_reaches_every_parameter_even_on_one_image_of_the_smallest_side(n
 
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
-@pytest.mark.parametrize("name", sorted(set(MODELS) - {"unet_group"}))  # groups of channels need no second pixel
+@pytest.mark.parametrize("name", sorted(set(MODELS) - {"unet_group", "segresnet"}))  # groups need no second pixel
 def test_a_smaller_side_does_not_work(name: str) -> None:
     model, _ = MODELS[name]
     side = model.min_side - model.multiple
@@ -200,11 +209,35 @@ def test_no_convolution_has_a_bias_that_a_normalisation_takes_away(model: Model)
     ] == []
 
 
+@pytest.mark.parametrize("name", ["unet", "segresnet", "dynunet", pytest.param("swin_unetr", marks=pytest.mark.slow)])
+def test_a_segmenter_learns_a_square(name: str) -> None:
+    model, _ = MODELS[name]
+    net = create(model, channels=1, outputs=2, side=model.min_side, seed=0)
+    y = torch.zeros(4, *(model.min_side,) * 2, dtype=torch.int64)
+    y[:, : model.min_side // 2, : model.min_side // 2] = 1
+    x = 0.3 * images(4, 1, model.min_side) + 0.7 * y[:, None]
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    losses = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(x), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+
+
 def test_a_unet_of_one_level_is_refused() -> None:
     from fedmed.errors import UserError
 
     with pytest.raises(UserError, match=r"model\.channels: expected two levels"):
         UNet(channels=(16,))
+    with pytest.raises(UserError, match=r"model\.channels: expected three levels"):
+        DynUNet(channels=(16, 32))
+    with pytest.raises(UserError, match=r"model\.blocks: expected two levels"):
+        SegResNet(blocks=(1,))
+    with pytest.raises(UserError, match=r"model\.width: expected a multiple of 12, got 40\. Set 36\."):
+        SwinUNETR(width=40)
 
 
 def test_importing_a_model_does_not_import_monai() -> None:
