@@ -21,14 +21,15 @@ def main(arguments: list[str]) -> int:
 
     from fedmed.config.build import experiment_from
     from fedmed.files import write_atomically
-    from fedmed.models.convert import convert, read_foreign
+    from fedmed.models.convert import convert
     from fedmed.models.start import create
+    from fedmed.models.tensor_files import read_tensors
     from fedmed.rundir.tensors import pack_weights
 
-    weights = read_foreign(given.file)
+    weights = read_tensors(given.file, where="fedmed models convert")
     model = experiment_from([f"model={given.model}", *given.options]).model
     net = create(model, channels=given.channels, outputs=1, side=given.side, seed=0)
-    converted = convert(weights, net)
+    converted = convert(weights, net, "fedmed models convert")
     write_atomically(given.out, pack_weights(converted.weights))
     print(converted.report(), f"wrote {given.out}", sep="\n")
     return 0

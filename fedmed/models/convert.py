@@ -1,161 +1,193 @@
-"""Weights of torchvision, MONAI, Hugging Face and others brought into the names of a model: by name, else by order."""
+"""Weights of torchvision, MONAI, timm and others brought into the names of a net: by name, else by order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from itertools import takewhile
 
 from torch import Tensor
 
-from fedmed.errors import refuse
+from fedmed.errors import Fault, UserError, near
+from fedmed.models.by_order import COUNTER, by_order
 from fedmed.models.net import Net
-from fedmed.models.start import LISTED, read_tensors
 
-WRAPPERS = ("state_dict", "model_state_dict", "model")
-"""Under which names files keep weights beside other things."""
+LISTED = 6
+"""How many entries of a file of weights a sentence names."""
 
-COUNTER = "num_batches_tracked"
 FRONT = 4
 """How many words in front of names are tried to be left out, less one."""
+
+SAME = "Give weights of the same model with the same options."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
     """Weights in the names of a net, and how they were found.
 
-    weights: of all entries but the head's, and of the head's where they fit. how: name or order.
-    summed: entries whose filters for several channels were added up for images of one. unused: entries of the file.
+    weights: of the entries that the file has, and counters of batches. how: name or order. head: whether it is among
+    them. adapted: entries whose filters were for another number of channels. left: entries that begin as seeded, beside
+    the head. unused: entries of the file.
     """
 
     weights: dict[str, Tensor]
     how: str
-    summed: tuple[str, ...]
+    head: bool
+    adapted: tuple[str, ...]
+    left: tuple[str, ...]
     unused: tuple[str, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether net and file are each other's, as they stand."""
+        return self.head and not (self.adapted or self.left or self.unused)
 
     def report(self) -> str:
         """What was found, in sentences."""
-        head = any(name.startswith("head.") for name in self.weights)
-        lines = [f"{len(self.weights)} entries by {self.how}; the head {'too' if head else 'begins anew'}."]
-        if self.summed:
-            lines.append(f"Added up over channels, for images of one: {', '.join(self.summed)}.")
+        lines = [f"{len(self.weights)} entries by {self.how}; the head {'too' if self.head else 'begins anew'}."]
+        if self.adapted:
+            lines.append(f"Filters brought to the channels of the images: {_few(self.adapted)}.")
+        if self.left:
+            lines.append(f"Not in the file, begun anew: {_few(self.left)}.")
         if self.unused:
             lines.append(f"Of the file not used: {_few(self.unused)}.")
         return "\n".join(lines)
 
 
-def read_foreign(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file of anybody's, by name; a pickle with anything else in it is refused."""
-    return read_tensors(path, where=str(path), wrappers=WRAPPERS)
-
-
-def convert(given: Mapping[str, Tensor], net: Net) -> Converted:
+def convert(given: Mapping[str, Tensor], net: Net, where: str = "model.weights") -> Converted:
     """Weights in the names of the net, by equal names after what is common in front, else by order and shape.
 
-    Raises `UserError` with what of the net's body was not found.
+    Whole parts of the body that the file lacks begin as seeded, as a decoder does where the file has an encoder.
+    Raises `UserError`, which names `where`, with what of the net was not found or has another shape.
     """
-    body = {name: value for name, value in net.state_dict().items() if not name.startswith("head.")}
-    counters = {name for name in body if name.endswith(COUNTER)}
-    by_name = _by_name(given, body)
-    by_order = _by_order(given, body) if _wanting(by_name, body, counters) else by_name
-    found, how = by_name, "name"
-    if len(_wanting(by_order, body, counters)) < len(_wanting(by_name, body, counters)):
-        found, how = by_order, "order and shape"
-    if missing := _wanting(found, body, counters):
-        free = [f"{name} {list(given[name].shape)}" for name in given if name not in found.values()]
-        fix = f"Not used of the file: {_few(free)}. Give another --model, its options, --channels or --side."
-        wanted = _few([f"{name} {list(body[name].shape)}" for name in missing])
-        raise refuse("fedmed models convert", "weights for all of the model's body", f"none for {wanted}", fix)
-    found = found | _head(given, net, found)
     own = net.state_dict()
-    weights = {name: _fitted(given[found[name]], own[name]) if name in found else own[name] for name in [*body, *found]}
-    summed = tuple(name for name, source in found.items() if given[source].shape != own[name].shape)
-    unused = tuple(name for name in given if name not in found.values() and not name.endswith(COUNTER))
-    return Converted(weights=weights, how=how, summed=summed, unused=unused)
+    body = {name: value for name, value in own.items() if not name.startswith("head.")}
+    fits = _fitting(given, body)
+    front, named = _by_name(given, body, fits)
+    found = {name: source for name, source in named.items() if fits(name, source)}
+    how, left = "name", _wanting(found, body)
+    if left and not _wanting(ordered := by_order(given, body), body):
+        front, found, how, left = "", ordered, "order and shape", []
+    faults = [*_body_faults(given, body, named, found, left, where), *_half_head(given, own, where)]
+    if faults:
+        raise UserError(*_first(faults, where))
+    head = _head(given, own, found, front)
+    found |= head
+    weights = {name: _fitted(given[source], own[name]) for name, source in found.items()}
+    used = {given[source].data_ptr() for source in found.values()}
+    return Converted(
+        weights={name: weights[name] for name in own if name in weights},
+        how=how,
+        head=bool(head) or len(body) == len(own),
+        adapted=tuple(name for name, source in found.items() if given[source].shape != own[name].shape),
+        left=tuple(left),
+        unused=tuple(n for n, value in given.items() if value.data_ptr() not in used and not n.endswith(COUNTER)),
+    )
 
 
-def _wanting(found: Mapping[str, str], body: Mapping[str, Tensor], counters: set[str]) -> list[str]:
+def _wanting(found: Mapping[str, str], body: Mapping[str, Tensor]) -> list[str]:
     """Entries of the body without a source; counters of batches begin at 0."""
-    return [name for name in body if name not in found and name not in counters]
+    return [name for name in body if name not in found and not name.endswith(COUNTER)]
 
 
-def _fits(given: Tensor, own: Tensor) -> bool:
-    """Whether shapes are equal, or are once filters for colours are added up for images of one channel."""
-    one = own.dim() == 4 and given.dim() == 4 and own.shape[1] == 1
-    return given.shape == own.shape or (one and given.sum(1, keepdim=True).shape == own.shape)
+def _fitting(given: Mapping[str, Tensor], body: Mapping[str, Tensor]) -> Callable[[str, str], bool]:
+    """Whether an own entry and one of the file are of one shape, but for the channels of images in first filters."""
+    channels = [next((v.shape[1] for v in tensors.values() if v.dim() >= 4), None) for tensors in (body, given)]
+
+    def fits(name: str, source: str) -> bool:
+        ours, theirs = body[name].shape, given[source].shape
+        first = len(ours) >= 4 and len(ours) == len(theirs) and [ours[1], theirs[1]] == channels
+        return ours == theirs or (first and (ours[0], ours[2:]) == (theirs[0], theirs[2:]))
+
+    return fits
 
 
 def _fitted(given: Tensor, own: Tensor) -> Tensor:
-    value = given if given.shape == own.shape else given.sum(1, keepdim=True)
-    return value.to(own.dtype).contiguous()
+    """The tensor in the net's type; filters for other channels are added up for one, or repeated at equal sums."""
+    if given.shape != own.shape:
+        theirs, ours = given.shape[1], own.shape[1]
+        repeated = given.repeat(1, -(-ours // theirs), *[1] * (given.dim() - 2))[:, :ours] * (theirs / ours)
+        given = given.sum(1, keepdim=True) if ours == 1 else repeated
+    return given.to(own.dtype).contiguous()
 
 
-def _by_name(given: Mapping[str, Tensor], body: Mapping[str, Tensor]) -> dict[str, str]:
-    """Own name -> name in the file: equal names and shapes, once as many words in front are left out as match most."""
-    tried = [_cut(given, body, ours, theirs) for ours in range(FRONT) for theirs in range(FRONT)]
-    return max(tried, key=len)
+def _by_name(
+    given: Mapping[str, Tensor], body: Mapping[str, Tensor], fits: Callable[[str, str], bool]
+) -> tuple[str, dict[str, str]]:
+    """What the file has in front of names, and own name -> name in the file, where names are equal behind it.
 
-
-def _cut(given: Mapping[str, Tensor], body: Mapping[str, Tensor], ours: int, theirs: int) -> dict[str, str]:
-    sources = {name.split(".", theirs)[-1]: name for name in given if name.count(".") >= theirs}
-    cut = {name: sources.get(name.split(".", ours)[-1]) for name in body}
-    return {name: source for name, source in cut.items() if source is not None and _fits(given[source], body[name])}
-
-
-class _Block(NamedTuple):
-    """A layer with weights and the normalisation beside it: entries by last name, layer by layer."""
-
-    entries: tuple[tuple[str, str], ...]
-    shapes: tuple[tuple[str, tuple[int, ...]], ...]
-
-
-def _by_order(given: Mapping[str, Tensor], body: Mapping[str, Tensor]) -> dict[str, str]:
-    """Own name -> name in the file: layers of equal shapes in the order in which they stand.
-
-    A normalisation goes with the layer before it, as projections of shortcuts stand first in some libraries and last
-    in others.
+    Of all that can be left out in front of both it is what lets most shapes fit, and then most names.
     """
-    free = _blocks(given, one=any(_fits(v, o) and v.shape != o.shape for v in given.values() for o in body.values()))
-    found: dict[str, str] = {}
-    for block in _blocks(body):
-        match = next((other for other in free if other.shapes == block.shapes), None)
-        if match is not None:
-            free.remove(match)
-            found |= {own: source for (_, own), (_, source) in zip(block.entries, match.entries, strict=True)}
-    return found
+    fronts = {".".join(name.split(".")[:words]) + "." * bool(words) for name in given for words in range(FRONT)}
+    ordered = sorted(fronts, key=lambda front: (len(front), front))
+    tried = ((front, _cut(given, body, ours, front)) for ours in range(FRONT) for front in ordered)
+    return max(tried, key=lambda found: (sum(fits(*pair) for pair in found[1].items()), len(found[1])))
 
 
-def _blocks(tensors: Mapping[str, Tensor], *, one: bool = False) -> list[_Block]:
-    """Blocks of the tensors in order. one: whether the first filters are taken as added up over channels."""
-    layers: dict[str, list[str]] = {}
-    for name in tensors:
-        if not name.endswith(COUNTER):
-            layers.setdefault(name.rpartition(".")[0], []).append(name)
-    groups: list[list[str]] = []
-    for names in layers.values():
-        norm = all(tensors[name].dim() <= 1 for name in names)
-        if norm and groups and len(groups[-1]) <= 2:
-            groups[-1] += names
-        else:
-            groups.append(list(names))
-    blocks: list[_Block] = []
-    for names in groups:
-        entries = tuple((name.rpartition(".")[2], name) for name in names)
-        shapes = [(last, tuple(tensors[name].shape)) for last, name in entries]
-        if one and not blocks and len(shapes[0][1]) == 4:
-            shapes[0] = (shapes[0][0], (shapes[0][1][0], 1, *shapes[0][1][2:]))
-        blocks.append(_Block(entries, tuple(shapes)))
-    return blocks
+def _cut(given: Mapping[str, Tensor], body: Mapping[str, Tensor], ours: int, front: str) -> dict[str, str]:
+    cut = {name: front + name.split(".", ours)[-1] for name in body}
+    alone = len(set(cut.values())) == len(cut)
+    return {name: source for name, source in cut.items() if alone and source in given}
 
 
-def _head(given: Mapping[str, Tensor], net: Net, found: Mapping[str, str]) -> dict[str, str]:
-    """The head's entries from the last free ones of the file, where all of them fit; else nothing."""
-    own = {name: value for name, value in net.state_dict().items() if name.startswith("head.")}
-    free = [name for name in given if name not in found.values()]
-    last = free[-len(own) :] if own else []
-    fit = len(last) == len(own) and all(given[s].shape == v.shape for s, v in zip(last, own.values(), strict=True))
-    return dict(zip(own, last, strict=True)) if fit else {}
+def _body_faults(
+    given: Mapping[str, Tensor],
+    body: Mapping[str, Tensor],
+    named: Mapping[str, str],
+    found: Mapping[str, str],
+    left: Sequence[str],
+    where: str,
+) -> Iterator[Fault]:
+    """What is missing of parts that the file has, or has another shape; all of it where little fits."""
+    free = [name for name in given if name not in found.values() and not name.endswith(COUNTER)]
+    parts = {name: _part(name, body) for name in body}
+    known = {parts[name] for name in named} if len(found) > len(free) else set(parts.values())
+    for name in left:
+        if name in named:
+            shape = str(list(given[named[name]].shape))
+            yield Fault(where, f"{name} of shape {list(body[name].shape)}", shape, SAME)
+        elif parts[name] in known:
+            yield Fault(where, f"an entry {name} {list(body[name].shape)}", "none", _near(name, free))
+
+
+def _part(name: str, body: Iterable[str]) -> str:
+    """The part of the net that an entry belongs to: its first word after those that all have in common."""
+    columns = zip(*(each.split(".") for each in body), strict=False)
+    common = sum(1 for _ in takewhile(lambda words: len(set(words)) == 1, columns))
+    return name.split(".")[min(common, name.count("."))]
+
+
+def _half_head(given: Mapping[str, Tensor], own: Mapping[str, Tensor], where: str) -> Iterator[Fault]:
+    """What a head lacks of which the file has the rest."""
+    names = [name for name in own if name.startswith("head.")]
+    there = [name for name in names if name in given]
+    if there and all(given[name].shape == own[name].shape for name in there):
+        for name in names:
+            if name not in there:
+                yield Fault(where, f"an entry {name} {list(own[name].shape)}", "none", _near(name, given))
+
+
+def _head(
+    given: Mapping[str, Tensor], own: Mapping[str, Tensor], found: Mapping[str, str], front: str
+) -> dict[str, str]:
+    """The head's entries by name, or the last free ones beside the body's, where all of them fit; else nothing."""
+    names, used = [name for name in own if name.startswith("head.")], set(found.values())
+    free = [name for name in given if name not in used and name.startswith(front)]
+    last = names if all(name in given for name in names) else free[-len(names) :] if names else []
+    fit = len(last) == len(names) and all(given[s].shape == own[n].shape for s, n in zip(last, names, strict=True))
+    return dict(zip(names, last, strict=True)) if fit else {}
+
+
+def _first(faults: Sequence[Fault], where: str) -> list[Fault]:
+    more = len(faults) - LISTED
+    rest = [Fault(where, "weights of this network", f"{more} more entries that do not fit")] if more > 0 else []
+    return [*faults[:LISTED], *rest]
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    """The near misses, or what the file has, but never the whole list of a network's entries."""
+    sentence, begin = near(name, names), ", ".join(list(names)[:3])
+    return sentence if sentence.startswith("Did you mean") else f"Unused of the file: {begin or 'nothing'}. {SAME}"
 
 
 def _few(names: Sequence[str]) -> str:

@@ -24,9 +24,11 @@ class Net(nn.Module):
     features: (B, C, H, W) -> (B, F), or (B, F, H, W) for segmentation.
     head: what `features` gives -> logits (B, K), or (B, K, H, W) for segmentation.
     lowered: whether its passes compute in half precision.
+    begun: which weights it got from a file and which not, in sentences; empty where file and net are each other's.
     """
 
     lowered: bool = False
+    begun: str = ""
 
     def __init__(self, features: nn.Module, head: nn.Module) -> None:
         super().__init__()
@@ -43,8 +45,8 @@ class Model(Options, ABC):
 
     A subclass says which `tasks` it is for, and one that takes volumes says so: `dimensions = frozenset({2, 3})`.
 
-    weights: file of weights to start from: safetensors, or a torch file of tensors, or a run directory whose model was
-       exported there (null: seeded random weights).
+    weights: file of weights to start from, under its own names or those of torchvision, timm or MONAI: safetensors, or
+       a torch file of tensors, or a run directory whose model was exported there (null: seeded random weights).
     freeze: what stays as it begins and is never sent: globs over weight names (features.*), or @head, or @norm; running
        statistics move all the same.
     channels_last: memory layout of weights and images; changes speed and the last bits, not the method.

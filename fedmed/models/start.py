@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from fedmed.errors import Fault, UserError, near, refuse
+from fedmed.errors import Fault, UserError
+from fedmed.models.convert import convert
 from fedmed.models.net import Model, Net, by_pixel, scope
+from fedmed.models.tensor_files import file_of, missing_file, read_tensors
 from fedmed.rng import seeded
-
-EXPORTED = "weights.safetensors"
-"""What `fedmed export` writes into a run directory."""
-
-LISTED = 6
-"""How many entries of a file of weights an error names."""
 
 
 def create(model: Model, *, channels: int, outputs: int, side: int, seed: int, dimensions: int = 2) -> Net:
@@ -75,8 +68,8 @@ def check(model: Model, task_kind: str, channels: int, side: int, dimensions: in
         )
     if channels < 1:
         faults.append(Fault("model", "images of 1 channel or more", str(channels)))
-    if model.weights is not None and not (path := _file_of(Path(model.weights))).is_file():
-        faults.append(_missing_file(path))
+    if model.weights is not None and not (path := file_of(Path(model.weights))).is_file():
+        faults.append(missing_file(path))
     return faults
 
 
@@ -136,75 +129,7 @@ def _name(model: Model) -> str:
 
 
 def _load(net: Net, path: Path) -> None:
-    """Copies the weights in a file into the net; a head for other classes stays as seeded."""
-    given, own = read_tensors(_file_of(path), where="model.weights"), net.state_dict()
-    if _other_head(given, own):
-        given = {name: value for name, value in given.items() if not name.startswith("head.")}
-        own = {name: value for name, value in own.items() if not name.startswith("head.")}
-    if faults := _entry_faults(given, own):
-        raise UserError(*faults)
-    net.load_state_dict(given, strict=False)
-
-
-def _other_head(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> bool:
-    """Whether the file has no head, or one with other shapes (a start from other classes)."""
-    heads = [name for name in given if name.startswith("head.")]
-    return not heads or any(name in own and given[name].shape != own[name].shape for name in heads)
-
-
-def read_tensors(path: Path, *, where: str, wrappers: Sequence[str] = ()) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, or of a torch file with nothing else in it, by name.
-
-    where: what errors name. wrappers: names under which the file may hold them, beside other things.
-    """
-    if not path.is_file():
-        raise UserError(_missing_file(path, where))
-    try:
-        content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        # torch goes on with how to run a stranger's code
-        reason = str(error).partition("\n")[0].partition(". ")[0]
-        fix = "Save the tensors alone: safetensors.torch.save_file(net.state_dict(), 'weights.safetensors')."
-        expected = "a safetensors file, or a torch file of tensors"
-        raise refuse(where, expected, f"{path}: {reason}", fix) from error
-    if isinstance(content, Mapping):
-        content = next((content[name] for name in wrappers if isinstance(content.get(name), Mapping)), content)
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise refuse(where, "a mapping from entry names to tensors", f"a {type(content).__name__} in {path}")
-    return dict(content)
-
-
-def _entry_faults(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[Fault]:
-    """Entries that are missing, unknown or of another shape: the first LISTED of them, and how many more."""
-    missing = [name for name in own if name not in given]
-    unknown = [name for name in given if name not in own]
-    other = [name for name in given if name in own and given[name].shape != own[name].shape]
-    named = [*missing, *unknown, *other][:LISTED]
-    faults = [Fault("model.weights", f"an entry {n}", "none", _near(n, unknown)) for n in named if n in missing]
-    faults += [Fault("model.weights", "entries of the network only", n, _near(n, own)) for n in named if n in unknown]
-    faults += [
-        Fault("model.weights", f"{n} of shape {list(own[n].shape)}", str(list(given[n].shape)))
-        for n in named
-        if n in other
-    ]
-    if more := len(missing) + len(unknown) + len(other) - len(named):
-        faults.append(Fault("model.weights", "weights of this network", f"{more} more entries that do not fit"))
-    return faults
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    """The near misses, but never the whole list of a network's entries."""
-    sentence = near(name, names)
-    same = "Give weights of the same model with the same options."
-    return sentence if sentence.startswith("Did you mean") else same
-
-
-def _file_of(path: Path) -> Path:
-    """The file of weights: of a run directory, what `fedmed export` has written there."""
-    return path / EXPORTED if path.is_dir() else path
-
-
-def _missing_file(path: Path, where: str = "model.weights") -> Fault:
-    run = path.name == EXPORTED and path.parent.is_dir()
-    fix = f"Write it: fedmed export {path.parent}" if run else "Check the path."
-    return Fault(where, "a file", f"none at {path.absolute()}", fix)
+    """Copies what a file of weights has for the net; a head for other classes stays as seeded."""
+    converted = convert(read_tensors(file_of(path), where="model.weights"), net)
+    net.load_state_dict(converted.weights, strict=False)
+    net.begun = "" if converted.whole else f"model.weights={path}: {converted.report()}"

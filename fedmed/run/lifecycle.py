@@ -139,6 +139,8 @@ class _Run:
         """All rounds after the last checkpoint, then the final evaluation."""
         parts, chosen = self._parts, self._parts.experiment
         saved = checkpoint.recover(self._kept.checkpoints)
+        if not saved and parts.net.begun:
+            self._show.note(parts.net.begun)
         shared = self._restore(saved) if saved else {n: t.clone() for n, t in parts.trainer.shared.items()}
         about = subject(parts, self._kept, done=self._progress.round)
         kept = self._kept.go_back(self._progress.round)
