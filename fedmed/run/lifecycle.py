@@ -194,8 +194,7 @@ class _Run:
         parts = self._parts
         if "test" not in parts.experiment.scopes or parts.personal or not len(parts.world.test):
             return None
-        scores = assess_test(self._parts, self._grid, unpack(arrays)).scores()
-        return MetricRecord(dict(flat("test", scores)))
+        return MetricRecord(dict(flat("test", assess_test(parts, self._grid, unpack(arrays)).scores())))
 
     def _after(self, result: RoundResult) -> bool:
         """Keeps what the round gave; whether the run has run out of patience."""
