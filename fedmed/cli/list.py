@@ -1,4 +1,4 @@
-"""`fedmed list`: every option that a run can choose, one line each."""
+"""`fedmed list`: every option that a run can choose, one line each, and the public federations that have a card."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from typing import NamedTuple
 
 from fedmed.cli.arguments import Parser
 from fedmed.cli.columns import beside
+from fedmed.cli.federations import show_federations
 from fedmed.errors import near, refuse
 from fedmed.options.catalogue import Catalogue, options_of
 from fedmed.options.fields import Field
 from fedmed.options.groups import GROUPS, POLICIES, Group
 from fedmed.options.source import Option
+
+FOLDERS = {"experiments": "experiment", "federations": "dataset"}
+"""Kinds that are presets, and their folders among fedmed's configs."""
 
 
 class ListedOption(NamedTuple):
@@ -27,7 +31,7 @@ class ListedOption(NamedTuple):
 def main(arguments: list[str]) -> int:
     """Lists the options of one group, or the names of all."""
     groups = [*GROUPS.values(), POLICIES]
-    kinds = {**{group.plural: group for group in groups}, "experiments": None}
+    kinds = {**{group.plural: group for group in groups}, **dict.fromkeys(FOLDERS)}
     parser = Parser("list", f"Lists what a run, or a schedule, can choose: {', '.join(kinds)}.")
     parser.add_argument("kind", nargs="?", help="what to list; without it, the names of all")
     kind, catalogue = parser.parse_args(arguments).kind, options_of(groups)
@@ -36,6 +40,8 @@ def main(arguments: list[str]) -> int:
         _show([ListedOption(each, "", ", ".join(_names(each, group, catalogue))) for each, group in kinds.items()])
     elif kind in ("experiments", "experiment"):
         _show(_yaml_lines("experiment"))
+    elif kind in ("federations", "federation"):
+        show_federations()
     elif group := {**kinds, **singular}.get(kind):
         _show([*map(_line, catalogue.options[group.name].values()), *_yaml_lines(group.name)])
         _show_rest(group, catalogue)
@@ -45,7 +51,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _names(kind: str, group: Group | None, catalogue: Catalogue) -> Iterable[str]:
-    return catalogue.options[group.name] if group else (line.name for line in _yaml_lines(kind.removesuffix("s")))
+    return catalogue.options[group.name] if group else (line.name for line in _yaml_lines(FOLDERS[kind]))
 
 
 def _line(option: Option) -> ListedOption:

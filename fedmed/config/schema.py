@@ -96,13 +96,17 @@ def _usual(dataset: str, catalogue: Catalogue, overrides: Sequence[str]) -> str:
     values = {key.removeprefix("dataset."): value for key, value in given.items() if key.startswith("dataset.")}
     task = option.task if option else ""
     default = {field.name: field.default for field in option.fields if field.name == "task"} if option else {}
-    return usual_model(task, values if task else default | _of_experiment(overrides) | values)
+    return usual_model(task, values if task else default | _of_files(overrides, preset=not option) | values)
 
 
-def _of_experiment(overrides: Sequence[str]) -> dict[str, Any]:
-    """Options of the dataset that the file of an experiment gives; none where no experiment is chosen."""
-    places = [each for each in overrides if key_of(each) in ("experiment", "hydra.searchpath")]
-    if not any(key_of(each) == "experiment" for each in places):
+def _of_files(overrides: Sequence[str], *, preset: bool) -> dict[str, Any]:
+    """Options of the dataset that the files of an experiment and of a preset give; none where neither is chosen.
+
+    preset: whether the dataset that the overrides choose is none of the catalogue.
+    """
+    named = ("experiment", "dataset") if preset else ("experiment",)
+    places = [each for each in overrides if key_of(each) in (*named, "hydra.searchpath")]
+    if not any(key_of(each) in named for each in places):
         return {}
     for model in ("small_cnn", "unet"):  # a file may have options of either
         with suppress(*FAILURES):
