@@ -22,7 +22,7 @@ def draws_in_training(net: nn.Module, x: Tensor) -> bool:
     """Whether a pass of images (B, C, H, W) in training mode draws random numbers; the net stays as it is."""
     net, before = copy.deepcopy(net).cpu().train(), torch.get_rng_state()
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        net(x)
+        net(x.cpu())
         return not torch.equal(before, torch.get_rng_state())
 
 

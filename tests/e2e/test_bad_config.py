@@ -14,7 +14,7 @@ CONFIG = {
     ),
     "unknown in a chain": (["strategy=fedavg+mooon"], "got mooon. Did you mean moon"),
     "unknown dataset": (["dataset=synthetic_multiclas"], "Did you mean synthetic_multiclass"),
-    "unknown model": (["model=unett"], "model: expected the name of a model, got unett. Did you mean unet?"),
+    "unknown model": (["model=unett"], "model: expected the name of a model, got unett. Did you mean unet or dynunet?"),
     "unknown option": (
         ["optimizr.lr=1"],
         "optimizr.lr: expected an option that exists, got 1. Did you mean optimizer.lr",
