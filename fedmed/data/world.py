@@ -164,8 +164,8 @@ def _seen(table: Table, held: Sequence[ClientRows], test: Indices, shift: Shift,
     rows = torch.from_numpy(np.concatenate([*(rows for h in held for rows in h), test]))
     domains = domains_of(table, held, test, shift)
     if isinstance(table.examples.x, MappedImages) and not len(domains):
-        seen = None if table.examples.seen is None else table.examples.seen[rows]
-        return Examples(table.examples.x.chosen(rows), table.examples.y[rows], seen)
+        labels = replace(table.examples, x=table.examples.y)[rows]
+        return replace(labels, x=table.examples.x.chosen(rows))
     examples = table.examples[rows]
     shift_domains(examples.x, domains, shift, seed)
     return examples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from fedmed.data import world
 from fedmed.data.annotation import CompleteAnnotation
+from fedmed.data.examples import Table
 from fedmed.data.mapped_images import MappedImages
 from fedmed.data.partition.sizes import IidPartition
 from fedmed.data.reading import building, cache
@@ -135,3 +137,15 @@ def test_a_world_on_disk_is_that_in_memory(tree: Path, tmp_path: Path, shift: ob
             assert torch.equal(getattr(one, part).x[:], getattr(other, part).x)
             assert torch.equal(getattr(one, part).y, getattr(other, part).y)
     assert (type(mapped.shares[0].train.x) is MappedImages) == isinstance(shift, NoneShift)
+
+
+def test_spacing_stays_with_images_on_disk(tree: Path) -> None:
+    class Spaced(Folder):
+        def load(self) -> Table:
+            table = super().load()
+            return replace(table, spacing=np.full((len(table), 2), 0.5))
+
+    made = build(Spaced(path=str(tree), cache="on"), NoneShift())
+    assert type(made.shares[0].train.x) is MappedImages
+    assert made.test.spacing is not None
+    assert made.test.spacing.unique().tolist() == [0.5]
