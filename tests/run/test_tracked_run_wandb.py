@@ -6,6 +6,7 @@ import json
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,18 @@ wandb = pytest.importorskip("wandb", reason="Weights & Biases is not installed (
 
 
 def records(folder: Path) -> list[Any]:
-    """What every session of a run keeps for sending, in order."""
+    """What every session of a run keeps for sending, in order; the last one must have ended."""
     from google.protobuf.message import DecodeError
     from wandb.proto.wandb_internal_pb2 import Record
 
-    files, deadline = sorted(folder.glob("wandb/offline-run-*/*.wandb")), time.monotonic() + 20
-    while True:
-        try:
-            return [Record.FromString(text) for file in files for text in texts(file.read_bytes())]
-        except DecodeError:  # a process of wandb's own may still be writing the last record
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
+    files, deadline = sorted(folder.glob("wandb/offline-run-*/*.wandb")), time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(DecodeError):  # a process of wandb's own may still be writing records
+            found = [[Record.FromString(text) for text in texts(file.read_bytes())] for file in files]
+            if any(record.HasField("exit") for record in found[-1]):
+                return [record for session in found for record in session]
+        time.sleep(0.2)
+    raise AssertionError(f"{files[-1]} has no end")
 
 
 def texts(content: bytes) -> Iterator[bytes]:
