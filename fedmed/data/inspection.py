@@ -32,9 +32,9 @@ class SiteCounts:
 class Inspection:
     """What a set of images holds.
 
-    shape: of an image (C, H, W). pixels: type, least and greatest value. classes: names. sites: of all images.
-    repeated: images whose pixels another one has. across: how many groups of equal images lie in several splits, and
-    rows of the first ones. patients: how many patients have images in several splits.
+    shape: of an image (C, H, W) or a volume (C, D, H, W). pixels: type, least and greatest value. classes: names.
+    sites: of all images. repeated: images whose pixels another one has. across: how many groups of equal images lie in
+    several splits, and rows of the first ones. patients: how many patients have images in several splits.
     """
 
     images: int
@@ -50,7 +50,8 @@ class Inspection:
         """The findings as text, a line each."""
         kind, low, high = self.pixels
         shape = " x ".join(map(str, self.shape))
-        found = [f"{self.images} images (C x H x W) {shape}, {kind} from {low:g} to {high:g}", ""]
+        what = "images (C x H x W)" if len(self.shape) == 3 else "volumes (C x D x H x W)"
+        found = [f"{self.images} {what} {shape}, {kind} from {low:g} to {high:g}", ""]
         head = ["site", *SPLITS.values(), *self.classes, "unlabelled"]
         rows = [[s.name, *map(str, s.splits), *map(str, s.classes), str(s.unlabelled)] for s in self.sites]
         widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]

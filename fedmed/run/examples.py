@@ -16,6 +16,7 @@ from torch import Tensor
 from fedmed.client import ClientRequest, Trainer
 from fedmed.data.batches import evaluation_slices
 from fedmed.data.examples import Examples
+from fedmed.data.slices import at_slices, telling_slices
 from fedmed.data.world import Share
 from fedmed.flower import ServerState
 from fedmed.method import Client, Scope
@@ -166,11 +167,11 @@ def _client_panel(parts: Parts, saved: Checkpoint, client: int, rows: NDArray[np
     assert share.truth is not None
     given = share.train[index]
     truth = share.truth[index]
-    slices = _slices(given.x, truth)
+    slices = telling_slices(given.x, truth)
     labels = _labels("given", given, slices)
     if parts.experiment.engine.simulates and any(method.relabels for method in parts.chain.members.values()):
         labels |= _labels("corrected", _in_force(parts.trainer, _request(parts, saved, client))[index], slices)
-    true, owner = _thin(_flat(truth.numpy(), slices)), np.full(len(rows), client)
+    true, owner = _thin(at_slices(truth.numpy(), slices)), np.full(len(rows), client)
     x = _pixels(given.x.numpy(), slices)
     return ImagePanel(index=rows, x=x, truth=true, client=owner, slices=slices, **labels)
 
@@ -185,7 +186,7 @@ def _in_force(trainer: Trainer, request: ClientRequest) -> Examples:
 
 def _labels(name: str, examples: Examples, slices: NDArray[np.int64] | None) -> dict[str, NDArray[Any]]:
     seen = {} if examples.seen is None else {f"{name}_seen": examples.seen.expand_as(examples.y).numpy()}
-    return {key: _thin(_flat(values, slices)) for key, values in ({name: examples.y.numpy()} | seen).items()}
+    return {key: _thin(at_slices(values, slices)) for key, values in ({name: examples.y.numpy()} | seen).items()}
 
 
 def _processor(seen: Tensor | None) -> Tensor | None:
@@ -194,33 +195,15 @@ def _processor(seen: Tensor | None) -> Tensor | None:
 
 def _panel(test: Examples, rows: NDArray[np.int64], predicted: NDArray[Any]) -> ImagePanel:
     part = test[torch.from_numpy(rows)]
-    slices = _slices(part.x, part.y)
-    truth, said = (_thin(_flat(each, slices)) for each in (part.y.numpy(), predicted))
+    slices = telling_slices(part.x, part.y)
+    truth, said = (_thin(at_slices(each, slices)) for each in (part.y.numpy(), predicted))
     return ImagePanel(index=rows, x=_pixels(part.x.numpy(), slices), truth=truth, predicted=said, slices=slices)
-
-
-def _slices(x: Tensor, y: Tensor) -> NDArray[np.int64] | None:
-    """The slice of each volume, along its first axis, that shows most of its mask, or the middle one; None: images."""
-    if x.dim() < 5:
-        return None
-    middle = np.full(len(x), x.shape[2] // 2)
-    if y.dim() < 4:
-        return middle
-    shown = (y > 0).sum((2, 3)).cpu().numpy()  # (n, D)
-    return np.where(shown.any(1), shown.argmax(1), middle)
-
-
-def _flat(values: NDArray[Any], slices: NDArray[np.int64] | None) -> NDArray[Any]:
-    """The slices of volumes (n, ..., D, H, W); images, and labels of whole ones, as they are."""
-    if slices is None or values.ndim < 4:
-        return values
-    return np.stack([volume[..., at, :, :] for volume, at in zip(values, slices, strict=True)])
 
 
 def _room(examples: Examples) -> int:
     """How many images a panel has room for, if all are as large as the first ones: two at least."""
     some = examples[:MOST]
-    first = _pixels(some.x.cpu().numpy(), _slices(some.x, some.y))
+    first = _pixels(some.x.cpu().numpy(), telling_slices(some.x, some.y))
     size = len(zlib.compress(first.tobytes(), 6)) / max(1, len(first))
     return int(min(MOST, max(2, ROOM // max(1, size))))
 
@@ -235,7 +218,7 @@ def _thin(values: NDArray[Any]) -> NDArray[Any]:
 
 def _pixels(x: NDArray[Any], slices: NDArray[np.int64] | None) -> NDArray[np.uint8]:
     """Images, or slices of volumes, as bytes; of float pixels each image from its darkest to its brightest."""
-    images: NDArray[Any] = _thin(_flat(x, slices))
+    images: NDArray[Any] = _thin(at_slices(x, slices))
     if images.dtype == np.uint8:
         return images
     low, high = (of(images, axis=(1, 2, 3), keepdims=True) for of in (np.min, np.max))

@@ -43,3 +43,9 @@ def test_images_without_annotation_are_counted_apart(given):
     found = inspect(replace(many, examples=Examples(many.examples.x, many.examples.y, seen)))
     assert found.sites[0].unlabelled == 1
     assert (found.sites[0].name, found.classes[3]) == ("all", "class 3")
+
+
+def test_volumes_are_said_to_be_volumes(given):
+    volumes = torch.zeros(12, 1, 4, 8, 8, dtype=torch.uint8)
+    found = inspect(replace(given, examples=replace(given.examples, x=volumes)))
+    assert found.lines()[0] == "12 volumes (C x D x H x W) 1 x 4 x 8 x 8, uint8 from 0 to 0"
