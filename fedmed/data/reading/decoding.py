@@ -26,8 +26,7 @@ def slices_of(surveyed: Surveyed, case: int, reading: PixelReading) -> NDArray[n
     rows: NDArray[np.int64] = np.arange(0, header.slices, slicing.step)
     if not slicing.drop_empty or (mask := _mask(surveyed, case, reading)) is None:
         return rows
-    background = reading.masks.values[0][1] if reading.masks.values else 0
-    shown: NDArray[np.int64] = rows[(mask[rows] != background).reshape(len(rows), -1).any(1)]
+    shown: NDArray[np.int64] = rows[mask[rows].reshape(len(rows), -1).any(1)]
     return shown
 
 

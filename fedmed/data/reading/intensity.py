@@ -37,7 +37,7 @@ def imaged(pixels: Pixels, intensity: Intensity, *, whole: bool, channels: Liter
     values = _channels(pixels.values, channels)
     if whole:
         return values.astype(np.uint8, copy=False)
-    if not np.isfinite(values).all() if values.dtype.kind == "f" else False:
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError("NaN or infinite pixels")
     window = intensity.window or (pixels.window if intensity.own_window else None)
     if window:

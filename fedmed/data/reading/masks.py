@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from fedmed.data.reading.formats import UnreadableError, arrays, nifti, pictures
 from fedmed.data.reading.formats.contract import Axis
 from fedmed.data.reading.notices import say
 from fedmed.data.reading.paths import ARRAYS, NIFTI, PICTURES
-from fedmed.errors import refuse
+from fedmed.errors import Fault, refuse
 
 FEW = 8
 """Values of masks up to which greys are taken for classes rather than for soft edges."""
@@ -41,15 +42,18 @@ class MaskClasses(NamedTuple):
     guess: str = ""
 
 
-def pairs_of(texts: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
-    """`128:1` as (128, 1); raises UserError where a text is no such pair."""
-    found = []
+def pair_faults(texts: Iterable[str]) -> Iterator[Fault]:
+    """A fault for every text that is no pair of a value and its class."""
     for text in texts:
         first, colon, second = text.partition(":")
         if not (colon and first.lstrip("-").isdecimal() and second.isdecimal() and int(second) < 255):
-            raise refuse("dataset.mask_values", "pairs value:class, such as [0:0,128:1,255:2]", text)
-        found.append((int(first), int(second)))
-    return tuple(found)
+            yield Fault("dataset.mask_values", "pairs value:class, such as [0:0,128:1,255:2]", text)
+
+
+def pairs_of(texts: Iterable[str]) -> tuple[tuple[int, int], ...]:
+    """`128:1` as (128, 1), for texts without faults."""
+    pairs = (text.split(":") for text in texts)
+    return tuple((int(value), int(to)) for value, to in pairs)
 
 
 def read_mask(path: Path, axis: Axis, frame: int | None, reading: MaskReading) -> NDArray[np.uint8]:

@@ -79,6 +79,12 @@ def test_empty_slices_are_dropped_and_neighbours_are_channels(prostate: Path) ->
     assert (windowed.min() < 0.1, windowed.max()) == (True, 1)
 
 
+def test_the_background_is_class_0_in_whatever_order_values_are_mapped(prostate: Path) -> None:
+    table = Folder(path=str(prostate), slices="axial", drop_empty=True, mask_values=["1:1", "2:1", "0:0"]).load()
+    assert len(table) == 8
+    assert table.examples.y.flatten(1).any(1).all()
+
+
 def test_volumes_where_images_are_asked_say_how_to_cut(prostate: Path) -> None:
     with pytest.raises(UserError, match=r"6 slices of 8 x 8. Cut it into images: dataset.slices=axial"):
         Folder(path=str(prostate)).load()
