@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -14,9 +14,9 @@ from fedmed.data.reading.assembling import table_of
 from fedmed.data.reading.intensity import Intensity
 from fedmed.data.reading.labels import LabelReading
 from fedmed.data.reading.listing import Listing
-from fedmed.data.reading.masks import MaskReading, pairs_of
+from fedmed.data.reading.masks import MaskReading, pair_faults, pairs_of
 from fedmed.data.reading.pixel_options import PixelReading, Slicing
-from fedmed.errors import Fault, UserError
+from fedmed.errors import Fault, UserError, refuse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +71,8 @@ class ImageFiles(Dataset):
 
     def load(self) -> Table:
         """The images as a table; raises UserError with all that cannot be used."""
-        if faults := list(self._faults()):
-            raise UserError(*faults)
+        if not self.path:
+            raise refuse("dataset.path", "a folder of images, or a table of them", "nothing", "Set dataset.path.")
         listing = self.listing()
         segmentation = self.task == "segmentation" or (self.task == "auto" and bool(listing.masks))
         if not segmentation and self.drop_empty:
@@ -90,9 +90,10 @@ class ImageFiles(Dataset):
     def listing(self) -> Listing:
         """Which files there are, and what is known of each; raises UserError where that is not clear."""
 
-    def _faults(self) -> Iterator[Fault]:
-        if not self.path:
-            yield Fault("dataset.path", "a folder of images, or a table of them", "nothing", "Set dataset.path.")
+    def _conflicts(self, wrong: frozenset[str]) -> Iterable[Fault]:
+        yield from super()._conflicts(wrong)
+        if wrong & {"window", "clip", "own_window", "mask_values", "mask_threshold"}:
+            return
         for name, pair in (("window", self.window), ("clip", self.clip)):
             if len(pair) not in (0, 2):
                 yield Fault(f"dataset.{name}", "two numbers", f"{len(pair)}", f"Write dataset.{name}=[1,99].")
@@ -104,6 +105,7 @@ class ImageFiles(Dataset):
             yield Fault("dataset.clip", "two percentiles from 0 to 100, the lower first", f"{self.clip}")
         if self.mask_values and self.mask_threshold is not None:
             yield Fault("dataset.mask_threshold", "mask_values or mask_threshold", "both", "Leave one out.")
+        yield from pair_faults(self.mask_values)
 
     def _reading(self) -> PixelReading:
         return PixelReading(

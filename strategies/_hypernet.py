@@ -165,8 +165,7 @@ def _layer(head: nn.Module) -> Plain | None:
     *before, layer = head if isinstance(head, nn.Sequential) and len(head) else [head]
     if any(next(part.parameters(), None) is not None for part in before):
         return None
-    if type(layer) in (nn.Conv2d, nn.Conv3d):
-        assert isinstance(layer, nn.Conv2d | nn.Conv3d)
+    if type(layer) is nn.Conv2d or type(layer) is nn.Conv3d:
         whole = {*layer.kernel_size, *layer.stride} == {1} and layer.groups == 1 and set(layer.padding) == {0}
         return layer if whole else None
     return layer if type(layer) is nn.Linear else None

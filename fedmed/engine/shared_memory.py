@@ -19,13 +19,11 @@ from flwr.app import ArrayRecord, RecordDict
 from torch import Tensor, nn
 
 from fedmed.flower.records import pack, unpack
+from fedmed.models.net import by_pixel
 from fedmed.workers.by_value import pickled
 
 SPAN = 1 << 36
 """Bytes that a block may grow to. Only what is written takes memory: the file behind it is sparse."""
-
-BY_PIXEL = {4: torch.channels_last, 5: torch.channels_last_3d}
-"""Layouts, by number of dimensions, in which weights of a net for images or volumes lie."""
 
 ALIGNED, KEPT = 64, 64
 """Bytes to which tensors are aligned (a cache line); how many sets of views a block remembers."""
@@ -131,8 +129,9 @@ def _lay_out(tensors: Iterable[Tensor], start: int) -> tuple[TensorLayouts, int]
 
 def _dense(tensor: Tensor) -> bool:
     """Whether the elements fill one piece of memory without gaps or overlaps, in any order."""
-    by_pixel = BY_PIXEL.get(tensor.dim())
-    return tensor.is_contiguous() or (by_pixel is not None and tensor.is_contiguous(memory_format=by_pixel))
+    dimensions = tensor.dim() - 2
+    by_channel = dimensions in (2, 3) and tensor.is_contiguous(memory_format=by_pixel(dimensions))
+    return tensor.is_contiguous() or by_channel
 
 
 def _new_file() -> int:

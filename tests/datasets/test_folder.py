@@ -192,5 +192,14 @@ def test_what_is_no_folder_of_images_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
     with pytest.raises(UserError, match="none in it"):
         load(tmp_path)
-    with pytest.raises(UserError, match=r"dataset.window: expected two numbers"):
-        load(tmp_path, window=[1])
+
+
+def test_values_that_cannot_be_are_refused_together_before_any_file_is_looked_for() -> None:
+    with pytest.raises(UserError) as error:
+        Folder(path="nowhere", window=(1,), mask_values=("128",), clip=(90, 10))
+    assert [fault.where for fault in error.value.faults] == [
+        "dataset.window",
+        "dataset.window",
+        "dataset.clip",
+        "dataset.mask_values",
+    ]
